@@ -1,0 +1,158 @@
+//! How a call ended, in full.
+//!
+//! Exactly one [`Receipt`] exists for every call, whatever ended it, and everything anyone ever learns about a call is
+//! read from it: metrics, the log line, the books. It is made in one place, by the guard that the relay's pipeline
+//! holds, and cannot be cloned, so it cannot be counted twice.
+
+use crate::{CallId, ConfigVersion, Dialect, EndReason, Endpoint, FaultKind, Money, Priority, Usage};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How one try at a provider went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptResult {
+    /// It answered with success.
+    Ok,
+    /// It answered 429.
+    RateLimited,
+    /// It answered 503 or 529.
+    Overloaded,
+    /// It answered another 5xx.
+    ServerError,
+    /// It answered 401, 402 or 403: our key or our bill.
+    AuthError,
+    /// It answered another 4xx.
+    ClientError,
+    /// No connection, or it broke before the answer's head.
+    Connect,
+    /// A time limit passed.
+    Timeout,
+    /// An empty, malformed or truncated answer.
+    Broken,
+    /// The client went away first; no judgement about the provider.
+    Cancelled,
+}
+
+impl AttemptResult {
+    /// All results, in the order metrics number them.
+    pub const ALL: [Self; 10] = [
+        Self::Ok,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::ServerError,
+        Self::AuthError,
+        Self::ClientError,
+        Self::Connect,
+        Self::Timeout,
+        Self::Broken,
+        Self::Cancelled,
+    ];
+
+    /// The word used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::ServerError => "server_error",
+            Self::AuthError => "auth_error",
+            Self::ClientError => "client_error",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One try, as the receipt keeps it.
+#[derive(Debug)]
+pub struct AttemptRecord {
+    /// The provider asked.
+    pub provider: Arc<str>,
+    /// The credential used, by its configured name.
+    pub credential: Arc<str>,
+    /// The model asked for upstream.
+    pub model: Arc<str>,
+    /// How it went.
+    pub result: AttemptResult,
+    /// The status it answered, 0 for none.
+    pub status: u16,
+    /// When it began, counted from the call's arrival.
+    pub started: Duration,
+    /// How long it took to the answer's head, or to failure.
+    pub took: Duration,
+}
+
+/// The moments of a call, each counted from its arrival.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// The request body was complete.
+    pub received: Duration,
+    /// Time spent waiting for admission.
+    pub queued: Duration,
+    /// The first byte of the answer's content came from the provider.
+    pub first_token: Option<Duration>,
+    /// The call was over.
+    pub total: Duration,
+}
+
+/// What the response cache did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheUse {
+    /// The cache was not asked.
+    #[default]
+    Off,
+    /// Asked, and empty.
+    Miss,
+    /// Answered from the cache.
+    Hit,
+}
+
+/// How a call ended: the one source for everything told about it.
+#[derive(Debug)]
+pub struct Receipt {
+    /// The call's id.
+    pub id: CallId,
+    /// Wall-clock arrival, milliseconds since the Unix epoch.
+    pub arrived_ms: u64,
+    /// The endpoint called, or `None` for a path that is none.
+    pub endpoint: Option<Endpoint>,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The key's configured name, or `None` when there was none.
+    pub key: Option<Arc<str>>,
+    /// The call's class.
+    pub priority: Priority,
+    /// The model as the client named it, bounded in length.
+    pub model: Box<str>,
+    /// Whether that name is one the configuration knows, and so may be a metric label.
+    pub model_known: bool,
+    /// Every try, in order. The last one answered, if any did.
+    pub attempts: Vec<AttemptRecord>,
+    /// How it ended.
+    pub end: EndReason,
+    /// The fault the client was told, if any.
+    pub fault: Option<FaultKind>,
+    /// The HTTP status the client saw, 0 if none was sent.
+    pub status: u16,
+    /// Tokens used.
+    pub usage: Usage,
+    /// What it cost, or `None` when the model has no price.
+    pub cost: Option<Money>,
+    /// The moments.
+    pub times: Times,
+    /// Bytes of request body.
+    pub bytes_in: u64,
+    /// Bytes of response body sent to the client.
+    pub bytes_out: u64,
+    /// What the cache did.
+    pub cache: CacheUse,
+    /// The answer came from a simulated provider.
+    pub simulated: bool,
+    /// The configuration it ran under.
+    pub config: ConfigVersion,
+}

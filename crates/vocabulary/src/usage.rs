@@ -1,0 +1,82 @@
+//! What a call used.
+//!
+//! Providers count in overlapping ways: some put cached tokens inside the prompt, some beside it; some put thinking
+//! inside the output, some outside. Here the classes are *disjoint*, so a price can be applied to each and a sum is a
+//! sum. The `wire` crate maps every provider's form to this one and back.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a usage figure came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// The provider said so.
+    Reported,
+    /// We counted with the model's own tokenizer.
+    Counted,
+    /// We estimated from the length of the text.
+    Estimated,
+    /// Nothing is known: no provider was asked.
+    #[default]
+    None,
+}
+
+impl UsageSource {
+    /// The word used in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Counted => "counted",
+            Self::Estimated => "estimated",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Tokens by disjoint class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub struct Usage {
+    /// Input that no cache served, text.
+    pub input: u64,
+    /// Input read from the provider's prompt cache.
+    pub cache_read: u64,
+    /// Input written to the provider's prompt cache for minutes (5 or 30).
+    pub cache_write: u64,
+    /// Input written to the provider's prompt cache for hours (1 or 12).
+    pub cache_write_long: u64,
+    /// Audio input.
+    pub input_audio: u64,
+    /// Output that is neither reasoning nor audio.
+    pub output: u64,
+    /// Reasoning or thinking, billed as output.
+    pub reasoning: u64,
+    /// Audio output.
+    pub output_audio: u64,
+    /// Where the figures came from.
+    pub source: UsageSource,
+}
+
+impl Usage {
+    /// Everything that went in.
+    #[must_use]
+    pub const fn total_input(&self) -> u64 {
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_long)
+            .saturating_add(self.input_audio)
+    }
+
+    /// Everything that came out.
+    #[must_use]
+    pub const fn total_output(&self) -> u64 {
+        self.output.saturating_add(self.reasoning).saturating_add(self.output_audio)
+    }
+
+    /// Input and output together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total_input().saturating_add(self.total_output())
+    }
+}

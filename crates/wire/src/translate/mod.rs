@@ -1,0 +1,3 @@
+//! Translation between formats, through the neutral form.
+
+pub mod neutral;
