@@ -1,0 +1,5 @@
+//! chat.
+
+pub mod request;
+pub mod response;
+pub mod stream;

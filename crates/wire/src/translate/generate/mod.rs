@@ -1,0 +1,5 @@
+//! generate.
+
+pub mod request;
+pub mod response;
+pub mod stream;

@@ -1,0 +1,5 @@
+//! messages.
+
+pub mod request;
+pub mod response;
+pub mod stream;
