@@ -41,9 +41,15 @@ impl FromStr for Priority {
     type Err = ParsePriorityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [("critical", Self::Critical), ("high", Self::High), ("normal", Self::Normal), ("medium", Self::Normal), ("low", Self::Low)]
-            .into_iter()
-            .find_map(|(word, class)| word.eq_ignore_ascii_case(text.trim()).then_some(class))
-            .ok_or(ParsePriorityError)
+        [
+            ("critical", Self::Critical),
+            ("high", Self::High),
+            ("normal", Self::Normal),
+            ("medium", Self::Normal),
+            ("low", Self::Low),
+        ]
+        .into_iter()
+        .find_map(|(word, class)| word.eq_ignore_ascii_case(text.trim()).then_some(class))
+        .ok_or(ParsePriorityError)
     }
 }

@@ -1,0 +1,129 @@
+//! Opening one connection: name, TCP, TLS, HTTP handshake.
+//!
+//! Every address a name resolves to is tried in turn within one time limit. The TLS configuration is made on first
+//! need, since many installations speak only to plain local servers and reading a certificate store costs memory.
+
+use crate::body::RequestBody;
+use crate::error::{Stage, UpstreamError};
+use crate::origin::{Origin, Scheme};
+use crate::tls;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Whether HTTP/2 is spoken to an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Http2 {
+    /// Where the TLS handshake agrees on it.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// Always, without asking, on clear text too.
+    Always,
+}
+
+/// A fresh connection, ready for its first request.
+pub(crate) enum Sender {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+/// Opens connections. Shared by all workers.
+#[derive(Debug, Default)]
+pub struct Connector {
+    tls: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
+    tls_http1: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
+}
+
+impl Connector {
+    /// A connector that has opened nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tls(&self, offer_http2: bool) -> Result<Arc<ClientConfig>, UpstreamError> {
+        let cell = if offer_http2 { &self.tls } else { &self.tls_http1 };
+        cell.get_or_init(|| tls::client_config(offer_http2))
+            .clone()
+            .map_err(|error| UpstreamError::failed(Stage::Tls, error))
+    }
+
+    pub(crate) async fn open(&self, origin: &Origin, http2: Http2, limit: Duration) -> Result<Sender, UpstreamError> {
+        match tokio::time::timeout(limit, self.open_unbounded(origin, http2)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(UpstreamError::Timeout { stage: Stage::Connect, after: limit }),
+        }
+    }
+
+    async fn open_unbounded(&self, origin: &Origin, http2: Http2) -> Result<Sender, UpstreamError> {
+        let tcp = dial(&origin.host, origin.port).await?;
+        match origin.scheme {
+            Scheme::Http => handshake(TokioIo::new(tcp), http2 == Http2::Always).await,
+            Scheme::Https => {
+                let config = self.tls(http2 != Http2::Never)?;
+                let name = ServerName::try_from(origin.host.to_string())
+                    .map_err(|error| UpstreamError::failed(Stage::Tls, error))?;
+                let stream = TlsConnector::from(config)
+                    .connect(name, tcp)
+                    .await
+                    .map_err(|error| UpstreamError::failed(Stage::Tls, error))?;
+                let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                handshake(TokioIo::new(stream), agreed || http2 == Http2::Always).await
+            }
+        }
+    }
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, UpstreamError> {
+    let addresses =
+        tokio::net::lookup_host((host, port)).await.map_err(|error| UpstreamError::failed(Stage::Resolve, error))?;
+    let mut last = None;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(|error| UpstreamError::failed(Stage::Connect, error))?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"));
+    Err(UpstreamError::failed(Stage::Connect, error))
+}
+
+async fn handshake<T>(io: TokioIo<T>, use_http2: bool) -> Result<Sender, UpstreamError>
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |error: hyper::Error| UpstreamError::failed(Stage::Connect, error);
+    if use_http2 {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .adaptive_window(true)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .handshake(io)
+            .await
+            .map_err(failed)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "upstream HTTP/2 connection ended");
+            }
+        });
+        return Ok(Sender::Http2(sender));
+    }
+    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(failed)?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream HTTP/1 connection ended");
+        }
+    });
+    Ok(Sender::Http1(sender))
+}

@@ -1,0 +1,201 @@
+//! One configured provider, compiled: everything a request to it needs, ready to copy.
+
+use crate::adapter::{Kind, Speaks, escape};
+use crate::connect::Http2;
+use crate::origin::{Origin, ParseOriginError};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use sluicegate_vocabulary::Endpoint;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Time limits towards a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening a connection, TLS included.
+    pub connect: Duration,
+    /// From sending the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of a stream.
+    pub stream_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(600),
+            stream_idle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What a provider is made from.
+#[derive(Debug)]
+pub struct ProviderSpec {
+    /// Its configured name.
+    pub name: Arc<str>,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where its API begins, such as `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Its keys by name; empty for a provider that wants none.
+    pub keys: Vec<(Arc<str>, SecretString)>,
+    /// Endpoints it answers natively; the kind's own when `None`.
+    pub speaks: Option<Speaks>,
+    /// Azure's `api-version`.
+    pub api_version: Option<String>,
+    /// Headers sent with every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Tries at one candidate after the first.
+    pub max_retries: u32,
+    /// Whether a stream of chat completions may be asked for its usage.
+    pub stream_usage: bool,
+    /// HTTP/2 towards it.
+    pub http2: Http2,
+}
+
+/// A provider key as it is sent.
+#[derive(Debug)]
+pub struct Credential {
+    /// Its configured name.
+    pub name: Arc<str>,
+    /// The header it goes in, and the value, marked as sensitive.
+    pub header: (HeaderName, HeaderValue),
+}
+
+/// One configured provider.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its configured name.
+    pub name: Arc<str>,
+    /// The name as a header value.
+    pub name_header: HeaderValue,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where it is.
+    pub origin: Arc<Origin>,
+    /// The `host` header.
+    pub host: HeaderValue,
+    /// Endpoints it answers natively.
+    pub speaks: Speaks,
+    /// Headers sent with every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Tries at one candidate after the first.
+    pub max_retries: u32,
+    /// Whether a stream of chat completions may be asked for its usage.
+    pub stream_usage: bool,
+    /// HTTP/2 towards it.
+    pub http2: Http2,
+    base_path: String,
+    api_version: Option<String>,
+    credentials: Vec<Arc<Credential>>,
+    turn: AtomicUsize,
+}
+
+/// A provider that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// Its base URL cannot be used.
+    #[error("base_url: {0}")]
+    BaseUrl(#[from] ParseOriginError),
+    /// A key contains bytes that cannot stand in a header.
+    #[error("key `{0}` contains characters that cannot be sent in a header")]
+    Key(Arc<str>),
+    /// A name contains bytes that cannot stand in a header.
+    #[error("the name cannot be sent in a header")]
+    Name,
+}
+
+impl Provider {
+    /// Compiles a provider.
+    ///
+    /// # Errors
+    /// Says which part of the description cannot be used.
+    pub fn new(spec: ProviderSpec) -> Result<Self, ProviderError> {
+        let (origin, base_path) = Origin::split(&spec.base_url)?;
+        let (header, prefix) = spec.kind.key_header();
+        let credentials = spec
+            .keys
+            .into_iter()
+            .map(|(name, key)| {
+                let text = format!("{prefix}{}", key.expose_secret().trim());
+                let mut value = HeaderValue::from_str(&text).map_err(|_| ProviderError::Key(Arc::clone(&name)))?;
+                value.set_sensitive(true);
+                Ok(Arc::new(Credential { name, header: (header.clone(), value) }))
+            })
+            .collect::<Result<_, ProviderError>>()?;
+        Ok(Self {
+            name_header: HeaderValue::from_str(&spec.name).map_err(|_| ProviderError::Name)?,
+            name: spec.name,
+            kind: spec.kind,
+            host: HeaderValue::from_str(&origin.to_string()).map_err(|_| ProviderError::Name)?,
+            origin: Arc::new(origin),
+            speaks: spec.speaks.unwrap_or_else(|| spec.kind.speaks()),
+            headers: spec.headers,
+            timeouts: spec.timeouts,
+            max_retries: spec.max_retries,
+            stream_usage: spec.stream_usage,
+            http2: spec.http2,
+            base_path,
+            api_version: spec.api_version,
+            credentials,
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// The path of an endpoint for a model, query included; `None` where the provider has no such endpoint.
+    #[must_use]
+    pub fn path(&self, endpoint: Endpoint, model: &str) -> Option<PathAndQuery> {
+        let below = self.kind.path(endpoint, model, &self.base_path, self.api_version.as_deref())?;
+        PathAndQuery::try_from(format!("{}{below}", self.base_path)).ok()
+    }
+
+    /// The path for anything else below the provider's base, `rest` beginning without a slash. A version that both
+    /// the base and `rest` name is said once.
+    #[must_use]
+    pub fn passthrough_path(&self, rest: &str, query: Option<&str>) -> Option<PathAndQuery> {
+        let rest = rest.trim_start_matches('/');
+        let first = rest.split('/').next().unwrap_or_default();
+        let repeated = !first.is_empty() && self.base_path.rsplit('/').next() == Some(first);
+        let rest = if repeated { rest.get(first.len()..).unwrap_or_default().trim_start_matches('/') } else { rest };
+        let mut path = format!("{}/{}", self.base_path, rest);
+        if let Some(query) = query {
+            path.push('?');
+            path.push_str(query);
+        }
+        PathAndQuery::try_from(path).ok()
+    }
+
+    /// The path that lists the provider's models, for a free check of a key.
+    #[must_use]
+    pub fn models_path(&self) -> Option<PathAndQuery> {
+        self.path(Endpoint::Models, &escape(""))
+    }
+
+    /// The next credential in turn; `None` for a provider that wants no key.
+    #[must_use]
+    pub fn credential(&self) -> Option<&Arc<Credential>> {
+        match self.credentials.len() {
+            0 => None,
+            1 => self.credentials.first(),
+            n => self.credentials.get(self.turn.fetch_add(1, Ordering::Relaxed) % n),
+        }
+    }
+
+    /// All its credentials.
+    #[must_use]
+    pub fn credentials(&self) -> &[Arc<Credential>] {
+        &self.credentials
+    }
+}
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;

@@ -1,0 +1,41 @@
+use super::*;
+
+fn provider(kind: Kind, base_url: &str) -> Provider {
+    Provider::new(ProviderSpec {
+        name: "p".into(),
+        kind,
+        base_url: base_url.to_owned(),
+        keys: vec![("a".into(), SecretString::from("  secret-a \n")), ("b".into(), SecretString::from("secret-b"))],
+        speaks: None,
+        api_version: None,
+        headers: Vec::new(),
+        timeouts: Timeouts::default(),
+        max_retries: 0,
+        stream_usage: true,
+        http2: Http2::Auto,
+    })
+    .unwrap()
+}
+
+#[test]
+fn keys_are_trimmed_and_never_printed() {
+    let provider = provider(Kind::OpenAi, "https://x/v1");
+    let value = &provider.credential().unwrap().header.1;
+    assert_eq!(value.as_bytes(), b"Bearer secret-a");
+    assert!(!format!("{provider:?}").contains("secret"));
+}
+
+#[test]
+fn credentials_take_turns() {
+    let provider = provider(Kind::Anthropic, "https://x");
+    let names: Vec<_> = (0..4).map(|_| provider.credential().unwrap().name.to_string()).collect();
+    assert_eq!(names, ["a", "b", "a", "b"]);
+}
+
+#[test]
+fn passthrough_says_a_version_once() {
+    let provider = provider(Kind::OpenAi, "https://x/v1");
+    assert_eq!(provider.passthrough_path("files", None).unwrap(), "/v1/files");
+    assert_eq!(provider.passthrough_path("v1/files", Some("a=b")).unwrap(), "/v1/files?a=b");
+    assert_eq!(provider.passthrough_path("v1beta/x", None).unwrap(), "/v1/v1beta/x");
+}
