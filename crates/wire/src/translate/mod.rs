@@ -26,10 +26,12 @@ pub mod chat;
 pub mod field;
 pub mod generate;
 pub mod json;
+pub mod media;
 pub mod messages;
 pub mod neutral;
 pub mod notes;
 pub mod responses;
+pub mod seal;
 
 use crate::quirks::Quirks;
 pub use notes::{Notes, Policy};
