@@ -1,0 +1,109 @@
+//! Keys of clients. Only their hash is kept: the plain text is forgotten as soon as the file is read.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sluicegate_vocabulary::Priority;
+use std::fmt;
+
+/// The SHA-256 of a client's key. Compare it in constant time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    /// Hashes a key as a client sends it; white space around it is not part of it.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.trim().as_bytes()).into())
+    }
+
+    /// Reads 64 hexadecimal digits, in either case, with or without `sha256:` before them.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
+        if digits.len() != 64 || !digits.is_ascii() {
+            return None;
+        }
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |c: &u8| char::from(*c).to_digit(16);
+            let [high, low] = pair else { return None };
+            *byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+        }
+        Some(Self(hash))
+    }
+}
+
+/// Prints the first bytes only: enough to tell two keys apart, useless to whoever steals a log.
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "KeyHash({a:02x}{b:02x}{c:02x}…)")
+    }
+}
+
+/// One key that a client may come with.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClientKey {
+    /// Its name in metrics and logs; unique.
+    pub name: String,
+    /// Where it was read: `env NAME`, `file PATH`, `value`, `sha256`.
+    pub source: String,
+    /// What a presented key must hash to.
+    #[serde(skip)]
+    pub hash: KeyHash,
+    /// The models it may ask for; `None` means all.
+    pub models: Option<Vec<ModelRule>>,
+    /// The class of its calls.
+    #[serde(serialize_with = "priority_word")]
+    pub priority: Priority,
+}
+
+fn priority_word<S: serde::Serializer>(priority: &Priority, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(priority.as_str())
+}
+
+impl ClientKey {
+    /// Whether this key may ask for a model by the name the client sent. `provider` is where that name led, so that a
+    /// rule `provider/*` covers every way to name its models.
+    #[must_use]
+    pub fn may_use(&self, name: &str, provider: &str) -> bool {
+        self.models.as_ref().is_none_or(|rules| rules.iter().any(|rule| rule.allows(name, provider)))
+    }
+}
+
+/// What one entry of a key's `models` allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelRule {
+    /// Exactly this name: an alias, a `provider/model` or a bare id.
+    Name(String),
+    /// Everything at one provider, written `provider/*`.
+    Provider(String),
+}
+
+impl ModelRule {
+    /// Reads one entry.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.strip_suffix("/*") {
+            Some(provider) => Self::Provider(provider.to_owned()),
+            None => Self::Name(text.to_owned()),
+        }
+    }
+
+    fn allows(&self, name: &str, provider: &str) -> bool {
+        match self {
+            Self::Name(allowed) => allowed == name,
+            Self::Provider(allowed) => allowed == provider,
+        }
+    }
+}
+
+impl Serialize for ModelRule {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Name(name) => serializer.serialize_str(name),
+            Self::Provider(provider) => serializer.collect_str(&format_args!("{provider}/*")),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Public names of models and where they lead.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One public name: what it leads to and what happens when that fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Model {
+    /// The name clients send.
+    pub name: String,
+    /// Where calls go, by weight. Never empty; a single target has weight 1.
+    pub to: Vec<WeightedTarget>,
+    /// What is tried next, in order.
+    pub fallbacks: Vec<Target>,
+    /// Failures that lead to the fallbacks.
+    pub fallback_on: Vec<FallbackOn>,
+    /// How strict a translation between formats is.
+    pub translation: Translation,
+    /// Whether this is one of the short names that come with the program, not one of the file's.
+    pub builtin: bool,
+}
+
+/// A provider and its own id of a model, written `provider/model`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// The provider's name in this configuration.
+    pub provider: String,
+    /// The provider's id of the model; may contain slashes.
+    pub model: String,
+}
+
+impl Target {
+    /// Splits at the first slash. `None` without a slash or with an empty side.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (provider, model) = text.trim().split_once('/')?;
+        (!provider.is_empty() && !model.is_empty())
+            .then(|| Self { provider: provider.to_owned(), model: model.to_owned() })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.provider, self.model)
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A target and its share of the calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WeightedTarget {
+    /// Where to.
+    pub model: Target,
+    /// Its share, relative to the sum of the list. At least one of a list is above 0.
+    pub weight: u32,
+}
+
+/// A failure that may lead to a fallback. Refusals that would be the same elsewhere (400, 401, 403) are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FallbackOn {
+    /// The provider cannot be reached.
+    Connect,
+    /// No first byte in time.
+    Timeout,
+    /// A 5xx, 529 included.
+    ServerError,
+    /// A 429.
+    RateLimited,
+}
+
+impl FallbackOn {
+    /// What leads to a fallback when the file does not say.
+    pub const DEFAULT: [Self; 3] = [Self::Connect, Self::Timeout, Self::ServerError];
+}
+
+/// How strict a translation between formats is about what the other side cannot express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Translation {
+    /// Refuse what changes the meaning, drop and report what does not.
+    #[default]
+    Default,
+    /// Refuse whatever cannot be expressed.
+    Strict,
+    /// Drop and report whatever cannot be expressed.
+    Lenient,
+}
