@@ -1,0 +1,5 @@
+//! The hot path, measured.
+
+fn main() {
+    divan::main();
+}

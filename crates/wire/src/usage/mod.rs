@@ -1,0 +1,213 @@
+//! What a provider says was used, in every form it is said, and back.
+//!
+//! Each family counts differently. OpenAI puts cached tokens inside the prompt and thinking inside the completion;
+//! Anthropic puts caches beside the input; Gemini puts caches inside the prompt and thinking beside the candidates;
+//! copies of OpenAI's format do any of these. A price applied to overlapping counts bills twice or not at all, so
+//! everything is mapped to [`Usage`], whose classes are disjoint.
+//!
+//! Two rules hold for streams. Counts are *cumulative*: a later figure replaces an earlier one, field by field, and a
+//! figure that is absent or null replaces nothing. Counts are never summed. The forms in this module
+//! ([`ChatUsage`] and its kin) therefore keep what was said field by field ([`ChatUsage::absorb`]), and only
+//! [`ChatUsage::usage`] turns the whole into classes.
+//!
+//! Reading is lenient: a count that is a float, a string or negative, or an object where a list was expected, is
+//! treated as not said. It never fails an answer.
+
+mod forms;
+mod lenient;
+
+pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
+
+use forms::Form;
+use lenient::object;
+use serde::Deserialize;
+use sluicegate_vocabulary::{Endpoint, Format, Usage};
+
+/// Reads the `usage` object of chat completions, legacy completions or embeddings. `None` if it says nothing.
+#[must_use]
+pub fn read_chat(json: &str) -> Option<Usage> {
+    serde_json::from_str::<ChatUsage>(json).ok()?.usage()
+}
+
+/// Reads the `usage` object of Responses or images. `None` if it says nothing.
+#[must_use]
+pub fn read_responses(json: &str) -> Option<Usage> {
+    serde_json::from_str::<ResponsesUsage>(json).ok()?.usage()
+}
+
+/// Reads the `usage` object of Anthropic messages. `None` if it says nothing.
+#[must_use]
+pub fn read_messages(json: &str) -> Option<Usage> {
+    serde_json::from_str::<MessagesUsage>(json).ok()?.usage()
+}
+
+/// Reads Gemini's `usageMetadata` object. `None` if it says nothing.
+#[must_use]
+pub fn read_generate(json: &str) -> Option<Usage> {
+    serde_json::from_str::<GenerateUsage>(json).ok()?.usage()
+}
+
+/// The `usage` object of chat completions, to be serialised.
+#[must_use]
+pub fn write_chat(usage: &Usage) -> ChatUsage {
+    usage.into()
+}
+
+/// The `usage` object of Responses, to be serialised.
+#[must_use]
+pub fn write_responses(usage: &Usage) -> ResponsesUsage {
+    usage.into()
+}
+
+/// The `usage` object of Anthropic messages, to be serialised.
+#[must_use]
+pub fn write_messages(usage: &Usage) -> MessagesUsage {
+    usage.into()
+}
+
+/// Gemini's `usageMetadata` object, to be serialised.
+#[must_use]
+pub fn write_generate(usage: &Usage) -> GenerateUsage {
+    usage.into()
+}
+
+/// The usage in a whole answer of this endpoint, as a provider of the endpoint's own format sent it.
+///
+/// `None` when the body reports none, is not JSON, or the endpoint counts nothing (model lists, token counting).
+/// On [`Endpoint::Passthrough`] the form is recognised by its field names.
+#[must_use]
+pub fn from_body(endpoint: Endpoint, body: &[u8]) -> Option<Usage> {
+    let mut tally = Tally::for_endpoint(endpoint)?;
+    tally.observe(body);
+    tally.usage()
+}
+
+/// What a stream has said of its usage so far.
+#[derive(Debug, Clone)]
+pub enum Tally {
+    /// Chat completions and what looks like them.
+    Chat(ChatUsage),
+    /// Responses and images.
+    Responses(ResponsesUsage),
+    /// Anthropic messages.
+    Messages(MessagesUsage),
+    /// Gemini.
+    Generate(GenerateUsage),
+    /// Not known beforehand: recognised by the names of the fields.
+    Any(Box<AnyUsage>),
+}
+
+/// The forms side by side, for bodies whose format is not known beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct AnyUsage {
+    chat: ChatUsage,
+    responses: ResponsesUsage,
+    messages: MessagesUsage,
+    generate: GenerateUsage,
+}
+
+impl Tally {
+    /// Nothing said yet, in this format.
+    #[must_use]
+    pub fn for_format(format: Format) -> Self {
+        match format {
+            Format::Chat => Self::Chat(ChatUsage::default()),
+            Format::Responses => Self::Responses(ResponsesUsage::default()),
+            Format::Messages => Self::Messages(MessagesUsage::default()),
+            Format::Generate => Self::Generate(GenerateUsage::default()),
+        }
+    }
+
+    /// Nothing said yet, on this endpoint; `None` for an endpoint that counts nothing.
+    #[must_use]
+    pub fn for_endpoint(endpoint: Endpoint) -> Option<Self> {
+        Some(match endpoint {
+            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => Self::for_format(Format::Chat),
+            Endpoint::Responses | Endpoint::Images => Self::for_format(Format::Responses),
+            Endpoint::Messages => Self::for_format(Format::Messages),
+            Endpoint::Generate | Endpoint::GenerateStream | Endpoint::GeminiEmbed | Endpoint::GeminiBatchEmbed => {
+                Self::for_format(Format::Generate)
+            }
+            Endpoint::Passthrough | Endpoint::Moderations => Self::Any(Box::default()),
+            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Models => return None,
+        })
+    }
+
+    /// Takes in one event, or a whole body, as JSON text. Text that is not JSON says nothing.
+    pub fn observe(&mut self, json: &[u8]) {
+        match self {
+            Self::Chat(form) => observe(form, json),
+            Self::Responses(form) => observe(form, json),
+            Self::Messages(form) => observe(form, json),
+            Self::Generate(form) => observe(form, json),
+            Self::Any(any) => {
+                observe(&mut any.chat, json);
+                observe(&mut any.responses, json);
+                observe(&mut any.messages, json);
+                observe(&mut any.generate, json);
+            }
+        }
+    }
+
+    /// What was used as far as is known; `None` if nothing was said.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Chat(form) => form.usage(),
+            Self::Responses(form) => form.usage(),
+            Self::Messages(form) => form.usage(),
+            Self::Generate(form) => form.usage(),
+            // Anthropic and Responses share the names of their sums; only Anthropic names its caches beside them.
+            Self::Any(any) if any.messages.names_caches() => any.messages.usage(),
+            Self::Any(any) => any.generate.usage().or_else(|| any.chat.usage()).or_else(|| any.responses.usage()),
+        }
+    }
+}
+
+/// Where events and bodies carry usage. A form finds nothing it knows in a place that is another format's, so one
+/// list of places serves all.
+#[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+struct Envelope<T> {
+    /// Chat's closing chunk, bodies of most formats, Anthropic's `message_delta`.
+    #[serde(default, deserialize_with = "object")]
+    usage: Option<T>,
+    /// Gemini.
+    #[serde(default, rename = "usageMetadata", deserialize_with = "object")]
+    usage_metadata: Option<T>,
+    /// Responses' closing event.
+    #[serde(default, deserialize_with = "object")]
+    response: Option<Inner<T>>,
+    /// Anthropic's `message_start`.
+    #[serde(default, deserialize_with = "object")]
+    message: Option<Inner<T>>,
+    /// Groq's closing chunk.
+    #[serde(default, deserialize_with = "object")]
+    x_groq: Option<Inner<T>>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+struct Inner<T> {
+    #[serde(default, deserialize_with = "object")]
+    usage: Option<T>,
+}
+
+fn observe<T: Form>(form: &mut T, json: &[u8]) {
+    // Gemini without `alt=sse` answers a stream as one array.
+    let envelopes = match json.trim_ascii_start().first() {
+        Some(b'[') => serde_json::from_slice::<Vec<Envelope<T>>>(json).unwrap_or_default(),
+        _ => serde_json::from_slice(json).into_iter().collect(),
+    };
+    for envelope in envelopes {
+        let inner = [envelope.x_groq, envelope.response, envelope.message];
+        let said = inner.into_iter().flatten().map(|inner| inner.usage);
+        for said in said.chain([envelope.usage, envelope.usage_metadata]).flatten() {
+            form.merge(&said);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,241 @@
+use super::*;
+use proptest::prelude::*;
+use sluicegate_vocabulary::UsageSource;
+
+fn reported() -> Usage {
+    Usage { source: UsageSource::Reported, ..Usage::default() }
+}
+
+/// Cost in 10^-8 dollars at these prices in cents per million tokens.
+fn cost(usage: &Usage, input: u64, read: u64, write: u64, output: u64) -> u64 {
+    usage.input * input + usage.cache_read * read + usage.cache_write * write + usage.total_output() * output
+}
+
+#[test]
+fn openai_caches_are_inside_the_prompt() {
+    let usage = read_chat(
+        r#"{"prompt_tokens":172000,"completion_tokens":0,"total_tokens":172000,
+            "prompt_tokens_details":{"cached_tokens":155000,"cache_write_tokens":3000}}"#,
+    )
+    .unwrap();
+    assert_eq!(usage, Usage { input: 14000, cache_read: 155_000, cache_write: 3000, ..reported() });
+    assert_eq!(cost(&usage, 500, 50, 625, 0), 16_625_000, "0.16625 dollars");
+}
+
+#[test]
+fn anthropic_caches_are_beside_the_input() {
+    let usage = read_messages(
+        r#"{"input_tokens":100,"cache_creation_input_tokens":2000,"cache_read_input_tokens":30000,
+            "cache_creation":{"ephemeral_5m_input_tokens":2000,"ephemeral_1h_input_tokens":0},"output_tokens":500}"#,
+    )
+    .unwrap();
+    assert_eq!(usage, Usage { input: 100, cache_read: 30000, cache_write: 2000, output: 500, ..reported() });
+    assert_eq!(cost(&usage, 300, 30, 375, 1500), 2_430_000, "0.0243 dollars");
+    assert_eq!(serde_json::to_value(write_chat(&usage)).unwrap()["prompt_tokens"], 32100);
+}
+
+#[test]
+fn gemini_thoughts_are_beside_the_candidates() {
+    let usage = read_generate(
+        r#"{"promptTokenCount":1000,"cachedContentTokenCount":800,"candidatesTokenCount":50,"thoughtsTokenCount":350,"totalTokenCount":1400}"#,
+    )
+    .unwrap();
+    assert_eq!(usage, Usage { input: 200, cache_read: 800, output: 50, reasoning: 350, ..reported() });
+    assert_eq!(cost(&usage, 30, 3, 0, 250), 108_400, "0.001084 dollars");
+}
+
+#[test]
+fn gemini_tool_use_is_input_that_the_prompt_does_not_count() {
+    let usage =
+        read_generate(r#"{"promptTokenCount":10,"toolUsePromptTokenCount":90,"candidatesTokenCount":5}"#).unwrap();
+    assert_eq!(usage, Usage { input: 100, output: 5, ..reported() });
+}
+
+#[test]
+fn gemini_counts_audio_by_modality() {
+    let usage = read_generate(
+        r#"{"promptTokenCount":30,"candidatesTokenCount":9,
+            "promptTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"AUDIO","tokenCount":20},7],
+            "candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":4}]}"#,
+    )
+    .unwrap();
+    assert_eq!(usage, Usage { input: 10, input_audio: 20, output: 5, output_audio: 4, ..reported() });
+}
+
+#[test]
+fn thinking_that_only_the_total_counts_is_billed() {
+    let gemini = read_chat(r#"{"prompt_tokens":7,"completion_tokens":12,"total_tokens":402}"#).unwrap();
+    assert_eq!(gemini, Usage { input: 7, output: 12, reasoning: 383, ..reported() });
+    let xai = r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135,"completion_tokens_details":{"reasoning_tokens":94}}"#;
+    assert_eq!(read_chat(xai).unwrap(), Usage { input: 32, output: 9, reasoning: 94, ..reported() });
+}
+
+#[test]
+fn openai_reasoning_is_inside_the_completion() {
+    let text = r#"{"prompt_tokens":10,"completion_tokens":100,"total_tokens":110,"completion_tokens_details":{"reasoning_tokens":64,"audio_tokens":6}}"#;
+    assert_eq!(read_chat(text).unwrap(), Usage { input: 10, output: 30, reasoning: 64, output_audio: 6, ..reported() });
+}
+
+#[test]
+fn a_deepseek_cache_miss_is_fresh_input_and_no_cache_write() {
+    let text = r#"{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_cache_hit_tokens":64,"prompt_cache_miss_tokens":36}"#;
+    assert_eq!(read_chat(text).unwrap(), Usage { input: 36, cache_read: 64, output: 20, ..reported() });
+}
+
+#[test]
+fn responses_split_cache_writes_by_lifetime() {
+    let text = r#"{"input_tokens":100,"input_tokens_details":{"cached_tokens":10,"cache_write_tokens":50,
+        "cache_write_tokens_details":{"ttl_30m_tokens":20,"ttl_12h_tokens":30}},"output_tokens":7,
+        "output_tokens_details":{"reasoning_tokens":5},"total_tokens":107}"#;
+    let usage = Usage { input: 40, cache_read: 10, cache_write: 20, cache_write_long: 30, ..reported() };
+    assert_eq!(read_responses(text).unwrap(), Usage { output: 2, reasoning: 5, ..usage });
+}
+
+#[test]
+fn anthropic_writes_without_a_split_are_short_ones() {
+    let text = r#"{"input_tokens":1,"cache_creation_input_tokens":9,"cache_creation":null,"output_tokens":2}"#;
+    assert_eq!(read_messages(text).unwrap(), Usage { input: 1, cache_write: 9, output: 2, ..reported() });
+    let split =
+        r#"{"input_tokens":1,"cache_creation_input_tokens":9,"cache_creation":{"ephemeral_1h_input_tokens":4}}"#;
+    assert_eq!(read_messages(split).unwrap(), Usage { input: 1, cache_write: 5, cache_write_long: 4, ..reported() });
+}
+
+#[test]
+fn more_cached_than_prompted_clamps_and_never_goes_below_zero() {
+    let text = r#"{"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":50}}"#;
+    assert_eq!(read_chat(text).unwrap().input, 0);
+    let text = r#"{"prompt_tokens":5,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":50}}"#;
+    assert_eq!(read_chat(text).unwrap().total_output(), 1);
+}
+
+#[test]
+fn counts_of_the_wrong_type_read_as_not_said() {
+    let text = r#"{"prompt_tokens":"7","completion_tokens":3.0,"total_tokens":-1,"prompt_tokens_details":[1],"completion_tokens_details":"x","queue_time":0.1}"#;
+    assert_eq!(read_chat(text).unwrap(), Usage { output: 3, ..reported() });
+    assert_eq!(read_chat(r#"{"prompt_tokens":{"a":[1]},"completion_tokens":true}"#), None);
+    assert_eq!(read_chat("{}"), None);
+    assert_eq!(read_chat("nonsense"), None);
+}
+
+#[test]
+fn messages_deltas_overwrite_and_nulls_keep() {
+    let mut tally = Tally::for_format(Format::Messages);
+    tally.observe(
+        br#"{"type":"message_start","message":{"usage":{"input_tokens":25,"cache_read_input_tokens":4,"output_tokens":1}}}"#,
+    );
+    tally.observe(br#"{"type":"message_delta","delta":{},"usage":{"output_tokens":15,"input_tokens":null}}"#);
+    tally.observe(br#"{"type":"message_delta","delta":{},"usage":{"output_tokens":18}}"#);
+    tally.observe(br#"{"type":"message_delta","usage":null}"#);
+    assert_eq!(tally.usage(), Some(Usage { input: 25, cache_read: 4, output: 18, ..reported() }));
+}
+
+#[test]
+fn cumulative_usage_is_never_summed() {
+    let mut tally = Tally::for_format(Format::Generate);
+    for count in [3, 5, 9] {
+        let text = format!(r#"{{"usageMetadata":{{"promptTokenCount":4,"candidatesTokenCount":{count}}}}}"#);
+        tally.observe(text.as_bytes());
+        tally.observe(br#"{"candidates":[]}"#);
+    }
+    assert_eq!(tally.usage(), Some(Usage { input: 4, output: 9, ..reported() }));
+}
+
+#[test]
+fn usage_is_found_where_each_endpoint_carries_it() {
+    let cases: [(Endpoint, &str, u64, u64); 10] = [
+        (Endpoint::ChatCompletions, r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#, 3, 4),
+        (Endpoint::ChatCompletions, r#"{"x_groq":{"usage":{"prompt_tokens":3,"completion_tokens":4}}}"#, 3, 4),
+        (Endpoint::Embeddings, r#"{"data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}"#, 8, 0),
+        (Endpoint::Responses, "\n\n {\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}", 3, 4),
+        (Endpoint::Images, r#"{"usage":{"input_tokens":50,"output_tokens":4000,"total_tokens":4050}}"#, 50, 4000),
+        (Endpoint::Messages, r#"{"content":[],"usage":{"input_tokens":3,"output_tokens":4}}"#, 3, 4),
+        (Endpoint::Generate, r#"{"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}"#, 3, 4),
+        (
+            Endpoint::GenerateStream,
+            r#"[{"usageMetadata":{"promptTokenCount":3}},{"usageMetadata":{"candidatesTokenCount":4}}]"#,
+            3,
+            4,
+        ),
+        (Endpoint::Passthrough, r#"{"usage":{"prompt_tokens":3,"completion_tokens":4}}"#, 3, 4),
+        (Endpoint::Passthrough, r#"{"usage":{"input_tokens":3,"cache_read_input_tokens":5,"output_tokens":4}}"#, 8, 4),
+    ];
+    for (endpoint, body, input, output) in cases {
+        let usage = from_body(endpoint, body.as_bytes()).unwrap_or_else(|| panic!("{endpoint:?}: {body}"));
+        assert_eq!((usage.total_input(), usage.total_output()), (input, output), "{endpoint:?}: {body}");
+    }
+    assert_eq!(from_body(Endpoint::CountTokens, br#"{"input_tokens":3}"#), None);
+    assert_eq!(from_body(Endpoint::ChatCompletions, b"<html>"), None);
+    assert_eq!(from_body(Endpoint::ChatCompletions, br#"{"usage":null}"#), None);
+}
+
+#[test]
+fn written_usage_has_the_fields_clients_read() {
+    let usage = Usage { input: 10, cache_read: 5, cache_write: 2, output: 7, reasoning: 3, ..reported() };
+    let json = |value: &dyn erased::Json| value.json();
+    assert_eq!(
+        json(&write_chat(&usage)),
+        r#"{"prompt_tokens":17,"completion_tokens":10,"total_tokens":27,"prompt_tokens_details":{"cached_tokens":5,"cache_write_tokens":2},"completion_tokens_details":{"reasoning_tokens":3}}"#
+    );
+    assert_eq!(
+        json(&write_responses(&usage)),
+        r#"{"input_tokens":17,"output_tokens":10,"total_tokens":27,"input_tokens_details":{"cached_tokens":5,"cache_write_tokens":2},"output_tokens_details":{"reasoning_tokens":3}}"#
+    );
+    assert_eq!(
+        json(&write_messages(&usage)),
+        r#"{"input_tokens":10,"output_tokens":10,"cache_creation_input_tokens":2,"cache_read_input_tokens":5,"output_tokens_details":{"thinking_tokens":3}}"#
+    );
+    assert_eq!(
+        json(&write_generate(&usage)),
+        r#"{"promptTokenCount":17,"cachedContentTokenCount":5,"candidatesTokenCount":7,"thoughtsTokenCount":3,"totalTokenCount":27}"#
+    );
+}
+
+mod erased {
+    pub(super) trait Json {
+        fn json(&self) -> String;
+    }
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> String {
+            serde_json::to_string(self).unwrap()
+        }
+    }
+}
+
+prop_compose! {
+    fn any_usage()(counts in prop::array::uniform8(0u64..1_000_000)) -> Usage {
+        let [input, cache_read, cache_write, cache_write_long, input_audio, output, reasoning, output_audio] = counts;
+        Usage { input, cache_read, cache_write, cache_write_long, input_audio, output, reasoning, output_audio, source: UsageSource::Reported }
+    }
+}
+
+proptest! {
+    #[test]
+    fn openai_forms_carry_every_class_there_and_back(usage in any_usage()) {
+        prop_assert_eq!(write_chat(&usage).usage(), Some(usage));
+        prop_assert_eq!(read_chat(&serde_json::to_string(&write_chat(&usage)).unwrap()), Some(usage));
+        prop_assert_eq!(read_responses(&serde_json::to_string(&write_responses(&usage)).unwrap()), Some(usage));
+    }
+
+    #[test]
+    fn every_form_keeps_the_sums(usage in any_usage()) {
+        for form in Format::ALL {
+            let read = match form {
+                Format::Chat => write_chat(&usage).usage(),
+                Format::Responses => write_responses(&usage).usage(),
+                Format::Messages => write_messages(&usage).usage(),
+                Format::Generate => write_generate(&usage).usage(),
+            }
+            .unwrap();
+            prop_assert_eq!(read.total_input(), usage.total_input());
+            prop_assert_eq!(read.total_output(), usage.total_output());
+            prop_assert_eq!(read.cache_read, usage.cache_read);
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in ".{0,80}") {
+        for endpoint in Endpoint::ALL {
+            let _ = from_body(endpoint, text.as_bytes());
+        }
+    }
+}
