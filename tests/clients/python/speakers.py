@@ -409,6 +409,8 @@ class Generate:
 
     name = "generate"
     fault = genai.errors.APIError
+    # FUNCTION_CALL is no word of Google's; a mock that others wrote says it.
+    FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filtered", "FUNCTION_CALL": "tools"}
 
     def __init__(self, url, key="unused", version="v1beta"):
         self.client = genai.Client(
@@ -482,7 +484,7 @@ class Generate:
                     answer.text += part.text
                     answer.deltas += 1
             if candidate.finish_reason:
-                answer.finish = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filtered"}[candidate.finish_reason.value]
+                answer.finish = self.FINISH[candidate.finish_reason.value]
 
     @staticmethod
     def _part(part):
