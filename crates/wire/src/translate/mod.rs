@@ -23,6 +23,7 @@
 //!   format they came from; a writer exchanges it.
 
 pub mod chat;
+pub mod effort;
 pub mod field;
 pub mod generate;
 pub mod json;
@@ -31,6 +32,7 @@ pub mod messages;
 pub mod neutral;
 pub mod notes;
 pub mod responses;
+pub mod schema;
 pub mod seal;
 
 use crate::quirks::Quirks;

@@ -53,6 +53,8 @@ pub struct Prompt {
     pub user: Option<String>,
     /// OpenAI's service tier or Anthropic's, carried only within a family.
     pub service_tier: Option<String>,
+    /// The caller's own labels, which a Responses object repeats.
+    pub metadata: Option<Box<RawValue>>,
 }
 
 /// Sampling parameters, each absent unless the caller sent it. Numbers keep their spelling.
@@ -392,4 +394,22 @@ pub enum Delta {
     },
     /// The provider's own mark that the stream is complete. Without it the stream is truncated.
     End,
+}
+
+impl Delta {
+    /// Which answer the step belongs to; `None` for steps of the stream as a whole.
+    #[must_use]
+    pub const fn choice(&self) -> Option<u32> {
+        match self {
+            Self::Text { choice, .. }
+            | Self::Refusal { choice, .. }
+            | Self::Thinking { choice, .. }
+            | Self::ThinkingSignature { choice, .. }
+            | Self::RedactedThinking { choice, .. }
+            | Self::ToolStart { choice, .. }
+            | Self::ToolArguments { choice, .. }
+            | Self::Finish { choice, .. } => Some(*choice),
+            Self::Start { .. } | Self::Usage(_) | Self::Ping | Self::Error { .. } | Self::End => None,
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! Gemini's clients treat the place as bytes and write it again in base64 of either alphabet, so there, and only there,
 //! the sealed value is base64 as a whole.
 
-use super::neutral::Signature;
+use super::neutral::{Part, Signature};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sluicegate_vocabulary::Format;
@@ -47,6 +47,24 @@ pub fn open(text: &str, own: Format) -> Sealed {
     let decoded = if own == Format::Generate { decode(text) } else { None };
     unwrap(decoded.as_deref().unwrap_or(text))
         .unwrap_or_else(|| Sealed::Thinking(Signature { from: own, text: text.to_owned() }))
+}
+
+/// The part that thinking with this text in the opaque place of format `own` is. An empty place holds no signature.
+#[must_use]
+pub fn thinking(text: String, place: &str, own: Format) -> Part {
+    if place.is_empty() {
+        return Part::Thinking { text, signature: None };
+    }
+    match open(place, own) {
+        Sealed::Thinking(signature) | Sealed::Call(signature) => Part::Thinking { text, signature: Some(signature) },
+        Sealed::Redacted(data) => Part::RedactedThinking(data),
+    }
+}
+
+/// The signature's text if the provider of this format made it, and it says anything.
+#[must_use]
+pub fn native(signature: Option<&Signature>, format: Format) -> Option<&str> {
+    signature.filter(|s| s.from == format && !s.text.is_empty()).map(|s| s.text.as_str())
 }
 
 fn unwrap(text: &str) -> Option<Sealed> {
