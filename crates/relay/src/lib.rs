@@ -1,1 +1,35 @@
-//! 
+//! The way of one call, and the snapshot it runs under.
+//!
+//! `pipeline` shows the whole way in one function; each stage it names is a file beside it. `snapshot` is the
+//! configuration as calls use it, `server` the threads that carry them, `record` the guard that makes a receipt of
+//! every call whatever ends it.
+
+mod accept;
+mod admit;
+mod array;
+mod attempt;
+mod authenticate;
+mod cache;
+mod call;
+mod dispatch;
+mod drain;
+mod headers;
+pub mod metrics;
+mod models;
+mod pipeline;
+mod prepare;
+mod receipts;
+mod record;
+mod reply;
+mod route;
+mod server;
+mod settle;
+mod snapshot;
+mod stream;
+mod surface;
+mod validate;
+
+pub use metrics::Metrics;
+pub use reply::ReplyBody;
+pub use server::{LocalReceiver, LocalRequest, Relay, Reloaded, Settings, StartError, TlsError};
+pub use snapshot::{CompileError, Simulators};

@@ -1,0 +1,93 @@
+//! Stage one: what arrived, before its body is read.
+//!
+//! The body is left unread here so that the next stage can turn a stranger away without having listened to 32 MiB of
+//! him first.
+
+use crate::call::{Call, PathTarget};
+use crate::record::Record;
+use crate::snapshot::Snapshot;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use hyper::body::Incoming;
+use sluicegate_vocabulary::{Dialect, Endpoint, Fault, FaultKind};
+use std::time::{Duration, Instant};
+
+/// Makes a [`Call`] of a request to a provider's endpoint.
+///
+/// # Errors
+/// A method the path does not take, a URL over the limit, contradictory headers, an endpoint switched off.
+pub(crate) fn accept(
+    parts: Parts,
+    body: Incoming,
+    endpoint: Endpoint,
+    target: PathTarget,
+    methods: &[Method],
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Call, Box<Refused>> {
+    let dialect = dialect_of(endpoint, &parts);
+    record.begin(endpoint, dialect);
+    let refusal = check(&parts, endpoint, methods, snapshot);
+    let deadline = match refusal.map_or_else(|| deadline(&parts.headers, record.arrived()), Err) {
+        Ok(deadline) => deadline,
+        Err(fault) => return Err(Box::new(Refused { fault, body })),
+    };
+    Ok(Call { endpoint, dialect, deadline, parts, body, target })
+}
+
+/// A fault found before the body was read, with that body.
+pub(crate) struct Refused {
+    pub(crate) fault: Fault,
+    pub(crate) body: Incoming,
+}
+
+fn dialect_of(endpoint: Endpoint, parts: &Parts) -> Dialect {
+    match endpoint {
+        Endpoint::Models => crate::surface::guess_dialect(parts.uri.path(), &parts.headers),
+        _ => endpoint.dialect(),
+    }
+}
+
+fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snapshot) -> Option<Fault> {
+    if !methods.is_empty() && !methods.contains(&parts.method) {
+        let wanted = methods.first().map_or("POST", Method::as_str);
+        return Some(Fault::new(
+            FaultKind::MethodNotAllowed,
+            format!("{} is not a method of this path; use {wanted}.", parts.method),
+        ));
+    }
+    let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if length > snapshot.server.max_url {
+        return Some(Fault::new(
+            FaultKind::UrlTooLong,
+            format!("The URL has {length} bytes; at most {} are read.", snapshot.server.max_url),
+        ));
+    }
+    if snapshot.server.disabled.contains(endpoint) {
+        return Some(Fault::new(
+            FaultKind::Forbidden,
+            format!("The endpoint {} is switched off here (server.disabled_endpoints).", endpoint.path()),
+        ));
+    }
+    ["authorization", "x-api-key", "x-goog-api-key", "api-key", "content-length"].into_iter().find_map(|name| {
+        let mut values = parts.headers.get_all(name).iter();
+        values.next()?;
+        values.next().map(|_| {
+            Fault::new(FaultKind::BadRequest, format!("The header {name} is given twice; send it once."))
+        })
+    })
+}
+
+/// `X-Deadline-Ms`, counted from arrival.
+fn deadline(headers: &HeaderMap, arrived: Instant) -> Result<Option<Instant>, Fault> {
+    let Some(value) = headers.get("x-deadline-ms") else { return Ok(None) };
+    let ms: Option<u64> = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    match ms {
+        Some(ms) if (1..=86_400_000).contains(&ms) => Ok(arrived.checked_add(Duration::from_millis(ms))),
+        _ => Err(Fault::new(
+            FaultKind::BadRequest,
+            "X-Deadline-Ms must be a whole number of milliseconds from 1 to 86400000 (a day).",
+        )
+        .param("X-Deadline-Ms")),
+    }
+}

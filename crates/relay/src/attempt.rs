@@ -1,0 +1,324 @@
+//! One try at one candidate.
+//!
+//! A try is a success only once there is something to give the client: a whole body that is an answer, or the first
+//! real event of a stream. An empty 200, an error inside a 200, a stream that breaks before it begins are failures like
+//! any other and can be tried again, because nothing has been sent yet.
+
+use crate::call::Request;
+use crate::headers;
+use crate::prepare::{Prepared, Way};
+use crate::server::Worker;
+use crate::snapshot::Candidate;
+use crate::stream::{Passage, Streaming};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use sluicegate_upstream::{Inflate, ResponseBody, Stage, UpstreamError};
+use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
+use sluicegate_wire::error::{self, UpstreamHeaders};
+use sluicegate_wire::{embeddings, translate, usage};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The largest answer that is read whole, in bytes.
+const MAX_ANSWER: usize = 256 << 20;
+/// The largest error body that is read, in bytes.
+const MAX_ERROR: usize = 1 << 20;
+
+/// A try that is over.
+pub(crate) struct Tried {
+    /// The credential it used, by name.
+    pub(crate) credential: Option<Arc<str>>,
+    pub(crate) outcome: Result<Answered, Failure>,
+}
+
+/// Something to give the client.
+pub(crate) enum Answered {
+    /// A whole body.
+    Whole {
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+        usage: Option<Usage>,
+        /// The provider's answer is an error of the caller's making, passed on.
+        error: Option<FaultKind>,
+    },
+    /// A stream whose first event is here.
+    Stream { status: StatusCode, headers: HeaderMap, streaming: Box<Streaming> },
+}
+
+impl Answered {
+    pub(crate) const fn result(&self) -> AttemptResult {
+        match self {
+            Self::Whole { error: Some(_), .. } => AttemptResult::ClientError,
+            _ => AttemptResult::Ok,
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Whole { status, .. } | Self::Stream { status, .. } => status.as_u16(),
+        }
+    }
+}
+
+/// Nothing to give the client.
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) result: AttemptResult,
+    /// The provider's status, 0 for none.
+    pub(crate) status: u16,
+}
+
+/// Sends one request and brings its answer to the point where the client can have it.
+pub(crate) async fn attempt(
+    worker: &Worker,
+    request: &Request,
+    candidate: &Candidate,
+    prepared: Prepared,
+    id: &CallId,
+) -> Tried {
+    let Prepared { request: mut outgoing, way, .. } = prepared;
+    let credential = candidate.provider.credential();
+    if let Some(credential) = credential {
+        let (name, value) = &credential.header;
+        outgoing.headers_mut().insert(name.clone(), value.clone());
+    }
+    let limit = candidate.provider.timeouts.first_byte;
+    let limit = request.deadline.map_or(limit, |at| limit.min(at.saturating_duration_since(Instant::now())));
+    let exchange = exchange(worker, request, candidate, outgoing, way, id);
+    let outcome = tokio::select! {
+        biased;
+        outcome = tokio::time::timeout(limit, exchange) => outcome.unwrap_or_else(|_| Err(timed_out(candidate, Stage::Exchange, limit))),
+        () = worker.stop.cancelled() => Err(stopping()),
+    };
+    Tried { credential: credential.map(|credential| Arc::clone(&credential.name)), outcome }
+}
+
+fn stopping() -> Failure {
+    let fault = Fault::new(FaultKind::Overloaded, "The relay is shutting down; send the request again.").retry_after_ms(1000);
+    Failure { fault, result: AttemptResult::Cancelled, status: 0 }
+}
+
+fn timed_out(candidate: &Candidate, stage: Stage, after: Duration) -> Failure {
+    let fault = Fault::new(
+        FaultKind::Timeout,
+        format!("The provider {} gave no answer within {:.1} s.", candidate.provider.name, after.as_secs_f64()),
+    )
+    .code(if stage == Stage::Connect { "connect_timeout" } else { "first_byte_timeout" });
+    Failure { fault, result: AttemptResult::Timeout, status: 0 }
+}
+
+fn unreachable(candidate: &Candidate, error: &UpstreamError) -> Failure {
+    tracing::debug!(provider = &*candidate.provider.name, %error, "no answer from a provider");
+    if let UpstreamError::Timeout { stage, after } = error {
+        return timed_out(candidate, *stage, *after);
+    }
+    let what = match error.stage() {
+        Stage::Resolve => "its name could not be resolved",
+        Stage::Connect => "no connection could be opened",
+        Stage::Tls => "the TLS handshake failed",
+        Stage::Exchange => "the connection broke before an answer came",
+    };
+    let fault = Fault::new(
+        FaultKind::UpstreamUnreachable,
+        format!("The provider {} cannot be reached: {what}.", candidate.provider.name),
+    );
+    Failure { fault, result: AttemptResult::Connect, status: 0 }
+}
+
+fn broken(candidate: &Candidate, status: u16, what: &str) -> Failure {
+    let fault = Fault::new(FaultKind::UpstreamBroken, format!("The provider {} {what}.", candidate.provider.name));
+    Failure { fault, result: AttemptResult::Broken, status }
+}
+
+async fn exchange(
+    worker: &Worker,
+    request: &Request,
+    candidate: &Candidate,
+    outgoing: http::Request<sluicegate_upstream::RequestBody>,
+    way: Way,
+    id: &CallId,
+) -> Result<Answered, Failure> {
+    let provider = &candidate.provider;
+    let sent = worker.pool.send(&provider.origin, provider.http2, provider.timeouts.connect, outgoing).await;
+    let response = sent.map_err(|error| unreachable(candidate, &error))?;
+    let (head, body) = response.into_parts();
+    let inflate = match inflate_for(&head.headers) {
+        Ok(inflate) => inflate,
+        Err(encoding) => return Err(broken(candidate, head.status.as_u16(), &format!("answered in {encoding}, which is not read"))),
+    };
+    if matches!(way, Way::Passthrough) {
+        let streaming = Streaming::new(body, None, Passage::Raw, request, candidate, id, worker);
+        let headers = headers::to_passthrough_client(&head.headers);
+        return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming) });
+    }
+    if !head.status.is_success() {
+        return refused(request, candidate, &way, head.status, &head.headers, body, inflate).await;
+    }
+    let is_stream = head
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream")));
+    if request.stream && is_stream {
+        let passage = Passage::of(way, request.endpoint);
+        let mut streaming = Streaming::new(body, inflate, passage, request, candidate, id, worker);
+        if let Err(fault) = streaming.open().await {
+            let result = attempt_result(fault.kind);
+            return Err(Failure { fault, result, status: head.status.as_u16() });
+        }
+        let headers = headers::to_client(&head.headers);
+        return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming) });
+    }
+    let whole = collect(body, inflate, MAX_ANSWER).await.map_err(|what| broken(candidate, head.status.as_u16(), what))?;
+    answered(request, candidate, way, head.status, &head.headers, whole)
+}
+
+fn inflate_for(headers: &HeaderMap) -> Result<Option<Inflate>, String> {
+    match headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()) {
+        None => Ok(None),
+        Some(encoding) => match encoding.as_str() {
+            "identity" | "" => Ok(None),
+            "gzip" | "x-gzip" => Ok(Some(Inflate::new(MAX_ANSWER))),
+            _ => Err(encoding),
+        },
+    }
+}
+
+/// A whole 200.
+fn answered(
+    request: &Request,
+    candidate: &Candidate,
+    way: Way,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Answered, Failure> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
+    }
+    let dialect = dialect(candidate, &way, request.endpoint);
+    if let Some(inside) = error::inside_success(&body, dialect) {
+        let fault = inside.into_fault(&candidate.provider.name);
+        return Err(Failure { result: attempt_result(fault.kind), fault, status: status.as_u16() });
+    }
+    let mut out = headers::to_client(headers);
+    let (body, used) = match way {
+        Way::Same { .. } | Way::Passthrough => {
+            let used = usage::from_body(request.endpoint, &body);
+            (body, used)
+        }
+        Way::Translated(context) => {
+            let inbound = translate::response(&body, &context).map_err(|fault| Failure {
+                fault,
+                result: AttemptResult::Broken,
+                status: status.as_u16(),
+            })?;
+            out.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+            (Bytes::from(inbound.body), inbound.usage)
+        }
+        Way::Embeddings(context) => {
+            let (body, used) = embeddings::response(&body, &context).map_err(|fault| Failure {
+                fault,
+                result: AttemptResult::Broken,
+                status: status.as_u16(),
+            })?;
+            (Bytes::from(body), used)
+        }
+    };
+    Ok(Answered::Whole { status, headers: out, body, usage: used, error: None })
+}
+
+/// An answer that is an error.
+async fn refused(
+    request: &Request,
+    candidate: &Candidate,
+    way: &Way,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: ResponseBody,
+    inflate: Option<Inflate>,
+) -> Result<Answered, Failure> {
+    let body = collect(body, inflate, MAX_ERROR).await.unwrap_or_default();
+    let dialect = dialect(candidate, way, request.endpoint);
+    let lookup = UpstreamHeaders {
+        retry_after: text(headers, "retry-after"),
+        retry_after_ms: text(headers, "retry-after-ms"),
+        should_retry: text(headers, "x-should-retry"),
+    };
+    let upstream = error::read_upstream(status.as_u16(), &lookup, &body, dialect);
+    let kind = upstream.kind;
+    let result = attempt_result(kind);
+    if result == AttemptResult::ClientError && matches!(way, Way::Same { .. }) && serde_json_object(&body) {
+        let headers = headers::to_client(headers);
+        return Ok(Answered::Whole { status, headers, body, usage: None, error: Some(kind) });
+    }
+    let fault = upstream.into_fault(&candidate.provider.name);
+    Err(Failure { fault, result, status: status.as_u16() })
+}
+
+/// Whether a body can be passed on as an error of the dialect: an object with an `error` in it.
+fn serde_json_object(body: &[u8]) -> bool {
+    let start = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
+    body.get(start) == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn dialect(candidate: &Candidate, way: &Way, endpoint: Endpoint) -> Dialect {
+    match way {
+        Way::Same { .. } => endpoint.dialect(),
+        Way::Translated(context) => context.upstream.dialect(),
+        Way::Embeddings(_) => Dialect::Gemini,
+        Way::Passthrough => candidate.provider.kind.dialect(),
+    }
+}
+
+const fn attempt_result(kind: FaultKind) -> AttemptResult {
+    match kind {
+        FaultKind::UpstreamRateLimited => AttemptResult::RateLimited,
+        FaultKind::UpstreamOverloaded => AttemptResult::Overloaded,
+        FaultKind::UpstreamAuth => AttemptResult::AuthError,
+        FaultKind::UpstreamUnreachable => AttemptResult::Connect,
+        FaultKind::Timeout => AttemptResult::Timeout,
+        FaultKind::UpstreamBroken => AttemptResult::ServerError,
+        _ => AttemptResult::ClientError,
+    }
+}
+
+async fn collect(mut body: ResponseBody, mut inflate: Option<Inflate>, limit: usize) -> Result<Bytes, &'static str> {
+    let mut first = Bytes::new();
+    let mut rest: Option<BytesMut> = None;
+    loop {
+        let data = match body.frame().await {
+            Some(Ok(frame)) => match (frame.into_data(), &mut inflate) {
+                (Ok(data), None) => data,
+                (Ok(data), Some(inflate)) => inflate.push(&data).map_err(|_| "sent a body that is not valid gzip")?,
+                (Err(_), _) => continue,
+            },
+            Some(Err(_)) => return Err("broke its answer off"),
+            None => break,
+        };
+        let held = rest.as_ref().map_or(first.len(), BytesMut::len);
+        if held + data.len() > limit {
+            return Err("sent an answer over the size limit");
+        }
+        match &mut rest {
+            None if first.is_empty() => first = data,
+            None => {
+                let mut all = BytesMut::with_capacity((first.len() + data.len()) * 2);
+                all.extend_from_slice(&first);
+                all.extend_from_slice(&data);
+                rest = Some(all);
+            }
+            Some(all) => all.extend_from_slice(&data),
+        }
+    }
+    if let Some(inflate) = &mut inflate {
+        inflate.finish().map_err(|_| "broke its compressed answer off")?;
+    }
+    Ok(rest.map_or(first, BytesMut::freeze))
+}

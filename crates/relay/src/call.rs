@@ -1,0 +1,106 @@
+//! The values that one stage hands to the next.
+//!
+//! [`Call`] comes in, becomes a [`Request`] once its body is read, gets a [`Caller`] and a [`Plan`], holds a [`Ticket`]
+//! while it is served, and leaves a receipt. Each value is made by one stage and only read by those after it.
+
+use crate::snapshot::{Candidate, Key, Route};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::request::Parts;
+use hyper::body::Incoming;
+use sluicegate_flow::Reservation;
+use sluicegate_vocabulary::{Dialect, Endpoint, Priority};
+use sluicegate_wire::peek::Head;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What arrived: everything that can be known before the body is read.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What is called.
+    pub(crate) endpoint: Endpoint,
+    /// How answers to it look.
+    pub(crate) dialect: Dialect,
+    /// When it must be answered: the first byte for streams, the whole otherwise.
+    pub(crate) deadline: Option<Instant>,
+    /// Method, path and headers as they came.
+    pub(crate) parts: Parts,
+    /// The body, unread.
+    pub(crate) body: Incoming,
+    /// What the path says beside the endpoint.
+    pub(crate) target: PathTarget,
+}
+
+/// What a path can name beside an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PathTarget {
+    /// Nothing: the body names the model.
+    None,
+    /// A model: Gemini's calls, and `GET /v1/models/{id}`.
+    Model(String),
+    /// A provider and what follows it: `/p/{provider}/...`.
+    Provider {
+        /// The provider.
+        name: String,
+        /// The rest of the path, without its first slash.
+        rest: String,
+    },
+}
+
+/// Who calls, and what that one may do.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// The key, or `None` on a keyless loopback listener.
+    pub(crate) key: Option<Arc<Key>>,
+    /// The class of the call, before the endpoint's.
+    pub(crate) priority: Priority,
+}
+
+/// A call whose body has been read and looked into.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) dialect: Dialect,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) parts: Parts,
+    pub(crate) target: PathTarget,
+    /// The whole body.
+    pub(crate) body: Bytes,
+    /// What was seen in it without parsing it.
+    pub(crate) head: Head,
+    /// Whether the answer is to be streamed.
+    pub(crate) stream: bool,
+}
+
+impl Request {
+    /// The model as the client names it.
+    pub(crate) fn model(&self) -> Option<Cow<'_, str>> {
+        match &self.target {
+            PathTarget::Model(model) => Some(Cow::Borrowed(model)),
+            PathTarget::None => self.head.model(&self.body),
+            PathTarget::Provider { .. } => None,
+        }
+    }
+}
+
+/// Where a call may go, in order.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The name it was resolved from, with its metrics.
+    pub(crate) route: Arc<Route>,
+    /// Whom to ask, best first; never empty.
+    pub(crate) candidates: Vec<Arc<Candidate>>,
+}
+
+/// All that is held for a call. Dropping it gives everything back.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// Room taken in the caller's limits.
+    pub(crate) reservation: Option<Reservation>,
+}
+
+/// A header value from text of ours; what cannot stand in a header becomes `-`.
+pub(crate) fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}

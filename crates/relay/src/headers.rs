@@ -1,0 +1,85 @@
+//! Which headers pass.
+//!
+//! Towards a provider everything passes but what belongs to one connection, to this relay, or to the client's own
+//! identity: keys above all, cookies, addresses, and the telemetry that SDKs send about themselves. Towards the client
+//! only what describes the answer passes; a provider's limits, ids and infrastructure are not the client's business.
+
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, FORWARDED, HOST, ORIGIN,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The client's headers that go on to a provider.
+pub(crate) fn to_provider(client: &HeaderMap) -> HeaderMap {
+    let named_by_connection = client.get(CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut out = HeaderMap::with_capacity(client.len() + 4);
+    for (name, value) in client {
+        if !stays_here(name) && !names(named_by_connection, name) {
+            out.append(name.clone(), value.clone());
+        }
+    }
+    out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    out
+}
+
+fn names(connection: &str, name: &HeaderName) -> bool {
+    connection.split(',').any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
+}
+
+fn stays_here(name: &HeaderName) -> bool {
+    // Standard names compare as small integers.
+    if [HOST, CONTENT_LENGTH, CONNECTION, ACCEPT_ENCODING, AUTHORIZATION].contains(name)
+        || [TRANSFER_ENCODING, TE, TRAILER, UPGRADE, EXPECT, COOKIE, ORIGIN, REFERER].contains(name)
+        || [FORWARDED, VIA, PROXY_AUTHORIZATION, PROXY_AUTHENTICATE].contains(name)
+    {
+        return true;
+    }
+    let name = name.as_str();
+    match name.as_bytes().first() {
+        Some(b'x') => {
+            matches!(
+                name,
+                "x-api-key" | "x-goog-api-key" | "x-request-id" | "x-real-ip" | "x-priority" | "x-deadline-ms" | "x-provider"
+            ) || ["x-forwarded-", "x-stainless-", "x-sluicegate-"].iter().any(|prefix| name.starts_with(prefix))
+        }
+        Some(b'a') => name == "api-key",
+        Some(b'k') => name == "keep-alive",
+        Some(b'p') => name.starts_with("proxy-"),
+        Some(b'c') => name.starts_with("cf-"),
+        Some(b's') => name.starts_with("sec-"),
+        Some(b'o') => name == "openai-organization" || name == "openai-project",
+        _ => false,
+    }
+}
+
+/// The provider's headers that go on to the client.
+pub(crate) fn to_client(provider: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(12);
+    for name in [CONTENT_TYPE, HeaderName::from_static("openai-processing-ms"), HeaderName::from_static("openai-version")]
+    {
+        if let Some(value) = provider.get(&name) {
+            out.insert(name, value.clone());
+        }
+    }
+    out
+}
+
+/// The provider's headers that go on to the client of a passthrough call: all that belong to the answer itself.
+pub(crate) fn to_passthrough_client(provider: &HeaderMap) -> HeaderMap {
+    let named_by_connection = provider.get(CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut out = HeaderMap::with_capacity(provider.len());
+    for (name, value) in provider {
+        let text = name.as_str();
+        let private = stays_here(name) && *name != CONTENT_LENGTH
+            || matches!(text, "set-cookie" | "server" | "date" | "openai-organization" | "anthropic-organization-id");
+        if !private && *name != CONTENT_LENGTH && !names(named_by_connection, name) {
+            out.append(name.clone(), value.clone());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[path = "headers_tests.rs"]
+mod tests;

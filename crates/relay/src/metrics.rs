@@ -1,0 +1,252 @@
+//! What Prometheus is told.
+//!
+//! Everything here is counted from receipts, but for the live gauges. The label sets are bounded: models by the
+//! configuration's own names (anything else is `other`), never keys or request ids. Handles are looked up once per
+//! route and candidate, so that counting a call is a few atomic additions.
+
+use crate::snapshot::{Candidate, Route};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use sluicegate_vocabulary::{AttemptResult, EndReason, Endpoint, Receipt};
+use std::sync::{Arc, OnceLock};
+
+/// Labels of a finished call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    /// The endpoint's path.
+    pub endpoint: &'static str,
+    /// The configured name of the model, or `other`.
+    pub model: Arc<str>,
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// Labels of a time or a token count.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModelLabels {
+    /// The endpoint's path.
+    pub endpoint: &'static str,
+    /// The configured name of the model, or `other`.
+    pub model: Arc<str>,
+}
+
+/// Labels of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TokenLabels {
+    /// The configured name of the model, or `other`.
+    pub model: Arc<str>,
+    /// `input`, `cache_read`, `cache_write`, `output` or `reasoning`.
+    pub kind: &'static str,
+}
+
+/// Labels of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AttemptLabels {
+    /// The provider's configured name.
+    pub provider: Arc<str>,
+    /// How it went.
+    pub result: &'static str,
+}
+
+type Make = fn() -> Histogram;
+
+/// Every metric of the relay.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Calls being served now.
+    pub in_flight: Gauge,
+    /// Open client connections.
+    pub connections: Gauge,
+    /// Receipts that the request log could not keep up with.
+    pub log_dropped: Counter,
+    /// 1 when the last reload took effect.
+    pub reload_ok: Gauge,
+    calls: Family<CallLabels, Counter>,
+    duration: Family<ModelLabels, Histogram, Make>,
+    first_token: Family<ModelLabels, Histogram, Make>,
+    tokens: Family<TokenLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0])
+}
+
+const TOKEN_KINDS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
+
+impl Metrics {
+    /// All metrics at zero. `version` is this build's.
+    #[must_use]
+    pub fn new(version: &'static str) -> Self {
+        let mut registry = Registry::with_prefix("sluicegate");
+        let metrics = Self {
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            log_dropped: Counter::default(),
+            reload_ok: Gauge::default(),
+            calls: Family::default(),
+            duration: Family::new_with_constructor(seconds as Make),
+            first_token: Family::new_with_constructor(seconds as Make),
+            tokens: Family::default(),
+            attempts: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register("build", "This build", Info::new([("version", version)]));
+        registry.register("calls", "Finished calls by outcome", metrics.calls.clone());
+        registry.register("calls_in_flight", "Calls being served now", metrics.in_flight.clone());
+        registry.register("connections", "Open client connections", metrics.connections.clone());
+        registry.register_with_unit(
+            "call_duration",
+            "From arrival to the last byte",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register_with_unit(
+            "time_to_first_token",
+            "From arrival to the first content from the provider",
+            Unit::Seconds,
+            metrics.first_token.clone(),
+        );
+        registry.register("tokens", "Tokens used, by disjoint kind", metrics.tokens.clone());
+        registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
+        registry.register(
+            "request_log_dropped",
+            "Receipts that were counted but not logged because the log could not keep up",
+            metrics.log_dropped.clone(),
+        );
+        registry.register(
+            "config_last_reload_successful",
+            "1 when the last reload took effect, 0 when it was refused",
+            metrics.reload_ok.clone(),
+        );
+        metrics.reload_ok.set(1);
+        Self { registry, ..metrics }
+    }
+
+    /// The text of `/metrics`.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string does not fail.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    pub(crate) fn route(&self, model: &str) -> RouteMetrics {
+        RouteMetrics { model: model.into(), calls: OnceLock::new(), tokens: OnceLock::new() }
+    }
+
+    pub(crate) fn candidate(&self, provider: &Arc<str>) -> CandidateMetrics {
+        let handle = |result: AttemptResult| {
+            let labels = AttemptLabels { provider: Arc::clone(provider), result: result.as_str() };
+            self.attempts.get_or_create(&labels).clone()
+        };
+        CandidateMetrics { attempts: AttemptResult::ALL.map(handle) }
+    }
+
+    /// Counts a finished call.
+    pub(crate) fn count(&self, receipt: &Receipt, route: Option<&Route>, candidate: Option<&Candidate>) {
+        let Some(endpoint) = receipt.endpoint else { return };
+        match route {
+            Some(route) => self.count_routed(receipt, endpoint, &route.metrics),
+            None => self.count_unrouted(receipt, endpoint),
+        }
+        if let (Some(candidate), [only]) = (candidate, receipt.attempts.as_slice()) {
+            candidate.metrics.count(only.result);
+            return;
+        }
+        for attempt in &receipt.attempts {
+            let labels =
+                AttemptLabels { provider: Arc::clone(&attempt.provider), result: attempt.result.as_str() };
+            self.attempts.get_or_create(&labels).inc();
+        }
+    }
+
+    fn count_unrouted(&self, receipt: &Receipt, endpoint: Endpoint) {
+        let labels =
+            CallLabels { endpoint: endpoint.path(), model: "other".into(), outcome: receipt.end.as_str() };
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    fn count_routed(&self, receipt: &Receipt, endpoint: Endpoint, handles: &RouteMetrics) {
+        let cells = handles.calls.get_or_init(|| Endpoint::ALL.map(|_| OnceLock::new()));
+        if let Some(cell) = cells.get(endpoint as usize) {
+            let handles = cell.get_or_init(|| self.endpoint_handles(endpoint, &handles.model));
+            if let Some(counter) = handles.outcomes.get(receipt.end as usize) {
+                counter.inc();
+            }
+            handles.duration.observe(receipt.times.total.as_secs_f64());
+            if let Some(first) = receipt.times.first_token {
+                handles.first_token.observe(first.as_secs_f64());
+            }
+        }
+        let used = &receipt.usage;
+        if used.total() > 0 {
+            let counters = handles.tokens.get_or_init(|| {
+                TOKEN_KINDS.map(|kind| {
+                    self.tokens.get_or_create(&TokenLabels { model: Arc::clone(&handles.model), kind }).clone()
+                })
+            });
+            let amounts = [
+                used.input + used.input_audio,
+                used.cache_read,
+                used.cache_write + used.cache_write_long,
+                used.output + used.output_audio,
+                used.reasoning,
+            ];
+            for (counter, amount) in counters.iter().zip(amounts).filter(|(_, amount)| *amount > 0) {
+                counter.inc_by(amount);
+            }
+        }
+    }
+
+    fn endpoint_handles(&self, endpoint: Endpoint, model: &Arc<str>) -> EndpointHandles {
+        let outcome = |end: EndReason| {
+            let labels =
+                CallLabels { endpoint: endpoint.path(), model: Arc::clone(model), outcome: end.as_str() };
+            self.calls.get_or_create(&labels).clone()
+        };
+        let labels = ModelLabels { endpoint: endpoint.path(), model: Arc::clone(model) };
+        EndpointHandles {
+            outcomes: EndReason::ALL.map(outcome),
+            duration: self.duration.get_or_create(&labels).clone(),
+            first_token: self.first_token.get_or_create(&labels).clone(),
+        }
+    }
+}
+
+/// Handles for one public name of a model.
+#[derive(Debug)]
+pub(crate) struct RouteMetrics {
+    model: Arc<str>,
+    calls: OnceLock<[OnceLock<EndpointHandles>; 15]>,
+    tokens: OnceLock<[Counter; 5]>,
+}
+
+#[derive(Debug)]
+struct EndpointHandles {
+    outcomes: [Counter; 9],
+    duration: Histogram,
+    first_token: Histogram,
+}
+
+/// Handles for one candidate.
+#[derive(Debug)]
+pub(crate) struct CandidateMetrics {
+    attempts: [Counter; 10],
+}
+
+impl CandidateMetrics {
+    fn count(&self, result: AttemptResult) {
+        if let Some(counter) = self.attempts.get(result as usize) {
+            counter.inc();
+        }
+    }
+}

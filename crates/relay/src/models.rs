@@ -1,0 +1,152 @@
+//! `GET /v1/models`, in the shape the caller's client expects.
+
+use crate::call::{Caller, PathTarget, Request};
+use crate::reply::{Content, Reply};
+use crate::snapshot::{Listed, Snapshot};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+use sluicegate_ledger::Price;
+use sluicegate_vocabulary::{Dialect, Fault, FaultKind};
+
+/// One model a caller may ask for.
+struct Entry {
+    id: String,
+    provider: String,
+    /// What the name leads to, for an alias.
+    to: Option<String>,
+    listed: Listed,
+    price: Option<Price>,
+}
+
+/// The list, or one entry of it.
+///
+/// # Errors
+/// No model of that name.
+pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> Result<Reply, Fault> {
+    let entries = entries(caller, snapshot);
+    let dialect = request.dialect;
+    let body = match &request.target {
+        PathTarget::Model(id) => {
+            let id = id.strip_prefix("models/").unwrap_or(id);
+            let entry = entries.iter().find(|entry| entry.id == id).ok_or_else(|| {
+                Fault::new(FaultKind::UnknownModel, format!("No model is called {id:?} here; GET /v1/models lists what there is."))
+                    .param("model")
+            })?;
+            one(entry, dialect)
+        }
+        _ => all(&entries, dialect),
+    };
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-sluicegate-config", snapshot.version_header.clone());
+    Ok(Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) })
+}
+
+fn entries(caller: &Caller, snapshot: &Snapshot) -> Vec<Entry> {
+    let names = &snapshot.names;
+    let may_use = |id: &str, provider: &str| caller.key.as_ref().is_none_or(|key| key.may_use(id, provider));
+    let mut entries = Vec::new();
+    for (id, route) in &names.aliases {
+        let Some(target) = route.targets.first() else { continue };
+        let candidate = &target.candidate;
+        let provider = &*candidate.provider.name;
+        if !may_use(id, provider) {
+            continue;
+        }
+        let listed = names.homes.get(provider).and_then(|home| home.listed.get(&*candidate.model)).cloned();
+        let mut listed = listed.unwrap_or_default();
+        listed.context_window = listed.context_window.or_else(|| candidate.price.as_ref()?.context_window);
+        listed.max_output = listed.max_output.or_else(|| candidate.price.as_ref()?.max_output);
+        entries.push(Entry {
+            id: id.clone(),
+            provider: provider.to_owned(),
+            to: Some(format!("{provider}/{}", candidate.model)),
+            listed,
+            price: candidate.price.clone(),
+        });
+    }
+    for (provider, home) in &names.homes {
+        for (model, listed) in &home.listed {
+            let id = format!("{provider}/{model}");
+            if may_use(&id, provider) {
+                let price = names.price(home, model);
+                entries.push(Entry { id, provider: provider.clone(), to: None, listed: listed.clone(), price });
+            }
+        }
+    }
+    entries
+}
+
+fn all(entries: &[Entry], dialect: Dialect) -> Value {
+    let data: Vec<Value> = entries.iter().map(|entry| one(entry, dialect)).collect();
+    let id = |entry: Option<&Entry>| entry.map_or(Value::Null, |entry| entry.id.as_str().into());
+    match dialect {
+        Dialect::OpenAi => json!({"object": "list", "data": data}),
+        Dialect::Anthropic => json!({
+            "data": data,
+            "has_more": false,
+            "first_id": id(entries.first()),
+            "last_id": id(entries.last()),
+        }),
+        Dialect::Gemini => json!({"models": data}),
+    }
+}
+
+fn one(entry: &Entry, dialect: Dialect) -> Value {
+    let Listed { context_window, max_output, .. } = entry.listed;
+    let mut value = match dialect {
+        Dialect::OpenAi => json!({"id": entry.id, "object": "model", "created": 0, "owned_by": entry.provider}),
+        Dialect::Anthropic => json!({
+            "type": "model",
+            "id": entry.id,
+            "display_name": entry.id,
+            "created_at": "1970-01-01T00:00:00Z",
+            "max_input_tokens": context_window,
+            "max_tokens": max_output,
+        }),
+        Dialect::Gemini => json!({
+            "name": format!("models/{}", entry.id),
+            "displayName": entry.id,
+            "inputTokenLimit": context_window,
+            "outputTokenLimit": max_output,
+            "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        }),
+    };
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, value| !value.is_null());
+        ours(entry, fields);
+    }
+    value
+}
+
+/// What no vendor tells: who serves it, how much fits, what it costs.
+fn ours(entry: &Entry, fields: &mut Map<String, Value>) {
+    fields.insert("provider".into(), entry.provider.as_str().into());
+    if let Some(to) = &entry.to {
+        fields.insert("resolves_to".into(), to.as_str().into());
+    }
+    if let Some(window) = entry.listed.context_window {
+        fields.insert("context_window".into(), window.into());
+    }
+    if let Some(most) = entry.listed.max_output {
+        fields.insert("max_output_tokens".into(), most.into());
+    }
+    fields.insert("pricing".into(), entry.price.as_ref().map_or(Value::Null, price));
+}
+
+/// Dollars per million tokens, as decimal text so that nothing is rounded.
+fn price(price: &Price) -> Value {
+    let text = |rate: Option<sluicegate_ledger::Rate>| rate.map_or(Value::Null, |rate| rate.to_string().into());
+    let mut value = json!({
+        "currency": "USD",
+        "per": "1M tokens",
+        "input": text(Some(price.rates.input)),
+        "cached_input": text(price.rates.cached_input),
+        "output": text(Some(price.rates.output)),
+    });
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, value| !value.is_null());
+    }
+    value
+}

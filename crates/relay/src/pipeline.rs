@@ -1,0 +1,64 @@
+//! The way of one call, whole.
+//!
+//! Every stage is a file of its name beside this one. A stage takes what the stage before it made, adds one value, and
+//! never reaches back. The [`Record`] goes along from the first line to the last byte; its drop is the receipt.
+
+use crate::call::PathTarget;
+use crate::record::Record;
+use crate::reply::{Reply, ReplyBody, refuse};
+use crate::server::Worker;
+use crate::snapshot::Snapshot;
+use crate::{accept, admit, authenticate, cache, dispatch, drain, models, route, stream, validate};
+use http::Response;
+use http::request::Parts;
+use hyper::body::Incoming;
+use sluicegate_vocabulary::{Endpoint, Fault};
+use std::sync::Arc;
+
+/// What arrived for an endpoint: the request, and what its path says.
+pub(crate) struct Arrival {
+    pub(crate) parts: Parts,
+    pub(crate) body: Incoming,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) target: PathTarget,
+    pub(crate) methods: &'static [http::Method],
+}
+
+/// Answers one call.
+pub(crate) async fn answer(worker: &Arc<Worker>, arrival: Arrival) -> Response<ReplyBody> {
+    let snapshot = worker.shared.snapshot.load();
+    let mut record = Record::open(worker, &snapshot, &arrival.parts.headers);
+    match way(worker, &snapshot, arrival, &mut record).await {
+        Ok(reply) => reply.seal(record),
+        Err(fault) => refuse(&fault, record),
+    }
+}
+
+async fn way(
+    worker: &Arc<Worker>,
+    snapshot: &Arc<Snapshot>,
+    arrival: Arrival,
+    record: &mut Record,
+) -> Result<Reply, Fault> {
+    let Arrival { parts, body, endpoint, target, methods } = arrival;
+    let call = match accept::accept(parts, body, endpoint, target, methods, snapshot, record) {
+        Ok(call) => call,
+        Err(refused) => return Err(drain::discard(refused.body, refused.fault).await),
+    };
+    let caller = match authenticate::authenticate(&call, snapshot) {
+        Ok(caller) => caller,
+        Err(fault) => return Err(drain::discard(call.body, fault).await),
+    };
+    record.caller(&caller);
+    let request = validate::validate(call, snapshot, record).await?;
+    if request.endpoint == Endpoint::Models {
+        return models::list(&request, &caller, snapshot);
+    }
+    let plan = route::route(&request, &caller, snapshot, record)?;
+    if let Some(reply) = cache::look_up(&request, &plan) {
+        return Ok(reply);
+    }
+    admit::admit(&request, &plan, snapshot, worker.shared.now(), record)?;
+    let answered = dispatch::dispatch(worker, &request, &plan, snapshot, record).await?;
+    Ok(stream::reply(answered, snapshot, record))
+}

@@ -1,0 +1,169 @@
+//! The request that a candidate gets.
+//!
+//! Where the provider speaks the client's endpoint the body goes on as it is but for the model's name, as slices of
+//! the very bytes that came in. Where it does not, the body is translated. What a provider cannot do at all is said
+//! before it is asked.
+
+use crate::call::{PathTarget, Request};
+use crate::headers;
+use crate::snapshot::{Candidate, Route, Snapshot};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use sluicegate_upstream::{Kind, RequestBody};
+use sluicegate_vocabulary::{CallId, Endpoint, Fault, FaultKind, Format};
+use sluicegate_wire::translate::{self, Context, Job};
+use sluicegate_wire::{embeddings, splice};
+use std::borrow::Cow;
+
+/// One request, ready to send.
+pub(crate) struct Prepared {
+    pub(crate) request: http::Request<RequestBody>,
+    pub(crate) way: Way,
+    /// What the translation had to leave out.
+    pub(crate) dropped: Vec<Cow<'static, str>>,
+}
+
+/// How the answer finds its way back.
+pub(crate) enum Way {
+    /// As it comes, watched.
+    Same {
+        /// The usage chunk was our wish, not the client's.
+        hide_usage: bool,
+    },
+    /// As it comes, unwatched.
+    Passthrough,
+    /// Translated.
+    Translated(Box<Context>),
+    /// Gemini's embeddings into OpenAI's.
+    Embeddings(embeddings::Context),
+}
+
+/// Makes the request for one candidate.
+///
+/// # Errors
+/// What the candidate's provider cannot be asked, and why.
+pub(crate) fn prepare(
+    request: &Request,
+    route: &Route,
+    candidate: &Candidate,
+    snapshot: &Snapshot,
+    id: &CallId,
+    now_s: u64,
+) -> Result<Prepared, Fault> {
+    if let PathTarget::Provider { rest, .. } = &request.target {
+        return passthrough(request, candidate, rest);
+    }
+    let provider = &candidate.provider;
+    if provider.speaks.contains(request.endpoint) {
+        let hide_usage = request.stream
+            && provider.stream_usage
+            && matches!(request.endpoint, Endpoint::ChatCompletions | Endpoint::Completions)
+            && !request.head.include_usage;
+        let body = match request.target {
+            PathTarget::None => {
+                let spliced = splice::model(&request.body, &request.head, &candidate.model, hide_usage);
+                RequestBody::new(spliced.into_slices())
+            }
+            _ => RequestBody::from(request.body.clone()),
+        };
+        let way = Way::Same { hide_usage };
+        return finish(request, candidate, request.endpoint, body, way, Vec::new());
+    }
+    if request.endpoint == Endpoint::Embeddings && provider.speaks.contains(Endpoint::GeminiBatchEmbed) {
+        let (body, context) = embeddings::request(&request.body, &candidate.model)?;
+        let way = Way::Embeddings(context);
+        return finish(request, candidate, Endpoint::GeminiBatchEmbed, Bytes::from(body).into(), way, Vec::new());
+    }
+    let formats = request.endpoint.format().zip(provider.speaks.preferred_format());
+    let Some((client, upstream)) = formats else {
+        return Err(Fault::new(
+            FaultKind::Unsupported,
+            format!("The provider {} does not offer {}.", provider.name, request.endpoint.path()),
+        ));
+    };
+    let job = Job {
+        client,
+        upstream,
+        model: &candidate.model,
+        public_model: &route.name,
+        stream: (client == Format::Generate).then_some(request.stream),
+        quirks: &candidate.quirks,
+        policy: route.policy.unwrap_or(snapshot.policy),
+        now: now_s,
+        call_id: id.as_str(),
+    };
+    let outbound = translate::request(&request.body, &job)?;
+    let endpoint = match (upstream, outbound.stream) {
+        (Format::Chat, _) => Endpoint::ChatCompletions,
+        (Format::Responses, _) => Endpoint::Responses,
+        (Format::Messages, _) => Endpoint::Messages,
+        (Format::Generate, true) => Endpoint::GenerateStream,
+        (Format::Generate, false) => Endpoint::Generate,
+    };
+    let way = Way::Translated(Box::new(outbound.context));
+    finish(request, candidate, endpoint, Bytes::from(outbound.body).into(), way, outbound.dropped)
+}
+
+fn finish(
+    request: &Request,
+    candidate: &Candidate,
+    endpoint: Endpoint,
+    body: RequestBody,
+    way: Way,
+    dropped: Vec<Cow<'static, str>>,
+) -> Result<Prepared, Fault> {
+    let path = candidate.path(endpoint).ok_or_else(|| {
+        Fault::new(
+            FaultKind::Unsupported,
+            format!("The provider {} does not offer {}.", candidate.provider.name, endpoint.path()),
+        )
+    })?;
+    let mut headers = match way {
+        Way::Same { .. } => headers::to_provider(&request.parts.headers),
+        // Another family's headers mean nothing to this provider.
+        _ => HeaderMap::with_capacity(8),
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if candidate.provider.kind == Kind::Anthropic && !headers.contains_key("anthropic-version") {
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    }
+    Ok(Prepared { request: assemble(candidate, Method::POST, path.clone(), headers, body), way, dropped })
+}
+
+fn passthrough(request: &Request, candidate: &Candidate, rest: &str) -> Result<Prepared, Fault> {
+    let query = request.parts.uri.query().map(without_key);
+    let path = candidate
+        .provider
+        .passthrough_path(rest, query.as_deref().filter(|query| !query.is_empty()))
+        .ok_or_else(|| Fault::new(FaultKind::BadRequest, "The path after the provider's name is not a valid path."))?;
+    let headers = headers::to_provider(&request.parts.headers);
+    let body = RequestBody::from(request.body.clone());
+    let method = request.parts.method.clone();
+    Ok(Prepared { request: assemble(candidate, method, path, headers, body), way: Way::Passthrough, dropped: Vec::new() })
+}
+
+/// The query without the client's key in it.
+fn without_key(query: &str) -> String {
+    query.split('&').filter(|pair| !pair.starts_with("key=")).collect::<Vec<_>>().join("&")
+}
+
+fn assemble(
+    candidate: &Candidate,
+    method: Method,
+    path: PathAndQuery,
+    mut headers: HeaderMap,
+    body: RequestBody,
+) -> http::Request<RequestBody> {
+    let provider = &candidate.provider;
+    headers.insert(http::header::HOST, provider.host.clone());
+    for (name, value) in &provider.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    let mut request = http::Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::from(path);
+    *request.headers_mut() = headers;
+    request
+}

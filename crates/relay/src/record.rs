@@ -1,0 +1,197 @@
+//! The guard that makes the receipt.
+//!
+//! A [`Record`] is opened when a call arrives and travels with it, last inside the response body. Whatever ends the
+//! call drops it: the last byte sent, a refusal, a client that hangs up, a panic that unwinds. Its drop makes the one
+//! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
+
+use crate::call::{Caller, Ticket};
+use crate::server::Worker;
+use crate::settle;
+use crate::snapshot::{Candidate, Route, Snapshot};
+use http::HeaderMap;
+use sluicegate_vocabulary::{
+    AttemptRecord, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Receipt, Usage,
+};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The longest model name a receipt keeps, in bytes.
+const MAX_MODEL: usize = 200;
+
+/// A call's receipt while it is being written.
+pub(crate) struct Record(Box<State>);
+
+/// What the receipt is made from, and what is given back with it.
+pub(crate) struct State {
+    pub(crate) receipt: Receipt,
+    pub(crate) arrived: Instant,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) candidate: Option<Arc<Candidate>>,
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl Record {
+    /// Opens the record of a call that has just arrived.
+    pub(crate) fn open(worker: &Arc<Worker>, snapshot: &Snapshot, headers: &HeaderMap) -> Self {
+        let id = headers
+            .get("x-request-id")
+            .and_then(|value| CallId::from_client(value.to_str().ok()?))
+            .unwrap_or_else(|| CallId::from_random(fastrand::u128(..)));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        worker.shared.metrics.in_flight.inc();
+        let receipt = Receipt {
+            id,
+            arrived_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            // Whoever drops the call without a word is the client: hyper drops the service when the connection ends.
+            end: EndReason::ClientGone,
+            config: snapshot.version,
+            ..Receipt::default()
+        };
+        let arrived = Instant::now();
+        Self(Box::new(State {
+            receipt,
+            arrived,
+            worker: Arc::clone(worker),
+            route: None,
+            candidate: None,
+            ticket: None,
+        }))
+    }
+
+    pub(crate) fn id(&self) -> &CallId {
+        &self.0.receipt.id
+    }
+
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.0.receipt.dialect
+    }
+
+    pub(crate) const fn arrived(&self) -> Instant {
+        self.0.arrived
+    }
+
+    pub(crate) const fn arrived_ms(&self) -> u64 {
+        self.0.receipt.arrived_ms
+    }
+
+    pub(crate) fn since_arrival(&self) -> Duration {
+        self.0.arrived.elapsed()
+    }
+
+    pub(crate) fn attempts(&self) -> &[AttemptRecord] {
+        &self.0.receipt.attempts
+    }
+
+    /// The dialect to answer in where the path is no endpoint.
+    pub(crate) fn speaks(&mut self, dialect: Dialect) {
+        self.0.receipt.dialect = dialect;
+    }
+
+    /// The call is to this endpoint.
+    pub(crate) fn begin(&mut self, endpoint: Endpoint, dialect: Dialect) {
+        self.0.receipt.endpoint = Some(endpoint);
+        self.0.receipt.dialect = dialect;
+    }
+
+    pub(crate) fn caller(&mut self, caller: &Caller) {
+        self.0.receipt.key = caller.key.as_ref().map(|key| Arc::clone(&key.name));
+        self.0.receipt.priority = caller.priority;
+    }
+
+    /// The body is complete.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.0.receipt.bytes_in = bytes as u64;
+        self.0.receipt.times.received = self.0.arrived.elapsed();
+    }
+
+    /// What the body asks for.
+    pub(crate) fn asked(&mut self, model: &str, stream: bool) {
+        let end = (0..=MAX_MODEL.min(model.len())).rev().find(|end| model.is_char_boundary(*end)).unwrap_or(0);
+        self.0.receipt.model = model.get(..end).unwrap_or_default().into();
+        self.0.receipt.stream = stream;
+    }
+
+    pub(crate) fn routed(&mut self, route: &Arc<Route>) {
+        self.0.receipt.model_known = route.known;
+        self.0.route = Some(Arc::clone(route));
+    }
+
+    pub(crate) fn admitted(&mut self, ticket: Ticket, waited: Duration) {
+        self.0.ticket = Some(ticket);
+        self.0.receipt.times.queued = waited;
+    }
+
+    pub(crate) fn attempted(&mut self, candidate: &Arc<Candidate>, attempt: AttemptRecord) {
+        self.0.receipt.simulated |= candidate.simulated;
+        self.0.receipt.attempts.push(attempt);
+        self.0.candidate = Some(Arc::clone(candidate));
+    }
+
+    pub(crate) fn usage(&mut self, usage: Usage) {
+        self.0.receipt.usage = usage;
+    }
+
+    pub(crate) fn first_token(&mut self) {
+        if self.0.receipt.times.first_token.is_none() {
+            self.0.receipt.times.first_token = Some(self.0.arrived.elapsed());
+        }
+    }
+
+    pub(crate) fn status(&mut self, status: u16) {
+        self.0.receipt.status = status;
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.0.receipt.bytes_out += bytes as u64;
+    }
+
+    pub(crate) fn ended(&mut self, end: EndReason) {
+        self.0.receipt.end = end;
+    }
+
+    /// Whether the client has been told of a fault.
+    pub(crate) const fn has_fault(&self) -> bool {
+        self.0.receipt.fault.is_some()
+    }
+
+    /// The call ends with this fault, told to the client.
+    pub(crate) fn failed(&mut self, fault: &Fault) {
+        self.0.receipt.fault = Some(fault.kind);
+        self.0.receipt.end = end_of(fault.kind, self.0.receipt.attempts.is_empty());
+    }
+
+    /// The provider's own words about the caller's mistake are passed on.
+    pub(crate) fn passed_on(&mut self, kind: FaultKind) {
+        self.0.receipt.fault = Some(kind);
+        self.0.receipt.end = EndReason::ClientError;
+    }
+
+    /// The stream ends with this fault after its first byte has gone out.
+    pub(crate) fn broke(&mut self, fault: &Fault, end: EndReason) {
+        self.0.receipt.fault = Some(fault.kind);
+        self.0.receipt.end = end;
+    }
+}
+
+const fn end_of(kind: FaultKind, nobody_asked: bool) -> EndReason {
+    match kind {
+        FaultKind::Internal => EndReason::Internal,
+        FaultKind::Timeout | FaultKind::RequestTimeout => EndReason::TimedOut,
+        _ if nobody_asked => EndReason::Refused,
+        FaultKind::BadRequest | FaultKind::Unsupported | FaultKind::ContextLength | FaultKind::UnknownModel => {
+            EndReason::ClientError
+        }
+        FaultKind::Overloaded => EndReason::Shutdown,
+        _ => EndReason::UpstreamError,
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.receipt.end = EndReason::Internal;
+        }
+        settle::settle(&mut self.0);
+    }
+}

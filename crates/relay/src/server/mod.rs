@@ -1,0 +1,350 @@
+//! The running relay: worker threads, what they share, and how they start, change and stop.
+//!
+//! Each worker is one thread with a single-threaded runtime, its own listening sockets (`SO_REUSEPORT`) and its own
+//! upstream connections, so that a call never crosses threads. What is shared is the snapshot, the metrics and the
+//! limits, which are atomics. Slow and rare work (metrics pages, administration) is handed to the control runtime
+//! through a channel.
+
+mod connection;
+mod listen;
+mod local;
+mod serve;
+mod tls;
+
+pub use local::{LocalReceiver, LocalRequest};
+pub use tls::TlsError;
+
+use crate::metrics::Metrics;
+use crate::receipts::Receipts;
+use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use sluicegate_config::{Config, RequestLog};
+use sluicegate_flow::Nanos;
+use sluicegate_ledger::PriceBook;
+use sluicegate_upstream::{Connector, Pool, PoolSettings, Provider};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What all workers and the control runtime share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) local: mpsc::Sender<LocalRequest>,
+    pub(crate) tls: Option<tls::Acceptor>,
+    pub(crate) rules: serve::Rules,
+    /// Open connections per worker, for handing new ones to the least loaded.
+    pub(crate) load: Vec<AtomicUsize>,
+    draining: AtomicBool,
+    /// No new connections, and idle ones close.
+    closing: CancellationToken,
+    started: Instant,
+}
+
+impl Shared {
+    /// Time since the start, as limits count it.
+    pub(crate) fn now(&self) -> Nanos {
+        Nanos(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// One worker thread, as its calls see it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+    pub(crate) receipts: Arc<Receipts>,
+    /// The grace period is over: end what is still open.
+    pub(crate) stop: CancellationToken,
+    pub(crate) index: usize,
+}
+
+/// What a relay is started with beside its configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// This build's version, for metrics.
+    pub version: &'static str,
+    /// Where simulated providers listen.
+    pub simulators: Simulators,
+}
+
+/// A relay that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot run.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread or its runtime could not be made.
+    #[error("cannot start a worker: {0}")]
+    Worker(std::io::Error),
+}
+
+/// What a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The configuration before.
+    pub before: sluicegate_vocabulary::ConfigVersion,
+    /// The configuration now.
+    pub after: sluicegate_vocabulary::ConfigVersion,
+    /// Settings that changed but take effect only at the next start.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub struct Relay {
+    shared: Arc<Shared>,
+    config: Mutex<Config>,
+    found: Mutex<BTreeMap<String, Vec<String>>>,
+    simulators: Mutex<Simulators>,
+    receipts: Vec<Arc<Receipts>>,
+    addresses: Vec<SocketAddr>,
+    stop: CancellationToken,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Relay {
+    /// Starts a relay. It answers as soon as this returns.
+    ///
+    /// # Errors
+    /// Says what keeps it from starting; nothing listens then.
+    pub fn start(config: Config, settings: Settings) -> Result<(Arc<Self>, LocalReceiver), StartError> {
+        let metrics = Arc::new(Metrics::new(settings.version));
+        let found = BTreeMap::new();
+        let snapshot = compile(
+            &config,
+            &Inputs {
+                simulators: &settings.simulators,
+                prices: PriceBook::bundled(),
+                metrics: &metrics,
+                found: &found,
+                before: None,
+                now: Nanos(0),
+            },
+        )?;
+        let tls = config.server.tls.as_ref().map(|files| tls::Acceptor::new(files, config.server.http2)).transpose()?;
+        let workers = config.server.workers.map_or_else(cores, std::num::NonZeroUsize::get);
+        let (sockets, addresses) = listen::bind(config.server.listen.addresses(), workers)?;
+        let (local, local_requests) = local::channel();
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            local,
+            tls,
+            rules: serve::Rules::new(&config.server),
+            load: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            draining: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+            started: Instant::now(),
+            metrics,
+        });
+        let stop = CancellationToken::new();
+        let connector = Arc::new(Connector::new());
+        let logged = config.server.request_log != RequestLog::None;
+        let receipts: Vec<Arc<Receipts>> =
+            (0..workers).map(|_| Arc::new(Receipts::new(shared.metrics.log_dropped.clone(), logged))).collect();
+        let mut threads = Vec::with_capacity(workers);
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| listen::handover()).unzip();
+        let senders = Arc::new(senders);
+        let parts = sockets.into_iter().zip(receivers).zip(&receipts).enumerate();
+        for (index, ((sockets, receiver), receipts)) in parts {
+            let worker = Arc::new(Worker {
+                shared: Arc::clone(&shared),
+                pool: Pool::new(Arc::clone(&connector), PoolSettings::default()),
+                receipts: Arc::clone(receipts),
+                stop: stop.clone(),
+                index,
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .event_interval(61)
+                .build()
+                .map_err(StartError::Worker)?;
+            let senders = Arc::clone(&senders);
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || runtime.block_on(serve::run(worker, sockets, senders, receiver)))
+                .map_err(StartError::Worker)?;
+            threads.push(thread);
+        }
+        let relay = Arc::new(Self {
+            shared,
+            config: Mutex::new(config),
+            found: Mutex::new(found),
+            simulators: Mutex::new(settings.simulators),
+            receipts,
+            addresses,
+            stop,
+            threads: Mutex::new(threads),
+        });
+        Ok((relay, local_requests))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.config.lock().clone()
+    }
+
+    /// Configured providers, ready to be called.
+    #[must_use]
+    pub fn providers(&self) -> Vec<Arc<Provider>> {
+        self.shared.snapshot.load().providers.clone()
+    }
+
+    /// The version of the configuration in force.
+    #[must_use]
+    pub fn version(&self) -> sluicegate_vocabulary::ConfigVersion {
+        self.shared.snapshot.load().version
+    }
+
+    /// Whether it is ready for new calls.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.shared.is_draining()
+    }
+
+    /// The fill of every limit, by label.
+    #[must_use]
+    pub fn limits(&self) -> BTreeMap<String, sluicegate_flow::LimitStatus> {
+        let now = self.shared.now();
+        self.shared.snapshot.load().limits.all().map(|limit| (limit.label().to_string(), limit.status(now))).collect()
+    }
+
+    /// Takes the receipts that have gathered since the last time, for the request log.
+    #[must_use]
+    pub fn take_receipts(&self) -> Vec<sluicegate_vocabulary::Receipt> {
+        self.receipts.iter().flat_map(|receipts| receipts.take()).collect()
+    }
+
+    /// Puts another configuration in force, all of it or nothing. Calls under way end under the one they began with.
+    ///
+    /// # Errors
+    /// Says why it cannot run; the one in force stays.
+    pub fn reload(&self, config: Config, simulators: Simulators) -> Result<Reloaded, StartError> {
+        let result = self.replace(config, simulators);
+        self.shared.metrics.reload_ok.set(i64::from(result.is_ok()));
+        result
+    }
+
+    fn replace(&self, config: Config, simulators: Simulators) -> Result<Reloaded, StartError> {
+        let mut current = self.config.lock();
+        let snapshot = self.compile(&config, &simulators)?;
+        if let (Some(acceptor), Some(files)) = (&self.shared.tls, &config.server.tls) {
+            acceptor.reload(files)?;
+        }
+        let before = self.shared.snapshot.load().version;
+        let after = snapshot.version;
+        let needs_restart = restart_only(&current, &config);
+        self.shared.snapshot.store(Arc::new(snapshot));
+        *current = config;
+        *self.simulators.lock() = simulators;
+        Ok(Reloaded { before, after, needs_restart })
+    }
+
+    fn compile(&self, config: &Config, simulators: &Simulators) -> Result<Snapshot, CompileError> {
+        let before = self.shared.snapshot.load();
+        compile(
+            config,
+            &Inputs {
+                simulators,
+                prices: PriceBook::bundled(),
+                metrics: &self.shared.metrics,
+                found: &self.found.lock(),
+                before: Some(&before),
+                now: self.shared.now(),
+            },
+        )
+    }
+
+    /// Adds the models that a provider was found to serve, so that their plain names resolve.
+    ///
+    /// # Errors
+    /// The configuration in force can no longer be compiled; nothing changes then.
+    pub fn found_models(&self, provider: &str, models: Vec<String>) -> Result<(), StartError> {
+        let config = self.config.lock();
+        self.found.lock().insert(provider.to_owned(), models);
+        let snapshot = self.compile(&config, &self.simulators.lock())?;
+        self.shared.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Stops: readiness fails at once, no new connections, open calls may go on for `grace`, then streams end with an
+    /// error event. Blocks until the workers are gone.
+    pub fn drain(&self, grace: Duration) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.shared.closing.cancel();
+        let deadline = Instant::now() + grace;
+        let busy = || self.shared.load.iter().any(|load| load.load(Ordering::Relaxed) > 0);
+        while busy() && Instant::now() < deadline && !self.stop.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.stop_now();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            if thread.join().is_err() {
+                tracing::error!("a worker thread ended by a panic");
+            }
+        }
+    }
+
+    /// Ends the grace period of a drain at once.
+    pub fn stop_now(&self) {
+        self.stop.cancel();
+    }
+}
+
+fn restart_only(before: &Config, after: &Config) -> Vec<&'static str> {
+    let (before, after) = (&before.server, &after.server);
+    let mut changed = Vec::new();
+    let mut check = |name: &'static str, differs: bool| {
+        if differs {
+            changed.push(name);
+        }
+    };
+    check("server.listen", before.listen != after.listen);
+    check("server.admin_listen", before.admin_listen != after.admin_listen);
+    check("server.workers", before.workers != after.workers);
+    check("server.data_dir", before.data_dir != after.data_dir);
+    check("server.request_log", before.request_log != after.request_log);
+    check("server.http2", before.http2 != after.http2);
+    check("server.tls", before.tls.is_some() != after.tls.is_some());
+    check("server.max_header_bytes", before.max_header_bytes != after.max_header_bytes);
+    check("server.header_read_timeout", before.header_read_timeout != after.header_read_timeout);
+    changed
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

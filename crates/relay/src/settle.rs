@@ -1,0 +1,25 @@
+//! Last stage: the receipt, and whatever is read from it.
+//!
+//! What was reserved is corrected by what was used, the price is applied, the metrics are counted and the receipt goes
+//! to the log. Nothing here waits: the log is a bounded buffer that the control runtime empties.
+
+use crate::record::State;
+
+/// Ends a call. Called once, by the drop of its record.
+pub(crate) fn settle(state: &mut State) {
+    state.receipt.times.total = state.arrived.elapsed();
+    if let Some(price) = state.candidate.as_ref().and_then(|candidate| candidate.price.as_ref()) {
+        state.receipt.cost = price.cost(&state.receipt.usage);
+    }
+    if let Some(reservation) = state.ticket.take().and_then(|ticket| ticket.reservation) {
+        let used = state.receipt.usage.total();
+        // A provider that was never asked used nothing, and all that was reserved goes back by drop.
+        if !state.receipt.attempts.is_empty() {
+            reservation.settle(state.worker.shared.now(), used);
+        }
+    }
+    let shared = &state.worker.shared;
+    shared.metrics.in_flight.dec();
+    shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
+    state.worker.receipts.push(std::mem::take(&mut state.receipt));
+}

@@ -1,0 +1,86 @@
+//! Where a call can go: routes, and the candidates on them.
+
+use crate::call::header_value;
+use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use sluicegate_ledger::Price;
+use sluicegate_upstream::{Kind, Provider};
+use sluicegate_vocabulary::{AttemptResult, Endpoint};
+use sluicegate_wire::quirks::Quirks;
+use sluicegate_wire::translate::Policy;
+use std::sync::Arc;
+
+/// One provider and one of its models, with everything a request to it needs.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) provider: Arc<Provider>,
+    /// The provider's own id of the model.
+    pub(crate) model: Arc<str>,
+    /// `provider/model` as a header.
+    pub(crate) model_header: HeaderValue,
+    pub(crate) quirks: Quirks,
+    pub(crate) price: Option<Price>,
+    pub(crate) simulated: bool,
+    /// What stands for the credential's name where there is none.
+    pub(crate) no_credential: Arc<str>,
+    pub(crate) metrics: CandidateMetrics,
+    paths: Vec<Option<PathAndQuery>>,
+}
+
+impl Candidate {
+    pub(crate) fn new(
+        provider: &Arc<Provider>,
+        model: &str,
+        deployment: Option<&str>,
+        quirks: Quirks,
+        price: Option<Price>,
+        metrics: &Metrics,
+    ) -> Self {
+        let in_path = deployment.unwrap_or(model);
+        Self {
+            paths: Endpoint::ALL.into_iter().map(|endpoint| provider.path(endpoint, in_path)).collect(),
+            model: model.into(),
+            model_header: header_value(model),
+            quirks,
+            price,
+            simulated: provider.kind == Kind::Simulated,
+            no_credential: "-".into(),
+            metrics: metrics.candidate(&provider.name),
+            provider: Arc::clone(provider),
+        }
+    }
+
+    /// The path of an endpoint at this provider for this model.
+    pub(crate) fn path(&self, endpoint: Endpoint) -> Option<&PathAndQuery> {
+        self.paths.get(endpoint as usize)?.as_ref()
+    }
+}
+
+/// A candidate and its share of the calls.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) candidate: Arc<Candidate>,
+    pub(crate) weight: u32,
+}
+
+/// What a name of a model leads to.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    /// The name is the configuration's own and may be a metric label.
+    pub(crate) known: bool,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) fallbacks: Vec<Arc<Candidate>>,
+    pub(crate) fallback_on: Vec<AttemptResult>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) metrics: RouteMetrics,
+}
+
+impl Route {
+    /// Whether a failure of this kind leads to the next candidate. A refused key of ours always does: it is no fault of
+    /// the client's, and nothing he could mend.
+    pub(crate) fn falls_back_on(&self, result: AttemptResult) -> bool {
+        result == AttemptResult::AuthError || self.fallback_on.contains(&result)
+    }
+}

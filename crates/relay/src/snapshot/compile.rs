@@ -1,0 +1,230 @@
+//! From the checked configuration to the snapshot.
+
+use super::keys::KeyRing;
+use super::limits::Limits;
+use super::names::{Listed, Names, fallback_results};
+use super::{Candidate, Route, ServerRules, Snapshot, Target};
+use crate::call::header_value;
+use crate::metrics::Metrics;
+use http::{HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use sluicegate_config::{AzureStyle, Config, Model, Period, Provider as Configured, ProviderKind, Target as Named};
+use sluicegate_flow::Nanos;
+use sluicegate_ledger::PriceBook;
+use sluicegate_upstream::{Http2, Kind, Provider, ProviderError, ProviderSpec, Speaks, Timeouts};
+use sluicegate_vocabulary::Endpoint;
+use sluicegate_wire::quirks::Table;
+use sluicegate_wire::translate::Policy;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where each simulated provider listens, by the provider's name.
+pub type Simulators = HashMap<String, SocketAddr>;
+
+/// A configuration that passed its checks and still cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A provider cannot be made.
+    #[error("provider {name}: {source}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        source: ProviderError,
+    },
+    /// A provider has no address.
+    #[error("provider {0} has no base_url")]
+    NoAddress(String),
+    /// A model leads to a provider that is not there.
+    #[error("model {model} leads to provider {provider}, which is not configured")]
+    NoProvider {
+        /// The model.
+        model: String,
+        /// The missing provider.
+        provider: String,
+    },
+    /// A provider header cannot be sent.
+    #[error("provider {name}: header {header} has a name or value that cannot be sent")]
+    Header {
+        /// The provider.
+        name: String,
+        /// The header.
+        header: String,
+    },
+    /// The file of models' quirks cannot be used.
+    #[error("quirks_file {path}: {message}")]
+    Quirks {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// What a snapshot is compiled from beside the configuration.
+pub(crate) struct Inputs<'a> {
+    pub(crate) simulators: &'a Simulators,
+    pub(crate) prices: &'static PriceBook,
+    pub(crate) metrics: &'a Arc<Metrics>,
+    /// Models that providers were found to serve, by provider.
+    pub(crate) found: &'a BTreeMap<String, Vec<String>>,
+    /// The snapshot before, whose limits keep their fill.
+    pub(crate) before: Option<&'a Snapshot>,
+    pub(crate) now: Nanos,
+}
+
+/// Compiles a configuration.
+///
+/// # Errors
+/// Says which part cannot run. Nothing has changed then.
+pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, CompileError> {
+    let quirks = Arc::new(quirks(config)?);
+    let mut homes = Vec::new();
+    for (name, configured) in &config.providers {
+        let provider = Arc::new(provider(name, configured, inputs.simulators)?);
+        let listed = listed(name, configured, inputs);
+        homes.push((provider, configured.vendor.clone(), listed));
+    }
+    let providers = homes.iter().map(|(provider, ..)| Arc::clone(provider)).collect();
+    let mut names = Names::new(homes, quirks, inputs.prices, Arc::clone(inputs.metrics));
+    for model in config.models.values() {
+        let route = Arc::new(route(model, &names, inputs.metrics)?);
+        names.aliases.insert(model.name.clone(), route);
+    }
+    let version = config.version();
+    Ok(Snapshot {
+        version,
+        version_header: header_value(&version.to_string()),
+        server: rules(config),
+        keys: KeyRing::new(&config.keys),
+        names,
+        providers,
+        limits: Limits::new(&config.limits, inputs.before.map(|before| &before.limits), inputs.now),
+        policy: Policy::Default,
+    })
+}
+
+fn quirks(config: &Config) -> Result<Table, CompileError> {
+    let Some(path) = &config.quirks_file else { return Ok(Table::bundled()) };
+    let fail = |message: String| CompileError::Quirks { path: path.display().to_string(), message };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    Table::bundled_and(&text).map_err(|error| fail(error.to_string()))
+}
+
+fn rules(config: &Config) -> ServerRules {
+    let server = &config.server;
+    let disabled: Vec<Endpoint> =
+        Endpoint::ALL.into_iter().filter(|endpoint| config.server.disables(*endpoint)).collect();
+    ServerRules {
+        max_body: server.max_body.len(),
+        max_url: server.max_url.len(),
+        max_depth: server.max_json_depth,
+        body_read_timeout: duration(server.body_read_timeout),
+        disabled: Speaks::of(&disabled),
+        open: server.insecure_open,
+    }
+}
+
+pub(crate) fn duration(period: Period) -> Duration {
+    Duration::from_millis(period.millis())
+}
+
+const fn kind(kind: ProviderKind) -> Kind {
+    match kind {
+        ProviderKind::OpenAi => Kind::OpenAi,
+        ProviderKind::Anthropic => Kind::Anthropic,
+        ProviderKind::Gemini => Kind::Gemini,
+        ProviderKind::DeepSeek => Kind::DeepSeek,
+        ProviderKind::Azure => Kind::Azure,
+        ProviderKind::OpenAiCompatible => Kind::OpenAiCompatible,
+        ProviderKind::Simulated => Kind::Simulated,
+    }
+}
+
+fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Result<Provider, CompileError> {
+    let base_url = match (&configured.base_url, simulators.get(name)) {
+        (Some(url), _) => url.clone(),
+        (None, Some(address)) => format!("http://{address}"),
+        (None, None) => return Err(CompileError::NoAddress(name.to_owned())),
+    };
+    let headers = configured
+        .headers
+        .iter()
+        .map(|(header, value)| {
+            let parsed = HeaderName::try_from(header.as_str()).ok().zip(HeaderValue::from_str(value.expose_secret()).ok());
+            parsed.ok_or_else(|| CompileError::Header { name: name.to_owned(), header: header.clone() })
+        })
+        .collect::<Result<_, _>>()?;
+    let native: Vec<Endpoint> =
+        Endpoint::ALL.into_iter().filter(|endpoint| configured.speaks_natively(*endpoint)).collect();
+    let azure = configured.azure.as_ref();
+    let api_version = azure.filter(|azure| azure.style == AzureStyle::Deployments).and_then(|azure| azure.api_version.clone());
+    Provider::new(ProviderSpec {
+        name: name.into(),
+        kind: kind(configured.kind),
+        base_url,
+        keys: configured.keys.iter().map(|key| (key.name.as_str().into(), key.secret.clone())).collect(),
+        speaks: Some(Speaks::of(&native)),
+        api_version,
+        headers,
+        timeouts: Timeouts {
+            connect: duration(configured.timeouts.connect),
+            first_byte: duration(configured.timeouts.first_byte),
+            stream_idle: duration(configured.timeouts.stream_idle),
+        },
+        max_retries: configured.max_retries,
+        stream_usage: configured.stream_usage,
+        http2: Http2::Auto,
+    })
+    .map_err(|source| CompileError::Provider { name: name.to_owned(), source })
+}
+
+fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<String, Listed> {
+    let from_book = |id: &str| {
+        let price = configured.vendor.as_deref().and_then(|vendor| inputs.prices.price(vendor, id));
+        Listed {
+            context_window: price.and_then(|price| price.context_window),
+            max_output: price.and_then(|price| price.max_output),
+            deployment: None,
+        }
+    };
+    let found = inputs.found.get(name).into_iter().flatten();
+    let mut listed: BTreeMap<String, Listed> = found.map(|id| (id.clone(), from_book(id))).collect();
+    for model in &configured.models {
+        let mut entry = from_book(&model.id);
+        entry.context_window = model.context_window.or(entry.context_window);
+        entry.max_output = model.max_output.or(entry.max_output);
+        entry.deployment.clone_from(&model.deployment);
+        listed.insert(model.id.clone(), entry);
+    }
+    listed
+}
+
+fn route(model: &Model, names: &Names, metrics: &Metrics) -> Result<Route, CompileError> {
+    let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
+        names.candidate(&target.provider, &target.model).ok_or_else(|| CompileError::NoProvider {
+            model: model.name.clone(),
+            provider: target.provider.clone(),
+        })
+    };
+    let targets = model
+        .to
+        .iter()
+        .map(|target| Ok(Target { candidate: candidate(&target.model)?, weight: target.weight }))
+        .collect::<Result<_, CompileError>>()?;
+    Ok(Route {
+        name: model.name.as_str().into(),
+        known: true,
+        targets,
+        fallbacks: model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?,
+        fallback_on: fallback_results(&model.fallback_on),
+        policy: match model.translation {
+            sluicegate_config::Translation::Default => None,
+            sluicegate_config::Translation::Strict => Some(Policy::Strict),
+            sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
+        },
+        metrics: metrics.route(&model.name),
+    })
+}

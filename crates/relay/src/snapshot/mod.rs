@@ -1,0 +1,58 @@
+//! The configuration as calls use it.
+//!
+//! A configuration is compiled whole into one immutable [`Snapshot`] and swapped in with one store. A call loads it
+//! once and ends under the snapshot it began with. What must survive a change (the fill of limits, connections, counts)
+//! is not in here but behind it, and is found again by name.
+
+mod candidate;
+mod compile;
+mod keys;
+mod limits;
+mod names;
+
+pub(crate) use candidate::{Candidate, Route, Target};
+pub use compile::{CompileError, Simulators};
+pub(crate) use compile::{Inputs, compile};
+pub(crate) use keys::{Key, KeyRing};
+pub(crate) use limits::Limits;
+pub(crate) use names::{Listed, Names};
+
+use http::HeaderValue;
+use sluicegate_upstream::{Provider, Speaks};
+use sluicegate_vocabulary::ConfigVersion;
+use sluicegate_wire::translate::Policy;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything a call needs to know, immutable.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// Which configuration this is.
+    pub(crate) version: ConfigVersion,
+    /// The same, as a header.
+    pub(crate) version_header: HeaderValue,
+    /// Bounds on requests.
+    pub(crate) server: ServerRules,
+    /// Client keys.
+    pub(crate) keys: KeyRing,
+    /// Names of models.
+    pub(crate) names: Names,
+    /// Configured providers, by name in order.
+    pub(crate) providers: Vec<Arc<Provider>>,
+    /// Limits per endpoint.
+    pub(crate) limits: Limits,
+    /// How much a translation may lose where the model's entry does not say.
+    pub(crate) policy: Policy,
+}
+
+/// Bounds on requests, ready to compare with.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerRules {
+    pub(crate) max_body: usize,
+    pub(crate) max_url: usize,
+    pub(crate) max_depth: usize,
+    pub(crate) body_read_timeout: Duration,
+    pub(crate) disabled: Speaks,
+    /// No key is needed although others can reach us: the operator insisted.
+    pub(crate) open: bool,
+}

@@ -1,0 +1,196 @@
+//! What a client's name of a model leads to.
+//!
+//! In this order: an alias; `provider/model` when the first segment is a configured provider; an exact id that one
+//! provider lists; the only provider there is. The simulator alone answers to any name. What is left is told with the
+//! names nearest to it.
+
+use super::candidate::{Candidate, Route, Target};
+use crate::metrics::Metrics;
+use sluicegate_config::nearest;
+use sluicegate_ledger::{Price, PriceBook, Rate};
+use sluicegate_upstream::{Kind, Provider};
+use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
+use sluicegate_wire::quirks::Table;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A model that some provider is known to serve.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// Tokens of its context window, where known.
+    pub(crate) context_window: Option<u64>,
+    /// Tokens it can put out, where known.
+    pub(crate) max_output: Option<u64>,
+    /// Azure's name of the deployment that serves it.
+    pub(crate) deployment: Option<String>,
+}
+
+/// One provider as names resolve to it.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) provider: Arc<Provider>,
+    /// The vendor's name in the price book.
+    pub(crate) vendor: Option<String>,
+    pub(crate) listed: BTreeMap<String, Listed>,
+    /// Passthrough calls go here, without a model.
+    pub(crate) whole: Arc<Route>,
+}
+
+/// Everything a name can lead to.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) aliases: BTreeMap<String, Arc<Route>>,
+    pub(crate) homes: BTreeMap<String, Home>,
+    by_id: HashMap<String, Vec<Arc<Route>>>,
+    quirks: Arc<Table>,
+    prices: &'static PriceBook,
+    metrics: Arc<Metrics>,
+}
+
+impl Names {
+    pub(crate) fn new(
+        homes: Vec<(Arc<Provider>, Option<String>, BTreeMap<String, Listed>)>,
+        quirks: Arc<Table>,
+        prices: &'static PriceBook,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut names = Self {
+            aliases: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            by_id: HashMap::new(),
+            quirks,
+            prices,
+            metrics,
+        };
+        for (provider, vendor, listed) in homes {
+            let bare = Arc::new(Candidate::new(&provider, "", None, names.quirks.for_model(provider.kind.as_str(), ""), None, &names.metrics));
+            let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
+            names.homes.insert(provider.name.to_string(), Home { provider, vendor, listed, whole });
+        }
+        let listed: Vec<(String, String)> = names
+            .homes
+            .iter()
+            .flat_map(|(name, home)| home.listed.keys().map(|id| (name.clone(), id.clone())))
+            .collect();
+        for (provider, id) in listed {
+            if let Some(candidate) = names.candidate(&provider, &id) {
+                let route = Arc::new(names.single(&id, candidate, true));
+                names.by_id.entry(id).or_default().push(route);
+            }
+        }
+        names
+    }
+
+    /// The candidate for one model of one configured provider.
+    pub(crate) fn candidate(&self, provider: &str, model: &str) -> Option<Arc<Candidate>> {
+        let home = self.homes.get(provider)?;
+        let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
+        let deployment = home.listed.get(model).and_then(|listed| listed.deployment.as_deref());
+        let price = self.price(home, model);
+        Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &self.metrics)))
+    }
+
+    /// The price of a model at a provider, or `None` when nobody told us.
+    pub(crate) fn price(&self, home: &Home, model: &str) -> Option<Price> {
+        if home.provider.kind == Kind::Simulated {
+            return Some(Price::flat(Rate::default(), Rate::default()));
+        }
+        self.prices.price(home.vendor.as_deref()?, model).cloned()
+    }
+
+    fn single(&self, name: &str, candidate: Arc<Candidate>, known: bool) -> Route {
+        Route {
+            name: name.into(),
+            known,
+            targets: vec![Target { candidate, weight: 1 }],
+            fallbacks: Vec::new(),
+            fallback_on: Vec::new(),
+            policy: None,
+            metrics: if known { self.metrics.route(name) } else { self.metrics.route("other") },
+        }
+    }
+
+    /// Resolves a name.
+    ///
+    /// # Errors
+    /// An unknown name, with the nearest known ones; a name that several providers list.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Arc<Route>, Fault> {
+        if let Some(route) = self.aliases.get(name) {
+            return Ok(Arc::clone(route));
+        }
+        if let Some((provider, model)) = name.split_once('/')
+            && !model.is_empty()
+            && let Some(candidate) = self.candidate(provider, model)
+        {
+            let known = self.homes.get(provider).is_some_and(|home| home.listed.contains_key(model));
+            return Ok(Arc::new(self.single(name, candidate, known)));
+        }
+        match self.by_id.get(name).map(Vec::as_slice) {
+            Some([route]) => return Ok(Arc::clone(route)),
+            Some([first, rest @ ..]) if !rest.is_empty() => return Err(ambiguous(name, first, rest)),
+            _ => {}
+        }
+        let mut homes = self.homes.iter();
+        match (homes.next(), homes.next()) {
+            (Some((provider, home)), None) => {
+                let known = home.listed.contains_key(name);
+                let candidate = self.candidate(provider, name).ok_or_else(|| self.unknown(name))?;
+                Ok(Arc::new(self.single(name, candidate, known)))
+            }
+            _ => Err(self.unknown(name)),
+        }
+    }
+
+    /// The route of a passthrough call.
+    ///
+    /// # Errors
+    /// No provider has this name.
+    pub(crate) fn provider(&self, name: &str) -> Result<Arc<Route>, Fault> {
+        self.homes.get(name).map(|home| Arc::clone(&home.whole)).ok_or_else(|| {
+            let known: Vec<&str> = self.homes.keys().map(String::as_str).collect();
+            Fault::new(
+                FaultKind::UnknownPath,
+                format!("No provider is called {name:?}; configured are: {}.", known.join(", ")),
+            )
+        })
+    }
+
+    fn unknown(&self, name: &str) -> Fault {
+        let listed = self.homes.values().flat_map(|home| home.listed.keys());
+        let names = self.aliases.keys().chain(listed).map(String::as_str);
+        let hint = match nearest(name, names) {
+            Some(near) => format!(" Did you mean {near:?}?"),
+            None => " GET /v1/models lists what there is; any model of a provider can be called as provider/model.".to_owned(),
+        };
+        let shown: String = name.chars().take(100).collect();
+        Fault::new(FaultKind::UnknownModel, format!("No model is called {shown:?} here.{hint}")).param("model")
+    }
+}
+
+fn ambiguous(name: &str, first: &Arc<Route>, rest: &[Arc<Route>]) -> Fault {
+    let providers: Vec<&str> = std::iter::once(first)
+        .chain(rest)
+        .filter_map(|route| route.targets.first())
+        .map(|target| &*target.candidate.provider.name)
+        .collect();
+    let example = providers.first().copied().unwrap_or_default();
+    Fault::new(
+        FaultKind::UnknownModel,
+        format!("Several providers serve {name:?}: {}. Say which, as in {example}/{name}.", providers.join(", ")),
+    )
+    .param("model")
+}
+
+/// Which failures lead to a fallback, as attempts name them.
+pub(crate) fn fallback_results(on: &[sluicegate_config::FallbackOn]) -> Vec<AttemptResult> {
+    use sluicegate_config::FallbackOn as On;
+    on.iter()
+        .flat_map(|on| match on {
+            On::Connect => [AttemptResult::Connect].as_slice(),
+            On::Timeout => &[AttemptResult::Timeout],
+            On::ServerError => &[AttemptResult::ServerError, AttemptResult::Overloaded, AttemptResult::Broken],
+            On::RateLimited => &[AttemptResult::RateLimited],
+        })
+        .copied()
+        .collect()
+}

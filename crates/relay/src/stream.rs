@@ -1,0 +1,398 @@
+//! Stage eight: the answer goes out.
+//!
+//! A stream is passed on frame by frame as it comes, watched for its first token, its usage and its end. Reading from
+//! the provider happens only when the client's connection wants more, so a slow reader slows the provider down instead
+//! of filling our memory. A stream that breaks ends with an error event in the client's own format: truncation never
+//! looks like success. Dropping a stream closes the provider's connection.
+
+use crate::array::Array;
+use crate::attempt::Answered;
+use crate::call::{Request, header_value};
+use crate::dispatch::Dispatched;
+use crate::prepare::Way;
+use crate::record::Record;
+use crate::reply::{Content, Reply};
+use crate::server::Worker;
+use crate::snapshot::{Candidate, Snapshot};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http_body::Body;
+use sluicegate_upstream::{Inflate, ResponseBody};
+use sluicegate_vocabulary::{CallId, EndReason, Endpoint, Fault, FaultKind, Format, Usage};
+use sluicegate_wire::tap::{StreamEnd, Tap};
+use sluicegate_wire::translate::StreamTranslator;
+use sluicegate_wire::{error, usage};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+/// Bytes held back at most while the first event is awaited.
+const MAX_HELD: usize = 1 << 20;
+
+/// Gives an answer its headers and the form of a reply.
+pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Record) -> Reply {
+    let Dispatched { answered, candidate, attempts, dropped } = dispatched;
+    let (status, mut headers, content) = match answered {
+        Answered::Whole { status, headers, body, usage, error } => {
+            match error {
+                Some(kind) => record.passed_on(kind),
+                None => {
+                    record.first_token();
+                    record.usage(usage.unwrap_or_default());
+                }
+            }
+            (status, headers, Content::Whole(body))
+        }
+        Answered::Stream { status, mut headers, streaming } => {
+            if !matches!(streaming.passage, Passage::Raw) {
+                headers.insert(CONTENT_TYPE, streaming.content_type());
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            }
+            (status, headers, Content::Stream(streaming))
+        }
+    };
+    headers.insert("x-sluicegate-provider", candidate.provider.name_header.clone());
+    headers.insert("x-sluicegate-model", candidate.model_header.clone());
+    headers.insert("x-sluicegate-attempts", HeaderValue::from(attempts));
+    headers.insert("x-sluicegate-config", snapshot.version_header.clone());
+    if candidate.simulated {
+        headers.insert("x-sluicegate-simulated", HeaderValue::from_static("true"));
+    }
+    if !dropped.is_empty() {
+        headers.insert("x-sluicegate-dropped", header_value(&dropped.join(", ")));
+    }
+    Reply { status, headers, content }
+}
+
+/// How bytes of a stream get from the provider's form to the client's.
+pub(crate) enum Passage {
+    /// As they are, watched.
+    Same(Tap),
+    /// Translated.
+    Translated(Box<StreamTranslator>),
+    /// As they are, unwatched.
+    Raw,
+}
+
+impl Passage {
+    pub(crate) fn of(way: Way, endpoint: Endpoint) -> Self {
+        match way {
+            Way::Translated(context) => Self::Translated(Box::new(StreamTranslator::new(*context))),
+            Way::Same { hide_usage } => Tap::new(endpoint, hide_usage).map_or(Self::Raw, Self::Same),
+            Way::Passthrough | Way::Embeddings(_) => Self::Raw,
+        }
+    }
+}
+
+/// A stream under way.
+pub(crate) struct Streaming {
+    upstream: Option<ResponseBody>,
+    inflate: Option<Inflate>,
+    passage: Passage,
+    /// Gemini's JSON array instead of events, when the client asked so.
+    array: Option<Array>,
+    format: Format,
+    id: CallId,
+    provider: Arc<str>,
+    out: VecDeque<Bytes>,
+    held: usize,
+    /// A fault found while the stream was under way; told once what came before it is out.
+    broken: Option<(Fault, EndReason)>,
+    finished: bool,
+    idle: Duration,
+    last: Instant,
+    timer: Pin<Box<Sleep>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// A stream without a form in which an error could be told was cut; the connection must show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the provider broke its answer off")]
+pub struct CutOff;
+
+impl Streaming {
+    pub(crate) fn new(
+        body: ResponseBody,
+        inflate: Option<Inflate>,
+        passage: Passage,
+        request: &Request,
+        candidate: &Candidate,
+        id: &CallId,
+        worker: &Worker,
+    ) -> Self {
+        let wants_array = request.endpoint == Endpoint::GenerateStream
+            && !request.parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
+        let idle = candidate.provider.timeouts.stream_idle;
+        Self {
+            upstream: Some(body),
+            inflate,
+            passage,
+            array: wants_array.then(Array::new),
+            format: request.endpoint.format().unwrap_or(Format::Chat),
+            id: id.clone(),
+            provider: Arc::clone(&candidate.provider.name),
+            out: VecDeque::new(),
+            held: 0,
+            broken: None,
+            finished: false,
+            idle,
+            last: Instant::now(),
+            timer: Box::pin(tokio::time::sleep(idle)),
+            stop: Box::pin(worker.stop.clone().cancelled_owned()),
+        }
+    }
+
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static(if self.array.is_some() { "application/json" } else { "text/event-stream" })
+    }
+
+    /// Reads until the first real event is here.
+    ///
+    /// # Errors
+    /// The stream broke, was empty, or told an error before it began.
+    pub(crate) async fn open(&mut self) -> Result<(), Fault> {
+        while !self.first_event() && !self.finished {
+            std::future::poll_fn(|cx| self.poll_upstream(cx)).await;
+            if self.held > MAX_HELD {
+                return Err(self.fault("sent no event within the first megabyte of its stream"));
+            }
+        }
+        match self.broken.take() {
+            Some((fault, _)) if !self.first_event() || self.error_first() => Err(fault),
+            broken => {
+                self.broken = broken;
+                if self.first_event() { Ok(()) } else { Err(self.fault("answered with an empty stream")) }
+            }
+        }
+    }
+
+    fn fault(&self, what: &str) -> Fault {
+        Fault::new(FaultKind::UpstreamBroken, format!("The provider {} {what}.", self.provider))
+    }
+
+    fn first_event(&self) -> bool {
+        match &self.passage {
+            Passage::Same(tap) => tap.first_event(),
+            Passage::Translated(translator) => translator.first_event(),
+            Passage::Raw => true,
+        }
+    }
+
+    /// Whether the stream's error came before anything of worth.
+    fn error_first(&self) -> bool {
+        !self.first_token()
+    }
+
+    fn first_token(&self) -> bool {
+        match &self.passage {
+            Passage::Same(tap) => tap.first_token(),
+            Passage::Translated(translator) => translator.first_token(),
+            Passage::Raw => true,
+        }
+    }
+
+    fn used(&self) -> Option<Usage> {
+        match &self.passage {
+            Passage::Same(tap) => tap.usage(),
+            Passage::Translated(translator) => translator.usage(),
+            Passage::Raw => None,
+        }
+    }
+
+    /// Takes one step with the provider: a piece, its end, or its failure.
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(upstream) = &mut self.upstream else {
+            self.finished = true;
+            return Poll::Ready(());
+        };
+        match Pin::new(upstream).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    self.last = Instant::now();
+                    self.take(data);
+                }
+                Poll::Ready(())
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(provider = &*self.provider, %error, "a stream broke off");
+                let fault = self.fault("broke the connection in the middle of its answer");
+                self.end(Some((fault, EndReason::Truncated)));
+                Poll::Ready(())
+            }
+            Poll::Ready(None) => {
+                self.close();
+                Poll::Ready(())
+            }
+            Poll::Pending => self.poll_limits(cx),
+        }
+    }
+
+    /// Nothing came: has it been too long, or are we shutting down?
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stop.as_mut().poll(cx).is_ready() {
+            let fault = Fault::new(FaultKind::Overloaded, "The relay shut down before the answer was complete.");
+            self.end(Some((fault, EndReason::Shutdown)));
+            return Poll::Ready(());
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            // The timer is set again only when it fires, not for every piece that comes.
+            let silent = self.last.elapsed();
+            if silent >= self.idle {
+                let what = format!("sent nothing for {:.0} s in the middle of its answer", self.idle.as_secs_f64());
+                let fault = Fault { kind: FaultKind::Timeout, ..self.fault(&what) };
+                self.end(Some((fault, EndReason::TimedOut)));
+                return Poll::Ready(());
+            }
+            let next = self.last + self.idle;
+            self.timer.as_mut().reset(next.into());
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, data: Bytes) {
+        let data = match &mut self.inflate {
+            None => data,
+            Some(inflate) => match inflate.push(&data) {
+                Ok(data) => data,
+                Err(_) => {
+                    let fault = self.fault("sent a stream that is not valid gzip");
+                    return self.end(Some((fault, EndReason::Truncated)));
+                }
+            },
+        };
+        let fed = match &mut self.passage {
+            Passage::Raw => {
+                self.out.push_back(data);
+                Ok(())
+            }
+            Passage::Same(tap) => {
+                let mut out: SmallVec<[Bytes; 2]> = SmallVec::new();
+                let fed = tap.feed(data, &mut out);
+                self.held += out.iter().map(Bytes::len).sum::<usize>();
+                self.out.extend(out);
+                fed
+            }
+            Passage::Translated(translator) => {
+                let mut out = Vec::new();
+                let fed = translator.push(&data, &mut out);
+                if !out.is_empty() {
+                    self.held += out.len();
+                    self.out.push_back(out.into());
+                }
+                fed
+            }
+        };
+        if let Err(fault) = fed {
+            self.end(Some((fault, EndReason::Truncated)));
+        }
+    }
+
+    /// The provider closed the stream: was it complete?
+    fn close(&mut self) {
+        let mut tail = Vec::new();
+        let end = match &mut self.passage {
+            Passage::Raw => StreamEnd::Complete,
+            Passage::Same(tap) => tap.finish(),
+            Passage::Translated(translator) => translator.finish(&mut tail),
+        };
+        if !tail.is_empty() {
+            self.out.push_back(tail.into());
+        }
+        let broken = match end {
+            StreamEnd::Complete => None,
+            StreamEnd::Truncated => {
+                Some((self.fault("ended its stream before the answer was complete"), EndReason::Truncated))
+            }
+            StreamEnd::Failed(fault) => Some((fault, EndReason::Truncated)),
+        };
+        self.end(broken);
+    }
+
+    fn end(&mut self, broken: Option<(Fault, EndReason)>) {
+        self.upstream = None;
+        self.finished = true;
+        if self.broken.is_none() {
+            self.broken = broken;
+        }
+    }
+
+    /// Puts the error event for a broken stream into the queue.
+    fn tell(&mut self, fault: &Fault) -> Result<(), CutOff> {
+        let event = match &mut self.passage {
+            Passage::Raw => return Err(CutOff),
+            // The provider's own error event has already gone by.
+            Passage::Same(tap) if tap.error().is_some() => return Ok(()),
+            Passage::Same(tap) => error::stream_event(fault, self.format, self.id.as_str(), tap.next_sequence()),
+            Passage::Translated(translator) => {
+                let mut event = Vec::new();
+                translator.fail(fault, &mut event);
+                event
+            }
+        };
+        if !event.is_empty() {
+            self.out.push_back(event.into());
+        }
+        Ok(())
+    }
+
+    /// The next piece for the client.
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut record: Option<&mut Record>,
+    ) -> Poll<Option<Result<Bytes, CutOff>>> {
+        loop {
+            if let Some(record) = record.as_deref_mut()
+                && self.first_token()
+            {
+                record.first_token();
+            }
+            if let Some(bytes) = self.out.pop_front() {
+                let bytes = self.array.as_mut().map_or(bytes.clone(), |array| array.push(&bytes));
+                if !bytes.is_empty() {
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                continue;
+            }
+            if !self.finished {
+                ready!(self.poll_upstream(cx));
+                continue;
+            }
+            if let Some(record) = record.as_deref_mut() {
+                self.settle_usage(record);
+            }
+            match self.broken.take() {
+                Some((fault, end)) => {
+                    if let Some(record) = record.as_deref_mut() {
+                        record.broke(&fault, end);
+                    }
+                    if let Err(cut) = self.tell(&fault) {
+                        return Poll::Ready(Some(Err(cut)));
+                    }
+                }
+                None => {
+                    if let Some(record) = record.as_deref_mut().filter(|record| !record.has_fault()) {
+                        record.ended(EndReason::Done);
+                    }
+                    let closing = self.array.take().map(Array::finish);
+                    return Poll::Ready(closing.filter(|bytes| !bytes.is_empty()).map(Ok));
+                }
+            }
+        }
+    }
+
+    /// Tells the record what was used, as far as it is known now.
+    pub(crate) fn settle_usage(&self, record: &mut Record) {
+        if let Some(used) = self.used() {
+            record.usage(used);
+        }
+    }
+}
