@@ -7,10 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 /// A provider family's manners: error shape, request-id header, credential header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// OpenAI and everything that copies it.
+    #[default]
     OpenAi,
     /// Anthropic.
     Anthropic,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The one reason a call ended, whatever ended it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The whole answer went to the client.
@@ -23,6 +23,7 @@ pub enum EndReason {
     /// The relay shut down and its grace period ran out.
     Shutdown,
     /// A defect of ours: a panic or a broken promise.
+    #[default]
     Internal,
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The id of one call: what `x-request-id` carries. Either the client's own, kept, or one of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct CallId(Box<str>);
 
 impl CallId {

@@ -111,7 +111,7 @@ pub enum CacheUse {
 }
 
 /// How a call ended: the one source for everything told about it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Receipt {
     /// The call's id.
     pub id: CallId,
