@@ -155,8 +155,10 @@ def test_responses_parse_returns_the_pydantic_model(at):
 def test_responses_stream_helper_accepts_every_event(at):
     client, model = at
     with client.responses.stream(model=model, input="Say hello.", store=False) as stream:
-        kinds = [event.type for event in stream]
+        events = list(stream)
         final = stream.get_final_response()
+    kinds = [event.type for event in events]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
     assert kinds[0] == "response.created" and kinds[-1] == "response.completed"
     for kind in ["response.output_item.added", "response.content_part.added", "response.output_text.done",
                  "response.content_part.done", "response.output_item.done"]:

@@ -1,0 +1,361 @@
+//! The comparison: which arms, which loads, in which order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::bars::{self, Bar};
+use crate::closed::{self, Sample};
+use crate::numbers::median;
+use crate::report::{Page, complain, machine, megabytes, millis, spread};
+use crate::servers::{self, Server};
+use crate::template::Template;
+use crate::{CompareArgs, Outcome, held, open, usage};
+
+/// The concurrency of the main measurement, which the bar on CPU is about.
+const MAIN: usize = 50;
+
+/// Callers at once.
+const CALLERS: [usize; 3] = [1, MAIN, 256];
+
+/// What the provider takes for an answer in the open loop, in milliseconds.
+const UPSTREAM_MS: u32 = 20;
+
+/// One side of the comparison.
+struct Arm {
+    name: &'static str,
+    server: Server,
+}
+
+/// How long everything takes.
+struct Plan {
+    rounds: usize,
+    fewer: usize,
+    span: Duration,
+    open_span: Duration,
+}
+
+/// Measures what `args` ask for, prints it, and says by the exit code whether every bar was cleared.
+pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let upstream = servers::upstream(folder.path())?;
+    let plan = Plan {
+        rounds: if args.quick { args.rounds.min(6) } else { args.rounds }.max(1),
+        fewer: if args.quick { 2 } else { args.rounds.div_ceil(3).max(1) },
+        span: Duration::from_millis(if args.quick { 800 } else { 1500 }),
+        open_span: Duration::from_secs(if args.quick { 3 } else { 5 }),
+    };
+    let wanted = |part: &str| args.only.as_deref().is_none_or(|only| part.contains(only));
+    let relay = args.relay.to_string_lossy().into_owned();
+
+    let mut page = Page::default();
+    page.say("# The relay beside nginx\n");
+    page.say(
+        "Both stand in front of the simulated provider on one machine and take turns under the same load. nginx is",
+    );
+    page.say(
+        "Debian's, as a plain proxy: `worker_processes auto`, connections kept, access log off (a second nginx has it",
+    );
+    page.say("on). The relay checks the client's key, exchanges the model's name, counts metrics and writes its request log.");
+    page.say(
+        "Ratios are medians of interleaved pairs, with the interval that holds the true median with 95 % (with fewer",
+    );
+    page.say("than six pairs: the whole range). CPU is the kernel's own count for the proxy's processes.\n");
+    page.say(&format!(
+        "Command: `make bench`, {} pairs of {} ms for the main measurement.\n",
+        plan.rounds,
+        plan.span.as_millis()
+    ));
+    for fact in machine(&relay) {
+        page.say(&format!("- {fact}"));
+    }
+    page.say("");
+
+    let start = |name| start(name, &args.relay, upstream.buffered, folder.path());
+    let mut cleared = Vec::new();
+    let mut failed = 0;
+    if wanted("memory") {
+        cleared.extend(memory(&mut page, &start, args.streams).await?);
+    }
+    let arms = [start("nginx")?, start("nginx, log on")?, start("relay")?];
+    let mut saturation = None;
+    if wanted("buffered") || wanted("open") {
+        let (ratio, rate, wrong) = buffered(&mut page, &arms, &plan, wanted("buffered")).await?;
+        saturation = Some(rate);
+        failed += wrong;
+        if let Some(measured) = ratio {
+            cleared.push(Bar {
+                what: format!("CPU per buffered request at {MAIN} callers, times nginx's"),
+                measured,
+                at_most: bars::CPU_RATIO,
+                unit: "x",
+            });
+        }
+    }
+    if wanted("streamed") {
+        failed += streamed(&mut page, &arms, &plan).await?;
+    }
+    if let Some(saturation) = saturation.filter(|_| wanted("open")) {
+        let (bar, wrong) = open_loop(&mut page, &arms, &plan, saturation * 0.3).await?;
+        cleared.push(bar);
+        failed += wrong;
+    }
+    if wanted("memory") {
+        peaks(&mut page, &arms)?;
+    }
+
+    page.say("## Bars\n");
+    page.bars(&cleared);
+    page.say(&format!("- calls that failed or were answered wrongly: {failed}"));
+    if args.write {
+        let path = page.keep()?;
+        complain(&format!("written to {path}"));
+    }
+    let good = failed == 0 && cleared.iter().all(Bar::passed);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}
+
+fn start(name: &'static str, relay: &Path, upstream: SocketAddr, folder: &Path) -> Outcome<Arm> {
+    let server = match name {
+        "nginx" => servers::nginx(upstream, folder, false)?,
+        "nginx, log on" => servers::nginx(upstream, folder, true)?,
+        _ if relay == Path::new("nginx") => servers::nginx(upstream, &folder.join("again"), false)?,
+        _ => servers::relay(relay, upstream, folder)?,
+    };
+    Ok(Arm { name, server })
+}
+
+/// All arms once, one after the other, for `rounds` rounds. The order turns with each round, so that no arm always
+/// follows the same one.
+async fn rounds(
+    arms: &[Arm],
+    template: &Template,
+    callers: usize,
+    rounds: usize,
+    span: Duration,
+    streamed: bool,
+) -> Outcome<Vec<Vec<Sample>>> {
+    let mut samples: Vec<Vec<Sample>> = arms.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        for step in 0..arms.len() {
+            let which = (round + step) % arms.len();
+            let (Some(arm), Some(kept)) = (arms.get(which), samples.get_mut(which)) else { continue };
+            let address = if streamed { arm.server.streamed } else { arm.server.buffered };
+            let warm = if round == 0 { Duration::from_millis(500) } else { Duration::from_millis(150) };
+            let sample = closed::run(address, &arm.server.pids(), template, callers, warm, span).await?;
+            if let Some(failure) = &sample.failure {
+                complain(&format!("{}: {} failed: {failure}", arm.name, sample.failed));
+            }
+            kept.push(sample);
+        }
+    }
+    Ok(samples)
+}
+
+fn ratios(ours: &[Sample], theirs: &[Sample], of: fn(&Sample) -> f64) -> Vec<f64> {
+    ours.iter().zip(theirs).map(|(ours, theirs)| of(ours) / of(theirs)).collect()
+}
+
+fn each(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> Vec<f64> {
+    samples.iter().map(of).collect()
+}
+
+fn wrong(samples: &[Vec<Sample>]) -> u64 {
+    samples.iter().flatten().map(|sample| sample.failed).sum()
+}
+
+/// A table with a row for each arm and concurrency.
+fn table(page: &mut Page, arms: &[Arm], results: &[(usize, Vec<Vec<Sample>>)]) {
+    let head =
+        ["callers", "proxy", "CPU µs/request", "ratio", "requests/s", "ratio", "p50 ms", "p99 ms", "first byte p50 ms"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (callers, samples) in results {
+        let Some(nginx) = samples.first() else { continue };
+        for (arm, samples) in arms.iter().zip(samples) {
+            let same = arm.name == "nginx";
+            let ratio = |of| if same { "1".to_owned() } else { spread(&ratios(samples, nginx, of), 2) };
+            rows.push(vec![
+                callers.to_string(),
+                arm.name.to_owned(),
+                spread(&each(samples, Sample::micros_per_call), 1),
+                ratio(Sample::micros_per_call),
+                spread(&each(samples, Sample::rate), 0),
+                ratio(Sample::rate),
+                spread(&each(samples, |s| millis(&s.whole, 0.5)), 2),
+                spread(&each(samples, |s| millis(&s.whole, 0.99)), 2),
+                spread(&each(samples, |s| millis(&s.first, 0.5)), 2),
+            ]);
+        }
+    }
+    page.table(&rows);
+}
+
+/// Buffered calls at every concurrency. Gives the CPU ratio at [`MAIN`], the relay's rate at saturation and the number
+/// of wrong calls; only the saturation when the part itself was not asked for.
+async fn buffered(page: &mut Page, arms: &[Arm], plan: &Plan, whole: bool) -> Outcome<(Option<f64>, f64, u64)> {
+    let template = Template::buffered(0);
+    let mut results = Vec::new();
+    for callers in CALLERS {
+        if !whole && callers != 256 {
+            continue;
+        }
+        let count = if callers == MAIN { plan.rounds } else { plan.fewer };
+        complain(&format!("buffered, {callers} callers, {count} rounds"));
+        results.push((callers, rounds(arms, &template, callers, count, plan.span, false).await?));
+    }
+    let relay_at = |wanted: usize| {
+        results
+            .iter()
+            .find(|(callers, _)| *callers == wanted)
+            .and_then(|(_, samples)| Some((samples.first()?, samples.last()?)))
+    };
+    let rate = relay_at(256).and_then(|(_, relay)| median(&each(relay, Sample::rate))).map_or(0.0, |m| m.middle);
+    let failed = results.iter().map(|(_, samples)| wrong(samples)).sum();
+    if !whole {
+        return Ok((None, rate, failed));
+    }
+    page.say("## Buffered calls, closed loop\n");
+    page.say("About 1 KB of question, a short answer, no wait at the provider.\n");
+    table(page, arms, &results);
+    let main = relay_at(MAIN);
+    if let Some((_, relay)) = main {
+        let calls: u64 = relay.iter().map(|sample| sample.calls).sum();
+        let failed: u64 = relay.iter().map(|sample| sample.failed).sum();
+        let success = closed::count(calls) / closed::count((calls + failed).max(1)) * 100.0;
+        let rate = median(&each(relay, Sample::rate)).map_or(0.0, |m| m.middle);
+        let p99 = median(&each(relay, |s| millis(&s.whole, 0.99))).map_or(0.0, |m| m.middle);
+        page.say(
+            "Beside the figures our users know (847 requests a second at 50 connections with 99.7 % success; gateway",
+        );
+        page.say("latency p99 under 50 ms; 2 million calls a day):\n");
+        page.say(&format!(
+            "- at 50 connections: {rate:.0} requests a second, {success:.2} % success, p99 {p99:.2} ms in all"
+        ));
+        page.say(&format!("- that rate held for a day: {:.0} million calls\n", rate * 86_400.0 / 1e6));
+    }
+    let ratio =
+        main.and_then(|(nginx, relay)| median(&ratios(relay, nginx, Sample::micros_per_call))).map(|m| m.middle);
+    Ok((ratio, rate, failed))
+}
+
+/// Streams of 50 events over 100 ms.
+async fn streamed(page: &mut Page, arms: &[Arm], plan: &Plan) -> Outcome<u64> {
+    let template = Template::streamed(50, 500);
+    let mut results = Vec::new();
+    for callers in CALLERS {
+        complain(&format!("streamed, {callers} callers, {} rounds", plan.fewer));
+        results.push((callers, rounds(arms, &template, callers, plan.fewer, plan.span * 2, true).await?));
+    }
+    page.say("## Streams of 50 events at 500 a second, closed loop\n");
+    table(page, arms, &results);
+    Ok(results.iter().map(|(_, samples)| wrong(samples)).sum())
+}
+
+/// Calls at a given rate; what the relay adds to nginx's p99.
+async fn open_loop(page: &mut Page, arms: &[Arm], plan: &Plan, rate: f64) -> Outcome<(Bar, u64)> {
+    let template = Template::buffered(UPSTREAM_MS);
+    let mut samples: Vec<Vec<Sample>> = arms.iter().map(|_| Vec::new()).collect();
+    let count = plan.fewer.max(3);
+    complain(&format!("open loop, {rate:.0} calls a second, {count} rounds"));
+    for round in 0..count {
+        for step in 0..arms.len() {
+            let which = (round + step) % arms.len();
+            let (Some(arm), Some(kept)) = (arms.get(which), samples.get_mut(which)) else { continue };
+            let seed = u64::try_from(round)?;
+            let sample =
+                open::run(arm.server.buffered, &arm.server.pids(), &template, rate, plan.open_span, seed).await?;
+            if let Some(failure) = &sample.failure {
+                complain(&format!("{}: {} failed: {failure}", arm.name, sample.failed));
+            }
+            kept.push(sample);
+        }
+    }
+    page.say(&format!(
+        "## Open loop: {rate:.0} calls a second (30 % of saturation), provider takes {UPSTREAM_MS} ms\n"
+    ));
+    page.say("Each call counts from the moment it was due.\n");
+    let mut rows = vec![
+        ["proxy", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "p99 over nginx, ms", "CPU µs/request"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let p99 = |sample: &Sample| millis(&sample.whole, 0.99);
+    let nginx = samples.first().cloned().unwrap_or_default();
+    let mut added = Vec::new();
+    for (arm, samples) in arms.iter().zip(&samples) {
+        added = samples.iter().zip(&nginx).map(|(ours, theirs)| p99(ours) - p99(theirs)).collect();
+        let quantile = |q| spread(&each(samples, |s| millis(&s.whole, q)), 2);
+        rows.push(vec![
+            arm.name.to_owned(),
+            quantile(0.5),
+            quantile(0.9),
+            quantile(0.99),
+            quantile(0.999),
+            spread(&added, 2),
+            spread(&each(samples, Sample::micros_per_call), 1),
+        ]);
+    }
+    page.table(&rows);
+    let bar = Bar {
+        what: "p99 over nginx's in the open loop".to_owned(),
+        measured: median(&added).map_or(f64::NAN, |m| m.middle),
+        at_most: bars::ADDED_P99_MS,
+        unit: "ms",
+    };
+    Ok((bar, wrong(&samples)))
+}
+
+/// Memory of fresh processes: idle, and with many streams open.
+async fn memory(page: &mut Page, start: &impl Fn(&'static str) -> Outcome<Arm>, streams: usize) -> Outcome<Vec<Bar>> {
+    page.say("## Memory\n");
+    let mut rows = vec![["proxy", "idle MB", "streams", "with them open MB", "KB/stream"].map(str::to_owned).to_vec()];
+    let mut bars = Vec::new();
+    for name in ["nginx", "relay"] {
+        let arm = start(name)?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let pids = arm.server.pids();
+        // One process: its resident memory, as every tool shows it. Several: what they share counts once.
+        let idle = if let [pid] = *pids.as_slice() { usage::resident(pid)? } else { usage::memory(&pids)? };
+        complain(&format!("memory of {name} with {streams} streams"));
+        let held = held::run(arm.server.streamed, &pids, streams).await?;
+        let open = megabytes(held.during);
+        rows.push(vec![
+            name.to_owned(),
+            format!("{:.1}", megabytes(idle)),
+            held.streams.to_string(),
+            format!("{open:.1}"),
+            format!("{:.1}", (open - megabytes(held.before)) * 1e3 / closed::count(u64::try_from(streams.max(1))?)),
+        ]);
+        if name == "relay" {
+            bars.push(Bar {
+                what: "idle memory".to_owned(),
+                measured: megabytes(idle),
+                at_most: bars::IDLE_MB,
+                unit: "MB",
+            });
+            bars.push(Bar {
+                what: format!("memory with {streams} open streams"),
+                measured: open,
+                at_most: bars::STREAMS_MB,
+                unit: "MB",
+            });
+        }
+    }
+    page.table(&rows);
+    Ok(bars)
+}
+
+/// The most memory each process had over all loads.
+fn peaks(page: &mut Page, arms: &[Arm]) -> Outcome<()> {
+    page.say("Peak resident memory over all the loads above (nginx: sum of its processes):\n");
+    for arm in arms {
+        let mut bytes = 0;
+        for pid in arm.server.pids() {
+            bytes += usage::peak(pid)?;
+        }
+        page.say(&format!("- {}: {:.1} MB", arm.name, megabytes(bytes)));
+    }
+    page.say("");
+    Ok(())
+}
