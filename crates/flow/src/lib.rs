@@ -1,1 +1,47 @@
-//! 
+//! When a call may travel: limits.
+//!
+//! A caller has been promised some number of requests and tokens in some length of time, perhaps several such promises
+//! at once: its own, its tenant's, the endpoint's, the whole relay's. This crate says for each call whether all of them
+//! allow it now, and if not, which one refuses and for how long.
+//!
+//! ```
+//! use sluicegate_flow::{Cost, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope};
+//! use std::time::Duration;
+//!
+//! let minute = Duration::from_secs(60);
+//! let requests = Limit::new(Label::new(Scope::Key, "backend"), Kind::Requests, Quota::window(600, minute));
+//! let tokens = Limit::new(Label::new(Scope::Key, "backend"), Kind::Tokens, Quota::bucket(9_000, minute, 1.5, None));
+//! let limits = LimitSet::new([requests, tokens]);
+//!
+//! // What a call will use is estimated before it is sent and corrected when it is known.
+//! let reservation = limits.reserve(Nanos(1_000_000), Cost { requests: 1, tokens: 4_000 }).unwrap();
+//! reservation.settle(Nanos(900_000_000), 1_250);
+//!
+//! let refusal = limits.reserve(Nanos(900_000_001), Cost { requests: 1, tokens: 13_000 }).unwrap_err();
+//! assert_eq!(refusal.refused_by(), "key:tokens_per_minute");
+//! assert_eq!(refusal.left, 12_384);
+//! ```
+//!
+//! - [`Limit`] is one promise. It counts by an exact sliding window or by a token bucket ([`Algorithm`]) and can be
+//!   changed while it is in use without a free burst.
+//! - [`LimitSet`] is all the limits of one caller, compiled once. A call takes from all of them or from none.
+//! - [`Reservation`] is what a call holds: settled with its real use, or given back when it is dropped.
+//! - [`Refusal`] says which limit, whose, how much is left, and when the same request will be admitted.
+//!
+//! Pure code: no I/O, no clock ([`Nanos`] is an argument), no task. Nothing here waits for anything but a mutex held
+//! for a few nanoseconds.
+
+mod bucket;
+mod limit;
+mod meter;
+mod refusal;
+mod reservation;
+mod set;
+mod time;
+mod window;
+
+pub use limit::{Algorithm, Kind, Label, Limit, LimitStatus, Quota, Scope};
+pub use refusal::Refusal;
+pub use reservation::{Cost, Reservation};
+pub use set::LimitSet;
+pub use time::Nanos;
