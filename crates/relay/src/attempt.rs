@@ -199,8 +199,8 @@ fn answered(
         return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
     }
     let dialect = dialect(candidate, &way, request.endpoint);
-    if let Some(inside) = error::inside_success(&body, dialect) {
-        let fault = inside.into_fault(&candidate.provider.name);
+    if request.endpoint != Endpoint::Responses && holds_error(&body) {
+        let fault = error::read_event(&body, dialect).into_fault(&candidate.provider.name);
         return Err(Failure { result: attempt_result(fault.kind), fault, status: status.as_u16() });
     }
     let mut out = headers::to_client(headers);
@@ -230,6 +230,17 @@ fn answered(
     Ok(Answered::Whole { status, headers: out, body, usage: used, error: None })
 }
 
+/// Whether a 200 is an error in disguise. `"error": null` is none, and a Responses object has one of its own meaning.
+fn holds_error(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Probe<'a> {
+        #[serde(borrow, default)]
+        error: Option<&'a serde_json::value::RawValue>,
+    }
+    memchr::memmem::find(body, b"\"error\"").is_some()
+        && serde_json::from_slice::<Probe<'_>>(body).is_ok_and(|probe| probe.error.is_some_and(|error| error.get() != "null"))
+}
+
 /// An answer that is an error.
 async fn refused(
     request: &Request,
@@ -246,11 +257,12 @@ async fn refused(
         retry_after: text(headers, "retry-after"),
         retry_after_ms: text(headers, "retry-after-ms"),
         should_retry: text(headers, "x-should-retry"),
+        date: text(headers, "date"),
     };
     let upstream = error::read_upstream(status.as_u16(), &lookup, &body, dialect);
     let kind = upstream.kind;
     let result = attempt_result(kind);
-    if result == AttemptResult::ClientError && matches!(way, Way::Same { .. }) && serde_json_object(&body) {
+    if result == AttemptResult::ClientError && matches!(way, Way::Same { .. }) && is_json_object(&body) {
         let headers = headers::to_client(headers);
         return Ok(Answered::Whole { status, headers, body, usage: None, error: Some(kind) });
     }
@@ -258,8 +270,8 @@ async fn refused(
     Err(Failure { fault, result, status: status.as_u16() })
 }
 
-/// Whether a body can be passed on as an error of the dialect: an object with an `error` in it.
-fn serde_json_object(body: &[u8]) -> bool {
+/// Whether a body can be passed on as an error of the dialect.
+fn is_json_object(body: &[u8]) -> bool {
     let start = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
     body.get(start) == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }

@@ -22,7 +22,8 @@ pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, F
         if !snapshot.server.open {
             same_machine(&call.parts)?;
         }
-        return Ok(Caller { key: None, priority: asked.unwrap_or_default().min(Priority::Normal) });
+        let highest = snapshot.limits.priority(call.endpoint).unwrap_or_default();
+        return Ok(Caller { key: None, priority: asked.map_or(highest, |asked| asked.min(highest)) });
     }
     let presented = presented(&call.parts).ok_or_else(|| {
         Fault::new(
@@ -36,7 +37,8 @@ pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, F
             "The key is not known here. Use a key of this relay, not a provider's; its operator can make one.",
         )
     })?;
-    let priority = asked.map_or(key.priority, |asked| asked.min(key.priority));
+    let highest = snapshot.limits.priority(call.endpoint).map_or(key.priority, |own| own.min(key.priority));
+    let priority = asked.map_or(highest, |asked| asked.min(highest));
     Ok(Caller { key: Some(Arc::clone(key)), priority })
 }
 

@@ -97,7 +97,9 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     /// Room taken in the caller's limits.
-    pub(crate) reservation: Option<Reservation>,
+    pub(crate) reservation: Reservation,
+    /// The tokens in it, which stand where nobody ever says what was used.
+    pub(crate) tokens: u64,
 }
 
 /// A header value from text of ours; what cannot stand in a header becomes `-`.

@@ -58,7 +58,7 @@ async fn way(
     if let Some(reply) = cache::look_up(&request, &plan) {
         return Ok(reply);
     }
-    admit::admit(&request, &plan, snapshot, worker.shared.now(), record)?;
+    admit::admit(&request, snapshot, worker.shared.now(), record)?;
     let answered = dispatch::dispatch(worker, &request, &plan, snapshot, record).await?;
     Ok(stream::reply(answered, snapshot, record))
 }

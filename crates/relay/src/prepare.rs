@@ -64,7 +64,7 @@ pub(crate) fn prepare(
         let body = match request.target {
             PathTarget::None => {
                 let spliced = splice::model(&request.body, &request.head, &candidate.model, hide_usage);
-                RequestBody::new(spliced.into_slices())
+                RequestBody::new(spliced)
             }
             _ => RequestBody::from(request.body.clone()),
         };

@@ -117,9 +117,8 @@ impl Record {
         self.0.route = Some(Arc::clone(route));
     }
 
-    pub(crate) fn admitted(&mut self, ticket: Ticket, waited: Duration) {
+    pub(crate) fn admitted(&mut self, ticket: Ticket) {
         self.0.ticket = Some(ticket);
-        self.0.receipt.times.queued = waited;
     }
 
     pub(crate) fn attempted(&mut self, candidate: &Arc<Candidate>, attempt: AttemptRecord) {

@@ -4,6 +4,7 @@
 //! to the log. Nothing here waits: the log is a bounded buffer that the control runtime empties.
 
 use crate::record::State;
+use sluicegate_vocabulary::{EndReason, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
@@ -11,11 +12,13 @@ pub(crate) fn settle(state: &mut State) {
     if let Some(price) = state.candidate.as_ref().and_then(|candidate| candidate.price.as_ref()) {
         state.receipt.cost = price.cost(&state.receipt.usage);
     }
-    if let Some(reservation) = state.ticket.take().and_then(|ticket| ticket.reservation) {
-        let used = state.receipt.usage.total();
-        // A provider that was never asked used nothing, and all that was reserved goes back by drop.
+    if let Some(ticket) = state.ticket.take() {
+        // Where no provider was asked nothing was used, and all that was reserved goes back by drop.
         if !state.receipt.attempts.is_empty() {
-            reservation.settle(state.worker.shared.now(), used);
+            let answered = matches!(state.receipt.end, EndReason::Done | EndReason::ClientGone | EndReason::Truncated);
+            let unknown = answered && state.receipt.usage.source == UsageSource::None;
+            let used = if unknown { ticket.tokens } else { state.receipt.usage.total() };
+            ticket.reservation.settle(state.worker.shared.now(), used);
         }
     }
     let shared = &state.worker.shared;

@@ -22,7 +22,7 @@ use sluicegate_upstream::{Inflate, ResponseBody};
 use sluicegate_vocabulary::{CallId, EndReason, Endpoint, Fault, FaultKind, Format, Usage};
 use sluicegate_wire::tap::{StreamEnd, Tap};
 use sluicegate_wire::translate::StreamTranslator;
-use sluicegate_wire::{error, usage};
+use sluicegate_wire::error;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -311,7 +311,14 @@ impl Streaming {
             StreamEnd::Truncated => {
                 Some((self.fault("ended its stream before the answer was complete"), EndReason::Truncated))
             }
-            StreamEnd::Failed(fault) => Some((fault, EndReason::Truncated)),
+            StreamEnd::Failed => {
+                let told = match &self.passage {
+                    Passage::Same(tap) => tap.error().cloned(),
+                    Passage::Translated(_) | Passage::Raw => None,
+                };
+                let fault = told.unwrap_or_else(|| self.fault("ended its stream with an error"));
+                Some((fault, EndReason::Truncated))
+            }
         };
         self.end(broken);
     }

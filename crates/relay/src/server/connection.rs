@@ -55,8 +55,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let rules = &worker.shared.rules;
-    let service = service_fn(|request| {
-        let worker = Arc::clone(worker);
+    let owner = Arc::clone(worker);
+    let service = service_fn(move |request| {
+        let worker = Arc::clone(&owner);
         async move { Ok::<_, Infallible>(respond(&worker, request).await) }
     });
     let closing = worker.shared.closing.clone();
@@ -68,7 +69,7 @@ where
             .max_concurrent_streams(1024)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), owned(worker)));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             ended = connection.as_mut() => ended,
             () = closing.cancelled() => {
@@ -95,22 +96,6 @@ where
     if let Err(error) = ended {
         tracing::debug!(%error, "a client connection ended");
     }
-}
-
-/// HTTP/2 serves its streams from tasks of their own, so its service owns what it needs.
-fn owned(
-    worker: &Arc<Worker>,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = Response<ReplyBody>,
-    Error = Infallible,
-    Future = impl Future<Output = Result<Response<ReplyBody>, Infallible>> + Send + 'static,
-> + use<> {
-    let worker = Arc::clone(worker);
-    service_fn(move |request| {
-        let worker = Arc::clone(&worker);
-        async move { Ok::<_, Infallible>(respond(&worker, request).await) }
-    })
 }
 
 /// Sends a request where it belongs.

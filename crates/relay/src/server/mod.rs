@@ -236,11 +236,10 @@ impl Relay {
         !self.shared.is_draining()
     }
 
-    /// The fill of every limit, by label.
+    /// The level of every limit.
     #[must_use]
-    pub fn limits(&self) -> BTreeMap<String, sluicegate_flow::LimitStatus> {
-        let now = self.shared.now();
-        self.shared.snapshot.load().limits.all().map(|limit| (limit.label().to_string(), limit.status(now))).collect()
+    pub fn limits(&self) -> Vec<sluicegate_flow::LimitStatus> {
+        self.shared.snapshot.load().limits.status(self.shared.now())
     }
 
     /// Takes the receipts that have gathered since the last time, for the request log.
@@ -261,9 +260,10 @@ impl Relay {
 
     fn replace(&self, config: Config, simulators: Simulators) -> Result<Reloaded, StartError> {
         let mut current = self.config.lock();
+        let certificate = config.server.tls.as_ref().map(tls::load).transpose()?;
         let snapshot = self.compile(&config, &simulators)?;
-        if let (Some(acceptor), Some(files)) = (&self.shared.tls, &config.server.tls) {
-            acceptor.reload(files)?;
+        if let (Some(acceptor), Some(certificate)) = (&self.shared.tls, certificate) {
+            acceptor.replace(certificate);
         }
         let before = self.shared.snapshot.load().version;
         let after = snapshot.version;

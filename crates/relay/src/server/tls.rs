@@ -62,9 +62,8 @@ impl Acceptor {
         Ok(Self { current, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    pub(crate) fn reload(&self, files: &Tls) -> Result<(), TlsError> {
-        self.current.0.store(load(files)?);
-        Ok(())
+    pub(crate) fn replace(&self, certificate: Arc<CertifiedKey>) {
+        self.current.0.store(certificate);
     }
 
     pub(crate) async fn accept(
@@ -75,7 +74,8 @@ impl Acceptor {
     }
 }
 
-fn load(files: &Tls) -> Result<Arc<CertifiedKey>, TlsError> {
+/// Reads a certificate and its key.
+pub(crate) fn load(files: &Tls) -> Result<Arc<CertifiedKey>, TlsError> {
     let fail = |path: &Path, message: String| TlsError::File { file: path.display().to_string(), message };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect)

@@ -1,82 +1,82 @@
 //! The configured limits, as sets that a call takes all or nothing.
 //!
-//! A limit keeps its fill when the configuration changes: it is found again by its label and given its new size, so
-//! that a reload never hands out a free burst.
+//! A limit keeps its fill when the configuration changes: it is found again by its owner and what it counts, and
+//! given its new size, so that a reload never hands out a free burst.
 
 use sluicegate_config::{Limit as Configured, Limits as ConfiguredLimits, Rate, Shape};
-use sluicegate_flow::{Algorithm, Kind, Limit, LimitSet, Nanos};
-use sluicegate_vocabulary::Endpoint;
-use std::collections::HashMap;
+use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, LimitStatus, Nanos, Quota, Scope};
+use sluicegate_vocabulary::{Endpoint, Priority};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Sets of limits by endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    sets: Vec<Option<LimitSet>>,
-    all: HashMap<String, Arc<Limit>>,
+    endpoints: Vec<OfEndpoint>,
+    all: Vec<Arc<Limit>>,
+}
+
+#[derive(Debug)]
+struct OfEndpoint {
+    set: Option<LimitSet>,
+    priority: Option<Priority>,
 }
 
 impl Limits {
     /// Compiles the configured limits, keeping the fill of those that were there before.
     pub(crate) fn new(configured: &ConfiguredLimits, before: Option<&Self>, now: Nanos) -> Self {
         let mut limits = Self::default();
-        let global = limits.add("global", &configured.global, before, now);
-        let sets: Vec<Option<LimitSet>> = Endpoint::ALL
-            .into_iter()
-            .map(|endpoint| {
-                let own = configured.endpoints.get(&endpoint).map(|entry| entry.limit).unwrap_or_default();
-                let mut set = limits.add(endpoint.path(), &own, before, now);
-                set.extend(global.iter().map(Arc::clone));
-                (!set.is_empty()).then(|| LimitSet::new(set))
-            })
-            .collect();
-        limits.sets = sets;
+        let overall = limits.add(&Label::new(Scope::Overall, "overall"), &configured.global, before, now);
+        for endpoint in Endpoint::ALL {
+            let entry = configured.endpoints.get(&endpoint);
+            let own = entry.map(|entry| entry.limit).unwrap_or_default();
+            let mut set = limits.add(&Label::new(Scope::Endpoint, endpoint.path()), &own, before, now);
+            set.extend(overall.iter().map(Arc::clone));
+            let set = (!set.is_empty()).then(|| LimitSet::new(set));
+            limits.endpoints.push(OfEndpoint { set, priority: entry.and_then(|entry| entry.priority) });
+        }
         limits
     }
 
     /// What a call to this endpoint takes from.
     pub(crate) fn of(&self, endpoint: Endpoint) -> Option<&LimitSet> {
-        self.sets.get(endpoint as usize)?.as_ref()
+        self.endpoints.get(endpoint as usize)?.set.as_ref()
     }
 
-    /// Every limit there is.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Limit>> {
-        self.all.values()
+    /// The highest class of calls to this endpoint, if it has one.
+    pub(crate) fn priority(&self, endpoint: Endpoint) -> Option<Priority> {
+        self.endpoints.get(endpoint as usize)?.priority
     }
 
-    fn add(&mut self, scope: &str, configured: &Configured, before: Option<&Self>, now: Nanos) -> Vec<Arc<Limit>> {
-        [(Kind::Requests, configured.requests), (Kind::Tokens, configured.tokens)]
-            .into_iter()
-            .filter_map(|(kind, rate)| {
-                let rate = rate?;
-                let name = match kind {
-                    Kind::Requests => "requests_per_minute",
-                    Kind::Tokens => "tokens_per_minute",
-                };
-                let label = format!("{scope}:{name}");
-                let algorithm = algorithm(&rate);
-                let kept = before.and_then(|before| before.all.get(&label));
-                let limit = match kept {
-                    Some(kept) => Arc::new(kept.reconfigured(algorithm, now)),
-                    None => Arc::new(Limit::new(label.as_str(), scope, kind, algorithm)),
-                };
-                self.all.insert(label, Arc::clone(&limit));
-                Some(limit)
-            })
-            .collect()
+    /// The level of every limit.
+    pub(crate) fn status(&self, now: Nanos) -> Vec<LimitStatus> {
+        self.all.iter().map(|limit| limit.status(now)).collect()
+    }
+
+    fn add(&mut self, label: &Label, configured: &Configured, before: Option<&Self>, now: Nanos) -> Vec<Arc<Limit>> {
+        let mut added = Vec::new();
+        for (kind, rate) in [(Kind::Requests, configured.requests), (Kind::Tokens, configured.tokens)] {
+            let Some(rate) = rate else { continue };
+            let quota = quota(&rate);
+            let same = |limit: &&Arc<Limit>| limit.label() == label && limit.kind() == kind;
+            let limit = match before.and_then(|before| before.all.iter().find(same)) {
+                Some(kept) => kept.reconfigure(now, quota),
+                None => Limit::new(label.clone(), kind, quota),
+            };
+            self.all.push(Arc::clone(&limit));
+            added.push(limit);
+        }
+        added
     }
 }
 
-fn algorithm(rate: &Rate) -> Algorithm {
-    const MINUTE: Duration = Duration::from_secs(60);
-    match rate.shape {
-        Shape::SlidingWindow => Algorithm::Window { limit: rate.per_minute, window: MINUTE },
-        Shape::TokenBucket { capacity, step } => Algorithm::Bucket {
-            rate: rate.per_minute,
-            per: MINUTE,
+fn quota(rate: &Rate) -> Quota {
+    let algorithm = match rate.shape {
+        Shape::SlidingWindow => Algorithm::SlidingWindow,
+        Shape::TokenBucket { capacity, step } => Algorithm::TokenBucket {
             capacity,
-            step: step.map(|step| Duration::from_millis(step.millis())),
+            refill_step: step.map(|step| Duration::from_millis(step.millis())),
         },
-    }
+    };
+    Quota { set: rate.per_minute, window: Duration::from_secs(60), algorithm }
 }
