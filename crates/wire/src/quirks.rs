@@ -23,6 +23,8 @@ pub enum Thinking {
     BetweenTools,
     /// Gemini's `thinkingLevel`.
     Level,
+    /// DeepSeek's `thinking: enabled | disabled` beside `reasoning_effort`.
+    Switch,
 }
 
 /// The name of the cap on output in chat completions.

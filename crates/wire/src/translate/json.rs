@@ -304,6 +304,12 @@ pub fn is_object(text: &str) -> bool {
     serde_json::from_str::<Entries<'_>>(text).is_ok()
 }
 
+/// The text as raw JSON, if it is one complete object.
+#[must_use]
+pub fn raw_object(text: &str) -> Option<&RawValue> {
+    if is_object(text) { serde_json::from_str(text).ok() } else { None }
+}
+
 /// The JSON text without white space between its tokens, keys and number spelling untouched.
 #[must_use]
 pub fn compact(json: &str) -> String {

@@ -56,7 +56,9 @@ pub fn base64(mime: &str, data: &str, path: &str) -> Result<Media, Fault> {
 /// The MIME type without parameters, lower case.
 #[must_use]
 pub fn bare_mime(mime: &str) -> String {
-    mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // What people write, and what it is called.
+    if mime == "image/jpg" { "image/jpeg".to_owned() } else { mime }
 }
 
 /// The data URL of base64 bytes.

@@ -5,7 +5,6 @@
 //! takes whole is carried as its very text; only where a provider is known to refuse it is it parsed and rewritten here.
 
 use serde_json::value::RawValue;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Nesting of references beyond which a schema counts as recursive.
@@ -56,9 +55,10 @@ fn strict(schema: &Value) -> bool {
     if is_object {
         let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
         let required = object.get("required").and_then(Value::as_array);
-        let all = properties.into_iter().flat_map(Map::keys).all(|name| {
-            required.is_some_and(|required| required.iter().any(|word| word.as_str() == Some(name)))
-        });
+        let all = properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .all(|name| required.is_some_and(|required| required.iter().any(|word| word.as_str() == Some(name))));
         if !closed || !all {
             return false;
         }
@@ -181,7 +181,10 @@ impl<'a> Cleaning<'a> {
             }
             (Some(first), Some(second)) => {
                 let one = |name| Value::Object(Map::from_iter([("type".to_owned(), name)]));
-                out.insert("anyOf".to_owned(), Value::Array([first, second].into_iter().chain(real).map(one).collect()));
+                out.insert(
+                    "anyOf".to_owned(),
+                    Value::Array([first, second].into_iter().chain(real).map(one).collect()),
+                );
             }
             _ => {}
         }
