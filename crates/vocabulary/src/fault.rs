@@ -226,9 +226,12 @@ impl Fault {
         self
     }
 
-    /// Who says no.
+    /// Who says no. Where a limit or rule of ours is named as refusing, it is us, whatever the kind.
     #[must_use]
     pub const fn origin(&self) -> Origin {
+        if self.refused_by.is_some() {
+            return Origin::Sluicegate;
+        }
         match self.kind.blame() {
             Blame::Upstream => Origin::Upstream,
             Blame::Client | Blame::Us => Origin::Sluicegate,

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Most slices a splice has: two edits, and what stands before, between and after.
-const MOST: usize = 5;
+pub const MOST: usize = 5;
 
 /// A body as slices in order.
 #[derive(Debug, Clone)]
@@ -46,6 +46,12 @@ impl Splice {
         self.parts.concat()
     }
 
+    /// The slices in order, owned.
+    #[must_use]
+    pub fn into_slices(self) -> SmallVec<[Bytes; MOST]> {
+        self.parts
+    }
+
     fn push(&mut self, part: Bytes) {
         if !part.is_empty() {
             self.len += part.len();
@@ -63,15 +69,6 @@ impl From<Bytes> for Splice {
     }
 }
 
-impl IntoIterator for Splice {
-    type Item = Bytes;
-    type IntoIter = smallvec::IntoIter<[Bytes; MOST]>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.parts.into_iter()
-    }
-}
-
 /// A place and the text that takes it.
 type Edit = (Range<usize>, Bytes);
 
@@ -86,7 +83,7 @@ pub fn model(body: &Bytes, head: &Head, new_model: &str, ask_for_usage: bool) ->
     // Text for the front of the object, where members are added that are missing.
     let mut front = Vec::new();
     if head.model_in_body && head.model(body).as_deref() != Some(new_model) {
-        let quoted = serde_json::Value::from(new_model).to_string();
+        let quoted = quote(new_model);
         match &head.model {
             Some(place) => edits.push((place.clone(), Bytes::from(quoted))),
             None => member(&mut front, "model", &quoted),
@@ -116,6 +113,11 @@ pub fn model(body: &Bytes, head: &Head, new_model: &str, ask_for_usage: bool) ->
     }
     edits.sort_unstable_by_key(|(place, _)| place.start);
     apply(body, edits)
+}
+
+/// A string of JSON.
+fn quote(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Adds `"name":value,`.

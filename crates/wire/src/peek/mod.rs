@@ -24,7 +24,7 @@ pub const MAX_DEPTH: usize = 128;
 const MAX_MODEL: usize = 512;
 
 /// What a body says, as far as the relay must know. Offsets point into the body that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Head {
     /// The answer is wanted as a stream.
     pub stream: bool,

@@ -27,7 +27,8 @@ fn a_body_gives_model_stream_limits_and_input_size() {
 
 #[test]
 fn each_endpoint_has_its_own_names() {
-    let cases: [(Endpoint, &str, Option<&str>, Option<u64>, usize); 9] = [
+    type Case = (Endpoint, &'static str, Option<&'static str>, Option<u64>, usize);
+    let cases: [Case; 9] = [
         (Endpoint::Responses, r#"{"model":"m","input":"hi","max_output_tokens":9}"#, Some("m"), Some(9), 4),
         (Endpoint::Messages, r#"{"model":"m","messages":[],"max_tokens":1024.0}"#, Some("m"), Some(1024), 2),
         (Endpoint::Completions, r#"{"model":"m","prompt":"hi","max_tokens":null}"#, Some("m"), None, 4),

@@ -1,0 +1,116 @@
+//! Takes out of a provider's text what belongs to the operator.
+//!
+//! Providers quote the key they were sent, the organization it belongs to and their own addresses. The shapes are
+//! known, and a text with one word too many blotted out is still a text.
+
+use std::borrow::Cow;
+
+/// What stands in a scrubbed place.
+const BLOT: &str = "[redacted]";
+
+/// How a word begins that is a key or names an account, and how long it is at least, beginning included.
+const SECRETS: [(&str, usize); 14] = [
+    ("sk-", 6),
+    ("sk_", 12),
+    ("pk-", 12),
+    ("rk-", 12),
+    ("AIza", 12),
+    ("ya29.", 10),
+    ("gsk_", 12),
+    ("xai-", 12),
+    ("hf_", 12),
+    ("AKIA", 16),
+    ("org-", 8),
+    ("proj_", 9),
+    ("projects/", 10),
+    ("eyJ", 20),
+];
+
+/// Host names of providers begin or end so.
+const HOSTS: [&str; 16] = [
+    ".openai.com",
+    ".anthropic.com",
+    ".googleapis.com",
+    ".google.com",
+    ".google.dev",
+    ".azure.com",
+    ".microsoft.com",
+    ".amazonaws.com",
+    ".api.aws",
+    ".deepseek.com",
+    ".mistral.ai",
+    ".groq.com",
+    ".x.ai",
+    ".openrouter.ai",
+    ".internal",
+    ".local",
+];
+
+/// The text with keys, account ids, addresses and host names blotted out. Nothing else changes, and neither does a
+/// JSON text's form: quotes, brackets and escapes are never part of what is taken out.
+#[must_use]
+pub fn scrub(text: &str) -> Cow<'_, str> {
+    let mut clean = String::new();
+    let mut kept = 0;
+    let mut at = 0;
+    while let Some(word) = next_word(text, at) {
+        at = word.end;
+        let Some(part) = text.get(word.clone()) else { break };
+        if let Some(secret) = secret(part) {
+            let start = word.start + secret.start;
+            clean.push_str(text.get(kept..start).unwrap_or_default());
+            clean.push_str(BLOT);
+            kept = word.start + secret.end;
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    clean.push_str(text.get(kept..).unwrap_or_default());
+    Cow::Owned(clean)
+}
+
+/// The next run of bytes that keys and addresses are made of.
+fn next_word(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
+    let bytes = text.as_bytes().get(from..)?;
+    let start = bytes.iter().position(|&byte| in_word(byte))?;
+    let length = bytes.get(start..)?.iter().position(|&byte| !in_word(byte)).unwrap_or(bytes.len() - start);
+    Some(from + start..from + start + length)
+}
+
+const fn in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'_' | b'.' | b':' | b'/' | b'*' | b'%' | b'?' | b'=' | b'&' | b'@' | b'~' | b'+' | b'#'
+        )
+}
+
+/// The part of a word that must go: from where it turns secret to its end, but for a full stop.
+fn secret(word: &str) -> Option<std::ops::Range<usize>> {
+    let end = word.trim_end_matches(['.', ':', '?']).len();
+    let word = word.get(..end)?;
+    if let Some(scheme) = word.find("://") {
+        let start = word.get(..scheme)?.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |before| before + 1);
+        return Some(start..end);
+    }
+    for (prefix, least) in SECRETS {
+        for (start, _) in word.match_indices(prefix) {
+            let begins = start == 0 || !word.as_bytes().get(start - 1).is_some_and(u8::is_ascii_alphanumeric);
+            // Ids hold a digit or a capital, or stars where they were shortened; "org-wide" does not.
+            let rest = word.get(start + prefix.len()..).unwrap_or_default();
+            let id = rest.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'*');
+            if begins && end - start >= least && (id || prefix.ends_with('/')) {
+                return Some(start..end);
+            }
+        }
+    }
+    let host = word.split(['/', ':', '?']).next()?;
+    let named = HOSTS.iter().any(|known| host.ends_with(known) || host == known.trim_start_matches('.'));
+    (named || is_ip(host)).then_some(0..end)
+}
+
+/// An IPv4 address.
+fn is_ip(host: &str) -> bool {
+    host.parse::<std::net::Ipv4Addr>().is_ok()
+}
