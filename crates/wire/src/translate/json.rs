@@ -128,6 +128,23 @@ impl<'a> Object<'a> {
         found.filter(|v| v.get() != "null")
     }
 
+    /// The same object with its keys in camel case: Gemini takes either spelling.
+    #[must_use]
+    pub fn camel_case(mut self) -> Self {
+        for (key, _) in &mut self.entries {
+            if let Some((first, rest)) = key.split_once('_').filter(|(first, _)| !first.is_empty()) {
+                let mut camel = first.to_owned();
+                for word in rest.split('_') {
+                    let mut letters = word.chars();
+                    camel.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+                    camel.push_str(letters.as_str());
+                }
+                *key = Cow::Owned(camel);
+            }
+        }
+        self
+    }
+
     /// Takes and forgets members that have no meaning for translation.
     pub fn ignore(&mut self, keys: &[&str]) {
         self.entries.retain(|(k, _)| !keys.contains(&k.as_ref()));

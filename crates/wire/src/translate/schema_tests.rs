@@ -11,7 +11,8 @@ fn openapi(value: &Value) -> Option<(Value, bool)> {
 
 #[test]
 fn strict_means_closed_objects_with_every_property_required() {
-    let closed = json!({"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false});
+    let closed =
+        json!({"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false});
     assert!(fits_strict(&raw(&closed)));
     for (key, value) in [("required", json!([])), ("additionalProperties", json!(true))] {
         let mut open = closed.clone();

@@ -1,19 +1,14 @@
-//! responses.
+//! OpenAI Responses.
+//!
+//! One answer is a list of output items: reasoning, messages, function calls. The same items are the body of a whole
+//! answer and the content of a stream's events, so they are defined once (`object`), and a finished stream ends with
+//! the very object that a buffered answer would have been.
 
+mod fault;
+mod object;
+mod output;
 pub mod request;
 pub mod response;
 pub mod stream;
 
-use crate::translate::neutral::Prompt;
-
-/// What a Responses object repeats of its request.
-#[derive(Debug, Clone)]
-pub struct Echo {}
-
-impl Echo {
-    /// The parts of this prompt that will be repeated.
-    #[must_use]
-    pub fn of(_prompt: &Prompt) -> Self {
-        Self {}
-    }
-}
+pub use object::Echo;

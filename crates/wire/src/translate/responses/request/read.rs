@@ -21,14 +21,8 @@ const STATE: [(&str, &str); 3] = [
 ];
 
 /// Routing, storage and metadata: without meaning for another provider, so nothing is lost.
-const IGNORED: [&str; 6] = [
-    "model",
-    "store",
-    "stream_options",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-];
+const IGNORED: [&str; 6] =
+    ["model", "store", "stream_options", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
 
 /// Reads a client's request.
 ///
@@ -215,10 +209,7 @@ fn tool_result(item: &mut Object<'_>, notes: &mut Notes) -> Result<ToolResult, F
 }
 
 /// Reasoning comes back as its provider gave it; what was sealed into it for another provider is unsealed.
-fn reasoning_item(
-    item: &mut Object<'_>,
-    call_signature: &mut Option<Signature>,
-) -> Result<Option<Part>, Fault> {
+fn reasoning_item(item: &mut Object<'_>, call_signature: &mut Option<Signature>) -> Result<Option<Part>, Fault> {
     let summary = reasoning_texts(item, "summary")?;
     let content = reasoning_texts(item, "content")?;
     let text = if summary.is_empty() { content } else { summary };
@@ -392,7 +383,9 @@ fn tool_choice(top: &mut Object<'_>, tools: &[Tool], notes: &mut Notes) -> Resul
                 other => {
                     notes.refuse_named(
                         "tool_choice",
-                        format!("`tool_choice` is of type `{other}`; the chosen provider can only be made to call functions"),
+                        format!(
+                            "`tool_choice` is of type `{other}`; the chosen provider can only be made to call functions"
+                        ),
                     )?;
                     return Ok(None);
                 }

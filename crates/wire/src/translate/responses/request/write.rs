@@ -8,9 +8,7 @@ use crate::translate::effort;
 use crate::translate::field::Field;
 use crate::translate::json::{Number, to_vec};
 use crate::translate::media;
-use crate::translate::neutral::{
-    Media, Output, Part, Prompt, Reasoning, Role, Tool, ToolChoice, ToolResult, Turn,
-};
+use crate::translate::neutral::{Media, Output, Part, Prompt, Reasoning, Role, Tool, ToolChoice, ToolResult, Turn};
 use crate::translate::notes::Notes;
 use crate::translate::{Target, schema, seal};
 use serde::Serialize;
@@ -194,7 +192,10 @@ pub fn write(prompt: &Prompt, target: &Target<'_>, notes: &mut Notes) -> Result<
 
 fn refuse_what_has_no_place(prompt: &Prompt, notes: &mut Notes) -> Result<(), Fault> {
     if prompt.answers.is_some_and(|n| n > 1) {
-        notes.refuse(Field::Answers, "the chosen provider's Responses API gives one answer at a time; ask several times")?;
+        notes.refuse(
+            Field::Answers,
+            "the chosen provider's Responses API gives one answer at a time; ask several times",
+        )?;
     }
     if !prompt.stop.is_empty() {
         notes.refuse(Field::Stop, "the chosen provider's Responses API has no stop strings")?;
@@ -372,8 +373,7 @@ fn tool(tool: &Tool, own: bool) -> FunctionTool<'_> {
             None => Schema::Empty { r#type: "object", properties: Nothing {} },
         },
         // Left out, Responses would make the schema strict, which the other formats do not.
-        strict: tool.strict.unwrap_or(false)
-            && (own || tool.schema.as_deref().is_some_and(schema::fits_strict)),
+        strict: tool.strict.unwrap_or(false) && (own || tool.schema.as_deref().is_some_and(schema::fits_strict)),
     }
 }
 
@@ -385,10 +385,8 @@ fn tool_choice<'a>(prompt: &'a Prompt, quirks: &Quirks, notes: &mut Notes) -> Re
             _ => Err(notes.fault(Field::ToolChoice, "a tool is asked for but no tools are given")),
         };
     }
-    let forced = matches!(
-        choice,
-        ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. }
-    );
+    let forced =
+        matches!(choice, ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. });
     if forced && !quirks.forced_tool_choice {
         notes.refuse(Field::ToolChoice, "the chosen model cannot be forced to call a tool; use `auto`")?;
         return Ok(None);
@@ -428,7 +426,10 @@ fn text<'a>(prompt: &'a Prompt, quirks: &Quirks, notes: &mut Notes) -> Result<Op
             name: name.as_deref().unwrap_or("response"),
             description: description.as_deref(),
             schema,
-            strict: strict.map(|strict| strict && (matches!(prompt.source, Some(Format::Chat | Format::Responses)) || schema::fits_strict(schema))),
+            strict: strict.map(|strict| {
+                strict
+                    && (matches!(prompt.source, Some(Format::Chat | Format::Responses)) || schema::fits_strict(schema))
+            }),
         }),
     };
     let verbosity = prompt.verbosity.as_deref();

@@ -1,0 +1,7 @@
+//! Requests of the Gemini format.
+
+mod read;
+mod write;
+
+pub use read::read;
+pub use write::write;
