@@ -1,0 +1,283 @@
+//! One call on its way through the simulator, and what a format's module makes of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use sluicegate_vocabulary::{Dialect, Format};
+
+use crate::answer::{self, Answer};
+use crate::ask::Ask;
+use crate::markers::{self, Orders, USUAL_EVENT};
+use crate::options::Options;
+use crate::prefixes::Prefixes;
+use crate::quota::{Levels, Quota};
+use crate::refusal::{Outcome, Refusal};
+use crate::seed::{self, Digest};
+use crate::stats::Counters;
+
+/// What all calls share.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) quota: Mutex<Quota>,
+    pub(crate) prefixes: Mutex<Prefixes>,
+    pub(crate) responses: Mutex<crate::openai::Stored>,
+    pub(crate) started: Instant,
+}
+
+/// One call, read but not yet understood.
+pub(crate) struct Call<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) method: &'a http::Method,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a Bytes,
+    pub(crate) dialect: Dialect,
+    /// The number of this call since the start; ids and drawn faults come from it.
+    pub(crate) serial: u64,
+    /// The digest of the caller's key, which has the quota.
+    pub(crate) account: u64,
+    pub(crate) orders: Orders,
+    pub(crate) levels: Levels,
+    /// Input tokens read from the cache, and written to it.
+    pub(crate) cached: (u64, u64),
+}
+
+/// The answer to a call.
+pub(crate) enum Reply {
+    /// A whole body of JSON, and the output tokens in it, which take their time.
+    Json(Vec<u8>, u64),
+    /// A stream.
+    Events(Script),
+}
+
+/// The events of a stream, back to back in one buffer.
+pub(crate) struct Script {
+    pub(crate) format: Format,
+    /// Whether events are SSE; else they are pieces of one JSON array (Gemini without `alt=sse`).
+    pub(crate) sse: bool,
+    pub(crate) bytes: Vec<u8>,
+    /// Where each event ends, and how many tokens it brings.
+    pub(crate) cuts: Vec<(usize, u64)>,
+}
+
+impl Script {
+    pub(crate) fn new(format: Format, capacity: usize) -> Self {
+        Self { format, sse: true, bytes: Vec::with_capacity(capacity), cuts: Vec::new() }
+    }
+
+    /// Ends the event that was written into `bytes`.
+    pub(crate) fn end(&mut self, tokens: u64) {
+        self.cuts.push((self.bytes.len(), tokens));
+    }
+
+    /// Adds an SSE event with a name (as Anthropic and Responses have) or without.
+    pub(crate) fn event(&mut self, name: Option<&str>, data: &Value, tokens: u64) {
+        if let Some(name) = name {
+            self.bytes.extend_from_slice(b"event: ");
+            self.bytes.extend_from_slice(name.as_bytes());
+            self.bytes.push(b'\n');
+        }
+        self.bytes.extend_from_slice(b"data: ");
+        write_json(&mut self.bytes, data);
+        self.bytes.extend_from_slice(b"\n\n");
+        self.end(tokens);
+    }
+}
+
+/// Writes `value` as compact JSON. Writing to memory cannot fail, and a `Value` has no form that JSON lacks.
+pub(crate) fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let written = serde_json::to_writer(&mut *out, value);
+    debug_assert!(written.is_ok(), "JSON into memory");
+}
+
+impl Reply {
+    /// A body of JSON that takes no time.
+    pub(crate) fn json(value: &Value) -> Self {
+        Self::timed(value, 0)
+    }
+
+    /// A body of JSON with `tokens` of output.
+    pub(crate) fn timed(value: &Value, tokens: u64) -> Self {
+        let mut body = Vec::with_capacity(1024);
+        write_json(&mut body, value);
+        Self::Json(body, tokens)
+    }
+}
+
+impl Call<'_> {
+    /// Reads the orders in `ask`, and refuses what is ordered, drawn or over the quota. Every conversational endpoint
+    /// passes here once, after its request was found valid.
+    pub(crate) fn begin(&mut self, ask: &Ask<'_>) -> Outcome<()> {
+        self.begin_with(&ask.model, &ask.user, ask.input_tokens, ask.max_tokens.unwrap_or(0))?;
+        self.cached = match self.orders.cached {
+            Some(tokens) => (tokens.min(ask.input_tokens), 0),
+            None if self.shared.options.prompt_cache && !ask.prefixes.is_empty() => {
+                let (known, longest) = self.shared.prefixes.lock().visit(&ask.prefixes);
+                (known, longest - known)
+            }
+            None => (0, 0),
+        };
+        Ok(())
+    }
+
+    /// The same for endpoints without a conversation: `user` is where markers are looked for.
+    pub(crate) fn begin_with(&mut self, model: &str, user: &str, input: u64, output: u64) -> Outcome<()> {
+        let options = &self.shared.options;
+        if options.markers {
+            markers::read(user, &mut self.orders).map_err(Refusal::bad)?;
+        }
+        self.draw();
+        if let Some(status) = self.orders.status {
+            let mut refusal = Refusal::usual(status, self.dialect);
+            refusal.retry_after = self.orders.retry_after.or((status == 429).then_some(Duration::from_secs(1)));
+            if let Some(code) = self.orders.code.take() {
+                if code == "insufficient_quota" || code.ends_with("_limit_exceeded") && code != "rate_limit_exceeded" {
+                    refusal.kind = Some("insufficient_quota");
+                    refusal.retry_after = self.orders.retry_after;
+                }
+                refusal = refusal.code(code);
+            }
+            return Err(refusal);
+        }
+        if !options.knows(model) {
+            return Err(self.unknown_model(model));
+        }
+        self.take_quota(model, input.saturating_add(output))
+    }
+
+    fn unknown_model(&self, model: &str) -> Box<Refusal> {
+        match self.dialect {
+            Dialect::OpenAi => {
+                Refusal::new(404, format!("The model `{model}` does not exist or you do not have access to it."))
+                    .code("model_not_found")
+            }
+            Dialect::Anthropic => Refusal::new(404, format!("model: {model}")),
+            Dialect::Gemini => Refusal::new(
+                404,
+                format!("models/{model} is not found for API version v1beta, or is not supported for this method."),
+            ),
+        }
+    }
+
+    fn take_quota(&mut self, model: &str, tokens: u64) -> Outcome<()> {
+        let mut quota = self.shared.quota.lock();
+        if quota.is_unlimited() {
+            return Ok(());
+        }
+        let (levels, taken) = quota.take(self.account, tokens, self.shared.started.elapsed());
+        drop(quota);
+        self.levels = levels;
+        let Err(full) = taken else { return Ok(()) };
+        let wait = full.retry_after;
+        let mut refusal = Refusal::usual(429, self.dialect);
+        if self.dialect == Dialect::OpenAi {
+            refusal.message = format!(
+                "Rate limit reached for {model} in organization org-simulated on {what} per min: Limit {limit}, Used {used}, \
+                 Requested {requested}. Please try again in {wait}.",
+                what = full.what,
+                limit = full.limit,
+                used = full.used,
+                requested = full.requested,
+                wait = crate::quota::go_duration(wait),
+            )
+            .into();
+            refusal.kind = Some(full.what);
+        }
+        refusal.retry_after = Some(wait);
+        Err(refusal)
+    }
+
+    /// Draws this call's fault, if the options want faults.
+    fn draw(&mut self) {
+        let (options, faults) = (&self.shared.options, &self.shared.options.faults);
+        let table: [(f64, fn(&mut Orders, &crate::options::Faults)); 7] = [
+            (faults.reset, |o, _| o.reset = Some(0)),
+            (faults.stall, |o, f| o.stall = Some((f.stall_for, USUAL_EVENT))),
+            (faults.truncate, |o, _| o.truncate = Some(USUAL_EVENT)),
+            (faults.error_in_stream, |o, _| o.error_in_stream = Some(USUAL_EVENT)),
+            (faults.empty, |o, _| o.empty = true),
+            (faults.slow_headers, |o, f| o.slow_headers = Some(f.slow_headers_for)),
+            (faults.malformed, |o, _| o.malformed = Some(USUAL_EVENT)),
+        ];
+        if options.error_rate <= 0.0 && table.iter().all(|(share, _)| *share <= 0.0) {
+            return;
+        }
+        let mut rng = fastrand::Rng::with_seed(Digest::new(options.seed ^ 0xfa).with(self.serial).value());
+        if rng.f64() < options.error_rate {
+            let overloaded = if self.dialect == Dialect::Anthropic { 529 } else { 503 };
+            self.orders.status = self.orders.status.or(Some(if rng.bool() { 500 } else { overloaded }));
+        }
+        let mut at = rng.f64();
+        for (share, order) in table {
+            if at < share {
+                order(&mut self.orders, faults);
+                return;
+            }
+            at -= share;
+        }
+    }
+
+    /// The answer with number `index`.
+    pub(crate) fn answer(&self, ask: &Ask<'_>, index: u64) -> Answer {
+        let echo = self.orders.echo.then(|| self.echo());
+        answer::answer(ask, &self.orders, echo, self.shared.options.answer_tokens, index)
+    }
+
+    /// An id that no other call gets.
+    pub(crate) fn id(&self, prefix: &str, length: usize, index: u64) -> String {
+        seed::id(prefix, Digest::new(self.shared.options.seed ^ 0x1d).with(self.serial).with(index), length)
+    }
+
+    /// The name under which the answer is given.
+    pub(crate) fn model_name(&self, asked: &str) -> String {
+        self.shared.options.model_name(asked)
+    }
+
+    /// Whether unknown fields are refused.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.shared.options.strict && !(self.shared.options.markers && markers::is_lenient(self.body))
+    }
+
+    /// The body as JSON.
+    pub(crate) fn parse(&self) -> Outcome<Value> {
+        let parsed = serde_json::from_slice::<Value>(self.body);
+        let value = parsed.map_err(|error| match self.dialect {
+            Dialect::OpenAi => Refusal::bad(
+                "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP \
+                 library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
+            ),
+            Dialect::Anthropic => Refusal::bad(format!("The request body is not valid JSON: {error}")),
+            Dialect::Gemini => Refusal::bad(format!("Invalid JSON payload received. {error}")),
+        })?;
+        if value.is_object() { Ok(value) } else { Err(Refusal::bad("The request body must be a JSON object.")) }
+    }
+
+    fn echo(&self) -> String {
+        let mut headers = serde_json::Map::new();
+        for (name, value) in self.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            match headers.get_mut(name.as_str()) {
+                Some(Value::String(before)) => {
+                    before.push_str(", ");
+                    before.push_str(&value);
+                }
+                _ => {
+                    headers.insert(name.as_str().to_owned(), Value::String(value));
+                }
+            }
+        }
+        let body = serde_json::from_slice(self.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(self.body).into_owned()));
+        json!({ "method": self.method.as_str(), "path": self.path, "headers": headers, "body": body }).to_string()
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
