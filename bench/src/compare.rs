@@ -10,7 +10,7 @@ use crate::closed::{self, Sample};
 use crate::numbers::median;
 use crate::report::{Page, complain, machine, megabytes, millis, spread};
 use crate::servers::{self, Server};
-use crate::template::Template;
+use crate::template::{Expect, Template};
 use crate::{CompareArgs, Outcome, held, open, usage};
 
 /// The concurrency of the main measurement, which the bar on CPU is about.
@@ -78,23 +78,21 @@ pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
     if wanted("memory") {
         cleared.extend(memory(&mut page, &start, args.streams).await?);
     }
-    let arms = [start("nginx")?, start("nginx, log on")?, start("relay")?];
+    // nginx and the relay, and for the main measurement a third.
+    let arms = [start("nginx")?, start("relay")?, start("nginx, log on")?];
     let mut saturation = None;
     if wanted("buffered") || wanted("open") {
-        let (ratio, rate, wrong) = buffered(&mut page, &arms, &plan, wanted("buffered")).await?;
-        saturation = Some(rate);
-        failed += wrong;
-        if let Some(measured) = ratio {
-            cleared.push(Bar {
-                what: format!("CPU per buffered request at {MAIN} callers, times nginx's"),
-                measured,
-                at_most: bars::CPU_RATIO,
-                unit: "x",
-            });
+        let results = buffered(&mut page, &arms, &plan, wanted("buffered")).await?;
+        saturation = results.last().and_then(|result| median(&each(result.relay(), Sample::rate))).map(|m| m.middle);
+        failed += wrong(&results);
+        if wanted("buffered") {
+            cleared.extend(cpu_bars("buffered", &results));
         }
     }
     if wanted("streamed") {
-        failed += streamed(&mut page, &arms, &plan).await?;
+        let results = streamed(&mut page, &arms, &plan).await?;
+        failed += wrong(&results);
+        cleared.extend(cpu_bars("streamed", &results));
     }
     if let Some(saturation) = saturation.filter(|_| wanted("open")) {
         let (bar, wrong) = open_loop(&mut page, &arms, &plan, saturation * 0.3).await?;
@@ -126,31 +124,49 @@ fn start(name: &'static str, relay: &Path, upstream: SocketAddr, folder: &Path) 
     Ok(Arm { name, server })
 }
 
-/// All arms once, one after the other, for `rounds` rounds. The order turns with each round, so that no arm always
-/// follows the same one.
-async fn rounds(
-    arms: &[Arm],
-    template: &Template,
+/// What all arms did at one concurrency: a list of samples for each, in the arms' order.
+struct Measured {
+    callers: usize,
+    samples: Vec<Vec<Sample>>,
+}
+
+impl Measured {
+    fn nginx(&self) -> &[Sample] {
+        self.samples.first().map_or(&[], Vec::as_slice)
+    }
+
+    fn relay(&self) -> &[Sample] {
+        self.samples.get(1).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// One load, as long and as often as it is put on.
+struct Load<'a> {
+    template: &'a Template,
     callers: usize,
     rounds: usize,
     span: Duration,
-    streamed: bool,
-) -> Outcome<Vec<Vec<Sample>>> {
+}
+
+/// Every arm once, one after the other, in each round. Who begins turns with the round, so that no arm always follows
+/// the same one.
+async fn rounds(arms: &[Arm], load: &Load<'_>) -> Outcome<Measured> {
     let mut samples: Vec<Vec<Sample>> = arms.iter().map(|_| Vec::new()).collect();
-    for round in 0..rounds {
+    for round in 0..load.rounds {
         for step in 0..arms.len() {
             let which = (round + step) % arms.len();
             let (Some(arm), Some(kept)) = (arms.get(which), samples.get_mut(which)) else { continue };
+            let streamed = matches!(load.template.expect, Expect::Events(_));
             let address = if streamed { arm.server.streamed } else { arm.server.buffered };
             let warm = if round == 0 { Duration::from_millis(500) } else { Duration::from_millis(150) };
-            let sample = closed::run(address, &arm.server.pids(), template, callers, warm, span).await?;
+            let sample = closed::run(address, &arm.server.pids(), load.template, load.callers, warm, load.span).await?;
             if let Some(failure) = &sample.failure {
                 complain(&format!("{}: {} failed: {failure}", arm.name, sample.failed));
             }
             kept.push(sample);
         }
     }
-    Ok(samples)
+    Ok(Measured { callers: load.callers, samples })
 }
 
 fn ratios(ours: &[Sample], theirs: &[Sample], of: fn(&Sample) -> f64) -> Vec<f64> {
@@ -161,22 +177,32 @@ fn each(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> Vec<f64> {
     samples.iter().map(of).collect()
 }
 
-fn wrong(samples: &[Vec<Sample>]) -> u64 {
-    samples.iter().flatten().map(|sample| sample.failed).sum()
+fn wrong(results: &[Measured]) -> u64 {
+    results.iter().flat_map(|result| result.samples.iter().flatten()).map(|sample| sample.failed).sum()
+}
+
+fn cpu_bars(kind: &str, results: &[Measured]) -> Vec<Bar> {
+    let bar = |result: &Measured| Bar {
+        what: format!("CPU per {kind} request at {} callers, times nginx's", result.callers),
+        measured: median(&ratios(result.relay(), result.nginx(), Sample::micros_per_call))
+            .map_or(f64::NAN, |m| m.middle),
+        at_most: bars::CPU_RATIO,
+        unit: "x",
+    };
+    results.iter().map(bar).collect()
 }
 
 /// A table with a row for each arm and concurrency.
-fn table(page: &mut Page, arms: &[Arm], results: &[(usize, Vec<Vec<Sample>>)]) {
+fn table(page: &mut Page, arms: &[Arm], results: &[Measured]) {
     let head =
         ["callers", "proxy", "CPU µs/request", "ratio", "requests/s", "ratio", "p50 ms", "p99 ms", "first byte p50 ms"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for (callers, samples) in results {
-        let Some(nginx) = samples.first() else { continue };
-        for (arm, samples) in arms.iter().zip(samples) {
+    for result in results {
+        for (arm, samples) in arms.iter().zip(&result.samples) {
             let same = arm.name == "nginx";
-            let ratio = |of| if same { "1".to_owned() } else { spread(&ratios(samples, nginx, of), 2) };
+            let ratio = |of| if same { "1".to_owned() } else { spread(&ratios(samples, result.nginx(), of), 2) };
             rows.push(vec![
-                callers.to_string(),
+                result.callers.to_string(),
                 arm.name.to_owned(),
                 spread(&each(samples, Sample::micros_per_call), 1),
                 ratio(Sample::micros_per_call),
@@ -191,35 +217,25 @@ fn table(page: &mut Page, arms: &[Arm], results: &[(usize, Vec<Vec<Sample>>)]) {
     page.table(&rows);
 }
 
-/// Buffered calls at every concurrency. Gives the CPU ratio at [`MAIN`], the relay's rate at saturation and the number
-/// of wrong calls; only the saturation when the part itself was not asked for.
-async fn buffered(page: &mut Page, arms: &[Arm], plan: &Plan, whole: bool) -> Outcome<(Option<f64>, f64, u64)> {
+/// Buffered calls at every concurrency, or, when only the saturation is wanted, at the highest.
+async fn buffered(page: &mut Page, arms: &[Arm; 3], plan: &Plan, whole: bool) -> Outcome<Vec<Measured>> {
     let template = Template::buffered(0);
     let mut results = Vec::new();
-    for callers in CALLERS {
-        if !whole && callers != 256 {
-            continue;
-        }
-        let count = if callers == MAIN { plan.rounds } else { plan.fewer };
+    for callers in if whole { &CALLERS[..] } else { &CALLERS[2..] } {
+        let main = *callers == MAIN;
+        let count = if main { plan.rounds } else { plan.fewer };
         complain(&format!("buffered, {callers} callers, {count} rounds"));
-        results.push((callers, rounds(arms, &template, callers, count, plan.span, false).await?));
+        let load = Load { template: &template, callers: *callers, rounds: count, span: plan.span };
+        results.push(rounds(if main { &arms[..] } else { &arms[..2] }, &load).await?);
     }
-    let relay_at = |wanted: usize| {
-        results
-            .iter()
-            .find(|(callers, _)| *callers == wanted)
-            .and_then(|(_, samples)| Some((samples.first()?, samples.last()?)))
-    };
-    let rate = relay_at(256).and_then(|(_, relay)| median(&each(relay, Sample::rate))).map_or(0.0, |m| m.middle);
-    let failed = results.iter().map(|(_, samples)| wrong(samples)).sum();
     if !whole {
-        return Ok((None, rate, failed));
+        return Ok(results);
     }
     page.say("## Buffered calls, closed loop\n");
     page.say("About 1 KB of question, a short answer, no wait at the provider.\n");
     table(page, arms, &results);
-    let main = relay_at(MAIN);
-    if let Some((_, relay)) = main {
+    if let Some(main) = results.iter().find(|result| result.callers == MAIN) {
+        let relay = main.relay();
         let calls: u64 = relay.iter().map(|sample| sample.calls).sum();
         let failed: u64 = relay.iter().map(|sample| sample.failed).sum();
         let success = closed::count(calls) / closed::count((calls + failed).max(1)) * 100.0;
@@ -234,26 +250,26 @@ async fn buffered(page: &mut Page, arms: &[Arm], plan: &Plan, whole: bool) -> Ou
         ));
         page.say(&format!("- that rate held for a day: {:.0} million calls\n", rate * 86_400.0 / 1e6));
     }
-    let ratio =
-        main.and_then(|(nginx, relay)| median(&ratios(relay, nginx, Sample::micros_per_call))).map(|m| m.middle);
-    Ok((ratio, rate, failed))
+    Ok(results)
 }
 
 /// Streams of 50 events over 100 ms.
-async fn streamed(page: &mut Page, arms: &[Arm], plan: &Plan) -> Outcome<u64> {
+async fn streamed(page: &mut Page, arms: &[Arm; 3], plan: &Plan) -> Outcome<Vec<Measured>> {
     let template = Template::streamed(50, 500);
     let mut results = Vec::new();
     for callers in CALLERS {
         complain(&format!("streamed, {callers} callers, {} rounds", plan.fewer));
-        results.push((callers, rounds(arms, &template, callers, plan.fewer, plan.span * 2, true).await?));
+        let load = Load { template: &template, callers, rounds: plan.fewer, span: plan.span * 4 / 3 };
+        results.push(rounds(&arms[..2], &load).await?);
     }
     page.say("## Streams of 50 events at 500 a second, closed loop\n");
     table(page, arms, &results);
-    Ok(results.iter().map(|(_, samples)| wrong(samples)).sum())
+    Ok(results)
 }
 
 /// Calls at a given rate; what the relay adds to nginx's p99.
-async fn open_loop(page: &mut Page, arms: &[Arm], plan: &Plan, rate: f64) -> Outcome<(Bar, u64)> {
+async fn open_loop(page: &mut Page, arms: &[Arm; 3], plan: &Plan, rate: f64) -> Outcome<(Bar, u64)> {
+    let arms = &arms[..2];
     let template = Template::buffered(UPSTREAM_MS);
     let mut samples: Vec<Vec<Sample>> = arms.iter().map(|_| Vec::new()).collect();
     let count = plan.fewer.max(3);
@@ -303,7 +319,7 @@ async fn open_loop(page: &mut Page, arms: &[Arm], plan: &Plan, rate: f64) -> Out
         at_most: bars::ADDED_P99_MS,
         unit: "ms",
     };
-    Ok((bar, wrong(&samples)))
+    Ok((bar, samples.iter().flatten().map(|sample| sample.failed).sum()))
 }
 
 /// Memory of fresh processes: idle, and with many streams open.
