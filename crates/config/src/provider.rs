@@ -162,6 +162,9 @@ pub struct Provider {
     pub stream_usage: bool,
     /// Models it is known to serve, for routing by exact id and for `/v1/models`.
     pub models: Vec<ListedModel>,
+    /// Whether that list is the price book's and not the file's, so that the provider's own may replace it.
+    #[serde(skip)]
+    pub models_bundled: bool,
     /// Headers added to every call. Their values may be secret and are never printed.
     #[serde(serialize_with = "names_only")]
     pub headers: BTreeMap<String, SecretString>,

@@ -1,0 +1,176 @@
+//! Every code a diagnostic can carry, with the text that `explain` prints.
+//!
+//! A code is a promise: once shipped its meaning stays, because people search for it. So they are data in one table, in
+//! the order of the stages that raise them: reading (E00x), shape (E01x), references (E02x), secrets (E03x), sense
+//! (E04x), then warnings (W1xx) and notes (N2xx).
+
+use crate::diagnostic::Severity;
+
+/// What one code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explanation {
+    /// The code, such as `E012`.
+    pub code: &'static str,
+    /// What it says in a few words.
+    pub title: &'static str,
+    /// Why it is so and what to do.
+    pub text: &'static str,
+}
+
+impl Explanation {
+    /// How serious a diagnostic with this code is: the letter says it.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        Severity::of(self.code)
+    }
+}
+
+/// The explanation of a code, in either case; `None` when there is no such code.
+#[must_use]
+pub fn explain(code: &str) -> Option<&'static Explanation> {
+    EXPLANATIONS.iter().find(|explanation| explanation.code.eq_ignore_ascii_case(code.trim()))
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $title:literal $text:literal)*) => {
+        $(pub(crate) const $name: &str = $code;)*
+
+        /// All codes, in order.
+        pub const EXPLANATIONS: &[Explanation] =
+            &[$(Explanation { code: $code, title: $title, text: $text }),*];
+    };
+}
+
+codes! {
+    SYNTAX "E001" "not readable as YAML"
+        "The file breaks a rule of YAML, so nothing in it can be trusted. Common causes: a tab used for indentation, a \
+         colon without a space after it, a quote or bracket that is not closed, a value starting with @ or ` that needs \
+         quotes."
+    DUPLICATE "E002" "the same name twice in one mapping"
+        "YAML readers disagree about which of two equal names counts. Remove one of them."
+    NOT_A_MAPPING "E003" "the file is not a mapping"
+        "A configuration is a mapping of sections: `server:`, `providers:`, `models:`, `keys:` or the older `gateway:`, \
+         `rate_limits:`. `sluicegate config init` prints one to start from."
+    UNREADABLE "E004" "the file cannot be read"
+        "The configuration file does not exist, may not be read by this user, is larger than 4 MiB or is not UTF-8."
+
+    WRONG_TYPE "E010" "a value of the wrong kind"
+        "The field wants another kind of value: text, a number, true or false, a list, a mapping. Times and sizes are \
+         written with their unit (`30s`, `32MiB`), numbers without quotes."
+    MISSING_FIELD "E011" "a field is missing"
+        "This mapping is of no use without the field."
+    UNKNOWN_FIELD "E012" "unknown field"
+        "No field has this name here. A misspelt name would otherwise be ignored in silence, and the limit or key it was \
+         meant to set would not be there. The message lists what is allowed at this place."
+    UNKNOWN_WORD "E013" "not one of the words allowed here"
+        "The field takes one of a few words; the message lists them."
+    BAD_VALUE "E014" "a value that cannot be used"
+        "The value has the right kind but makes no sense for this field; the message says why."
+    UNSET_VARIABLE "E015" "an environment variable is not set"
+        "`${NAME}` in a value stands for an environment variable, and this one is not set. Set it, give a default with \
+         `${NAME:-default}`, or write `$${` for a literal `${`. An unset variable is never taken as empty: that is how a \
+         provider or a key disappears without a word."
+    BAD_INTERPOLATION "E016" "a `${...}` that cannot be read"
+        "Write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`. Names are letters, digits and underscores, and do not \
+         start with a digit. Write `$${` for a literal `${`."
+    BOTH_NAMES "E017" "one setting under two names"
+        "`rpm` and `requests_per_minute` mean the same, and so do `tpm` and `tokens_per_minute`. Keep one of them."
+    BAD_OVERRIDE "E018" "an override that sets nothing"
+        "Environment variables named `SLUICEGATE__SECTION__FIELD` set single values. This one leads through a value that \
+         is no section, or its name is incomplete."
+
+    UNKNOWN_PROVIDER "E020" "a provider that is not configured"
+        "A target is written `provider/model`, and the part before the first slash must be the name of an entry under \
+         `providers:`."
+    BAD_TARGET "E021" "not a target"
+        "A target is written `provider/model`, for example `openai/gpt-4.1`."
+    BAD_WEIGHTS "E022" "weights that lead nowhere"
+        "A weighted list needs at least one entry whose weight is above 0."
+    ABOVE_GLOBAL "E023" "an endpoint's limit above the global one"
+        "Every call counts against the global limit too, so an endpoint can never reach a limit of its own that is \
+         higher. One of the two numbers is not what was meant."
+    DUPLICATE_NAME "E024" "the same name twice"
+        "Names of keys tell them apart in logs and metrics, so each is used once."
+    BAD_NAME "E025" "a name that cannot be used"
+        "Names of providers and keys stand in URLs, headers and metrics: letters, digits, `-`, `_` and `.`, at most 64, \
+         beginning with a letter or digit."
+    BAD_URL "E026" "not a URL to call"
+        "A base URL is `https://` (or `http://`), a host, perhaps a port and a path. It has no user, query or fragment."
+    UNKNOWN_KIND "E027" "what kind of provider this is cannot be told"
+        "Say `kind:` (openai, anthropic, gemini, deepseek, azure, openai_compatible, simulated), unless the provider's \
+         name is one that is known."
+    NOT_FOR_KIND "E028" "a field of another kind of provider"
+        "The field means nothing for this kind of provider and would be ignored."
+    NO_BASE_URL "E029" "a provider without an address"
+        "This kind of provider has no address of its own that everybody uses. Say where it is with `base_url:`."
+
+    NO_KEY "E030" "a key that is not there"
+        "The environment variable named for this key is not set or is empty. Nothing falls back to another key or to \
+         simulation: a call that was meant to reach a provider must not quietly go elsewhere."
+    UNREADABLE_SECRET "E031" "a secret's file cannot be read"
+        "The file named for this secret does not exist, may not be read by this user, or is empty."
+    BAD_SECRET "E032" "a secret that cannot be sent"
+        "A key travels in an HTTP header, so it is visible ASCII text without spaces inside. White space at both ends is \
+         removed; what remains has something else in it, often a second line of the file."
+    NO_KEY_SOURCE "E033" "no key is named"
+        "This kind of provider refuses calls without a key. Name one with `api_key_env:`, `api_key:` or `keys:`."
+    MANY_SOURCES "E034" "one secret from several places"
+        "Name exactly one place: an environment variable, a file or (not recommended) the value itself."
+    BAD_HASH "E035" "not a SHA-256"
+        "A SHA-256 is 64 hexadecimal digits. `printf %s \"$KEY\" | sha256sum` prints one."
+    SAME_KEY "E036" "two clients with the same key"
+        "A call could not be told to belong to the one or the other. Give each client a key of its own."
+    OPEN_LISTENER "E040" "open to the network without a key"
+        "Whoever can reach this address could spend your money. Add a key under `keys:`, listen on 127.0.0.1, or, if \
+         something in front checks who calls, say `insecure_open: true` (`--insecure-open`)."
+    BAD_THRESHOLD "E041" "not a threshold"
+        "A threshold is `<` or `>` and a number, with a percent sign where the metric is a share: \"<20%\", \">2000\". It \
+         needs quotes in YAML."
+    OUT_OF_RANGE "E042" "a number out of range"
+        "The number is outside what can work; the message gives the range."
+    BAD_VERSION "E043" "a version of the format that is not known"
+        "This program reads version 1. A file of a later version needs a later program."
+
+    CALLS_ITSELF "E044" "a provider that is this relay"
+        "The provider's address is the one this relay listens on, so a call would come back to it until something gives \
+         way. This happens when a program's own variables, such as OPENAI_BASE_URL, already point at the relay."
+    NO_PROVIDER "E045" "nobody to send calls to"
+        "No provider is configured. On a listener that only this machine can reach, a simulated one takes its place; on \
+         any other that would be a surprise. Add one under `providers:`, or ask for the simulated one with `--sim`."
+
+    LITERAL_SECRET "W101" "a secret in the file"
+        "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
+         name that instead."
+    NO_EFFECT_STEP "W102" "refill_rate_ms without burst_multiplier"
+        "Without `burst_multiplier` the limit is an exact sliding window, which is not refilled, so the step has no effect."
+    SHORT_TIMEOUT "W103" "a short wait for the first byte"
+        "A reasoning model can think for a minute before its first byte. Below 10 s such calls are cut off."
+    SMALLER_WINDOW "W104" "a fallback with a smaller context window"
+        "A request that fits the first model may not fit this one, so the fallback fails when it is needed."
+    OPEN_ON_PURPOSE "W105" "open to the network without a key, on purpose"
+        "`insecure_open` is set: whoever can reach this address can spend your money."
+    UNKNOWN_ALLOWED "W106" "a key may use a model that does not exist"
+        "No alias, provider or listed model has this name, so the entry allows nothing."
+    SHADOWS_TARGET "W108" "an alias hides a provider's model"
+        "The alias is spelled like `provider/model` of a configured provider, and aliases come first."
+    PLAIN_HTTP "W109" "a key over an unencrypted connection"
+        "The address is `http://` and not on this machine, so the key can be read on the way."
+    ADMIN_IN_PUBLIC "W110" "metrics on the public address"
+        "The operator's surface (`/metrics`, `/admin`) shares the address that clients use, and that is reachable from \
+         other machines. `server.admin_listen` splits it off."
+    STARVES "W112" "one endpoint can use up the whole global limit"
+        "The endpoint's own limit is as high as the global one, so its calls alone can leave nothing for the others."
+    UNUSED_WEIGHT "W113" "a target that gets no calls"
+        "Its weight is 0."
+
+    PRICES "N201" "where prices come from"
+        "Prices come from a dated list inside the program. A model that is not in it is unpriced: its cost is unknown, \
+         never 0."
+    NOT_YET "N202" "read and checked, without effect in this version"
+        "The section is part of the older format and is accepted so that the file works unchanged. This version does not \
+         act on it."
+}
+
+#[cfg(test)]
+#[path = "codes_tests.rs"]
+mod tests;

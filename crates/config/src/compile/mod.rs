@@ -1,0 +1,212 @@
+//! From what the file says to what the relay runs: references resolved, secrets read, defaults applied, sense checked.
+//!
+//! The shape is right when this begins, so every part can be worked on by itself, and all of it is, whatever goes wrong
+//! in one part: a file with five mistakes is told about five mistakes. Each part knows the path of what it reads, and
+//! the document turns paths into places.
+
+mod key;
+mod limit;
+mod model;
+mod provider;
+mod secret;
+mod server;
+
+use crate::codes;
+use crate::config::{Breaker, Config, MetricAlert, Threshold};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::Document;
+use crate::environment::Environment;
+use crate::file::{CircuitBreaker, File, Metric};
+use crate::units::Period;
+use std::collections::BTreeMap;
+
+/// The name under which the older format's single provider is known.
+pub(crate) const DEFAULT_PROVIDER: &str = "default";
+
+/// Works on one document, collecting what it finds.
+pub(crate) struct Compiler<'a> {
+    document: &'a Document,
+    environment: &'a dyn Environment,
+    /// Whether secrets must be there. Without, a file can be checked where they are not.
+    read_secrets: bool,
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(document: &'a Document, environment: &'a dyn Environment, read_secrets: bool) -> Self {
+        Self { document, environment, read_secrets, found: Vec::new() }
+    }
+
+    /// Makes the configuration. The diagnostics hold an error when it must not be used.
+    pub(crate) fn compile(mut self, file: File) -> (Config, Vec<Diagnostic>) {
+        if let Some(version) = file.version.filter(|version| *version != 1) {
+            let what = format!("version {version} of the format is not known to this program, which reads version 1");
+            self.say(Diagnostic::new(codes::BAD_VERSION, what), &["version"]);
+        }
+        self.server(&file.server);
+        let name = file.gateway.as_ref().and_then(|gateway| gateway.name.clone());
+        let mut providers = BTreeMap::new();
+        let mut stated = file.providers;
+        if let Some(gateway) = &file.gateway {
+            if stated.contains_key(DEFAULT_PROVIDER) {
+                let what = "`gateway` becomes the provider `default`, and there is one of that name already";
+                self.say_at_name(Diagnostic::new(codes::DUPLICATE_NAME, what), &["providers", DEFAULT_PROVIDER]);
+                stated.remove(DEFAULT_PROVIDER);
+            }
+            if let Some(provider) = self.gateway(gateway, &file.server) {
+                providers.insert(provider.name.clone(), provider);
+            }
+        }
+        for (name, stated) in &stated {
+            if let Some(provider) = self.provider(name, stated, &file.server) {
+                providers.insert(name.clone(), provider);
+            }
+        }
+        // A provider with a mistake of its own is still a provider to the sections that name it.
+        let named: Vec<String> = stated.into_keys().chain(file.gateway.map(|_| DEFAULT_PROVIDER.to_owned())).collect();
+        let models = self.models(&file.models, &providers, &named);
+        let keys = self.keys(file.keys, &models, &providers, &named);
+        let limits = self.limits(file.rate_limits.as_ref());
+        let breaker = file.circuit_breaker.as_ref().and_then(|breaker| self.breaker(breaker));
+        let metrics = self.metrics(&file.metrics);
+        let config = Config {
+            name: name.unwrap_or_else(|| "sluicegate".to_owned()),
+            server: file.server,
+            providers,
+            models,
+            keys,
+            limits,
+            breaker,
+            metrics,
+            quirks_file: file.quirks_file,
+        };
+        self.exposure(&config);
+        (config, self.found)
+    }
+
+    /// Reports something about the value at a path.
+    fn say(&mut self, diagnostic: Diagnostic, path: &[&str]) {
+        let place = self.document.place(path);
+        self.found.push(self.document.at(diagnostic, &place));
+    }
+
+    /// Reports something about the name that ends a path.
+    fn say_at_name(&mut self, diagnostic: Diagnostic, path: &[&str]) {
+        let place = self.document.key_place(path);
+        self.found.push(self.document.at(diagnostic, &place));
+    }
+
+    /// Reports a number outside of its range, and says whether it was inside.
+    fn within<T: PartialOrd + std::fmt::Display>(&mut self, value: T, least: T, most: T, path: &[&str]) -> bool {
+        if value >= least && value <= most {
+            return true;
+        }
+        let name = path.last().unwrap_or(&"this");
+        let what = format!("`{name}` must be from {least} to {most}");
+        self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), path);
+        false
+    }
+
+    fn breaker(&mut self, breaker: &CircuitBreaker) -> Option<Breaker> {
+        const SECTION: &str = "circuit_breaker";
+        let fields = [
+            ("failure_threshold", breaker.failure_threshold.map(u64::from)),
+            ("recovery_timeout_seconds", breaker.recovery_timeout_seconds),
+            ("half_open_max_requests", breaker.half_open_max_requests.map(u64::from)),
+        ];
+        let mut fits = true;
+        for (name, value) in fields {
+            fits &= value.is_none_or(|value| self.within(value, 1, 1_000_000, &[SECTION, name]));
+        }
+        self.not_yet(SECTION, "the circuit breaker does not act in this version");
+        fits.then(|| Breaker {
+            failure_threshold: breaker.failure_threshold,
+            recovery_timeout: breaker.recovery_timeout_seconds.map(Period::from_secs),
+            half_open_max_requests: breaker.half_open_max_requests,
+        })
+    }
+
+    fn metrics(&mut self, metrics: &[Metric]) -> Vec<MetricAlert> {
+        let mut alerts = Vec::new();
+        for (at, metric) in metrics.iter().enumerate() {
+            let at = at.to_string();
+            let threshold = metric.alert_threshold.as_deref().map(Threshold::parse);
+            if threshold == Some(None) {
+                let what = "a threshold is `<` or `>` and a number, such as \"<20%\" or \">2000\"";
+                self.say(Diagnostic::new(codes::BAD_THRESHOLD, what), &["metrics", &at, "alert_threshold"]);
+            }
+            alerts.push(MetricAlert {
+                name: metric.name.clone(),
+                threshold: threshold.flatten(),
+                lasting: metric.lasting,
+            });
+        }
+        if !metrics.is_empty() {
+            self.not_yet("metrics", "alerts on metrics are not raised in this version; the values are at /metrics");
+        }
+        alerts
+    }
+
+    fn not_yet(&mut self, section: &str, what: &str) {
+        self.say_at_name(Diagnostic::new(codes::NOT_YET, what), &[section]);
+    }
+
+    /// What is open to the network although it need not be.
+    fn exposure(&mut self, config: &Config) {
+        let server = &config.server;
+        if !server.beyond_loopback() {
+            return;
+        }
+        if config.keys.is_empty() && server.insecure_open {
+            let what = "no client needs a key, and the listener can be reached from other machines";
+            self.say(Diagnostic::new(codes::OPEN_ON_PURPOSE, what), &["server", "insecure_open"]);
+        }
+        if server.admin_listen.is_none() && !config.keys.is_empty() {
+            let what = "/metrics and /admin are on the address that other machines can reach";
+            let diagnostic = Diagnostic::new(codes::ADMIN_IN_PUBLIC, what);
+            self.say(diagnostic.remedy("server.admin_listen: 127.0.0.1:9080"), &["server", "listen"]);
+        }
+    }
+}
+
+impl Config {
+    /// Why a listener must not be opened: it can be reached from other machines and no client needs a key. The binary
+    /// prints this and exits with 78.
+    #[must_use]
+    pub fn refusal_to_listen(&self) -> Option<Diagnostic> {
+        let open = self.server.beyond_loopback() && self.keys.is_empty() && !self.server.insecure_open;
+        open.then(|| {
+            let addresses: Vec<String> = self.server.listen.addresses().iter().map(ToString::to_string).collect();
+            let what = format!("{} can be reached from other machines, and no client needs a key", addresses.join(", "));
+            Diagnostic::new(codes::OPEN_LISTENER, what)
+                .remedy("add a key under `keys:`, or listen on 127.0.0.1")
+                .note("or, if something in front of it checks who calls: --insecure-open")
+        })
+    }
+}
+
+impl Threshold {
+    /// Reads `<20%`, `> 2000`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let below = text.starts_with('<');
+        let number = text.strip_prefix(['<', '>'])?.trim();
+        let (number, percent) = number.strip_suffix('%').map_or((number, false), |number| (number.trim_end(), true));
+        let digits = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let value = number.parse().ok().filter(|value: &f64| digits && value.is_finite())?;
+        Some(Self { below, value, percent })
+    }
+}
+
+/// Whether any of these forbids using the configuration.
+pub(crate) fn any_error(found: &[Diagnostic]) -> bool {
+    found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// Whether a name may stand in URLs, headers and metrics.
+fn usable_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}

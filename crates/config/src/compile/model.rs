@@ -1,0 +1,151 @@
+//! Public names: every target leads to a provider that exists.
+
+use super::Compiler;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::file::{self, Targets};
+use crate::model::{FallbackOn, Model, Target, Translation, WeightedTarget};
+use crate::near::nearest;
+use crate::provider::Provider;
+use sluicegate_ledger::PriceBook;
+use std::collections::BTreeMap;
+
+/// Short names that come with the program: for each, where it may lead as `vendor/model`, in order of preference.
+const BUILTIN: &str = include_str!("../../data/aliases.json");
+
+impl Compiler<'_> {
+    pub(super) fn models(
+        &mut self,
+        stated: &BTreeMap<String, file::Model>,
+        providers: &BTreeMap<String, Provider>,
+        named: &[String],
+    ) -> BTreeMap<String, Model> {
+        let mut models = builtin(providers);
+        for (name, stated) in stated {
+            let hidden = Target::parse(name).is_some_and(|target| named.contains(&target.provider));
+            if hidden {
+                let what = format!("the alias `{name}` hides the model of that name");
+                self.say_at_name(Diagnostic::new(codes::SHADOWS_TARGET, what), &["models", name]);
+            }
+            if name.trim().is_empty() {
+                self.say_at_name(Diagnostic::new(codes::BAD_NAME, "the name of a model is empty"), &["models", name]);
+            }
+            let to = self.targets(name, &stated.to, named);
+            let mut fallbacks = Vec::new();
+            for (at, target) in stated.fallbacks.iter().enumerate() {
+                let path = ["models", name, "fallbacks", &at.to_string()];
+                fallbacks.extend(self.target(target, named, &path));
+            }
+            self.wide_enough(name, &to, &fallbacks, providers);
+            models.insert(name.clone(), Model {
+                name: name.clone(),
+                to,
+                fallbacks,
+                fallback_on: stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec()),
+                translation: stated.translation,
+                builtin: false,
+            });
+        }
+        models
+    }
+
+    fn targets(&mut self, name: &str, stated: &Targets, named: &[String]) -> Vec<WeightedTarget> {
+        let list = match stated {
+            Targets::One(text) => {
+                let target = self.target(text, named, &["models", name, "to"]);
+                return target.into_iter().map(|model| WeightedTarget { model, weight: 1 }).collect();
+            }
+            Targets::Weighted(list) => list,
+        };
+        if list.iter().all(|entry| entry.weight == 0) {
+            let what = "the list has no entry with a weight above 0, so no call can go anywhere";
+            self.say(Diagnostic::new(codes::BAD_WEIGHTS, what), &["models", name, "to"]);
+        }
+        let mut targets = Vec::new();
+        for (at, entry) in list.iter().enumerate() {
+            let at = at.to_string();
+            if entry.weight == 0 {
+                let diagnostic = Diagnostic::new(codes::UNUSED_WEIGHT, "a weight of 0 gets no calls");
+                self.say(diagnostic, &["models", name, "to", &at, "weight"]);
+            }
+            self.within(entry.weight, 0, 1_000_000, &["models", name, "to", &at, "weight"]);
+            let model = self.target(&entry.model, named, &["models", name, "to", &at, "model"]);
+            targets.extend(model.map(|model| WeightedTarget { model, weight: entry.weight }));
+        }
+        targets
+    }
+
+    fn target(&mut self, text: &str, named: &[String], path: &[&str]) -> Option<Target> {
+        let Some(target) = Target::parse(text) else {
+            let what = "a target is written `provider/model`";
+            let example = named.first().map_or("openai", String::as_str);
+            let remedy = format!("for example {example}/{}", if text.trim().is_empty() { "gpt-4.1" } else { text.trim() });
+            self.say(Diagnostic::new(codes::BAD_TARGET, what).remedy(remedy), path);
+            return None;
+        };
+        if named.contains(&target.provider) {
+            return Some(target);
+        }
+        let what = format!("no provider `{}` is configured", target.provider);
+        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_PROVIDER, what);
+        if let Some(near) = nearest(&target.provider, named.iter().map(String::as_str)) {
+            diagnostic = diagnostic.label(format!("did you mean `{near}/{}`?", target.model));
+        }
+        let known = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+        self.say(diagnostic.note(format!("configured providers: {known}")), path);
+        None
+    }
+
+    /// Warns of a fallback that takes less than the model it stands in for.
+    fn wide_enough(
+        &mut self,
+        name: &str,
+        to: &[WeightedTarget],
+        fallbacks: &[Target],
+        providers: &BTreeMap<String, Provider>,
+    ) {
+        let window = |target: &Target| {
+            let provider = providers.get(&target.provider)?;
+            let stated = provider.listed(&target.model).and_then(|model| model.context_window);
+            let vendor = provider.vendor.as_deref();
+            let known = || PriceBook::bundled().price(vendor?, &target.model)?.context_window;
+            stated.or_else(known)
+        };
+        let Some(needed) = to.iter().filter_map(|entry| window(&entry.model)).max() else { return };
+        for (at, fallback) in fallbacks.iter().enumerate() {
+            if let Some(window) = window(fallback).filter(|window| *window < needed) {
+                let what = format!("{fallback} takes {window} tokens, the model it stands in for {needed}");
+                let path = ["models", name, "fallbacks", &at.to_string()];
+                self.say(Diagnostic::new(codes::SMALLER_WINDOW, what), &path);
+            }
+        }
+    }
+}
+
+/// The built-in short names for which a provider is configured. A name that a provider's own list in the file has is
+/// left to that provider.
+fn builtin(providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
+    let table: BTreeMap<String, Vec<String>> = serde_json::from_str(BUILTIN).unwrap_or_default();
+    let stated = |name: &str| providers.values().any(|provider| !provider.models_bundled && provider.listed(name).is_some());
+    let of_vendor = |vendor: &str| {
+        let same = |provider: &&Provider| provider.vendor.as_deref() == Some(vendor);
+        // Several may be of one vendor; the one that is called like it comes first, then the order of names.
+        providers.get(vendor).filter(same).or_else(|| providers.values().find(same))
+    };
+    let model = |(name, targets): (String, Vec<String>)| {
+        let target = targets.iter().filter_map(|text| Target::parse(text)).find_map(|target| {
+            let provider = of_vendor(&target.provider)?;
+            Some(Target { provider: provider.name.clone(), model: target.model })
+        });
+        let model = target.filter(|_| !stated(&name))?;
+        let to = vec![WeightedTarget { model, weight: 1 }];
+        let fallback_on = FallbackOn::DEFAULT.to_vec();
+        let translation = Translation::Default;
+        Some((name.clone(), Model { name, to, fallbacks: Vec::new(), fallback_on, translation, builtin: true }))
+    };
+    table.into_iter().filter_map(model).collect()
+}
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

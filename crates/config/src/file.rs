@@ -1,0 +1,462 @@
+//! What the file may say: the types that its shape, its schema and its reference are made from.
+//!
+//! These types follow the file and nothing else. Whatever has a default is optional here, and the default is applied
+//! later, where it can depend on other parts of the file. The doc comments are what an editor shows.
+//!
+//! A section appears here when something in the program acts on it, and not before: a file that is accepted is a promise.
+
+use crate::endpoint::EndpointPath;
+use crate::model::{FallbackOn, Translation};
+use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
+use crate::server::Server;
+use crate::units::Period;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+/// The configuration of Sluicegate. Every section is optional.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Sluicegate configuration")]
+pub(crate) struct File {
+    /// Version of this format: 1.
+    pub version: Option<u64>,
+    /// The older format's single provider; it becomes the provider `default`.
+    pub gateway: Option<Gateway>,
+    /// The older format's limits: over all calls, and one endpoint's own beside them.
+    pub rate_limits: Option<RateLimits>,
+    /// The older format's circuit breaker.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// The older format's alerts.
+    #[serde(default)]
+    pub metrics: Vec<Metric>,
+    /// Where the relay listens, what it accepts and how long it waits.
+    #[serde(default)]
+    pub server: Server,
+    /// Who answers, by a name of your choice. A known name (openai, anthropic, mistral, groq, ...) needs nothing else.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Provider>,
+    /// Names that clients send, and where they lead.
+    #[serde(default)]
+    pub models: BTreeMap<String, Model>,
+    /// Keys that clients must come with. Without any, only this machine may call.
+    #[serde(default)]
+    pub keys: Vec<ClientKey>,
+    /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.
+    pub quirks_file: Option<PathBuf>,
+}
+
+/// The older format's single provider.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gateway {
+    /// Name of this relay in logs and metrics.
+    pub name: Option<String>,
+    /// Address of the provider, with its version: `https://api.example.com/v1`.
+    pub base_url: String,
+    /// Environment variable that holds the provider's key.
+    pub api_key_env: Option<String>,
+    /// Milliseconds until the first byte of an answer.
+    pub timeout_ms: Option<u64>,
+    /// How often a failed call is sent again before its first byte.
+    pub max_retries: Option<u32>,
+}
+
+/// The older format's limits.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateLimits {
+    /// Over all calls.
+    pub global: Option<GlobalLimit>,
+    /// By path of the endpoint, or the word `disabled`: only the global limits apply.
+    pub per_endpoint: Option<OrDisabled<BTreeMap<EndpointPath, OrDisabled<EndpointLimit>>>>,
+}
+
+/// A limit over all calls.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GlobalLimit {
+    /// Requests per minute.
+    pub requests_per_minute: Option<u64>,
+    /// The same as `requests_per_minute`.
+    pub rpm: Option<u64>,
+    /// Tokens per minute, input and output together.
+    pub tokens_per_minute: Option<u64>,
+    /// The same as `tokens_per_minute`.
+    pub tpm: Option<u64>,
+    /// Makes the limit a token bucket that holds the per-minute rate times this. Without it: never more than the limit
+    /// in any 60 seconds.
+    pub burst_multiplier: Option<f64>,
+    /// Refill the bucket in steps of so many milliseconds instead of continuously.
+    pub refill_rate_ms: Option<u64>,
+}
+
+/// One endpoint's own limit. What is absent is inherited: the burst from the global limit, the rest is not limited.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointLimit {
+    /// Requests per minute.
+    pub requests_per_minute: Option<u64>,
+    /// The same as `requests_per_minute`.
+    pub rpm: Option<u64>,
+    /// Tokens per minute, input and output together.
+    pub tokens_per_minute: Option<u64>,
+    /// The same as `tokens_per_minute`.
+    pub tpm: Option<u64>,
+    /// Highest class of this endpoint's calls.
+    pub priority: Option<Class>,
+    /// As for the global limit, which it is inherited from.
+    pub burst_multiplier: Option<f64>,
+    /// As for the global limit, which it is inherited from.
+    pub refill_rate_ms: Option<u64>,
+}
+
+/// A class of calls; `medium` is the older word for `normal`.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Class {
+    Critical,
+    High,
+    Normal,
+    Medium,
+    Low,
+}
+
+/// The older format's circuit breaker.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CircuitBreaker {
+    /// So many failures in a row open it.
+    pub failure_threshold: Option<u32>,
+    /// So many seconds it stays open.
+    pub recovery_timeout_seconds: Option<u64>,
+    /// So many calls may try while it is half open.
+    pub half_open_max_requests: Option<u32>,
+}
+
+/// The older format's alert on a metric.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metric {
+    /// Name of the metric.
+    pub name: String,
+    /// `<` or `>` and a number, perhaps with a percent sign: "<20%", ">2000".
+    pub alert_threshold: Option<String>,
+    /// How long the threshold must be crossed.
+    #[serde(rename = "for")]
+    pub lasting: Option<Period>,
+}
+
+/// A provider.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provider {
+    /// What it is. May be left out when the provider's name is a known one.
+    pub kind: Option<ProviderKind>,
+    /// Where it is. OpenAI's family: with the version (`https://host/v1`). Azure: `https://NAME.openai.azure.com`.
+    pub base_url: Option<String>,
+    /// Environment variable that holds its key.
+    pub api_key_env: Option<String>,
+    /// Its key: `{ env: NAME }`, `{ file: PATH }`, or the text itself (better: `${NAME}`).
+    pub api_key: Option<Secret>,
+    /// Several keys that are used as one pool.
+    #[serde(default)]
+    pub keys: Vec<PoolKey>,
+    /// Models it serves: for calls that name a model without its provider, and for `/v1/models`.
+    #[serde(default)]
+    pub models: Vec<ListedModel>,
+    /// What it can be asked in its own format, where it differs from what its kind can.
+    pub speaks: Option<Vec<Speaks>>,
+    /// Whether it understands `stream_options.include_usage`. Set to false for a server that refuses it.
+    pub stream_usage: Option<bool>,
+    /// Headers added to every call.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Instead of `server.connect_timeout`.
+    pub connect_timeout: Option<Period>,
+    /// Instead of `server.first_byte_timeout`.
+    pub first_byte_timeout: Option<Period>,
+    /// Instead of `server.stream_idle_timeout`.
+    pub stream_idle_timeout: Option<Period>,
+    /// How often a failed call is sent again before its first byte.
+    pub max_retries: Option<u32>,
+    /// Azure: the date of the API, for the `deployments` style.
+    pub api_version: Option<String>,
+    /// Azure: how it is addressed. `deployments` when `api_version` is given, else `v1`.
+    pub style: Option<AzureStyle>,
+    /// Simulated: everything that looks random follows from it.
+    pub seed: Option<u64>,
+    /// Simulated: time before the response head.
+    pub latency: Option<Period>,
+    /// Simulated: time from there to the first token.
+    pub ttft: Option<Period>,
+    /// Simulated: pace after the first token; 0 for as fast as possible.
+    pub tokens_per_second: Option<f64>,
+    /// Simulated: share of calls that fail, from 0 to 1.
+    pub error_rate: Option<f64>,
+    /// Simulated: requests per minute before it answers 429.
+    pub requests_per_minute: Option<u64>,
+    /// Simulated: tokens per minute before it answers 429.
+    pub tokens_per_minute: Option<u64>,
+    /// Simulated: share of calls that break in each way, from 0 to 1.
+    #[serde(default)]
+    pub faults: BTreeMap<SimulatedFault, f64>,
+}
+
+/// One key of a pool. Name exactly one of `env`, `file` and `value`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PoolKey {
+    /// Its name in metrics and logs.
+    pub name: Option<String>,
+    /// Environment variable that holds it.
+    pub env: Option<String>,
+    /// File that holds it.
+    pub file: Option<PathBuf>,
+    /// The key itself. Better: a variable or a file.
+    pub value: Option<String>,
+}
+
+/// A secret: its text, or where it is.
+pub(crate) enum Secret {
+    Text(String),
+    From(SecretSource),
+}
+
+/// Where a secret is. Name exactly one.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretSource {
+    /// Environment variable that holds it.
+    pub env: Option<String>,
+    /// File that holds it.
+    pub file: Option<PathBuf>,
+    /// The secret itself. Better: a variable or a file.
+    pub value: Option<String>,
+}
+
+/// A model that a provider serves: its id, or its id and more.
+pub(crate) struct ListedModel(pub ModelFacts);
+
+/// What is known about a model.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelFacts {
+    /// The provider's own id of it.
+    pub id: String,
+    /// Tokens of its context window.
+    pub context_window: Option<u64>,
+    /// Most tokens of output.
+    pub max_output: Option<u64>,
+    /// Azure: the deployment that serves it, when it has another name.
+    pub deployment: Option<String>,
+}
+
+/// A public name of a model.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// Where its calls go: `provider/model`, or a list of such with weights.
+    pub to: Targets,
+    /// What is tried next, in order, as `provider/model`.
+    #[serde(default)]
+    pub fallbacks: Vec<String>,
+    /// Failures that lead to the fallbacks. When absent: connect, timeout, server_error.
+    pub fallback_on: Option<Vec<FallbackOn>>,
+    /// How strict translation between formats is.
+    #[serde(default)]
+    pub translation: Translation,
+}
+
+/// One target or a weighted list.
+pub(crate) enum Targets {
+    One(String),
+    Weighted(Vec<Weighted>),
+}
+
+/// A target and its share.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Weighted {
+    /// `provider/model`.
+    pub model: String,
+    /// Its share of the calls, relative to the sum of the list.
+    pub weight: u32,
+}
+
+/// A client's key. Name exactly one of `value_env`, `value_file`, `value` and `sha256`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClientKey {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// Environment variable that holds it.
+    pub value_env: Option<String>,
+    /// File that holds it.
+    pub value_file: Option<PathBuf>,
+    /// The key itself. Better: a variable, a file or its SHA-256.
+    pub value: Option<String>,
+    /// The key's SHA-256 as 64 hexadecimal digits.
+    pub sha256: Option<String>,
+    /// What it may ask for: names as clients send them, or `provider/*`. Everything when absent.
+    pub models: Option<Vec<String>>,
+    /// Class of its calls. `normal` when absent.
+    pub priority: Option<Class>,
+}
+
+/// A value, or the word `disabled`.
+pub(crate) enum OrDisabled<T> {
+    Disabled,
+    Set(T),
+}
+
+/// Reads a type that can be written short, as one text, or long, as a mapping or list.
+struct ShortOrLong<T, S> {
+    wanted: &'static str,
+    short: S,
+    long: PhantomData<T>,
+}
+
+impl<'de, T, L, S> Visitor<'de> for ShortOrLong<(T, L), S>
+where
+    L: DeserializeOwned + Into<T>,
+    S: FnOnce(&str) -> Result<T, String>,
+{
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.wanted)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.short)(text).map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        L::deserialize(de::value::MapAccessDeserializer::new(map)).map(Into::into)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {
+        L::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Into::into)
+    }
+}
+
+fn short_or_long<'de, T, L, D>(
+    deserializer: D,
+    wanted: &'static str,
+    short: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, D::Error>
+where
+    L: DeserializeOwned + Into<T>,
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_any(ShortOrLong { wanted, short, long: PhantomData::<(T, L)> })
+}
+
+impl<T> From<T> for OrDisabled<T> {
+    fn from(value: T) -> Self {
+        Self::Set(value)
+    }
+}
+
+impl From<SecretSource> for Secret {
+    fn from(source: SecretSource) -> Self {
+        Self::From(source)
+    }
+}
+
+impl From<ModelFacts> for ListedModel {
+    fn from(facts: ModelFacts) -> Self {
+        Self(facts)
+    }
+}
+
+impl From<Vec<Weighted>> for Targets {
+    fn from(list: Vec<Weighted>) -> Self {
+        Self::Weighted(list)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OrDisabled<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        short_or_long::<Self, T, D>(deserializer, "a mapping, or the word `disabled`", |word| match word.trim() {
+            "disabled" => Ok(Self::Disabled),
+            _ => Err("write a mapping, or the word `disabled`".to_owned()),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wanted = "`{ env: NAME }`, `{ file: PATH }` or text";
+        short_or_long::<Self, SecretSource, D>(deserializer, wanted, |text| Ok(Self::Text(text.to_owned())))
+    }
+}
+
+impl<'de> Deserialize<'de> for ListedModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let short = |id: &str| {
+            Ok(Self(ModelFacts { id: id.to_owned(), context_window: None, max_output: None, deployment: None }))
+        };
+        short_or_long::<Self, ModelFacts, D>(deserializer, "the id of a model, or a mapping with `id`", short)
+    }
+}
+
+impl<'de> Deserialize<'de> for Targets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wanted = "`provider/model`, or a list of `{ model: provider/model, weight: 1 }`";
+        short_or_long::<Self, Vec<Weighted>, D>(deserializer, wanted, |text| Ok(Self::One(text.to_owned())))
+    }
+}
+
+/// The schema of a type with a short and a long form.
+fn either(short: Schema, long: Schema) -> Schema {
+    json_schema!({ "anyOf": [short, long] })
+}
+
+impl<T: JsonSchema> JsonSchema for OrDisabled<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrDisabled", T::schema_name()).into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        either(json_schema!({ "type": "string", "const": "disabled" }), generator.subschema_for::<T>())
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        either(json_schema!({ "type": "string" }), generator.subschema_for::<SecretSource>())
+    }
+}
+
+impl JsonSchema for ListedModel {
+    fn schema_name() -> Cow<'static, str> {
+        "ListedModel".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        either(json_schema!({ "type": "string" }), generator.subschema_for::<ModelFacts>())
+    }
+}
+
+impl JsonSchema for Targets {
+    fn schema_name() -> Cow<'static, str> {
+        "Targets".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        either(
+            json_schema!({ "type": "string", "pattern": "/" }),
+            json_schema!({ "type": "array", "items": generator.subschema_for::<Weighted>(), "minItems": 1 }),
+        )
+    }
+}
