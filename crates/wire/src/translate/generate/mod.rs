@@ -4,7 +4,6 @@
 //! to one part and must come back on that part. And a stream has neither event names nor a closing mark: it ends when
 //! the connection does, and is complete if it had named a finish reason by then.
 
-mod fault;
 mod part;
 pub mod request;
 pub mod response;

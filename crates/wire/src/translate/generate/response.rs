@@ -1,13 +1,13 @@
 //! Whole answers.
 
 use super::part::{self, Body, Candidate, Content, Piece};
-use super::{fault, stream};
+use super::stream;
 use crate::translate::json::{Object, to_vec};
 use crate::translate::neutral::{Answer, Choice, Delta, Finish, Part};
 use crate::translate::notes::broken;
-use crate::translate::{Context, deltas};
+use crate::translate::{Context, deltas, upstream_fault};
 use crate::usage;
-use sluicegate_vocabulary::Fault;
+use sluicegate_vocabulary::{Fault, Format};
 
 /// Reads a provider's answer.
 ///
@@ -19,8 +19,8 @@ pub fn read(body: &[u8]) -> Result<Answer, Fault> {
         return read_list(body);
     }
     let mut top = Object::answer(body)?.camel_case();
-    if let Some(error) = top.object("error")? {
-        return Err(fault::read(error)?);
+    if top.has("error") {
+        return Err(upstream_fault(body, Format::Generate));
     }
     let mut choices = Vec::new();
     for candidate in top.objects("candidates")?.unwrap_or_default() {

@@ -4,7 +4,6 @@
 //! answer and the content of a stream's events, so they are defined once (`object`), and a finished stream ends with
 //! the very object that a buffered answer would have been.
 
-mod fault;
 mod object;
 mod output;
 pub mod request;

@@ -10,7 +10,7 @@ use crate::usage;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use sluicegate_vocabulary::{Fault, Format, Usage};
+use sluicegate_vocabulary::{Fault, FaultKind, Format, Usage};
 
 /// What a Responses object repeats of its request.
 #[derive(Debug, Clone, Default)]
@@ -437,7 +437,10 @@ impl<'a> Response<'a> {
             status: state.status,
             background: false,
             error: state.fault.map(|fault| Failure {
-                code: fault.code.as_deref().unwrap_or("server_error"),
+                code: match fault.kind {
+                    FaultKind::UpstreamRateLimited => "rate_limit_exceeded",
+                    _ => "server_error",
+                },
                 message: &fault.message,
             }),
             incomplete_details: state.reason.map(|reason| Details { reason }),

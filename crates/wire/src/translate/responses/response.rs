@@ -1,13 +1,13 @@
 //! Whole answers.
 
 use super::object::{Head, Item, Response, Status, ended, items};
-use super::{fault, output};
-use crate::translate::Context;
+use super::output;
+use crate::translate::{Context, upstream_fault};
 use crate::translate::json::{Object, to_vec};
 use crate::translate::neutral::{Answer, Choice, Finish, Part};
 use crate::translate::notes::broken;
 use crate::usage;
-use sluicegate_vocabulary::Fault;
+use sluicegate_vocabulary::{Fault, Format};
 
 /// Reads a provider's answer.
 ///
@@ -15,8 +15,8 @@ use sluicegate_vocabulary::Fault;
 /// `UpstreamBroken` when it is not one, and whatever a failed response says.
 pub fn read(body: &[u8]) -> Result<Answer, Fault> {
     let mut top = Object::answer(body)?;
-    if let Some(error) = top.object("error")? {
-        return Err(fault::read(error)?);
+    if top.has("error") {
+        return Err(upstream_fault(body, Format::Responses));
     }
     let Some(list) = top.objects("output")? else {
         return Err(broken("the provider's answer has no `output`"));

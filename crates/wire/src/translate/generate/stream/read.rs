@@ -1,12 +1,13 @@
 //! Reading a provider's events.
 
-use crate::translate::generate::{fault, part, response};
-use crate::translate::json::{Object, Side};
+use crate::translate::generate::{part, response};
+use crate::translate::json::Object;
 use crate::translate::neutral::{Delta, Part};
 use crate::translate::notes::broken;
+use crate::translate::upstream_fault;
 use crate::usage::GenerateUsage;
 use serde_json::value::RawValue;
-use sluicegate_vocabulary::Fault;
+use sluicegate_vocabulary::{Fault, Format};
 
 /// Reads a provider's events.
 #[derive(Debug, Default)]
@@ -41,13 +42,11 @@ impl Reader {
             let list: Vec<&RawValue> = serde_json::from_str(data)
                 .map_err(|e| broken(format!("the provider's stream holds a list that is not JSON: {e}")))?;
             for raw in list {
-                if let Some(top) = Object::parse(raw, String::new(), Side::Upstream)? {
-                    self.piece(top, out)?;
-                }
+                self.piece(raw.get(), out)?;
             }
             return Ok(());
         }
-        self.piece(Object::answer(data.as_bytes())?, out)
+        self.piece(data, out)
     }
 
     /// The provider closed the stream: appends [`Delta::End`] if that was a proper end and none was emitted before.
@@ -65,14 +64,14 @@ impl Reader {
         out.push(Delta::End);
     }
 
-    fn piece(&mut self, top: Object<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
-        let mut top = top.camel_case();
+    fn piece(&mut self, text: &str, out: &mut Vec<Delta>) -> Result<(), Fault> {
         if self.ended {
             return Ok(());
         }
-        if let Some(error) = top.object("error")? {
+        let mut top = Object::answer(text.as_bytes())?.camel_case();
+        if top.has("error") {
             self.ended = true;
-            out.push(Delta::Error { fault: fault::read(error)? });
+            out.push(Delta::Error { fault: upstream_fault(text.as_bytes(), Format::Generate) });
             return Ok(());
         }
         if !std::mem::replace(&mut self.started, true) {

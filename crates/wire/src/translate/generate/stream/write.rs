@@ -4,16 +4,15 @@
 //! still open when something else arrives are looked at again only if they have grown, so that a provider which sends
 //! one character at a time costs no more than its text.
 
+use crate::error;
 use crate::sse;
 use crate::translate::Context;
-use crate::translate::generate::fault;
 use crate::translate::generate::part::{self, Body, Candidate, Content, Piece};
 use crate::translate::generate::response::bad_arguments;
 use crate::translate::json::{is_object, to_vec};
 use crate::translate::neutral::{Delta, Finish, ToolCall};
 use crate::usage;
-use serde::Serialize;
-use sluicegate_vocabulary::{Fault, Usage};
+use sluicegate_vocabulary::{Fault, Format, Usage};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Writes a client's events.
@@ -39,18 +38,6 @@ struct Held {
     call: ToolCall,
     /// How long the arguments were when they were last found incomplete.
     looked_at: usize,
-}
-
-#[derive(Serialize)]
-struct Failure<'a> {
-    error: Problem<'a>,
-}
-
-#[derive(Serialize)]
-struct Problem<'a> {
-    code: u16,
-    message: &'a str,
-    status: &'static str,
 }
 
 impl Choice {
@@ -138,12 +125,7 @@ impl Writer {
 
     /// Writes the error event that ends the stream.
     pub fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
-        let (code, status) = fault::status(fault.kind);
-        let error = Problem { code, message: &fault.message, status };
-        // An event that cannot be serialized leaves the stream without its end, which clients take for the error it is.
-        if let Ok(data) = to_vec(&Failure { error }) {
-            sse::encode_gemini(&data, out);
-        }
+        out.extend_from_slice(&error::stream_event(fault, Format::Generate, "", 0));
     }
 
     fn choice(&mut self, choice: u32) -> &mut Choice {

@@ -6,10 +6,11 @@
 
 use crate::translate::json::{Object, Side};
 use crate::translate::neutral::{Delta, Part};
-use crate::translate::responses::{fault, output, response};
+use crate::translate::responses::{output, response};
+use crate::translate::upstream_fault;
 use crate::usage;
 use serde_json::value::RawValue;
-use sluicegate_vocabulary::Fault;
+use sluicegate_vocabulary::{Fault, Format};
 
 /// Reads a provider's events.
 #[derive(Debug, Default)]
@@ -79,25 +80,16 @@ impl Reader {
             "response.reasoning_text.delta" => self.thought(&mut top, Voice::Clear, out)?,
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = top.object("response")? {
-                    self.end(response, out)?;
+                    if response.has("error") {
+                        self.fail(data, out);
+                    } else {
+                        self.end(response, out)?;
+                    }
                 }
             }
-            "response.failed" => {
-                let error = match top.object("response")? {
-                    Some(mut response) => response.object("error")?,
-                    None => None,
-                };
-                self.fail(error.unwrap_or(top), out)?;
-            }
-            "error" => {
-                let nested = top.object("error")?;
-                self.fail(nested.unwrap_or(top), out)?;
-            }
-            _ => {
-                if let Some(error) = top.object("error")? {
-                    self.fail(error, out)?;
-                }
-            }
+            "response.failed" | "error" => self.fail(data, out),
+            _ if top.has("error") => self.fail(data, out),
+            _ => {}
         }
         Ok(())
     }
@@ -121,10 +113,10 @@ impl Reader {
         Ok(())
     }
 
-    fn fail(&mut self, error: Object<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
+    /// The error stands in the event, flat or nested, or in the failed response.
+    fn fail(&mut self, data: &str, out: &mut Vec<Delta>) {
         self.ended = true;
-        out.push(Delta::Error { fault: fault::read(error)? });
-        Ok(())
+        out.push(Delta::Error { fault: upstream_fault(data.as_bytes(), Format::Responses) });
     }
 
     /// The item that an event is about, begun with this kind if it was not announced. An event without an index is
@@ -285,10 +277,6 @@ impl Reader {
             }
         }
         self.ended = true;
-        if let Some(error) = response.object("error")? {
-            out.push(Delta::Error { fault: fault::read(error)? });
-            return Ok(());
-        }
         let usage = response.raw("usage").and_then(|raw| usage::read_responses(raw.get()));
         out.extend(usage.map(Delta::Usage));
         out.push(Delta::Finish { choice: CHOICE, finish: response::finish(&mut response, self.calls > 0)? });

@@ -4,6 +4,7 @@
 //! since only then is it certain that no argument follows. The items gathered for the last event are the ones a whole
 //! answer would hold.
 
+use crate::error;
 use crate::sse;
 use crate::translate::Context;
 use crate::translate::json::to_vec;
@@ -13,7 +14,7 @@ use crate::translate::responses::object::{
     Head, Item, Piece, Response, State, Status, Summary, add_summary, ended, seal_call, seal_redacted, seal_thinking,
 };
 use serde::Serialize;
-use sluicegate_vocabulary::{Fault, Usage};
+use sluicegate_vocabulary::{Fault, Format, Usage};
 
 /// Writes a client's events.
 #[derive(Debug)]
@@ -85,19 +86,6 @@ struct Inside<'a> {
     logprobs: Option<[(); 0]>,
 }
 
-#[derive(Serialize)]
-struct Failure<'a> {
-    error: Problem<'a>,
-}
-
-#[derive(Serialize)]
-struct Problem<'a> {
-    r#type: &'static str,
-    code: &'a str,
-    message: &'a str,
-    param: Option<&'a str>,
-}
-
 /// Numbers an event and appends it.
 fn emit<T: Serialize>(sequence: &mut u64, kind: &'static str, body: &T, out: &mut Vec<u8>) -> Result<(), Fault> {
     let data = to_vec(&Event { r#type: kind, sequence_number: *sequence, body })?;
@@ -165,29 +153,18 @@ impl Writer {
 
     /// Writes the error event that ends the stream.
     pub fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
-        let sequence = &mut self.sequence;
-        let written = match &self.head {
-            Some(head) => {
-                let state =
-                    State { status: Status::Failed, reason: None, fault: Some(fault), usage: self.usage.as_ref() };
-                for item in &mut self.items {
-                    item.set_status(Status::Incomplete);
-                }
-                let response = Response::new(head, &self.items, state);
-                emit(sequence, "response.failed", &Whole { response }, out)
-            }
-            None => {
-                let error = Problem {
-                    r#type: "server_error",
-                    code: fault.code.as_deref().unwrap_or("server_error"),
-                    message: &fault.message,
-                    param: fault.param.as_deref(),
-                };
-                emit(sequence, "error", &Failure { error }, out)
-            }
+        let Some(head) = &self.head else {
+            out.extend_from_slice(&error::stream_event(fault, Format::Responses, "", self.sequence));
+            self.sequence += 1;
+            return;
         };
+        for item in &mut self.items {
+            item.set_status(Status::Incomplete);
+        }
+        let state = State { status: Status::Failed, reason: None, fault: Some(fault), usage: self.usage.as_ref() };
+        let response = Response::new(head, &self.items, state);
         // An event that cannot be serialized leaves the stream without its end, which clients take for the error it is.
-        drop(written);
+        let _ = emit(&mut self.sequence, "response.failed", &Whole { response }, out);
     }
 
     fn start(&mut self, id: &str, model: &str, usage: Option<Usage>, out: &mut Vec<u8>) -> Result<(), Fault> {
