@@ -123,8 +123,8 @@ def test_documents_reach_those_who_can_read_them(client):
 
 
 @pytest.mark.parametrize("upstream", ["direct", "anthropic", "gemini"])
-def test_tokens_are_counted(direct, client, upstream):
-    asked = direct if upstream == "direct" else client
+def test_tokens_are_counted(request, upstream):
+    asked = request.getfixturevalue("direct" if upstream == "direct" else "client")
     model = "claude-sonnet-4-5" if upstream == "direct" else f"via-{upstream}"
     short = asked.messages.count_tokens(model=model, messages=HELLO)
     long = asked.messages.count_tokens(model=model, messages=[{"role": "user", "content": "word " * 500}])

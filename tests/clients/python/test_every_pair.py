@@ -121,7 +121,7 @@ def test_a_forced_tool_is_called_with_arguments_that_fit_its_schema(speak, forma
 @pytest.mark.parametrize("format,upstream", PAIRS)
 def test_parallel_calls_and_their_results_make_the_round_trip(speak, format, upstream, stream):
     speaker, model = speak(format, upstream)
-    question = "What is the weather in Paris, and the time? [[sim:tool=get_weather]] [[sim:tool=get_time]]"
+    question = "Call both get_weather and get_time for Paris."
     asked = speaker.ask(model, [question], tools=[WEATHER, CLOCK], choice="auto", stream=stream)
     assert asked.finish == "tools"
     assert sorted(call.name for call in asked.calls) == ["get_time", "get_weather"]
@@ -194,9 +194,21 @@ def test_structured_output_fits_its_schema(speak, format, upstream, stream):
 def test_a_stop_string_reaches_the_provider(speak, format, upstream):
     speaker, model = speak(format, upstream)
     answer = speaker.ask(model, ["[[sim:echo]]"], stop=["never-said-word"])
-    # The echo holds the body as received; the stop string cuts it at its own first mention.
-    assert "never-said-word" not in answer.text
-    assert "stop" in answer.text.lower()
+    body = json.loads(answer.text)["body"]
+    body |= body.get("generationConfig", {})
+    [stop] = [value for name, value in body.items() if name.lower().startswith("stop")]
+    assert stop in ("never-said-word", ["never-said-word"])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
+@pytest.mark.parametrize("format,upstream", [p for p in PAIRS if p.values[0] != "responses"])
+def test_a_stop_string_ends_the_answer(speak, format, upstream, stream):
+    speaker, model = speak(format, upstream)
+    whole = speaker.ask(model, ["Tell me about the sea, in a few sentences."])
+    word = whole.text.split()[5]
+    answer = speaker.ask(model, ["Tell me about the sea, in a few sentences."], stop=[word], stream=stream)
+    assert answer.finish == "stop" and word not in answer.text
+    assert whole.text.startswith(answer.text)
 
 
 @pytest.mark.parametrize("format,upstream", PAIRS)
