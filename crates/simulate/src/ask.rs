@@ -61,6 +61,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) input_tokens: u64,
     /// Digest and tokens of the prompt up to each place where a cache could cut it.
     pub(crate) prefixes: Vec<(u64, u64)>,
+    /// Whether what is written to the cache is kept for an hour.
+    pub(crate) long_cache: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -81,6 +83,7 @@ impl<'a> Ask<'a> {
             digest: Digest::new(seed),
             input_tokens: tokens::PER_REQUEST,
             prefixes: Vec::new(),
+            long_cache: false,
         }
     }
 
@@ -110,6 +113,14 @@ impl<'a> Ask<'a> {
         self.digest = self.digest.with(picture.digest);
         self.input_tokens += tokens::image(picture.size);
         self.pictures.push(picture);
+    }
+
+    /// Marks a place where `control` (Anthropic's `cache_control`) says that the cache shall cut.
+    pub(crate) fn breakpoint(&mut self, control: Option<&Value>) {
+        if let Some(control) = control.filter(|control| control.is_object()) {
+            self.long_cache |= control["ttl"] == "1h";
+            self.cut();
+        }
     }
 
     /// Marks a place where a prompt cache could cut.

@@ -6,18 +6,28 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::HeaderMap;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sluicegate_vocabulary::{Dialect, Format};
 
 use crate::answer::{self, Answer};
 use crate::ask::Ask;
+use crate::json;
 use crate::markers::{self, Orders, USUAL_EVENT};
-use crate::options::Options;
+use crate::options::{Faults, Options};
 use crate::prefixes::Prefixes;
 use crate::quota::{Levels, Quota};
 use crate::refusal::{Outcome, Refusal};
 use crate::seed::{self, Digest};
 use crate::stats::Counters;
+
+/// Bytes of a request that can be echoed: as a stream it becomes fifty times as long.
+const LARGEST_ECHO: usize = 1 << 20;
+
+/// Tokens that all answers to one request may have together, where markers order their length.
+const MOST_TOKENS: u64 = 200_000;
+
+/// Orders a fault that was drawn.
+type Order = fn(&mut Orders, &Faults);
 
 /// What all calls share.
 pub(crate) struct Shared {
@@ -83,16 +93,10 @@ impl Script {
             self.bytes.push(b'\n');
         }
         self.bytes.extend_from_slice(b"data: ");
-        write_json(&mut self.bytes, data);
+        json::write(&mut self.bytes, data);
         self.bytes.extend_from_slice(b"\n\n");
         self.end(tokens);
     }
-}
-
-/// Writes `value` as compact JSON. Writing to memory cannot fail, and a `Value` has no form that JSON lacks.
-pub(crate) fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    let written = serde_json::to_writer(&mut *out, value);
-    debug_assert!(written.is_ok(), "JSON into memory");
 }
 
 impl Reply {
@@ -104,7 +108,7 @@ impl Reply {
     /// A body of JSON with `tokens` of output.
     pub(crate) fn timed(value: &Value, tokens: u64) -> Self {
         let mut body = Vec::with_capacity(1024);
-        write_json(&mut body, value);
+        json::write(&mut body, value);
         Self::Json(body, tokens)
     }
 }
@@ -130,6 +134,9 @@ impl Call<'_> {
         let options = &self.shared.options;
         if options.markers {
             markers::read(user, &mut self.orders).map_err(Refusal::bad)?;
+        }
+        if self.orders.echo && self.body.len() > LARGEST_ECHO {
+            return Err(Refusal::bad(format!("a request of more than {LARGEST_ECHO} bytes cannot be echoed")));
         }
         self.draw();
         if let Some(status) = self.orders.status {
@@ -195,7 +202,7 @@ impl Call<'_> {
     /// Draws this call's fault, if the options want faults.
     fn draw(&mut self) {
         let (options, faults) = (&self.shared.options, &self.shared.options.faults);
-        let table: [(f64, fn(&mut Orders, &crate::options::Faults)); 7] = [
+        let table: [(f64, Order); 7] = [
             (faults.reset, |o, _| o.reset = Some(0)),
             (faults.stall, |o, f| o.stall = Some((f.stall_for, USUAL_EVENT))),
             (faults.truncate, |o, _| o.truncate = Some(USUAL_EVENT)),
@@ -222,9 +229,19 @@ impl Call<'_> {
         }
     }
 
+    /// Refuses more answers to one request than memory shall hold.
+    pub(crate) fn allow(&self, answers: u64) -> Outcome<()> {
+        let each = self.orders.tokens.or(self.shared.options.answer_tokens).unwrap_or(100);
+        if answers.saturating_mul(u64::from(each)) > MOST_TOKENS {
+            return Err(Refusal::bad(format!("at most {MOST_TOKENS} tokens are simulated in answer to one request")));
+        }
+        Ok(())
+    }
+
     /// The answer with number `index`.
     pub(crate) fn answer(&self, ask: &Ask<'_>, index: u64) -> Answer {
-        let echo = self.orders.echo.then(|| self.echo());
+        // One echo is enough, however many answers are wanted.
+        let echo = (self.orders.echo && index == 0).then(|| self.echo());
         answer::answer(ask, &self.orders, echo, self.shared.options.answer_tokens, index)
     }
 
@@ -273,7 +290,8 @@ impl Call<'_> {
         }
         let body = serde_json::from_slice(self.body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(self.body).into_owned()));
-        json!({ "method": self.method.as_str(), "path": self.path, "headers": headers, "body": body }).to_string()
+        serde_json::json!({ "method": self.method.as_str(), "path": self.path, "headers": headers, "body": body })
+            .to_string()
     }
 }
 

@@ -171,13 +171,19 @@ fn paced(events: Vec<(Bytes, u64)>, orders: &Orders, pace: Pace) -> Vec<Step> {
     if orders.split { split(steps) } else { steps }
 }
 
+/// Bytes that are written one by one; what comes after is written as it is.
+const SPLIT: usize = 1 << 18;
+
 fn split(steps: Vec<Step>) -> Vec<Step> {
     let mut out = Vec::new();
     for step in steps {
         match step {
             Step::Send(mut bytes) => {
-                while !bytes.is_empty() {
+                while !bytes.is_empty() && out.len() < 2 * SPLIT {
                     out.extend([Step::Send(bytes.split_to(1)), Step::Pause(Duration::ZERO)]);
+                }
+                if !bytes.is_empty() {
+                    out.push(Step::Send(bytes));
                 }
             }
             other => out.push(other),

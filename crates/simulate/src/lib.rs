@@ -27,6 +27,7 @@ mod body;
 mod call;
 mod delivery;
 mod gemini;
+mod json;
 mod markers;
 mod openai;
 mod options;

@@ -17,6 +17,9 @@ const FULL: usize = 5;
 /// Below this depth nothing more is written.
 const DEEPEST: usize = 24;
 
+/// Values written at most; beyond it everything is null.
+const MOST_VALUES: usize = 5_000;
+
 /// Items an array has at most, whatever its schema wants.
 const MOST_ITEMS: u64 = 64;
 
@@ -58,20 +61,23 @@ const FORMATS: &[(&str, &str)] = &[
 
 /// A value for `schema`, drawn with `rng`.
 pub(crate) fn value(schema: &Value, rng: &mut Rng) -> Value {
-    Writer { root: schema, rng }.write(schema, "", 0)
+    Writer { root: schema, rng, left: MOST_VALUES }.write(schema, "", 0)
 }
 
 struct Writer<'a> {
     root: &'a Value,
     rng: &'a mut Rng,
+    /// Values that may still be written.
+    left: usize,
 }
 
 impl Writer<'_> {
     fn write(&mut self, schema: &Value, name: &str, depth: usize) -> Value {
         let Some(fields) = schema.as_object() else { return Value::Null };
-        if depth > DEEPEST {
+        if depth > DEEPEST || self.left == 0 {
             return Value::Null;
         }
+        self.left -= 1;
         if let Some(to) = fields.get("$ref").and_then(Value::as_str) {
             let root = self.root;
             let target = to.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
@@ -91,6 +97,8 @@ impl Writer<'_> {
             }
         }
         if let Some(parts) = fields.get("allOf").and_then(Value::as_array) {
+            // Merging copies, so it costs more of what may be written.
+            self.left = self.left.saturating_sub(100);
             return self.write(&merged(self.root, fields, parts), name, depth + 1);
         }
         match kind(fields).as_str() {

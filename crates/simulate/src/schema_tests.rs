@@ -96,6 +96,9 @@ fn odd_schemas_never_panic() {
         json!({"type": "integer", "multipleOf": 0}),
         json!({"type": "integer", "minimum": i64::MIN, "multipleOf": 3}),
         json!({"$ref": "#/nowhere"}),
+        json!({"type": "string", "pattern": "(((a{999}){999}){999}){999}"}),
+        json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "minItems": 60, "items": {"$ref": "#/$defs/a"}}}}),
+        json!({"allOf": [{"$ref": "#"}]}),
     ] {
         make(schema);
     }

@@ -56,11 +56,12 @@ pub(crate) fn answer(
         let noun = if seen.len() == 1 { "image" } else { "images" };
         text.push_str(&format!(" I was shown {} {noun}: {}.", seen.len(), seen.join("; ")));
     }
-    let mut pool = digest.value();
+    // A step that shares no factor with the length of the table visits every sentence before one comes again.
+    let step = [1, 5, 7, 11].get((digest.value() >> 8) as usize % 4).copied().unwrap_or(1);
+    let mut place = (digest.value() >> 16) as usize;
     let mut next = || {
-        let sentence = SENTENCES.get((pool % 12) as usize).copied().unwrap_or_default();
-        pool = pool.rotate_right(7).wrapping_mul(0x2545_f491_4f6c_dd1d) | 1;
-        sentence
+        place = place.wrapping_add(step) % SENTENCES.len();
+        SENTENCES.get(place).copied().unwrap_or_default()
     };
     let Some(wanted) = tokens.map(u64::from) else {
         for _ in 0..2 + digest.value() % 3 {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::models::Traits;
 use super::read::required;
 use crate::ask::Ask;
+use crate::json::look;
 use crate::picture::Picture;
 use crate::refusal::{Outcome, Refusal};
 use crate::seed;
@@ -144,9 +145,7 @@ impl<'v> Walk<'v> {
                 for (number, block) in blocks.iter().enumerate() {
                     let path = format!("messages.{at}.content.{number}");
                     self.block(ask, block, role, at, &path)?;
-                    if block.get("cache_control").is_some_and(Value::is_object) {
-                        ask.cut();
-                    }
+                    ask.breakpoint(block.get("cache_control"));
                 }
             }
             Some(_) => {
@@ -183,7 +182,10 @@ impl<'v> Walk<'v> {
             "document" | "search_result" => {
                 let title = block["title"].as_str().unwrap_or("(document)");
                 ask.text(
-                    block["source"]["data"].as_str().filter(|_| block["source"]["type"] == "text").unwrap_or(title),
+                    look(block, &["source", "data"])
+                        .as_str()
+                        .filter(|_| *look(block, &["source", "type"]) == "text")
+                        .unwrap_or(title),
                 );
                 self.results_over = true;
             }

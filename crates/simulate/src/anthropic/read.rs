@@ -15,8 +15,6 @@ use crate::refusal::{Outcome, Refusal};
 pub(super) struct Wish {
     /// Thinking blocks come without their text.
     pub(super) thinking_omitted: bool,
-    /// What is written to the cache is kept for an hour.
-    pub(super) long_cache: bool,
 }
 
 const FIELDS: &[&str] = &[
@@ -69,7 +67,7 @@ pub(super) fn read<'v>(call: &Call<'_>, body: &'v Value, generates: bool) -> Out
         Some(Value::Bool(stream)) => *stream,
         Some(_) => return Err(Refusal::bad("stream: Input should be a valid boolean")),
     };
-    let mut wish = Wish { long_cache: body.to_string().contains("\"ttl\":\"1h\""), ..Wish::default() };
+    let mut wish = Wish::default();
     system(&mut ask, body)?;
     let seed = call.shared.options.seed;
     content::conversation(&mut ask, body, seed, traits(model))?;
@@ -79,9 +77,7 @@ pub(super) fn read<'v>(call: &Call<'_>, body: &'v Value, generates: bool) -> Out
     stop(&mut ask, body)?;
     thinking(&mut ask, &mut wish, body)?;
     output(&mut ask, body)?;
-    if body.get("cache_control").is_some_and(Value::is_object) {
-        ask.cut();
-    }
+    ask.breakpoint(body.get("cache_control"));
     Ok((ask, wish))
 }
 
@@ -115,9 +111,7 @@ fn system(ask: &mut Ask<'_>, body: &Value) -> Outcome<()> {
                     return Err(Refusal::bad("system: text content blocks must be non-empty"));
                 }
                 ask.text(text);
-                if block.get("cache_control").is_some_and(Value::is_object) {
-                    ask.cut();
-                }
+                ask.breakpoint(block.get("cache_control"));
             }
         }
         Some(_) => return Err(Refusal::bad("system: Input should be a valid string or a list of text blocks")),

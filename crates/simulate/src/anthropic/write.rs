@@ -8,6 +8,7 @@ use super::read::Wish;
 use crate::answer::{Answer, Finish, ToolCall};
 use crate::ask::Ask;
 use crate::call::{Call, Reply, Script};
+use crate::json::put;
 use crate::seed;
 use crate::tokens;
 
@@ -17,11 +18,19 @@ pub(super) struct Writer<'a> {
     answer: &'a Answer,
     model: String,
     input_tokens: u64,
+    long_cache: bool,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(call: &'a Call<'a>, ask: &Ask<'_>, wish: &'a Wish, answer: &'a Answer) -> Self {
-        Self { call, wish, answer, model: call.model_name(&ask.model), input_tokens: ask.input_tokens }
+        Self {
+            call,
+            wish,
+            answer,
+            model: call.model_name(&ask.model),
+            input_tokens: ask.input_tokens,
+            long_cache: ask.long_cache,
+        }
     }
 
     pub(super) fn whole(&self) -> Reply {
@@ -53,17 +62,21 @@ impl<'a> Writer<'a> {
             "stop_sequence": string,
         });
         if reason == Some("refusal") {
-            message["stop_details"] = json!({ "type": "refusal", "category": null, "explanation": "Simulated." });
+            put(
+                &mut message,
+                "stop_details",
+                json!({ "type": "refusal", "category": null, "explanation": "Simulated." }),
+            );
         }
         if !self.call.orders.no_usage {
-            message["usage"] = self.usage(output, reason.is_some());
+            put(&mut message, "usage", self.usage(output, reason.is_some()));
         }
         message
     }
 
     fn usage(&self, output: u64, complete: bool) -> Value {
         let (read, write) = self.call.cached;
-        let (short, long) = if self.wish.long_cache { (0, write) } else { (write, 0) };
+        let (short, long) = if self.long_cache { (0, write) } else { (write, 0) };
         let mut usage = json!({
             "input_tokens": self.input_tokens.saturating_sub(read + write),
             "cache_creation_input_tokens": write,
@@ -73,7 +86,7 @@ impl<'a> Writer<'a> {
             "service_tier": "standard",
         });
         if complete && self.answer.thinking_tokens > 0 {
-            usage["output_tokens_details"] = json!({ "thinking_tokens": self.answer.thinking_tokens });
+            put(&mut usage, "output_tokens_details", json!({ "thinking_tokens": self.answer.thinking_tokens }));
         }
         usage
     }
@@ -128,7 +141,7 @@ impl<'a> Writer<'a> {
         let (reason, string) = self.stop();
         let mut end = json!({ "type": "message_delta", "delta": { "stop_reason": reason, "stop_sequence": string } });
         if !self.call.orders.no_usage {
-            end["usage"] = self.usage(self.answer.output_tokens, true);
+            put(&mut end, "usage", self.usage(self.answer.output_tokens, true));
         }
         script.event(Some("message_delta"), &end, 0);
         if !self.call.orders.no_done {

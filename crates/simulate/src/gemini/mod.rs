@@ -20,6 +20,7 @@ pub(crate) fn handle(call: &mut Call<'_>, model: &str, verb: Verb, query: Option
         Verb::Generate | Verb::Stream => {
             let (ask, wish) = read::read(call, &body, model)?;
             call.begin(&ask)?;
+            call.allow(wish.candidates)?;
             let answers: Vec<Answer> = (0..wish.candidates).map(|index| call.answer(&ask, index)).collect();
             let writer = write::Writer::new(call, &ask, &wish, &answers);
             if verb == Verb::Generate {

@@ -7,7 +7,8 @@ use super::contents::seal;
 use super::read::Wish;
 use crate::answer::{Answer, Finish, ToolCall};
 use crate::ask::Ask;
-use crate::call::{Call, Reply, Script, write_json};
+use crate::call::{Call, Reply, Script};
+use crate::json::{put, write};
 use crate::tokens;
 
 pub(super) struct Writer<'a> {
@@ -102,11 +103,11 @@ impl<'a> Writer<'a> {
         let args = serde_json::from_str::<Value>(&call.text).ok()?;
         let mut inner = json!({ "name": call.name, "args": args });
         if self.ask.model.starts_with("gemini-3") {
-            inner["id"] = json!(self.call.id("", 12, (index * 1000 + at + 1) as u64));
+            put(&mut inner, "id", self.call.id("", 12, (index * 1000 + at + 1) as u64));
         }
         let mut part = json!({ "functionCall": inner });
         if at == 0 {
-            part["thoughtSignature"] = json!(seal(self.call.shared.options.seed, &call.name, &args));
+            put(&mut part, "thoughtSignature", seal(self.call.shared.options.seed, &call.name, &args));
         }
         Some(part)
     }
@@ -182,7 +183,7 @@ impl Chunks<'_> {
             (false, true) => out.push(b'['),
             (false, false) => out.extend_from_slice(b",\r\n"),
         }
-        write_json(out, &chunk);
+        write(out, &chunk);
         if self.script.sse {
             out.extend_from_slice(b"\r\n\r\n");
         }

@@ -9,7 +9,8 @@ use sluicegate_vocabulary::Format;
 use super::{FINGERPRINT, check, input, plain};
 use crate::answer::{Answer, Finish, ToolCall};
 use crate::ask::{Ask, Output};
-use crate::call::{Call, Reply, Script, unix_now, write_json};
+use crate::call::{Call, Reply, Script, unix_now};
+use crate::json::{look, put, write};
 use crate::refusal::{Outcome, Refusal};
 use crate::tokens;
 
@@ -84,6 +85,7 @@ pub(crate) fn handle(call: &mut Call<'_>, deployment: Option<&str>) -> Outcome<R
     let body = call.parse()?;
     let (ask, wish) = read(call, &body, deployment)?;
     call.begin(&ask)?;
+    call.allow(wish.choices)?;
     Ok(reply(call, &ask, &wish))
 }
 
@@ -257,7 +259,7 @@ fn content<'v>(ask: &mut Ask<'v>, message: &'v Value, role: &str, param: &str) -
             if excused {
                 return Ok(Cow::Borrowed(""));
             }
-            Err(Refusal::bad(format!("Invalid value for 'content': expected a string, got null."))
+            Err(Refusal::bad("Invalid value for 'content': expected a string, got null.")
                 .param(param.replace('[', ".[")))
         }
         Some(other) => Err(check::wrong_type(&param, "one of a string or array of objects", other)),
@@ -278,7 +280,7 @@ fn part<'v>(ask: &mut Ask<'_>, part: &'v Value, role: &str, param: &str) -> Outc
         }
         "image_url" => {
             let param = format!("{param}.image_url.url");
-            let url = part["image_url"]["url"].as_str().ok_or_else(|| check::missing(&param))?;
+            let url = look(part, &["image_url", "url"]).as_str().ok_or_else(|| check::missing(&param))?;
             input::image(ask, url, &param)?;
             Ok(None)
         }
@@ -403,7 +405,7 @@ fn head(call: &Call<'_>, model: &str, stream: bool) -> Vec<u8> {
     out.extend_from_slice(b"\",\"created\":");
     out.extend_from_slice(itoa::Buffer::new().format(unix_now()).as_bytes());
     out.extend_from_slice(b",\"model\":");
-    write_json(&mut out, &call.model_name(model));
+    write(&mut out, &call.model_name(model));
     out.extend_from_slice(b",\"service_tier\":\"default\",\"system_fingerprint\":\"");
     out.extend_from_slice(FINGERPRINT.as_bytes());
     out.extend_from_slice(b"\",\"choices\":[");
@@ -465,7 +467,7 @@ fn logprobs(text: &str, top: u64) -> Value {
         let mut one = entry(token, logprob(token));
         let others = (0..top)
             .map(|n| if n == 0 { entry(token, logprob(token)) } else { entry(&format!(" or{n}"), -1.5 - n as f64) });
-        one["top_logprobs"] = others.collect();
+        put(&mut one, "top_logprobs", others.collect::<Vec<_>>());
         one
     });
     json!({ "content": tokens.collect::<Vec<_>>(), "refusal": null })
@@ -484,10 +486,10 @@ impl Writer<'_> {
             out.extend_from_slice(b"{\"index\":");
             out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
             out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",\"content\":");
-            write_json(&mut out, &answer.text);
+            write(&mut out, &answer.text);
             if let Some(thinking) = answer.thinking.as_ref().filter(|_| self.visible_thinking) {
                 out.extend_from_slice(b",\"reasoning_content\":");
-                write_json(&mut out, thinking);
+                write(&mut out, thinking);
             }
             if !answer.calls.is_empty() {
                 let calls: Vec<Value> =
@@ -500,7 +502,7 @@ impl Writer<'_> {
             }
             out.extend_from_slice(b",\"refusal\":null,\"annotations\":[]},\"logprobs\":");
             match (self.wish.logprobs, &answer.text) {
-                (Some(top), Some(text)) => write_json(&mut out, &logprobs(text, top)),
+                (Some(top), Some(text)) => write(&mut out, &logprobs(text, top)),
                 _ => out.extend_from_slice(b"null"),
             }
             out.extend_from_slice(b",\"finish_reason\":\"");
@@ -587,7 +589,7 @@ impl Writer<'_> {
                 out.extend_from_slice(b"{\"");
                 out.extend_from_slice(field.as_bytes());
                 out.extend_from_slice(b"\":");
-                write_json(out, piece);
+                write(out, piece);
                 out.push(b'}');
             });
         }
@@ -596,18 +598,20 @@ impl Writer<'_> {
     fn call(&self, script: &mut Script, index: usize, at: usize, call: &ToolCall) {
         let mut first = self.tool_call(index, at, call);
         let (kind, field) = if call.input.is_string() { ("custom", "input") } else { ("function", "arguments") };
-        first["index"] = json!(at);
-        first[kind][field] = json!("");
+        put(&mut first, "index", at);
+        let mut inner = first.get(kind).cloned().unwrap_or_default();
+        put(&mut inner, field, "");
+        put(&mut first, kind, inner.clone());
         let legacy = self.wish.legacy;
-        let named = if legacy { json!({ "function_call": first[kind] }) } else { json!({ "tool_calls": [first] }) };
-        self.chunk(script, index, "null", tokens::count(&call.name), |out| write_json(out, &named));
+        let named = if legacy { json!({ "function_call": inner }) } else { json!({ "tool_calls": [first] }) };
+        self.chunk(script, index, "null", tokens::count(&call.name), |out| write(out, &named));
         for piece in tokens::pieces(&call.text) {
             let delta = if legacy {
                 json!({ "function_call": { field: piece } })
             } else {
                 json!({ "tool_calls": [{ "index": at, kind: { field: piece } }] })
             };
-            self.chunk(script, index, "null", 1, |out| write_json(out, &delta));
+            self.chunk(script, index, "null", 1, |out| write(out, &delta));
         }
     }
 

@@ -10,6 +10,7 @@ use super::{FINGERPRINT, check};
 use crate::answer::{Answer, Finish};
 use crate::ask::Ask;
 use crate::call::{Call, Reply, Script, unix_now};
+use crate::json::{look, put};
 use crate::refusal::{Outcome, Refusal};
 use crate::tokens;
 
@@ -57,6 +58,7 @@ pub(crate) fn handle(call: &mut Call<'_>, deployment: Option<&str>) -> Outcome<R
     let logprobs = check::whole(&body, "logprobs", 0, 5)?;
     let echo = check::flag(&body, "echo")?.unwrap_or(false);
     call.begin(&ask)?;
+    call.allow(each.saturating_mul(prompts.len() as u64))?;
     let mut choices = Vec::new();
     for (at, prompt) in prompts.iter().enumerate() {
         let mut ask = ask.clone();
@@ -80,14 +82,15 @@ pub(crate) fn handle(call: &mut Call<'_>, deployment: Option<&str>) -> Outcome<R
         "system_fingerprint": FINGERPRINT,
     });
     if ask.stream {
-        let wants_usage = body["stream_options"]["include_usage"] == true && !call.orders.no_usage;
+        let wants_usage = *look(&body, &["stream_options", "include_usage"]) == true && !call.orders.no_usage;
         let script = stream(&head, &choices, logprobs, wants_usage.then_some(&usage), !call.orders.no_done);
         return Ok(Reply::Events(script));
     }
     let mut out = head;
-    out["choices"] = choices.iter().enumerate().map(|(index, choice)| choice.whole(index, logprobs)).collect();
+    let whole = choices.iter().enumerate().map(|(index, choice)| choice.whole(index, logprobs));
+    put(&mut out, "choices", whole.collect::<Vec<_>>());
     if !call.orders.no_usage {
-        out["usage"] = usage;
+        put(&mut out, "usage", usage);
     }
     Ok(Reply::timed(&out, output))
 }
@@ -134,9 +137,9 @@ fn stream(head: &Value, choices: &[Choice], top: Option<i64>, usage: Option<&Val
     let mut script = Script::new(Format::Chat, 4096);
     let mut chunk = |choices: Value, tokens: u64, this: Option<&Value>| {
         let mut event = head.clone();
-        event["choices"] = choices;
+        put(&mut event, "choices", choices);
         if usage.is_some() {
-            event["usage"] = this.cloned().unwrap_or(Value::Null);
+            put(&mut event, "usage", this.cloned().unwrap_or(Value::Null));
         }
         script.event(None, &event, tokens);
     };

@@ -7,6 +7,7 @@ use sluicegate_vocabulary::Format;
 
 use super::check;
 use crate::call::{Call, Reply, Script, unix_now};
+use crate::json::put;
 use crate::picture;
 use crate::refusal::Outcome;
 use crate::seed::Digest;
@@ -69,7 +70,7 @@ pub(crate) fn handle(call: &mut Call<'_>, deployment: Option<&str>) -> Outcome<R
                 "type": name, "b64_json": drawn(number), "created_at": unix_now(), "size": size, "quality": "high",
                 "background": "opaque", "output_format": "png",
             });
-            event[more.0] = more.1;
+            put(&mut event, more.0, more.1);
             script.event(Some(name), &event, 0);
         };
         for number in 0..partial {

@@ -11,6 +11,7 @@ use super::{check, input};
 use crate::answer::{Answer, Finish};
 use crate::ask::Ask;
 use crate::call::{Call, Reply, unix_now};
+use crate::json::{look, put};
 use crate::refusal::{Outcome, Refusal};
 use crate::seed;
 
@@ -58,16 +59,16 @@ pub(crate) fn handle(call: &mut Call<'_>) -> Outcome<Reply> {
     let body = call.parse()?;
     let items = items(call, &body)?;
     let ask = read(call, &body, &items)?;
-    if body["background"] == true {
+    if *look(&body, &["background"]) == true {
         return Err(check::invalid("background", "Background responses are not simulated."));
     }
     call.begin(&ask)?;
     let answer = call.answer(&ask, 0);
     let response = response(call, &body, &ask, &answer);
-    if body["store"] != false {
-        let id = response["id"].as_str().unwrap_or_default().to_owned();
+    if *look(&body, &["store"]) != false {
+        let id = look(&response, &["id"]).as_str().unwrap_or_default().to_owned();
         let mut all = items.clone();
-        all.extend(response["output"].as_array().cloned().unwrap_or_default());
+        all.extend(look(&response, &["output"]).as_array().cloned().unwrap_or_default());
         call.shared.responses.lock().put(id, Kept { response: response.clone(), items: all });
     }
     Ok(if ask.stream {
@@ -130,15 +131,11 @@ fn read<'v>(call: &Call<'_>, body: &'v Value, items: &'v [Value]) -> Outcome<Ask
     conversation(&mut ask, items, call)?;
     for (at, tool) in body.get("tools").and_then(Value::as_array).into_iter().flatten().enumerate() {
         let param = format!("tools[{at}]");
-        match tool["type"].as_str().ok_or_else(|| check::missing(&format!("{param}.type")))? {
-            kind @ ("function" | "custom") => input::tool(&mut ask, tool, &param, kind == "custom")?,
-            // Tools that run at OpenAI are accepted; the simulator has none and never uses them.
-            _ => {}
+        let kind = tool["type"].as_str().ok_or_else(|| check::missing(&format!("{param}.type")))?;
+        // Tools that run at OpenAI are accepted; the simulator has none and never uses them.
+        if matches!(kind, "function" | "custom") {
+            input::tool(&mut ask, tool, &param, kind == "custom")?;
         }
-    }
-    let only_hosted = ask.tools.is_empty() && body.get("tools").is_some();
-    if !only_hosted {
-        input::choice(&mut ask, body, false)?;
     }
     input::output(&mut ask, body.get("text").and_then(|text| text.get("format")), "text.format", false)?;
     for (param, least, most) in [("temperature", 0.0, 2.0), ("top_p", 0.0, 1.0)] {
@@ -305,14 +302,14 @@ fn response(call: &Call<'_>, body: &Value, ask: &Ask<'_>, answer: &Answer) -> Va
     let echo = |name: &str, usual: Value| body.get(name).filter(|value| !value.is_null()).cloned().unwrap_or(usual);
     let mut text = echo("text", json!({}));
     if text.get("format").is_none_or(Value::is_null) {
-        text["format"] = json!({ "type": "text" });
+        put(&mut text, "format", json!({ "type": "text" }));
     }
     if text.get("verbosity").is_none_or(Value::is_null) {
-        text["verbosity"] = json!("medium");
+        put(&mut text, "verbosity", "medium");
     }
     let mut reasoning = json!({ "effort": null, "summary": null });
     for name in ["effort", "summary"] {
-        reasoning[name] = body["reasoning"][name].clone();
+        put(&mut reasoning, name, look(body, &["reasoning", name]).clone());
     }
     let mut response = json!({
         "id": call.id("resp_", 48, 0),
@@ -344,7 +341,7 @@ fn response(call: &Call<'_>, body: &Value, ask: &Ask<'_>, answer: &Answer) -> Va
         "truncation": echo("truncation", json!("disabled")),
         "user": body["user"],
     });
-    response["usage"] = if call.orders.no_usage {
+    let usage = if call.orders.no_usage {
         Value::Null
     } else {
         json!({
@@ -355,6 +352,7 @@ fn response(call: &Call<'_>, body: &Value, ask: &Ask<'_>, answer: &Answer) -> Va
             "total_tokens": ask.input_tokens + answer.output_tokens,
         })
     };
+    put(&mut response, "usage", usage);
     response
 }
 
@@ -362,7 +360,7 @@ fn output_items(call: &Call<'_>, body: &Value, answer: &Answer, cut: bool) -> Ve
     let mut items = Vec::new();
     let status = if cut { "incomplete" } else { "completed" };
     if let Some(thinking) = &answer.thinking {
-        let shown = body["reasoning"]["summary"].is_string();
+        let shown = look(body, &["reasoning", "summary"]).is_string();
         let summary = if shown { json!([{ "type": "summary_text", "text": thinking }]) } else { json!([]) };
         let mut item = json!({ "id": call.id("rs_", 48, 1), "type": "reasoning", "summary": summary });
         let included =
@@ -370,7 +368,7 @@ fn output_items(call: &Call<'_>, body: &Value, answer: &Answer, cut: bool) -> Ve
         if included {
             let nonce = call.id("", 24, 2);
             let seal = seed::seal(call.shared.options.seed, &["reasoning", &nonce]);
-            item["encrypted_content"] = json!(format!("{nonce}.{seal}"));
+            put(&mut item, "encrypted_content", format!("{nonce}.{seal}"));
         }
         items.push(item);
     }
@@ -395,7 +393,7 @@ fn output_items(call: &Call<'_>, body: &Value, answer: &Answer, cut: bool) -> Ve
             "id": call.id(prefix, 48, number), "type": kind, "status": status,
             "call_id": call.id("call_", 24, number + 1), "name": tool.name,
         });
-        item[field] = json!(tool.text);
+        put(&mut item, field, tool.text.as_str());
         items.push(item);
     }
     items

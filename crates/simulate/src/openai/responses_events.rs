@@ -8,6 +8,7 @@ use sluicegate_vocabulary::Format;
 
 use crate::answer::Answer;
 use crate::call::{Call, Script};
+use crate::json::put;
 use crate::tokens;
 
 /// The events of `response`.
@@ -15,22 +16,22 @@ pub(super) fn stream(call: &Call<'_>, response: &Value, answer: &Answer) -> Scri
     let capacity = 4096 + 200 * answer.output_tokens as usize;
     let mut events = Events { script: Script::new(Format::Responses, capacity), number: 0 };
     let mut begun = response.clone();
-    begun["status"] = json!("in_progress");
-    begun["output"] = json!([]);
-    begun["usage"] = Value::Null;
-    begun["incomplete_details"] = Value::Null;
+    put(&mut begun, "status", json!("in_progress"));
+    put(&mut begun, "output", json!([]));
+    put(&mut begun, "usage", Value::Null);
+    put(&mut begun, "incomplete_details", Value::Null);
     events.add("response.created", json!({ "response": begun }), 0);
     events.add("response.in_progress", json!({ "response": begun }), 0);
     for (index, item) in response["output"].as_array().into_iter().flatten().enumerate() {
         let mut added = item.clone();
         if item["type"] != "reasoning" {
-            added["status"] = json!("in_progress");
+            put(&mut added, "status", json!("in_progress"));
         }
         for (field, empty) in
             [("content", json!([])), ("summary", json!([])), ("arguments", json!("")), ("input", json!(""))]
         {
             if added.get(field).is_some() {
-                added[field] = empty;
+                put(&mut added, field, empty);
             }
         }
         let hidden = match item["type"].as_str() {
@@ -104,7 +105,7 @@ impl Events {
         let (kind, field) =
             if part["type"] == "refusal" { ("response.refusal", "refusal") } else { ("response.output_text", "text") };
         let mut empty = part.clone();
-        empty[field] = json!("");
+        put(&mut empty, field, json!(""));
         self.add("response.content_part.added", with(place, &[("part", empty)]), 0);
         let text = part[field].as_str().unwrap_or_default();
         let logprobs = [("logprobs", json!([]))];
@@ -127,7 +128,7 @@ impl Events {
 fn with(place: &Value, more: &[(&str, Value)]) -> Value {
     let mut out = place.clone();
     for (name, value) in more {
-        out[*name] = value.clone();
+        put(&mut out, name, value.clone());
     }
     out
 }

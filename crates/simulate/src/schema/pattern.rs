@@ -12,6 +12,9 @@ use fastrand::Rng;
 /// Repetitions written at most.
 const MOST: usize = 1_000;
 
+/// Bytes written at most.
+const LONGEST: usize = 4_096;
+
 /// Groups may nest so deep.
 const DEEPEST: usize = 16;
 
@@ -59,6 +62,9 @@ fn sequence(input: &mut Input<'_>, rng: &mut Rng, depth: usize) -> Option<String
             literal => Atom::Text(literal.to_string()),
         };
         for _ in 0..least(input)? {
+            if out.len() > LONGEST {
+                return None;
+            }
             match &atom {
                 Atom::Text(text) => out.push_str(text),
                 Atom::Class(ranges) => out.push(draw(ranges, rng)?),
