@@ -9,10 +9,12 @@
 //! token costs exactly as much as `n` tokens at once, what is taken can be given back without a remainder, and the rate
 //! errs by less than a ten-thousandth below its setting up to a hundred million tokens a minute.
 //!
-//! **Promises.** Over any stretch of time at most the capacity and what was refilled in that stretch is taken, refunds
-//! deducted; with stepwise refill, one step's tokens more. A call larger than the whole bucket is admitted when the
-//! bucket is full and leaves it in debt; otherwise such a call could never be admitted at all. What was used beyond a
-//! reservation is charged whatever the level says. A refund never lifts the level over the capacity.
+//! **Promises.** Over any stretch of time, what is taken less what is given back is at most the capacity and what was
+//! refilled in that stretch; with stepwise refill, one step's tokens more. (What is given back may have been taken
+//! before the stretch: one number cannot tell whether the refill had made up for it already, and a full bucket between
+//! the two would have lost it.) A call larger than the whole bucket is admitted when the bucket is full and leaves it
+//! in debt; otherwise such a call could never be admitted at all. What was used beyond a reservation is charged
+//! whatever the level says. A refund never lifts the level over the capacity.
 
 use crate::meter::{Closed, Gauge, Level, Refused, Shortfall};
 use crate::time::{Nanos, nanos};

@@ -270,8 +270,7 @@ impl Limit {
         }
     }
 
-    /// Gives back `amount` of what was taken at `at`. Never lifts the level beyond what it would be had `amount` not
-    /// been taken, nor beyond the capacity.
+    /// Gives back `amount` of what was taken at `at`, as far as it still counts.
     #[inline]
     pub(crate) fn refund(&self, at: Nanos, amount: u64) {
         self.at_newest(|meter| meter.refund(at, amount));

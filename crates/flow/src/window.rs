@@ -42,9 +42,9 @@ pub(crate) struct Ring {
     width: u64,
     /// The running sub-bucket.
     head: u64,
-    /// Charges made before this sub-bucket are not recognisable here: the ring began, or went on from another meter's
-    /// mere total, in this one.
-    since: u64,
+    /// Charges made before this time are not recognisable here: the ring began then, perhaps with the mere total of
+    /// another meter.
+    since: Nanos,
 }
 
 impl SlidingWindow {
@@ -53,12 +53,16 @@ impl SlidingWindow {
         Self { limit, ring: Mutex::new(Some(Ring::new(window, Nanos::ZERO, 0))) }
     }
 
-    /// A window that goes on from a predecessor's level: sub-bucket by sub-bucket if the length is the same, else with
-    /// all that is in use in the running one.
+    /// A window that goes on from a predecessor's level: sub-bucket by sub-bucket if that was a window as long, else
+    /// with all that is in use in the running one. After a bucket no more is left than the bucket had left.
     pub(crate) fn resume(limit: u64, window: Duration, now: Nanos, level: Level) -> Self {
         let ring = match level.ring {
             Some(ring) if ring.width == width_of(window) => ring,
-            _ => Ring::new(window, now, level.used),
+            Some(_) => Ring::new(window, now, level.used),
+            None => {
+                let missing = u64::try_from(i128::from(limit) - level.left).unwrap_or(0);
+                Ring::new(window, now, level.used.max(missing))
+            }
         };
         Self { limit, ring: Mutex::new(Some(ring)) }
     }
@@ -119,7 +123,7 @@ impl Ring {
     fn new(window: Duration, now: Nanos, used: u64) -> Self {
         let width = width_of(window);
         let head = now.0 / width;
-        let mut ring = Self { slots: [0; SLOTS], sum: 0, width, head, since: head };
+        let mut ring = Self { slots: [0; SLOTS], sum: 0, width, head, since: now };
         ring.add(head, used);
         ring
     }
@@ -176,7 +180,7 @@ impl Ring {
     /// The sub-bucket of a charge made at `at`, if it still counts.
     fn living(&self, at: Nanos) -> Option<u64> {
         let index = at.0 / self.width;
-        (index >= self.since && index <= self.head && self.head - index <= PARTS).then_some(index)
+        (at >= self.since && index <= self.head && self.head - index <= PARTS).then_some(index)
     }
 
     fn left(&self, limit: u64) -> u64 {
