@@ -7,7 +7,7 @@ from conftest import MOCK_KEY
 from speakers import Result, Tool
 
 FORMATS = ["chat", "responses", "messages", "generate"]
-UPSTREAMS = {"openai": "gpt-4.1", "compat": "gpt-4.1", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
+UPSTREAMS = {"openai": "gpt-4.1", "compat": "gpt-4.1", "anthropic": "claude-haiku-4-5", "gemini": "gemini-2.5-flash"}
 COLOURS = "red, green and blue, in this order and no other"
 WEATHER = Tool(
     "get_weather", "The weather in a city",

@@ -21,7 +21,7 @@ const PROVIDERS = {
   'openai-compatible': ['gpt-4.1-mini', (url) => createOpenAICompatible({
     name: 'compat', baseURL: `${url}/v1`, apiKey: 'unused', includeUsage: true, supportsStructuredOutputs: true,
   })],
-  anthropic: ['claude-sonnet-4-5', (url) => createAnthropic({ baseURL: `${url}/v1`, apiKey: 'unused' })],
+  anthropic: ['claude-haiku-4-5', (url) => createAnthropic({ baseURL: `${url}/v1`, apiKey: 'unused' })],
   google: ['gemini-2.5-flash', (url) => createGoogleGenerativeAI({ baseURL: `${url}/v1beta`, apiKey: 'unused' })],
 };
 

@@ -23,7 +23,7 @@ for (const upstream of ALL) {
   describe(`anthropic at ${upstream}`, () => {
     let anthropic, model;
     before(() => {
-      const place = reach(at, upstream, 'claude-sonnet-4-5');
+      const place = reach(at, upstream, 'claude-haiku-4-5');
       [anthropic, model] = [client(place.url), place.model];
     });
 

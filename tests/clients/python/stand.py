@@ -119,7 +119,7 @@ UPSTREAMS = {
     "azure": "gpt-4.1",
     "deepseek": "deepseek-chat",
     "compat": "qwen3-8b",
-    "anthropic": "claude-sonnet-4-5",
+    "anthropic": "claude-haiku-4-5",
     "gemini": "gemini-2.5-flash",
 }
 

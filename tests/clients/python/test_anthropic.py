@@ -34,7 +34,7 @@ def direct(simulator_url):
 @pytest.fixture(params=["direct", *stand.UPSTREAMS])
 def at(request):
     if request.param == "direct":
-        return request.getfixturevalue("direct"), "claude-sonnet-4-5"
+        return request.getfixturevalue("direct"), "claude-haiku-4-5"
     return request.getfixturevalue("client"), f"via-{request.param}"
 
 
@@ -125,15 +125,15 @@ def test_documents_reach_those_who_can_read_them(client):
 @pytest.mark.parametrize("upstream", ["direct", "anthropic", "gemini"])
 def test_tokens_are_counted(request, upstream):
     asked = request.getfixturevalue("direct" if upstream == "direct" else "client")
-    model = "claude-sonnet-4-5" if upstream == "direct" else f"via-{upstream}"
+    model = "claude-haiku-4-5" if upstream == "direct" else f"via-{upstream}"
     short = asked.messages.count_tokens(model=model, messages=HELLO)
     long = asked.messages.count_tokens(model=model, messages=[{"role": "user", "content": "word " * 500}])
     assert 0 < short.input_tokens < long.input_tokens
 
 
 def test_the_count_is_what_the_answer_bills(direct):
-    counted = direct.messages.count_tokens(model="claude-sonnet-4-5", messages=HELLO)
-    billed = direct.messages.create(model="claude-sonnet-4-5", messages=HELLO, max_tokens=50)
+    counted = direct.messages.count_tokens(model="claude-haiku-4-5", messages=HELLO)
+    billed = direct.messages.create(model="claude-haiku-4-5", messages=HELLO, max_tokens=50)
     assert counted.input_tokens == billed.usage.input_tokens
 
 
