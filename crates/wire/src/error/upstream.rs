@@ -46,28 +46,31 @@ pub struct UpstreamError {
 }
 
 impl UpstreamError {
-    /// The fault to tell a client. `provider` is the provider's configured name.
+    /// The fault to tell a client. `provider` is the provider's configured name; it may be empty.
     ///
     /// Faults of the client's making keep the provider's words, code and field. What is between the operator and the
     /// provider (keys, bills) is told as that and no more.
     #[must_use]
     pub fn into_fault(self, provider: &str) -> Fault {
+        let provider = if provider.is_empty() { "The provider".into() } else { format!("The provider {provider}") };
         let message = match self.kind {
-            FaultKind::UpstreamAuth => format!(
-                "The provider {provider} refused the relay's own credential or its bill; only the operator can mend that."
-            ),
+            FaultKind::UpstreamAuth => {
+                format!("{provider} refused the relay's own credential or its bill; only the operator can mend that.")
+            }
             _ if self.message.is_empty() => {
-                format!("The provider {provider} answered with an error and gave no reason.")
+                format!("{provider} answered with an error and gave no reason.")
             }
             _ => self.message,
         };
-        // The codes of these kinds are ours: clients decide by them, and a provider's own would say something else.
-        let ours = matches!(self.kind, FaultKind::UpstreamAuth | FaultKind::UpstreamUnreachable);
+        // Of the codes only those about the request help a client; for the rest it decides by its own dialect's. And
+        // Gemini's status words are no codes of anyone else.
+        let about_the_request =
+            |code: &String| self.kind == FaultKind::BadRequest && code.bytes().any(|byte| byte.is_ascii_lowercase());
         Fault {
             kind: self.kind,
             message: message.into(),
             param: self.param.map(Cow::Owned),
-            code: self.code.filter(|_| !ours).map(Cow::Owned),
+            code: self.code.filter(about_the_request).map(Cow::Owned),
             retry_after_ms: self.retry_after_ms,
             refused_by: None,
         }
