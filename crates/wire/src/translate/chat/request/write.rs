@@ -151,6 +151,7 @@ pub fn write(prompt: &Prompt, target: &Target<'_>, notes: &mut Notes) -> Result<
     let mut body = Body { model: target.model, ..Body::default() };
     body.messages = messages(prompt, quirks, notes)?;
     max_tokens(prompt, quirks, &mut body, notes)?;
+    reasoning(prompt, quirks, &mut body, notes)?;
     sampling(prompt, quirks, &mut body, notes)?;
     if prompt.stop.len() > MAX_STOPS {
         notes.refuse(Field::Stop, format!("the chosen provider takes at most {MAX_STOPS} stop strings"))?;
@@ -160,8 +161,7 @@ pub fn write(prompt: &Prompt, target: &Target<'_>, notes: &mut Notes) -> Result<
     body.logprobs = prompt.logprobs.map(|_| true);
     body.top_logprobs = prompt.logprobs.filter(|n| *n > 0);
     body.response_format = response_format(prompt, quirks, notes)?;
-    tools(prompt, &mut body);
-    reasoning(prompt, quirks, &mut body, notes)?;
+    tools(prompt, quirks, &mut body, notes)?;
     body.verbosity = prompt.verbosity.as_deref();
     if matches!(prompt.source, Some(Format::Chat | Format::Responses)) {
         body.service_tier = prompt.service_tier.as_deref();
@@ -192,7 +192,8 @@ fn sampling<'a>(prompt: &'a Prompt, quirks: &Quirks, body: &mut Body<'a>, notes:
         notes.drop(Field::TopK)?;
     }
     body.seed = sampling.seed;
-    if !quirks.sampling_params {
+    // A model that reasons samples as it likes; told not to reason, it takes orders.
+    if !quirks.sampling_params && body.reasoning_effort != Some("none") {
         for (sent, field) in [
             // 1 is what such a model does anyway.
             (sampling.temperature.is_some_and(|t| t != 1.0), Field::Temperature),
@@ -246,7 +247,7 @@ fn response_format<'a>(
     })
 }
 
-fn tools<'a>(prompt: &'a Prompt, body: &mut Body<'a>) {
+fn tools<'a>(prompt: &'a Prompt, quirks: &Quirks, body: &mut Body<'a>, notes: &mut Notes) -> Result<(), Fault> {
     let entry = |tool: &'a Tool| ToolEntry {
         r#type: "function",
         function: FunctionEntry {
@@ -258,6 +259,19 @@ fn tools<'a>(prompt: &'a Prompt, body: &mut Body<'a>) {
     };
     body.tools = prompt.tools.iter().map(entry).collect();
     let named = |name: &String| json!({"type": "function", "function": {"name": name}});
+    let forced = matches!(
+        prompt.tool_choice,
+        Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. })
+    );
+    if forced && !quirks.forced_tool_choice {
+        notes.refuse(
+            Field::ToolChoice,
+            "the chosen model decides by itself whether it uses a tool; ask for `auto`, or choose a model that can be \
+             forced",
+        )?;
+        body.tool_choice = Some(json!("auto"));
+        return Ok(());
+    }
     body.tool_choice = prompt.tool_choice.as_ref().map(|choice| match choice {
         ToolChoice::Auto => json!("auto"),
         ToolChoice::None => json!("none"),
@@ -271,6 +285,7 @@ fn tools<'a>(prompt: &'a Prompt, body: &mut Body<'a>) {
     });
     // True is the default, and servers without the switch refuse it.
     body.parallel_tool_calls = prompt.parallel_tool_calls.filter(|parallel| !parallel && !prompt.tools.is_empty());
+    Ok(())
 }
 
 fn reasoning<'a>(prompt: &'a Prompt, quirks: &'a Quirks, body: &mut Body<'a>, notes: &mut Notes) -> Result<(), Fault> {
