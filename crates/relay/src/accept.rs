@@ -72,9 +72,9 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
     ["authorization", "x-api-key", "x-goog-api-key", "api-key", "content-length"].into_iter().find_map(|name| {
         let mut values = parts.headers.get_all(name).iter();
         values.next()?;
-        values.next().map(|_| {
-            Fault::new(FaultKind::BadRequest, format!("The header {name} is given twice; send it once."))
-        })
+        values
+            .next()
+            .map(|_| Fault::new(FaultKind::BadRequest, format!("The header {name} is given twice; send it once.")))
     })
 }
 

@@ -12,14 +12,15 @@ use crate::snapshot::Candidate;
 use crate::stream::{Passage, Streaming};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use sluicegate_upstream::{Inflate, ResponseBody, Stage, UpstreamError};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
+use sluicegate_wire::translate::{Context, StreamTranslator};
 use sluicegate_wire::{embeddings, translate, usage};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The largest answer that is read whole, in bytes.
 const MAX_ANSWER: usize = 256 << 20;
@@ -97,7 +98,8 @@ pub(crate) async fn attempt(
 }
 
 fn stopping() -> Failure {
-    let fault = Fault::new(FaultKind::Overloaded, "The relay is shutting down; send the request again.").retry_after_ms(1000);
+    let fault =
+        Fault::new(FaultKind::Overloaded, "The relay is shutting down; send the request again.").retry_after_ms(1000);
     Failure { fault, result: AttemptResult::Cancelled, status: 0 }
 }
 
@@ -147,7 +149,9 @@ async fn exchange(
     let (head, body) = response.into_parts();
     let inflate = match inflate_for(&head.headers) {
         Ok(inflate) => inflate,
-        Err(encoding) => return Err(broken(candidate, head.status.as_u16(), &format!("answered in {encoding}, which is not read"))),
+        Err(encoding) => {
+            return Err(broken(candidate, head.status.as_u16(), &format!("answered in {encoding}, which is not read")));
+        }
     };
     if matches!(way, Way::Passthrough) {
         let streaming = Streaming::new(body, None, Passage::Raw, request, candidate, id, worker);
@@ -157,10 +161,9 @@ async fn exchange(
     if !head.status.is_success() {
         return refused(request, candidate, &way, head.status, &head.headers, body, inflate).await;
     }
-    let is_stream = head
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream")));
+    let is_stream = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+    });
     if request.stream && is_stream {
         let passage = Passage::of(way, request.endpoint);
         let mut streaming = Streaming::new(body, inflate, passage, request, candidate, id, worker);
@@ -171,8 +174,9 @@ async fn exchange(
         let headers = headers::to_client(&head.headers);
         return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming) });
     }
-    let whole = collect(body, inflate, MAX_ANSWER).await.map_err(|what| broken(candidate, head.status.as_u16(), what))?;
-    answered(request, candidate, way, head.status, &head.headers, whole)
+    let whole =
+        collect(body, inflate, MAX_ANSWER).await.map_err(|what| broken(candidate, head.status.as_u16(), what))?;
+    answered(request, candidate, way, head.status, &head.headers, whole, id)
 }
 
 fn inflate_for(headers: &HeaderMap) -> Result<Option<Inflate>, String> {
@@ -194,6 +198,7 @@ fn answered(
     status: StatusCode,
     headers: &HeaderMap,
     body: Bytes,
+    id: &CallId,
 ) -> Result<Answered, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
@@ -204,30 +209,49 @@ fn answered(
         return Err(Failure { result: attempt_result(fault.kind), fault, status: status.as_u16() });
     }
     let mut out = headers::to_client(headers);
+    let broken = |fault| Failure { fault, result: AttemptResult::Broken, status: status.as_u16() };
+    if request.stream
+        && let Some(context) = streamed_context(request, candidate, &way, id)
+    {
+        let (body, used) = as_stream(&body, context).map_err(broken)?;
+        out.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        return Ok(Answered::Whole { status, headers: out, body, usage: used, error: None });
+    }
     let (body, used) = match way {
         Way::Same { .. } | Way::Passthrough => {
             let used = usage::from_body(request.endpoint, &body);
             (body, used)
         }
         Way::Translated(context) => {
-            let inbound = translate::response(&body, &context).map_err(|fault| Failure {
-                fault,
-                result: AttemptResult::Broken,
-                status: status.as_u16(),
-            })?;
-            out.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+            let inbound = translate::response(&body, &context).map_err(broken)?;
+            out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             (Bytes::from(inbound.body), inbound.usage)
         }
         Way::Embeddings(context) => {
-            let (body, used) = embeddings::response(&body, &context).map_err(|fault| Failure {
-                fault,
-                result: AttemptResult::Broken,
-                status: status.as_u16(),
-            })?;
+            let (body, used) = embeddings::response(&body, &context).map_err(broken)?;
             (Bytes::from(body), used)
         }
     };
     Ok(Answered::Whole { status, headers: out, body, usage: used, error: None })
+}
+
+/// What it takes to make a stream of a whole answer, for a provider that was asked for a stream and did not send one;
+/// `None` for endpoints without a conversational format.
+fn streamed_context(request: &Request, candidate: &Candidate, way: &Way, id: &CallId) -> Option<Context> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if let Way::Translated(context) = way {
+        return Some(Context::clone(context));
+    }
+    let format = request.endpoint.format()?;
+    Some(Context::unchanged(format, &candidate.model, request.head.include_usage, now_s, id.as_str()))
+}
+
+fn as_stream(body: &[u8], context: Context) -> Result<(Bytes, Option<Usage>), Fault> {
+    let mut translator = StreamTranslator::new(context);
+    let mut out = Vec::new();
+    translator.push_body(body, &mut out)?;
+    translator.finish(&mut out);
+    Ok((out.into(), translator.usage()))
 }
 
 /// Whether a 200 is an error in disguise. `"error": null` is none, and a Responses object has one of its own meaning.
@@ -238,7 +262,8 @@ fn holds_error(body: &[u8]) -> bool {
         error: Option<&'a serde_json::value::RawValue>,
     }
     memchr::memmem::find(body, b"\"error\"").is_some()
-        && serde_json::from_slice::<Probe<'_>>(body).is_ok_and(|probe| probe.error.is_some_and(|error| error.get() != "null"))
+        && serde_json::from_slice::<Probe<'_>>(body)
+            .is_ok_and(|probe| probe.error.is_some_and(|error| error.get() != "null"))
 }
 
 /// An answer that is an error.

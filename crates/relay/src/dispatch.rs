@@ -97,7 +97,8 @@ fn wait(failure: &Failure, tries: u32, candidate: &Candidate, deadline: Option<I
     if !may_help || tries >= candidate.provider.max_retries {
         return None;
     }
-    let backoff = FIRST_BACKOFF.saturating_mul(1 << tries.min(8)).min(LONGEST_BACKOFF).mul_f64(0.5 + fastrand::f64() / 2.0);
+    let backoff =
+        FIRST_BACKOFF.saturating_mul(1 << tries.min(8)).min(LONGEST_BACKOFF).mul_f64(0.5 + fastrand::f64() / 2.0);
     let asked = failure.fault.retry_after_ms.map_or(Duration::ZERO, Duration::from_millis);
     let pause = backoff.max(asked);
     let in_time = deadline.is_none_or(|deadline| Instant::now() + pause < deadline);

@@ -40,7 +40,13 @@ fn stays_here(name: &HeaderName) -> bool {
         Some(b'x') => {
             matches!(
                 name,
-                "x-api-key" | "x-goog-api-key" | "x-request-id" | "x-real-ip" | "x-priority" | "x-deadline-ms" | "x-provider"
+                "x-api-key"
+                    | "x-goog-api-key"
+                    | "x-request-id"
+                    | "x-real-ip"
+                    | "x-priority"
+                    | "x-deadline-ms"
+                    | "x-provider"
             ) || ["x-forwarded-", "x-stainless-", "x-sluicegate-"].iter().any(|prefix| name.starts_with(prefix))
         }
         Some(b'a') => name == "api-key",
@@ -56,7 +62,8 @@ fn stays_here(name: &HeaderName) -> bool {
 /// The provider's headers that go on to the client.
 pub(crate) fn to_client(provider: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(12);
-    for name in [CONTENT_TYPE, HeaderName::from_static("openai-processing-ms"), HeaderName::from_static("openai-version")]
+    for name in
+        [CONTENT_TYPE, HeaderName::from_static("openai-processing-ms"), HeaderName::from_static("openai-version")]
     {
         if let Some(value) = provider.get(&name) {
             out.insert(name, value.clone());

@@ -163,15 +163,13 @@ impl Metrics {
             return;
         }
         for attempt in &receipt.attempts {
-            let labels =
-                AttemptLabels { provider: Arc::clone(&attempt.provider), result: attempt.result.as_str() };
+            let labels = AttemptLabels { provider: Arc::clone(&attempt.provider), result: attempt.result.as_str() };
             self.attempts.get_or_create(&labels).inc();
         }
     }
 
     fn count_unrouted(&self, receipt: &Receipt, endpoint: Endpoint) {
-        let labels =
-            CallLabels { endpoint: endpoint.path(), model: "other".into(), outcome: receipt.end.as_str() };
+        let labels = CallLabels { endpoint: endpoint.path(), model: "other".into(), outcome: receipt.end.as_str() };
         self.calls.get_or_create(&labels).inc();
     }
 
@@ -209,8 +207,7 @@ impl Metrics {
 
     fn endpoint_handles(&self, endpoint: Endpoint, model: &Arc<str>) -> EndpointHandles {
         let outcome = |end: EndReason| {
-            let labels =
-                CallLabels { endpoint: endpoint.path(), model: Arc::clone(model), outcome: end.as_str() };
+            let labels = CallLabels { endpoint: endpoint.path(), model: Arc::clone(model), outcome: end.as_str() };
             self.calls.get_or_create(&labels).clone()
         };
         let labels = ModelLabels { endpoint: endpoint.path(), model: Arc::clone(model) };

@@ -30,8 +30,11 @@ pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> R
         PathTarget::Model(id) => {
             let id = id.strip_prefix("models/").unwrap_or(id);
             let entry = entries.iter().find(|entry| entry.id == id).ok_or_else(|| {
-                Fault::new(FaultKind::UnknownModel, format!("No model is called {id:?} here; GET /v1/models lists what there is."))
-                    .param("model")
+                Fault::new(
+                    FaultKind::UnknownModel,
+                    format!("No model is called {id:?} here; GET /v1/models lists what there is."),
+                )
+                .param("model")
             })?;
             one(entry, dialect)
         }

@@ -64,7 +64,7 @@ pub(crate) fn prepare(
         let body = match request.target {
             PathTarget::None => {
                 let spliced = splice::model(&request.body, &request.head, &candidate.model, hide_usage);
-                RequestBody::new(spliced)
+                RequestBody::new(spliced.into_slices())
             }
             _ => RequestBody::from(request.body.clone()),
         };
@@ -141,7 +141,11 @@ fn passthrough(request: &Request, candidate: &Candidate, rest: &str) -> Result<P
     let headers = headers::to_provider(&request.parts.headers);
     let body = RequestBody::from(request.body.clone());
     let method = request.parts.method.clone();
-    Ok(Prepared { request: assemble(candidate, method, path, headers, body), way: Way::Passthrough, dropped: Vec::new() })
+    Ok(Prepared {
+        request: assemble(candidate, method, path, headers, body),
+        way: Way::Passthrough,
+        dropped: Vec::new(),
+    })
 }
 
 /// The query without the client's key in it.

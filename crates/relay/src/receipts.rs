@@ -14,7 +14,7 @@ const CAPACITY: usize = 16_384;
 
 /// One worker's receipts.
 #[derive(Debug)]
-pub struct Receipts {
+pub(crate) struct Receipts {
     kept: Mutex<Vec<Receipt>>,
     dropped: Counter,
     enabled: bool,
@@ -39,7 +39,7 @@ impl Receipts {
     }
 
     /// Takes everything there is, in the order it came.
-    pub fn take(&self) -> Vec<Receipt> {
+    pub(crate) fn take(&self) -> Vec<Receipt> {
         std::mem::take(&mut *self.kept.lock())
     }
 }

@@ -9,9 +9,7 @@ use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Candidate, Route, Snapshot};
 use http::HeaderMap;
-use sluicegate_vocabulary::{
-    AttemptRecord, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Receipt, Usage,
-};
+use sluicegate_vocabulary::{AttemptRecord, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Receipt, Usage};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

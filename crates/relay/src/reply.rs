@@ -123,7 +123,7 @@ impl Body for ReplyBody {
         match &self.content {
             None => SizeHint::with_exact(0),
             Some(Content::Whole(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Some(Content::Stream(_)) => SizeHint::default(),
+            Some(Content::Stream(stream)) => stream.size_hint(),
         }
     }
 }

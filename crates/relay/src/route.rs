@@ -54,12 +54,11 @@ pub(crate) fn route(
 fn may_use(caller: &Caller, model: &str, route: &Route) -> Result<(), Fault> {
     let provider = route.targets.first().map_or("", |target| &*target.candidate.provider.name);
     match &caller.key {
-        Some(key) if !key.may_use(model, provider) => Err(Fault::new(
-            FaultKind::Forbidden,
-            format!("The key {} may not use the model {model}.", key.name),
-        )
-        .param("model")
-        .refused_by(format!("key:{}:models", key.name))),
+        Some(key) if !key.may_use(model, provider) => {
+            Err(Fault::new(FaultKind::Forbidden, format!("The key {} may not use the model {model}.", key.name))
+                .param("model")
+                .refused_by(format!("key:{}:models", key.name)))
+        }
         _ => Ok(()),
     }
 }

@@ -17,13 +17,12 @@ use crate::snapshot::{Candidate, Snapshot};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http_body::Body;
+use http_body::{Body, SizeHint};
 use sluicegate_upstream::{Inflate, ResponseBody};
 use sluicegate_vocabulary::{CallId, EndReason, Endpoint, Fault, FaultKind, Format, Usage};
-use sluicegate_wire::tap::{StreamEnd, Tap};
-use sluicegate_wire::translate::StreamTranslator;
 use sluicegate_wire::error;
-use smallvec::SmallVec;
+use sluicegate_wire::tap::{self, StreamEnd, Tap};
+use sluicegate_wire::translate::StreamTranslator;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -60,7 +59,9 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
         }
     };
     headers.insert("x-sluicegate-provider", candidate.provider.name_header.clone());
-    headers.insert("x-sluicegate-model", candidate.model_header.clone());
+    if !candidate.model.is_empty() {
+        headers.insert("x-sluicegate-model", candidate.model_header.clone());
+    }
     headers.insert("x-sluicegate-attempts", HeaderValue::from(attempts));
     headers.insert("x-sluicegate-config", snapshot.version_header.clone());
     if candidate.simulated {
@@ -174,6 +175,14 @@ impl Streaming {
         }
     }
 
+    /// What is known of its length: the provider's own word where the bytes pass unwatched.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match (&self.passage, &self.upstream) {
+            (Passage::Raw, Some(upstream)) if self.out.is_empty() && self.inflate.is_none() => upstream.size_hint(),
+            _ => SizeHint::default(),
+        }
+    }
+
     fn fault(&self, what: &str) -> Fault {
         Fault::new(FaultKind::UpstreamBroken, format!("The provider {} {what}.", self.provider))
     }
@@ -274,7 +283,7 @@ impl Streaming {
                 Ok(())
             }
             Passage::Same(tap) => {
-                let mut out: SmallVec<[Bytes; 2]> = SmallVec::new();
+                let mut out = tap::Out::new();
                 let fed = tap.feed(data, &mut out);
                 self.held += out.iter().map(Bytes::len).sum::<usize>();
                 self.out.extend(out);
@@ -297,15 +306,23 @@ impl Streaming {
 
     /// The provider closed the stream: was it complete?
     fn close(&mut self) {
-        let mut tail = Vec::new();
         let end = match &mut self.passage {
             Passage::Raw => StreamEnd::Complete,
-            Passage::Same(tap) => tap.finish(),
-            Passage::Translated(translator) => translator.finish(&mut tail),
+            Passage::Same(tap) => {
+                let mut tail = tap::Out::new();
+                let end = tap.finish(&mut tail);
+                self.out.extend(tail);
+                end
+            }
+            Passage::Translated(translator) => {
+                let mut tail = Vec::new();
+                let end = translator.finish(&mut tail);
+                if !tail.is_empty() {
+                    self.out.push_back(tail.into());
+                }
+                end
+            }
         };
-        if !tail.is_empty() {
-            self.out.push_back(tail.into());
-        }
         let broken = match end {
             StreamEnd::Complete => None,
             StreamEnd::Truncated => {
@@ -314,7 +331,8 @@ impl Streaming {
             StreamEnd::Failed => {
                 let told = match &self.passage {
                     Passage::Same(tap) => tap.error().cloned(),
-                    Passage::Translated(_) | Passage::Raw => None,
+                    Passage::Translated(translator) => translator.error().cloned(),
+                    Passage::Raw => None,
                 };
                 let fault = told.unwrap_or_else(|| self.fault("ended its stream with an error"));
                 Some((fault, EndReason::Truncated))
@@ -326,7 +344,9 @@ impl Streaming {
     fn end(&mut self, broken: Option<(Fault, EndReason)>) {
         self.upstream = None;
         self.finished = true;
-        if self.broken.is_none() {
+        // What happens to the connection after the closing mark is no fault of the answer.
+        let complete = matches!(&self.passage, Passage::Same(tap) if tap.closed());
+        if self.broken.is_none() && !complete {
             self.broken = broken;
         }
     }
@@ -336,7 +356,7 @@ impl Streaming {
         let event = match &mut self.passage {
             Passage::Raw => return Err(CutOff),
             // The provider's own error event has already gone by.
-            Passage::Same(tap) if tap.error().is_some() => return Ok(()),
+            Passage::Same(tap) if tap.error_told() => return Ok(()),
             Passage::Same(tap) => error::stream_event(fault, self.format, self.id.as_str(), tap.next_sequence()),
             Passage::Translated(translator) => {
                 let mut event = Vec::new();

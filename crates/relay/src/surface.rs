@@ -62,7 +62,8 @@ fn pattern(path: &str) -> Option<(Surface, &'static [Method])> {
         let target = PathTarget::Provider { name: decode(name)?, rest: rest.to_owned() };
         return Some((Surface::Endpoint(Endpoint::Passthrough, target), ANY));
     }
-    let below = ["/v1beta/models/", "/v1/models/", "/models/"].into_iter().find_map(|prefix| path.strip_prefix(prefix))?;
+    let below =
+        ["/v1beta/models/", "/v1/models/", "/models/"].into_iter().find_map(|prefix| path.strip_prefix(prefix))?;
     if let Some((model, verb)) = below.rsplit_once(':') {
         let endpoint = match verb {
             "generateContent" => Some(Endpoint::Generate),

@@ -115,7 +115,10 @@ async fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Response<R
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(method) = methods.first()
     {
-        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_str(method.as_str()).unwrap_or(HeaderValue::from_static("POST")));
+        response.headers_mut().insert(
+            http::header::ALLOW,
+            HeaderValue::from_str(method.as_str()).unwrap_or(HeaderValue::from_static("POST")),
+        );
     }
     if worker.shared.is_draining() && version == Version::HTTP_11 {
         response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
@@ -124,8 +127,7 @@ async fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Response<R
 }
 
 fn health(well: bool) -> Response<ReplyBody> {
-    let (status, text) =
-        if well { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") };
+    let (status, text) = if well { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") };
     let mut response = Response::new(ReplyBody::plain(text));
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

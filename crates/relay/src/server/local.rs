@@ -52,8 +52,6 @@ pub(crate) fn plain(fault: &Fault) -> Response<ReplyBody> {
     let rendered = error::render(fault, Dialect::OpenAi, "");
     let mut response = Response::new(ReplyBody::plain(rendered.body));
     *response.status_mut() = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response
 }

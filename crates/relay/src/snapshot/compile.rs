@@ -153,14 +153,16 @@ fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Res
         .headers
         .iter()
         .map(|(header, value)| {
-            let parsed = HeaderName::try_from(header.as_str()).ok().zip(HeaderValue::from_str(value.expose_secret()).ok());
+            let parsed =
+                HeaderName::try_from(header.as_str()).ok().zip(HeaderValue::from_str(value.expose_secret()).ok());
             parsed.ok_or_else(|| CompileError::Header { name: name.to_owned(), header: header.clone() })
         })
         .collect::<Result<_, _>>()?;
     let native: Vec<Endpoint> =
         Endpoint::ALL.into_iter().filter(|endpoint| configured.speaks_natively(*endpoint)).collect();
     let azure = configured.azure.as_ref();
-    let api_version = azure.filter(|azure| azure.style == AzureStyle::Deployments).and_then(|azure| azure.api_version.clone());
+    let api_version =
+        azure.filter(|azure| azure.style == AzureStyle::Deployments).and_then(|azure| azure.api_version.clone());
     Provider::new(ProviderSpec {
         name: name.into(),
         kind: kind(configured.kind),
@@ -192,7 +194,9 @@ fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<
     };
     let found = inputs.found.get(name).into_iter().flatten();
     let mut listed: BTreeMap<String, Listed> = found.map(|id| (id.clone(), from_book(id))).collect();
-    for model in &configured.models {
+    // What the provider itself lists is better than what the price book knows of it.
+    let known = if configured.models_bundled && !listed.is_empty() { &[][..] } else { &configured.models };
+    for model in known {
         let mut entry = from_book(&model.id);
         entry.context_window = model.context_window.or(entry.context_window);
         entry.max_output = model.max_output.or(entry.max_output);
@@ -204,10 +208,9 @@ fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<
 
 fn route(model: &Model, names: &Names, metrics: &Metrics) -> Result<Route, CompileError> {
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
-        names.candidate(&target.provider, &target.model).ok_or_else(|| CompileError::NoProvider {
-            model: model.name.clone(),
-            provider: target.provider.clone(),
-        })
+        names
+            .candidate(&target.provider, &target.model)
+            .ok_or_else(|| CompileError::NoProvider { model: model.name.clone(), provider: target.provider.clone() })
     };
     let targets = model
         .to

@@ -73,10 +73,9 @@ impl Limits {
 fn quota(rate: &Rate) -> Quota {
     let algorithm = match rate.shape {
         Shape::SlidingWindow => Algorithm::SlidingWindow,
-        Shape::TokenBucket { capacity, step } => Algorithm::TokenBucket {
-            capacity,
-            refill_step: step.map(|step| Duration::from_millis(step.millis())),
-        },
+        Shape::TokenBucket { capacity, step } => {
+            Algorithm::TokenBucket { capacity, refill_step: step.map(|step| Duration::from_millis(step.millis())) }
+        }
     };
     Quota { set: rate.per_minute, window: Duration::from_secs(60), algorithm }
 }

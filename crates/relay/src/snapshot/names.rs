@@ -54,16 +54,17 @@ impl Names {
         prices: &'static PriceBook,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let mut names = Self {
-            aliases: BTreeMap::new(),
-            homes: BTreeMap::new(),
-            by_id: HashMap::new(),
-            quirks,
-            prices,
-            metrics,
-        };
+        let mut names =
+            Self { aliases: BTreeMap::new(), homes: BTreeMap::new(), by_id: HashMap::new(), quirks, prices, metrics };
         for (provider, vendor, listed) in homes {
-            let bare = Arc::new(Candidate::new(&provider, "", None, names.quirks.for_model(provider.kind.as_str(), ""), None, &names.metrics));
+            let bare = Arc::new(Candidate::new(
+                &provider,
+                "",
+                None,
+                names.quirks.for_model(provider.kind.as_str(), ""),
+                None,
+                &names.metrics,
+            ));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
             names.homes.insert(provider.name.to_string(), Home { provider, vendor, listed, whole });
         }
@@ -160,7 +161,8 @@ impl Names {
         let names = self.aliases.keys().chain(listed).map(String::as_str);
         let hint = match nearest(name, names) {
             Some(near) => format!(" Did you mean {near:?}?"),
-            None => " GET /v1/models lists what there is; any model of a provider can be called as provider/model.".to_owned(),
+            None => " GET /v1/models lists what there is; any model of a provider can be called as provider/model."
+                .to_owned(),
         };
         let shown: String = name.chars().take(100).collect();
         Fault::new(FaultKind::UnknownModel, format!("No model is called {shown:?} here.{hint}")).param("model")
