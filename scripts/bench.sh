@@ -1,8 +1,23 @@
 #!/usr/bin/env bash
-# The relay beside nginx, both in front of the simulated provider, on this machine. Arguments go to the harness;
-# SLUICEGATE_BIN measures another binary than the one `make dist` builds.
+# The relay beside nginx, both in front of the simulated provider, on this machine; then the micro-benchmarks of the
+# crates that have some. Arguments go to the harness; with --only, the micro-benchmarks are left out unless it says
+# `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+micro() {
+  local folder packages=()
+  for folder in crates/*/benches; do packages+=(-p "sluicegate-$(basename "$(dirname "$folder")")"); done
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  printf '\n## Micro-benchmarks\n\n```\n'
+  cargo bench --quiet --locked "${packages[@]}" --bench '*' 2>/dev/null
+  printf '```\n'
+}
+
+if [ "${1:-}" = --only ] && [ "${2:-}" = micro ]; then
+  micro
+  exit
+fi
 
 need nginx nginx-light || { echo "nginx is not here and may not be installed: nothing to compare with" >&2; exit 1; }
 RELAY="${SLUICEGATE_BIN:-}"
@@ -12,4 +27,15 @@ if [ -z "$RELAY" ]; then
   RELAY="$TARGET_DIR/dist/sluicegate"
 fi
 cargo build --release --locked -p sluicegate-bench
-exec "$TARGET_DIR/release/sluicegate-bench" compare --relay "$RELAY" "$@"
+
+# 3 means that a bar was missed: told at the end, after everything has been measured.
+status=0
+"$TARGET_DIR/release/sluicegate-bench" compare --relay "$RELAY" "$@" || status=$?
+if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then
+  case " $* " in
+    *" --only "*) ;;
+    *" --write "*) micro | tee -a "docs/results/bench-$(date -u +%F).md" ;;
+    *) micro ;;
+  esac
+fi
+exit "$status"

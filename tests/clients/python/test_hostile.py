@@ -49,7 +49,7 @@ def test_bad_bodies_are_400_in_the_dialect_of_the_path(relay, path, body):
     assert error["error"]["message"]
 
 
-@pytest.mark.parametrize("path,status", [("/v1/nonsense", 404), ("/", 404), ("/v1/chat/completions/", None), ("//v1/chat/completions", None)])
+@pytest.mark.parametrize("path,status", [("/v1/nonsense", 404), ("/v1/chat/completions/", None), ("//v1/chat/completions", None)])
 def test_unknown_paths_are_clean(relay, path, status):
     got, answer = post(relay, path, {"model": "via-openai", "messages": [{"role": "user", "content": "Hello"}]})
     assert got == status or (status is None and got in (200, 404))
