@@ -6,10 +6,13 @@
 //!
 //! `golden/options.json` says where a case is meant for other models than the usual ones, or for another policy.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+
 use serde_json::{Value, json};
 use sluicegate_vocabulary::{Fault, Format};
 use sluicegate_wire::quirks::Table;
-use sluicegate_wire::translate::{self, Context, Job, Policy, StreamEnd, StreamTranslator, ids, neutral, responses};
+use sluicegate_wire::tap::StreamEnd;
+use sluicegate_wire::translate::{self, Context, Job, Policy, StreamTranslator, ids, neutral, responses};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -8,6 +8,7 @@ use super::response::{extra_content, google_signature, redacted_block, signed_bl
 use super::{read_finish, write_finish};
 use crate::error;
 use crate::sse;
+use crate::translate::deltas::MAX_CHOICES;
 use crate::translate::json::{Object, as_text, first_byte, to_vec};
 use crate::translate::neutral::{Delta, Finish, Part};
 use crate::translate::{Context, ids};
@@ -50,6 +51,11 @@ impl Reader {
     pub fn read(&mut self, _event: Option<&str>, data: &str, out: &mut Vec<Delta>) -> Result<(), Fault> {
         let data = data.trim();
         if data.starts_with("[DONE]") {
+            // The server says that all was said, though some never say why an answer ended.
+            for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
+                let finish = if choice.calls.is_empty() { Finish::Stop } else { Finish::ToolCalls };
+                choice.finish(finish, out);
+            }
             self.close(out);
             return Ok(());
         }
@@ -86,6 +92,9 @@ impl Reader {
 
     fn choice(&mut self, mut choice: Object<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
         let index = u32::try_from(choice.u64("index")?.unwrap_or(0)).unwrap_or(u32::MAX);
+        if index >= MAX_CHOICES {
+            return Ok(());
+        }
         let finish = choice.text("finish_reason")?;
         let delta = match choice.object("delta")? {
             Some(delta) => Some(delta),

@@ -248,13 +248,16 @@ fn response_format<'a>(
 }
 
 fn tools<'a>(prompt: &'a Prompt, quirks: &Quirks, body: &mut Body<'a>, notes: &mut Notes) -> Result<(), Fault> {
+    let own = matches!(prompt.source, Some(Format::Chat | Format::Responses));
+    let fits = |tool: &Tool| tool.schema.as_deref().is_some_and(schema::fits_strict);
     let entry = |tool: &'a Tool| ToolEntry {
         r#type: "function",
         function: FunctionEntry {
             name: &tool.name,
             description: tool.description.as_deref(),
             parameters: tool.schema.as_deref(),
-            strict: tool.strict,
+            // Another format's callers mean that the schema is kept as well as can be; OpenAI promises it for some.
+            strict: tool.strict.map(|strict| strict && (own || fits(tool))),
         },
     };
     body.tools = prompt.tools.iter().map(entry).collect();
@@ -354,6 +357,10 @@ fn messages<'a>(prompt: &'a Prompt, quirks: &Quirks, notes: &mut Notes) -> Resul
             }
         }
         open_calls = turn.role == Role::Assistant && messages.last().is_some_and(|m| !m.tool_calls.is_empty());
+    }
+    // Where it came from, an answer begun by the caller is continued; here it counts as said.
+    if prompt.turns.last().is_some_and(|turn| turn.role == Role::Assistant) && prompt.source != Some(Format::Chat) {
+        notes.drop_named(format!("{}.prefill", Field::Turns.path(notes.client())))?;
     }
     Ok(messages)
 }

@@ -7,7 +7,7 @@
 use crate::quirks::Quirks;
 use crate::translate::field::Field;
 use crate::translate::neutral::{Media, Part, Prompt, Role, Signature, ToolResult};
-use crate::translate::notes::Notes;
+use crate::translate::notes::{Notes, bad_request};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sluicegate_vocabulary::{Fault, Format};
@@ -110,7 +110,8 @@ pub(super) fn write<'a>(
         settle(&mut message.content);
     }
     if messages.is_empty() {
-        return Err(notes.fault(Field::Turns, "the conversation holds nothing but empty messages"));
+        let path = Field::Turns.path(notes.client());
+        return Err(bad_request(path, format!("`{path}` holds nothing but empty messages; say something")));
     }
     prefill(&mut messages, quirks, notes)?;
     Ok((messages, leading))

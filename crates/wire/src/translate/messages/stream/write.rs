@@ -134,6 +134,7 @@ struct Empty {}
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the names are the format's")]
 enum BlockDelta<'a> {
     TextDelta { text: &'a str },
     ThinkingDelta { thinking: &'a str },
@@ -319,7 +320,6 @@ impl Writer {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.flush(true, out)?;
         let finish = self.finish.take().unwrap_or(Finish::Stop);
         for item in &self.items {
             // A call that was cut off by the cap on output is what Anthropic itself sends then.
@@ -330,6 +330,7 @@ impl Writer {
                 return Err(bad_arguments(name));
             }
         }
+        self.flush(true, out)?;
         let delta = MessageDelta { stop_reason: write_finish(&finish), stop_sequence: stop_sequence(&finish) };
         Event::MessageDelta { delta, usage: usage_or_zero(self.usage) }.write(out)?;
         Event::MessageStop.write(out)
