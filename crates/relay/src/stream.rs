@@ -222,11 +222,15 @@ impl Streaming {
             self.finished = true;
             return Poll::Ready(());
         };
-        match Pin::new(upstream).poll_frame(cx) {
+        match Pin::new(&mut *upstream).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
+                let last = upstream.is_end_stream();
                 if let Ok(data) = frame.into_data() {
                     self.last = Instant::now();
                     self.take(data);
+                }
+                if last && !self.finished {
+                    self.close();
                 }
                 Poll::Ready(())
             }
@@ -385,6 +389,7 @@ impl Streaming {
             if let Some(bytes) = self.out.pop_front() {
                 let bytes = self.array.as_mut().map_or(bytes.clone(), |array| array.push(&bytes));
                 if !bytes.is_empty() {
+                    self.note_end(record);
                     return Poll::Ready(Some(Ok(bytes)));
                 }
                 continue;
@@ -393,12 +398,10 @@ impl Streaming {
                 ready!(self.poll_upstream(cx));
                 continue;
             }
-            if let Some(record) = record.as_deref_mut() {
-                self.settle_usage(record);
-            }
             match self.broken.take() {
                 Some((fault, end)) => {
                     if let Some(record) = record.as_deref_mut() {
+                        self.settle_usage(record);
                         record.broke(&fault, end);
                     }
                     if let Err(cut) = self.tell(&fault) {
@@ -406,13 +409,21 @@ impl Streaming {
                     }
                 }
                 None => {
-                    if let Some(record) = record.as_deref_mut().filter(|record| !record.has_fault()) {
-                        record.ended(EndReason::Done);
-                    }
+                    self.note_end(record);
                     let closing = self.array.take().map(Array::finish);
                     return Poll::Ready(closing.filter(|bytes| !bytes.is_empty()).map(Ok));
                 }
             }
+        }
+    }
+
+    /// With the last piece the call has ended well, whether or not anybody asks for more: a client's connection stops
+    /// asking once it has as many bytes as it was promised.
+    fn note_end(&self, record: Option<&mut Record>) {
+        let over = self.finished && self.out.is_empty() && self.broken.is_none();
+        if let Some(record) = record.filter(|record| over && !record.has_fault()) {
+            self.settle_usage(record);
+            record.ended(EndReason::Done);
         }
     }
 
