@@ -133,6 +133,10 @@ impl Tap {
             }
             return Ok(());
         }
+        if self.passes_at_once(&chunk) {
+            out.push(chunk);
+            return Ok(());
+        }
         // What stands before `kept` has been dealt with; from there to `open` it goes on; `open` begins an event.
         let (mut kept, mut open) = (0, 0);
         while let Some(end) = self.cut.next(&chunk, open) {
@@ -165,6 +169,19 @@ impl Tap {
         }
         push(out, chunk.slice(kept..open));
         self.hold(chunk.slice(open..))
+    }
+
+    /// Whether the chunk is one event in its plainest form that says nothing of note, as nearly every chunk is. What it
+    /// says otherwise is found again by the long way; figures are absorbed, so reading them twice does no harm.
+    fn passes_at_once(&mut self, chunk: &[u8]) -> bool {
+        if self.at_start || !self.held.is_empty() || self.cut.open || self.cut.after_cr {
+            return false;
+        }
+        let Some((name, data)) = plain_event(chunk) else { return false };
+        let finding = self.kind.look(name, data, !self.token, &mut self.tally);
+        let dull = finding == Finding::Ordinary || (finding == Finding::TOKEN && self.token);
+        self.events += u64::from(dull);
+        dull
     }
 
     /// The provider closed the stream: looks at what is still held, appends it to `out` if it is a whole event, and
@@ -355,6 +372,21 @@ fn provider_error(event: Option<&[u8]>, error: UpstreamError, kind: Kind) -> Ver
         Bytes::from(format!("{}{end}", error::scrub(&text).trim_end()))
     });
     Verdict::Error(told, error.into_fault(""))
+}
+
+/// The name and data of a chunk that is exactly `[event: NAME\n]data: DATA\n\n`.
+fn plain_event(chunk: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let event = chunk.strip_suffix(b"\n\n")?;
+    let (name, event) = match event.strip_prefix(b"event: ") {
+        Some(named) => {
+            let (name, rest) = named.split_at(memchr::memchr(b'\n', named)?);
+            (Some(name), rest.get(1..)?)
+        }
+        None => (None, event),
+    };
+    let data = event.strip_prefix(b"data: ")?;
+    let one_line = memchr2(b'\n', b'\r', data).is_none() && name.is_none_or(|name| !name.ends_with(b"\r"));
+    one_line.then_some((name, data))
 }
 
 fn push(out: &mut Out, bytes: Bytes) {

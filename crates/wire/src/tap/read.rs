@@ -50,7 +50,7 @@ pub(super) enum Finding {
 
 impl Finding {
     const NOTHING: Self = Self::Seen { token: false, finished: false, closed: false, usage_only: false };
-    const TOKEN: Self = Self::Seen { token: true, finished: false, closed: false, usage_only: false };
+    pub(super) const TOKEN: Self = Self::Seen { token: true, finished: false, closed: false, usage_only: false };
     const CLOSED: Self = Self::Seen { token: true, finished: true, closed: true, usage_only: false };
 }
 
