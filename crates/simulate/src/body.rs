@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::stats::InFlight;
 
@@ -54,7 +54,7 @@ pub(crate) enum SimBody {
 /// A delivery under way.
 pub(crate) struct Steps {
     steps: std::vec::IntoIter<Step>,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// The time up to which pauses have been planned, so that a pace does not drift.
     due: Instant,
     call: InFlight,
@@ -83,10 +83,8 @@ impl Steps {
             }
             match self.steps.next() {
                 Some(Step::Send(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Some(Step::Pause(time)) if time.is_zero() => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+                // Waking oneself would not let the other side's reading in between; the runtime's own yield does.
+                Some(Step::Pause(time)) if time.is_zero() => self.pause = Some(Box::pin(tokio::task::yield_now())),
                 Some(Step::Pause(time)) => {
                     self.due += time;
                     self.pause = Some(Box::pin(tokio::time::sleep_until(self.due)));
