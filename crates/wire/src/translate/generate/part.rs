@@ -96,6 +96,22 @@ pub(super) fn read(part: Object<'_>, out: &mut Vec<Part>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Parts that continue each other as one: text joins to text, and thinking to the thinking that its signature closes.
+pub(super) fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let mut whole: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match (whole.last_mut(), part) {
+            (Some(Part::Text(said)), Part::Text(more)) => said.push_str(&more),
+            (Some(Part::Thinking { text, signature: open @ None }), Part::Thinking { text: more, signature }) => {
+                text.push_str(&more);
+                *open = signature;
+            }
+            (_, part) => whole.push(part),
+        }
+    }
+    whole
+}
+
 /// One part as a client gets it.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]

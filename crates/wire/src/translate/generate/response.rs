@@ -60,7 +60,7 @@ fn choice(mut candidate: Object<'_>) -> Result<Choice, Fault> {
     }
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = candidate.string("finishReason")?.map(|reason| part::finish(&reason, calls));
-    Ok(Choice { parts, finish })
+    Ok(Choice { parts: part::joined(parts), finish })
 }
 
 /// A prompt that was blocked is answered with a good status and no candidate.

@@ -14,7 +14,11 @@ pub(super) fn read_item(mut item: Object<'_>, parts: &mut Vec<Part>) -> Result<(
                     Some("refusal") => piece.string("refusal")?.map(Part::Refusal),
                     _ => piece.string("text")?.map(Part::Text),
                 };
-                parts.extend(part.filter(|part| !matches!(part, Part::Text(t) | Part::Refusal(t) if t.is_empty())));
+                match (parts.last_mut(), part) {
+                    (Some(Part::Text(said)), Some(Part::Text(more))) => said.push_str(&more),
+                    (_, Some(Part::Text(text) | Part::Refusal(text))) if text.is_empty() => {}
+                    (_, part) => parts.extend(part),
+                }
             }
         }
         Some("function_call") => {

@@ -2,10 +2,10 @@
 
 use super::object::{Head, Item, Response, Status, ended, items};
 use super::output;
-use crate::translate::{Context, upstream_fault};
 use crate::translate::json::{Object, to_vec};
 use crate::translate::neutral::{Answer, Choice, Finish, Part};
 use crate::translate::notes::broken;
+use crate::translate::{Context, upstream_fault};
 use crate::usage;
 use sluicegate_vocabulary::{Fault, Format};
 

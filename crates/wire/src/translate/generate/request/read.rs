@@ -3,6 +3,7 @@
 //! Keys come in camel case or in snake case; both are read, and paths in messages are in camel case, as in Google's
 //! own reference.
 
+use crate::translate::generate::part;
 use crate::translate::json::{self, Object, Side, as_text, first_byte, mistyped};
 use crate::translate::media;
 use crate::translate::neutral::{
@@ -68,6 +69,7 @@ fn system(top: &mut Object<'_>, prompt: &mut Prompt, notes: &mut Notes) -> Resul
     let Some(mut content) = Object::parse(raw, path.clone(), Side::Client)?.map(Object::camel_case) else {
         return Ok(());
     };
+    content.ignore(&["role"]);
     for part in parts(&mut content, notes)? {
         match part {
             Part::Text(text) => prompt.system.push(text),
@@ -93,41 +95,25 @@ fn contents(top: &mut Object<'_>, prompt: &mut Prompt, notes: &mut Notes) -> Res
         };
         let mut parts = parts(&mut content, notes)?;
         if role == Role::Assistant {
-            parts = joined(parts);
+            // A streamed answer comes back in the pieces it was sent in.
+            parts = part::joined(parts);
         }
         prompt.turns.push(Turn { role, name: None, parts });
     }
     Ok(())
 }
 
-/// A streamed answer comes back in the pieces it was sent in: text joins to text, and thinking to the thinking that its
-/// signature closes.
-fn joined(parts: Vec<Part>) -> Vec<Part> {
-    let mut whole: Vec<Part> = Vec::with_capacity(parts.len());
-    for part in parts {
-        match (whole.last_mut(), part) {
-            (Some(Part::Text(said)), Part::Text(more)) => said.push_str(&more),
-            (Some(Part::Thinking { text, signature: open @ None }), Part::Thinking { text: more, signature }) => {
-                text.push_str(&more);
-                *open = signature;
-            }
-            (_, part) => whole.push(part),
-        }
-    }
-    whole
-}
-
 fn parts(content: &mut Object<'_>, notes: &mut Notes) -> Result<Vec<Part>, Fault> {
     let mut read = Vec::new();
     for part in objects(content, "parts")? {
-        self::part(part, &mut read, notes)?;
+        read_part(part, &mut read, notes)?;
     }
     content.note_rest(notes)?;
     Ok(read)
 }
 
 /// One part of Gemini's may be two of ours: the text, and the signature that stands on it.
-fn part(mut part: Object<'_>, out: &mut Vec<Part>, notes: &mut Notes) -> Result<(), Fault> {
+fn read_part(mut part: Object<'_>, out: &mut Vec<Part>, notes: &mut Notes) -> Result<(), Fault> {
     let thought = part.bool("thought")?.unwrap_or(false);
     let place = part.text("thoughtSignature")?.unwrap_or_default();
     if let Some(text) = part.string("text")? {
@@ -143,12 +129,12 @@ fn part(mut part: Object<'_>, out: &mut Vec<Part>, notes: &mut Notes) -> Result<
         }
     } else if let Some(mut data) = object(&mut part, "inlineData")? {
         let mime = data.required_string("mimeType")?;
-        let path = data.at("data");
+        let (whole, path) = (data.path().to_owned(), data.at("data"));
         let bytes = data.required_string("data")?;
         // Google's clients write either alphabet of base64.
         let bytes = bytes.replace('-', "+").replace('_', "/");
         let name = data.string("displayName")?;
-        out.push(media::part(media::base64(&mime, &bytes, &path)?, &mime, name, &path)?);
+        out.push(media::part(media::base64(&mime, &bytes, &path)?, &mime, name, &whole)?);
     } else if let Some(mut file) = object(&mut part, "fileData")? {
         let path = file.at("fileUri");
         let url = file.required_string("fileUri")?;
@@ -209,7 +195,7 @@ fn function_response(mut response: Object<'_>, notes: &mut Notes) -> Result<Tool
     };
     let mut parts = if text.is_empty() { Vec::new() } else { vec![Part::Text(text)] };
     for part in objects(&mut response, "parts")? {
-        self::part(part, &mut parts, notes)?;
+        read_part(part, &mut parts, notes)?;
     }
     response.ignore(&["scheduling"]);
     response.note_rest(notes)?;

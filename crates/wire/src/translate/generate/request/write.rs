@@ -210,12 +210,14 @@ fn note_what_is_lost(prompt: &Prompt, notes: &mut Notes) -> Result<(), Fault> {
         (prompt.parallel_tool_calls == Some(false) && !prompt.tools.is_empty(), Field::ParallelToolCalls),
         (prompt.verbosity.is_some(), Field::Verbosity),
         (prompt.turns.iter().any(|turn| turn.name.is_some()), Field::ParticipantName),
-        (prompt.turns.iter().any(|turn| turn.role == Role::System), Field::System),
     ];
     for (given, field) in lost {
         if given {
             notes.drop(field)?;
         }
+    }
+    if prompt.turns.iter().any(|turn| turn.role == Role::System) {
+        notes.drop_named(format!("{}.role", Field::Turns.path(notes.client())))?;
     }
     if prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
         notes.drop_named("tools.strict")?;

@@ -299,14 +299,14 @@ fn tool_result<'a>(result: &'a ToolResult, source: Option<Format>, notes: &mut N
         .collect();
     let output = match texts {
         Some(texts) if result.is_error => {
-            notes.drop_named("is_error")?;
+            note_error(notes)?;
             Outcome::Text(format!("Error: {}", texts.join("\n")))
         }
         Some(texts) => Outcome::Text(texts.join("\n")),
         None => {
             let mut parts = Vec::with_capacity(result.parts.len() + 1);
             if result.is_error {
-                notes.drop_named("is_error")?;
+                note_error(notes)?;
                 parts.push(Content::InputText { text: "Error:" });
             }
             for part in &result.parts {
@@ -316,6 +316,11 @@ fn tool_result<'a>(result: &'a ToolResult, source: Option<Format>, notes: &mut N
         }
     };
     Ok(Item::FunctionCallOutput { call_id: &result.id, output })
+}
+
+/// Whether a result is an error has no place of its own here; its text says so.
+fn note_error(notes: &mut Notes) -> Result<(), Fault> {
+    notes.drop_named(format!("{}.tool_result.is_error", Field::Turns.path(notes.client())))
 }
 
 fn content<'a>(part: &'a Part, source: Option<Format>, notes: &mut Notes) -> Result<Content<'a>, Fault> {
