@@ -11,6 +11,7 @@ mod attempt;
 mod authenticate;
 mod cache;
 mod call;
+mod count;
 mod dispatch;
 mod drain;
 mod headers;

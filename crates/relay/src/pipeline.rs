@@ -8,7 +8,7 @@ use crate::record::Record;
 use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
-use crate::{accept, admit, authenticate, cache, dispatch, drain, models, route, stream, validate};
+use crate::{accept, admit, authenticate, cache, count, dispatch, drain, models, route, stream, validate};
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -55,7 +55,7 @@ async fn way(
         return models::list(&request, &caller, snapshot);
     }
     let plan = route::route(&request, &caller, snapshot, record)?;
-    if let Some(reply) = cache::look_up(&request, &plan) {
+    if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
         return Ok(reply);
     }
     admit::admit(&request, snapshot, worker.shared.now(), record)?;

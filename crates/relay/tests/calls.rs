@@ -366,3 +366,16 @@ fn a_reload_is_whole_and_leaves_calls_under_way_alone() {
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+#[test]
+fn tokens_are_estimated_where_the_provider_does_not_count() {
+    let upstream = Upstream::new(vec![]);
+    let relay = Running::new(openai(&upstream));
+    let body = r#"{"model":"up/m","messages":[{"role":"user","content":"How long is this sentence, do you think?"}]}"#;
+    let answer = relay.post("/v1/messages/count_tokens", "", body);
+    assert!(answer.contains("x-sluicegate-estimated: true\r\n"), "{answer}");
+    let tokens: u64 = answer.rsplit_once("\"input_tokens\":").unwrap().1.trim_end_matches('}').parse().unwrap();
+    assert!((8..=24).contains(&tokens), "{tokens}");
+    assert!(upstream.is_left_alone());
+    assert_eq!(relay.receipts(1)[0].end, EndReason::Done);
+}
