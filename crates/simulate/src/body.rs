@@ -86,7 +86,7 @@ impl Steps {
                 // Waking oneself would not let the other side's reading in between; the runtime's own yield does.
                 Some(Step::Pause(time)) if time.is_zero() => self.pause = Some(Box::pin(tokio::task::yield_now())),
                 Some(Step::Pause(time)) => {
-                    self.due += time;
+                    self.due = self.due.checked_add(time).unwrap_or(self.due);
                     self.pause = Some(Box::pin(tokio::time::sleep_until(self.due)));
                 }
                 Some(Step::Break(reset)) => {

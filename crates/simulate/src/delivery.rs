@@ -35,7 +35,7 @@ impl Pace {
 
     /// How long a buffered answer of `tokens` takes.
     pub(crate) fn whole(self, tokens: u64) -> Duration {
-        self.ttft + self.time(tokens.saturating_sub(1))
+        self.ttft.saturating_add(self.time(tokens.saturating_sub(1)))
     }
 }
 

@@ -11,14 +11,14 @@
 //!
 //! What it promises:
 //! - **The same seed and the same request give the same words, calls, values and counts.** Only ids and times differ.
-//! - **Usage is exact** by the rule in [`tokens`], the same in every dialect.
+//! - **Usage is exact** by the rule in `tokens`, the same in every dialect.
 //! - **It is as strict as the real ones**: what they refuse with a 400 is refused here with the same body.
 //! - **Every failure can be ordered**: by probability ([`Faults`]) or by a marker in the last user message
-//!   (the table in [`markers`]).
+//!   (the table in `markers`).
 //!
-//! The way of a call: [`server`] reads it, [`route`] says what it is, a format's module (`openai`, `anthropic`,
-//! `gemini`) turns it into an [`ask::Ask`], [`answer`] decides what to say, the format's module writes that down, and
-//! [`delivery`] sends it at the ordered pace with the ordered faults.
+//! The way of a call: `server` reads it, `route` says what it is, a format's module (`openai`, `anthropic`,
+//! `gemini`) turns it into an `ask::Ask`, `answer` decides what to say, the format's module writes that down, and
+//! `delivery` sends it at the ordered pace with the ordered faults.
 
 mod answer;
 mod anthropic;

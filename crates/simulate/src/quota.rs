@@ -110,7 +110,7 @@ impl Quota {
                 refused = Some(Exhausted {
                     what,
                     limit: bucket.limit as u32,
-                    used: (bucket.limit - bucket.level) as u32,
+                    used: (bucket.limit - bucket.level).ceil() as u32,
                     requested: *amount as u32,
                     retry_after: bucket.until(amount.min(bucket.limit)),
                 });

@@ -41,7 +41,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("currency", "EUR"),
     ("url", "https://example.com/"),
     ("expression", "6 * 7"),
-    ("path", "/tmp/example.txt"),
+    ("path", "notes/example.txt"),
     ("command", "echo simulated"),
 ];
 

@@ -198,9 +198,9 @@ async fn respond(
         ttft: orders.ttft.unwrap_or(shared.options.ttft),
         tps: orders.tps.unwrap_or(shared.options.tokens_per_second),
     };
-    let mut late = shared.options.latency + orders.slow_headers.unwrap_or_default();
+    let mut late = shared.options.latency.saturating_add(orders.slow_headers.unwrap_or_default());
     if let Ok(Reply::Json(_, tokens)) = &outcome {
-        late += if *tokens > 0 { pace.whole(*tokens) } else { Duration::ZERO };
+        late = late.saturating_add(if *tokens > 0 { pace.whole(*tokens) } else { Duration::ZERO });
     }
     if !late.is_zero() {
         tokio::time::sleep(late).await;
@@ -220,6 +220,8 @@ async fn respond(
 
 /// Hands the call to the module of its format.
 fn answer(call: &mut Call<'_>, route: Route<'_>, deployment: Option<&str>, query: Option<&str>) -> Outcome<Reply> {
+    // Without the query, which may hold a key.
+    let place = call.path.split('?').next().unwrap_or_default();
     match route {
         Route::Chat => openai::chat::handle(call, deployment),
         Route::Completions => openai::completions::handle(call, deployment),
@@ -238,9 +240,9 @@ fn answer(call: &mut Call<'_>, route: Route<'_>, deployment: Option<&str>, query
             Dialect::Gemini => gemini::models(call),
         })),
         Route::Model(id) => openai::models::one(call, &id),
-        Route::WrongMethod => Err(Refusal::new(405, format!("Not allowed to {} on {}.", call.method, call.path))),
+        Route::WrongMethod => Err(Refusal::new(405, format!("Not allowed to {} on {place}.", call.method))),
         Route::Requests | Route::Unknown => Err(match call.dialect {
-            Dialect::OpenAi => Refusal::new(404, format!("Invalid URL ({} {})", call.method, call.path)),
+            Dialect::OpenAi => Refusal::new(404, format!("Invalid URL ({} {place})", call.method)),
             Dialect::Anthropic => Refusal::new(404, "Not Found"),
             Dialect::Gemini => Refusal::new(404, "The requested URL was not found on this server."),
         }),
