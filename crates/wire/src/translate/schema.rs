@@ -4,8 +4,10 @@
 //! Gemini's older subset of OpenAPI (one type a schema, `nullable` beside it, no references). A schema that a provider
 //! takes whole is carried as its very text; only where a provider is known to refuse it is it parsed and rewritten here.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Nesting of references beyond which a schema counts as recursive.
 const MAX_REFERENCES: usize = 16;
@@ -46,6 +48,28 @@ const OPENAPI_FORMATS: [&str; 8] = ["float", "double", "int32", "int64", "enum",
 #[must_use]
 pub fn fits_strict(schema: &RawValue) -> bool {
     serde_json::from_str(schema.get()).is_ok_and(|schema: Value| strict(&schema))
+}
+
+/// The schema of a function's arguments as OpenAI takes it: an object must name its properties, were there none.
+#[must_use]
+pub fn with_properties(schema: &RawValue) -> Cow<'_, RawValue> {
+    let text = schema.get();
+    let bare = serde_json::from_str::<Top>(text)
+        .is_ok_and(|top| top.kind.is_some_and(|kind| kind.get() == "\"object\"") && top.properties.is_none());
+    let whole = text.strip_suffix('}').filter(|_| bare).map(|open| format!("{open},\"properties\":{{}}}}"));
+    match whole.and_then(|whole| RawValue::from_string(whole).ok()) {
+        Some(whole) => Cow::Owned(whole),
+        None => Cow::Borrowed(schema),
+    }
+}
+
+/// The two members that [`with_properties`] looks at.
+#[derive(Deserialize)]
+struct Top<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
 }
 
 fn strict(schema: &Value) -> bool {

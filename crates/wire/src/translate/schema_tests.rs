@@ -87,3 +87,12 @@ fn geminis_schema_becomes_a_proper_one() {
         })
     );
 }
+
+#[test]
+fn an_object_without_properties_gets_none_and_anything_else_stays_as_it_is() {
+    let with = |text: &str| with_properties(&RawValue::from_string(text.to_owned()).unwrap()).get().to_owned();
+    assert_eq!(with("{\"type\": \"object\"}"), "{\"type\": \"object\",\"properties\":{}}");
+    for text in ["{}", "{\"type\":\"object\",\"properties\":{\"a\":1.0}}", "{\"type\":\"string\"}", "true"] {
+        assert_eq!(with(text), text);
+    }
+}

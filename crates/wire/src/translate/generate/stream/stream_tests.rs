@@ -1,23 +1,11 @@
 use super::*;
 use crate::translate::neutral::{Delta, Finish, Part};
-use crate::translate::{Context, deltas, ids};
+use crate::translate::{Context, deltas};
 use serde_json::{Value, json};
 use sluicegate_vocabulary::{Fault, Format};
 
 fn context() -> Context {
-    Context {
-        client: Format::Generate,
-        upstream: Format::Chat,
-        model: "m".into(),
-        stream: true,
-        include_usage: false,
-        show_reasoning: None,
-        now: 7,
-        call_id: "0123".into(),
-        names: ids::Names::default(),
-        emulated_schema: false,
-        echo: None,
-    }
+    Context::unchanged(Format::Generate, "m", false, 7, "0123")
 }
 
 fn written(steps: Vec<Delta>) -> Result<Vec<Value>, Fault> {

@@ -14,6 +14,7 @@ use crate::translate::{Target, schema, seal};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sluicegate_vocabulary::{Fault, Format};
+use std::borrow::Cow;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -104,7 +105,7 @@ struct FunctionTool<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Schema<'a> {
-    Given(&'a RawValue),
+    Given(Cow<'a, RawValue>),
     Empty { r#type: &'static str, properties: Nothing },
 }
 
@@ -166,10 +167,8 @@ pub fn write(prompt: &Prompt, target: &Target<'_>, notes: &mut Notes) -> Result<
     let quirks = target.quirks;
     // Who speaks OpenAI's words already means OpenAI's rules.
     let own = matches!(prompt.source, Some(Format::Chat | Format::Responses));
-    let sampling = |value: Option<f64>, field: Field, notes: &mut Notes| match value {
-        Some(_) if !quirks.sampling_params => notes.drop(field).map(|()| None),
-        value => Ok(value.map(Number)),
-    };
+    let reasoning = reasoning(prompt, quirks, notes)?;
+    let (temperature, top_p) = sampling(prompt, quirks, reasoning.as_ref(), notes)?;
     let body = Body {
         model: target.model,
         input: input(prompt, quirks, notes)?,
@@ -177,10 +176,10 @@ pub fn write(prompt: &Prompt, target: &Target<'_>, notes: &mut Notes) -> Result<
         tool_choice: tool_choice(prompt, quirks, notes)?,
         parallel_tool_calls: prompt.parallel_tool_calls.filter(|_| !prompt.tools.is_empty()),
         max_output_tokens: max_output(prompt, quirks, notes)?,
-        temperature: sampling(prompt.sampling.temperature, Field::Temperature, notes)?,
-        top_p: sampling(prompt.sampling.top_p, Field::TopP, notes)?,
+        temperature,
+        top_p,
         text: text(prompt, quirks, notes)?,
-        reasoning: reasoning(prompt, quirks, notes)?,
+        reasoning,
         service_tier: service_tier(prompt, notes)?,
         store: false,
         // A model that does not reason refuses to be asked for its reasoning.
@@ -217,7 +216,35 @@ fn refuse_what_has_no_place(prompt: &Prompt, notes: &mut Notes) -> Result<(), Fa
             notes.drop(field)?;
         }
     }
+    // Where it came from, an answer begun by the caller is continued; here it counts as said.
+    if prompt.turns.last().is_some_and(|turn| turn.role == Role::Assistant) && prompt.source != Some(Format::Chat) {
+        notes.drop_named(format!("{}.prefill", Field::Turns.path(notes.client())))?;
+    }
     Ok(())
+}
+
+/// Temperature and `top_p`. A model that reasons samples as it likes; told not to reason, it takes orders.
+fn sampling(
+    prompt: &Prompt,
+    quirks: &Quirks,
+    reasoning: Option<&Effort<'_>>,
+    notes: &mut Notes,
+) -> Result<(Option<Number>, Option<Number>), Fault> {
+    let sampling = &prompt.sampling;
+    if !quirks.sampling_params && reasoning.and_then(|reasoning| reasoning.effort) != Some("none") {
+        // 1 is what such a model does anyway.
+        for (asked, field) in [(sampling.temperature, Field::Temperature), (sampling.top_p, Field::TopP)] {
+            if asked.is_some_and(|asked| asked != 1.0) {
+                notes.drop(field)?;
+            }
+        }
+        return Ok((None, None));
+    }
+    if sampling.temperature.is_some_and(|asked| asked > quirks.temperature_max) {
+        notes.drop(Field::Temperature)?;
+    }
+    let temperature = sampling.temperature.map(|asked| Number(asked.min(quirks.temperature_max)));
+    Ok((temperature, sampling.top_p.map(Number)))
 }
 
 fn input<'a>(prompt: &'a Prompt, quirks: &Quirks, notes: &mut Notes) -> Result<Vec<Item<'a>>, Fault> {
@@ -374,7 +401,7 @@ fn tool(tool: &Tool, own: bool) -> FunctionTool<'_> {
         name: &tool.name,
         description: tool.description.as_deref(),
         parameters: match &tool.schema {
-            Some(schema) => Schema::Given(schema),
+            Some(schema) => Schema::Given(schema::with_properties(schema)),
             None => Schema::Empty { r#type: "object", properties: Nothing {} },
         },
         // Left out, Responses would make the schema strict, which the other formats do not.

@@ -108,3 +108,16 @@ fn a_file_of_another_provider_is_refused() {
     prompt.source = Some(Format::Messages);
     assert!(written(&prompt, &thinker()).is_err());
 }
+
+#[test]
+fn a_model_that_reasons_takes_a_temperature_only_when_told_not_to_reason() {
+    let quirks = Quirks { sampling_params: false, ..thinker() };
+    let sent = |reasoning, temperature| {
+        let sampling = Sampling { temperature: Some(temperature), ..Sampling::default() };
+        let (body, dropped) = written(&Prompt { reasoning, sampling, ..prompt() }, &quirks).unwrap();
+        (body["temperature"].clone(), dropped)
+    };
+    assert_eq!(sent(None, 0.5), (Value::Null, vec!["temperature".to_owned()]));
+    assert_eq!(sent(None, 1.0), (Value::Null, vec![]));
+    assert_eq!(sent(Some(Reasoning::Disabled), 0.5), (json!(0.5), vec![]));
+}

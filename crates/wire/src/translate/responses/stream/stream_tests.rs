@@ -1,24 +1,12 @@
 use super::*;
 use crate::sse::Decoder;
 use crate::translate::neutral::{Answer, Choice, Delta, Finish, Part, Signature, ToolCall};
-use crate::translate::{Context, deltas, ids, responses};
+use crate::translate::{Context, deltas, responses};
 use serde_json::{Value, json};
 use sluicegate_vocabulary::{Fault, FaultKind, Format, Usage, UsageSource};
 
 fn context() -> Context {
-    Context {
-        client: Format::Responses,
-        upstream: Format::Messages,
-        model: "m".into(),
-        stream: true,
-        include_usage: false,
-        show_reasoning: None,
-        now: 7,
-        call_id: "0123".into(),
-        names: ids::Names::default(),
-        emulated_schema: false,
-        echo: None,
-    }
+    Context::unchanged(Format::Responses, "m", false, 7, "0123")
 }
 
 fn events(steps: Vec<Delta>) -> Vec<Value> {
