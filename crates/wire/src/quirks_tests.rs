@@ -42,7 +42,10 @@ fn patterns_fit_whole_names_in_any_case() {
 fn claude_by_generation() {
     assert_eq!(claude("claude-3-5-haiku-20241022").thinking, Thinking::None);
     let sonnet = claude("claude-sonnet-4-5-20250929");
-    assert_eq!((sonnet.thinking, sonnet.sampling_params, sonnet.json_schema, sonnet.prefill), (Thinking::Budget, true, true, true));
+    assert_eq!(
+        (sonnet.thinking, sonnet.sampling_params, sonnet.json_schema, sonnet.prefill),
+        (Thinking::Budget, true, true, true)
+    );
     assert!(!claude("claude-opus-4-20250514").json_schema);
     assert_eq!(claude("claude-opus-4-20250514").max_output, Some(32_000));
     let opus = claude("claude-opus-4-7");

@@ -164,6 +164,7 @@ fn context(case: &Case, to: Format) -> Context {
         call_id: "0123456789abcdef".to_owned(),
         names: ids::Names::default(),
         emulated_schema: false,
+        legacy_functions: case.options["legacy_functions"].as_bool().unwrap_or(false),
         echo: (to == Format::Responses).then(|| Box::new(responses::Echo::of(&prompt))),
     }
 }

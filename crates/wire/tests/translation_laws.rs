@@ -26,6 +26,7 @@ fn context(client: Format, upstream: Format) -> Context {
         call_id: "0123456789abcdef".to_owned(),
         names: ids::Names::default(),
         emulated_schema: false,
+        legacy_functions: false,
         echo: (client == Format::Responses).then(|| Box::new(responses::Echo::of(&prompt))),
     }
 }

@@ -45,11 +45,12 @@ pub mod way_back;
 use crate::error;
 use crate::quirks::Quirks;
 use crate::sse::Decoder;
+pub use crate::tap::StreamEnd;
 use neutral::{Answer, Delta, Prompt};
 pub use notes::{Notes, Policy};
 use sluicegate_vocabulary::{Fault, Format, Usage};
 use std::borrow::Cow;
-pub use stream::{StreamEnd, StreamTranslator};
+pub use stream::StreamTranslator;
 
 /// What is to be translated into what.
 #[derive(Debug, Clone, Copy)]
@@ -119,8 +120,32 @@ pub struct Context {
     pub names: ids::Names,
     /// Whether the schema of the answer was asked for as a forced tool.
     pub emulated_schema: bool,
+    /// Whether a chat client named its tools `functions` and reads calls as `function_call`.
+    pub legacy_functions: bool,
     /// Parts of the request that a Responses object repeats; set for Responses clients only.
     pub echo: Option<Box<responses::Echo>>,
+}
+
+impl Context {
+    /// The way back of a streamed request that went out in the client's own format: for making a stream of a whole
+    /// answer, when a provider sent one although a stream was asked for.
+    #[must_use]
+    pub fn unchanged(format: Format, model: &str, include_usage: bool, now: u64, call_id: &str) -> Self {
+        Self {
+            client: format,
+            upstream: format,
+            model: model.to_owned(),
+            stream: true,
+            include_usage,
+            show_reasoning: None,
+            now,
+            call_id: call_id.to_owned(),
+            names: ids::Names::default(),
+            emulated_schema: false,
+            legacy_functions: false,
+            echo: None,
+        }
+    }
 }
 
 /// What a request writer needs beside the prompt.
@@ -157,6 +182,7 @@ pub fn request(body: &[u8], job: &Job<'_>) -> Result<Outbound, Fault> {
         call_id: job.call_id.to_owned(),
         names,
         emulated_schema,
+        legacy_functions: prompt.legacy_functions,
         echo,
     };
     Ok(Outbound { body, dropped: notes.into_dropped(), context, stream: prompt.stream })

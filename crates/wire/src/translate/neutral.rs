@@ -49,6 +49,8 @@ pub struct Prompt {
     pub stream: bool,
     /// Whether a chat client asked for the usage chunk.
     pub include_usage: bool,
+    /// The tools came in chat's older spelling, `functions`, and the answer must call them in it.
+    pub legacy_functions: bool,
     /// The end user's opaque id (`user`, `safety_identifier`, `metadata.user_id`).
     pub user: Option<String>,
     /// OpenAI's service tier or Anthropic's, carried only within a family.

@@ -23,8 +23,9 @@ fn read_finish(word: &str, has_calls: bool) -> Option<Finish> {
 }
 
 /// Writes `finish_reason`.
-const fn write_finish(finish: &Finish) -> &'static str {
+const fn write_finish(finish: &Finish, legacy_functions: bool) -> &'static str {
     match finish {
+        Finish::ToolCalls if legacy_functions => "function_call",
         Finish::Stop | Finish::StopSequence(_) | Finish::Paused | Finish::Failed(_) => "stop",
         Finish::Length => "length",
         Finish::ToolCalls => "tool_calls",

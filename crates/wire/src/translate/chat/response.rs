@@ -151,6 +151,8 @@ struct Message<'a> {
     thinking_blocks: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<CallEntry<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<Function<'a>>,
 }
 
 #[derive(Serialize)]
@@ -183,16 +185,19 @@ pub fn write(answer: &Answer, context: &Context) -> Result<Vec<u8>, Fault> {
             .zip(&answer.choices)
             .map(|(index, choice)| ChoiceEntry {
                 index,
-                message: message(&choice.parts, show),
+                message: message(&choice.parts, show, context.legacy_functions),
                 logprobs: None,
-                finish_reason: choice.finish.as_ref().map_or("stop", write_finish),
+                finish_reason: choice
+                    .finish
+                    .as_ref()
+                    .map_or("stop", |finish| write_finish(finish, context.legacy_functions)),
             })
             .collect(),
         usage: answer.usage.as_ref().map(usage::write_chat),
     })
 }
 
-fn message(parts: &[Part], show: bool) -> Message<'_> {
+fn message(parts: &[Part], show: bool, legacy_functions: bool) -> Message<'_> {
     let mut message = Message {
         role: "assistant",
         content: None,
@@ -200,6 +205,7 @@ fn message(parts: &[Part], show: bool) -> Message<'_> {
         reasoning_content: None,
         thinking_blocks: Vec::new(),
         tool_calls: Vec::new(),
+        function_call: None,
     };
     for part in parts {
         match part {
@@ -214,6 +220,10 @@ fn message(parts: &[Part], show: bool) -> Message<'_> {
                 }
             }
             Part::RedactedThinking(data) if show => message.thinking_blocks.push(redacted_block(data)),
+            Part::ToolCall(call) if legacy_functions => {
+                // The older spelling has room for one call, and one was asked for.
+                message.function_call.get_or_insert(Function { name: &call.name, arguments: &call.arguments });
+            }
             Part::ToolCall(call) => message.tool_calls.push(CallEntry {
                 id: &call.id,
                 r#type: "function",
@@ -223,7 +233,8 @@ fn message(parts: &[Part], show: bool) -> Message<'_> {
             _ => {}
         }
     }
-    if message.content.is_none() && message.tool_calls.is_empty() && message.refusal.is_none() {
+    let calls = !message.tool_calls.is_empty() || message.function_call.is_some();
+    if message.content.is_none() && !calls && message.refusal.is_none() {
         message.content = Some(String::new());
     }
     message

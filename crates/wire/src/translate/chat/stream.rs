@@ -250,6 +250,7 @@ pub struct Writer {
     model: String,
     include_usage: bool,
     show_reasoning: bool,
+    legacy_functions: bool,
     usage: Option<Usage>,
     choices: Vec<Writing>,
 }
@@ -297,6 +298,8 @@ struct DeltaEntry<'a> {
     thinking_blocks: Option<[Value; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[CallEntry<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<FunctionEntry<'a>>,
 }
 
 #[derive(Serialize, Default)]
@@ -328,6 +331,7 @@ impl Writer {
             model: String::new(),
             include_usage: context.include_usage,
             show_reasoning: context.show_reasoning != Some(false),
+            legacy_functions: context.legacy_functions,
             usage: None,
             choices: Vec::new(),
         }
@@ -367,6 +371,16 @@ impl Writer {
             Delta::RedactedThinking { choice, data } if self.show_reasoning => {
                 self.block(choice, redacted_block(&data), out)
             }
+            // The older spelling has room for one call, and one was asked for.
+            Delta::ToolStart { call: 1.., .. } | Delta::ToolArguments { call: 1.., .. } if self.legacy_functions => {
+                Ok(())
+            }
+            Delta::ToolStart { choice, name, .. } if self.legacy_functions => {
+                self.function(choice, FunctionEntry { name: Some(&name), arguments: "" }, out)
+            }
+            Delta::ToolArguments { choice, fragment, .. } if self.legacy_functions => {
+                self.function(choice, FunctionEntry { name: None, arguments: &fragment }, out)
+            }
             Delta::ToolStart { choice, call, id, name, signature } => {
                 let entry = CallEntry {
                     index: call,
@@ -383,7 +397,7 @@ impl Writer {
                 self.chunk(choice, DeltaEntry { tool_calls: Some([entry]), ..DeltaEntry::default() }, None, out)
             }
             Delta::Finish { choice, finish } => {
-                self.chunk(choice, DeltaEntry::default(), Some(write_finish(&finish)), out)
+                self.chunk(choice, DeltaEntry::default(), Some(write_finish(&finish, self.legacy_functions)), out)
             }
             Delta::Usage(usage) => {
                 self.usage = Some(usage);
@@ -417,6 +431,10 @@ impl Writer {
             self.chunk(choice, role, None, out)?;
         }
         Ok(())
+    }
+
+    fn function(&self, choice: u32, function: FunctionEntry<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.chunk(choice, DeltaEntry { function_call: Some(function), ..DeltaEntry::default() }, None, out)
     }
 
     fn block(&mut self, choice: u32, mut block: Value, out: &mut Vec<u8>) -> Result<(), Fault> {

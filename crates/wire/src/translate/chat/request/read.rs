@@ -23,7 +23,7 @@ pub fn read(body: &[u8], stream: Option<bool>, notes: &mut Notes) -> Result<Prom
         .ok_or_else(|| bad_request("messages", "`messages` is missing; it must be a list of messages"))?;
     conversation::read(messages, &mut prompt, notes)?;
     tools(&mut root, &mut prompt)?;
-    prompt.parallel_tool_calls = root.bool("parallel_tool_calls")?;
+    prompt.parallel_tool_calls = root.bool("parallel_tool_calls")?.or(prompt.parallel_tool_calls);
     prompt.max_output = root.u64("max_completion_tokens")?.or(root.u64("max_tokens")?);
     prompt.stop = match root.raw("stop") {
         None => Vec::new(),
@@ -145,9 +145,13 @@ fn tools(root: &mut Object<'_>, prompt: &mut Prompt) -> Result<(), Fault> {
             .ok_or_else(|| bad_request(path.clone(), format!("`{path}` is missing; it must describe the function")))?;
         prompt.tools.push(function_tool(function)?);
     }
-    // The older spelling of the same.
-    for function in root.objects("functions")?.unwrap_or_default() {
-        prompt.tools.push(function_tool(function)?);
+    // The older spelling of the same, which knows one call at a time.
+    if let Some(functions) = root.objects("functions")?.filter(|functions| !functions.is_empty()) {
+        prompt.legacy_functions = true;
+        prompt.parallel_tool_calls = Some(false);
+        for function in functions {
+            prompt.tools.push(function_tool(function)?);
+        }
     }
     prompt.tool_choice = match (root.raw("tool_choice"), root.raw("function_call")) {
         (Some(raw), _) => Some(tool_choice(raw, "tool_choice")?),
