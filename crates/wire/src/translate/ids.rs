@@ -136,3 +136,7 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ids_tests.rs"]
+mod tests;

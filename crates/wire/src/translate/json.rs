@@ -375,3 +375,7 @@ pub fn to_vec<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
         Fault::new(sluicegate_vocabulary::FaultKind::Internal, format!("a translated body could not be written: {e}"))
     })
 }
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

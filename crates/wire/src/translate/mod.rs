@@ -266,3 +266,6 @@ fn read_answer(body: &[u8], format: Format) -> Result<Answer, Fault> {
 fn upstream_fault(body: &[u8], format: Format) -> Fault {
     error::read_event(body, format.dialect()).into_fault("that was chosen")
 }
+
+#[cfg(test)]
+mod tests;

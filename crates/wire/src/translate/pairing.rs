@@ -155,3 +155,7 @@ impl Walk {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "pairing_tests.rs"]
+mod tests;
