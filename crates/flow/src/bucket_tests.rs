@@ -294,4 +294,19 @@ mod interleavings {
             assert!(take(&arrival).is_err());
         });
     }
+
+    #[test]
+    fn charges_are_handed_over_or_sent_on_to_the_successor() {
+        loom::model(|| {
+            let arrival = Arc::new(Arrival::<AtomicU64>::new(0));
+            let charging = Arc::clone(&arrival);
+            let charge = thread::spawn(move || charging.update(|used| Some(used + 7)));
+            let other = Arc::clone(&arrival);
+            let second = thread::spawn(move || other.update(|used| Some(used + 100)));
+            let handed_over = arrival.close().unwrap();
+            let charged = if charge.join().unwrap().is_ok() { 7 } else { 0 };
+            let also = if second.join().unwrap().is_ok() { 100 } else { 0 };
+            assert_eq!(handed_over, charged + also);
+        });
+    }
 }

@@ -129,6 +129,24 @@ fn a_cut_bucket_is_not_locked_out_by_its_former_size() {
 }
 
 #[test]
+fn a_window_after_a_bucket_counts_what_is_in_use() {
+    let old = limit(bucket(100, 1000));
+    old.take(Nanos(0), 120).expect("full");
+    let new = old.reconfigure(Nanos(0), Quota::window(100, MINUTE));
+    assert!(new.take(Nanos(60 * SECOND), 1).is_err());
+    assert_eq!(drain(&new, Nanos(61 * SECOND)), 100);
+}
+
+#[test]
+fn what_has_left_a_window_is_not_handed_on() {
+    for other in [bucket(100, 100), Quota::window(100, MINUTE * 2)] {
+        let old = limit(Quota::window(100, MINUTE));
+        assert_eq!(drain(&old, Nanos(0)), 100);
+        assert_eq!(drain(&old.reconfigure(Nanos(61 * SECOND), other), Nanos(61 * SECOND)), 100);
+    }
+}
+
+#[test]
 fn debt_outlives_a_change() {
     for (quota, other) in [(bucket(60, 60), bucket(120, 90)), (Quota::window(60, MINUTE), Quota::window(90, MINUTE))] {
         let old = limit(quota);
