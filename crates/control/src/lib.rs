@@ -1,1 +1,23 @@
-//! 
+//! What operators see of a running relay: its pages, its request log, and the socket that its own commands speak to.
+//!
+//! Nothing here lies on the way of a call. The workers hand over the requests that no provider answers ([`serve_local`])
+//! and leave their receipts to be fetched ([`LogWriter`]), so whatever happens here can be slow, or stuck behind a full
+//! disk, without a call noticing.
+
+mod api;
+mod line;
+mod local;
+mod log;
+mod pages;
+mod serve;
+mod socket;
+mod stamp;
+
+pub use api::{LimitLevel, Operator, ProviderStatus, Reload, ReloadReport, Status, operator_api};
+pub use line::{human, json};
+pub use local::serve_local;
+pub use log::{LogFormat, LogWriter};
+pub use pages::{OPENAPI, Surface, pages};
+pub use serve::{serve_tcp, serve_unix};
+pub use socket::{AskError, SOCKET_FILE, ask, bind};
+pub use stamp::Stamp;

@@ -1,0 +1,255 @@
+//! One receipt as one line.
+//!
+//! The JSON form is what programs read: one object, stable names, and nothing that says nothing. A field whose value
+//! is absent, zero by nature or the ordinary case is left out, because these lines are kept by the million. It is
+//! written straight into a buffer: this runs for every call. The human form is for somebody who watches a terminal.
+//!
+//! A client chooses the model's name and perhaps the request id, so nothing of theirs is ever written raw: a line stays
+//! one line, and a terminal is not steered by it.
+
+use crate::stamp::Stamp;
+use owo_colors::{OwoColorize, Style};
+use sluicegate_vocabulary::{AttemptRecord, CacheUse, EndReason, Receipt, Usage};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Appends a receipt as a JSON object and a newline.
+pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
+    out.push_str("{\"ts\":\"");
+    stamp.write(out, receipt.arrived_ms);
+    out.push('"');
+    text(out, "id", receipt.id.as_str());
+    if let Some(endpoint) = receipt.endpoint {
+        word(out, "endpoint", endpoint.path());
+    }
+    word(out, "dialect", receipt.dialect.as_str());
+    if let Some(key) = &receipt.key {
+        text(out, "key", key);
+    }
+    word(out, "priority", receipt.priority.as_str());
+    if !receipt.model.is_empty() {
+        text(out, "model", &receipt.model);
+    }
+    if receipt.stream {
+        out.push_str(",\"stream\":true");
+    }
+    word(out, "end", receipt.end.as_str());
+    number(out, "status", u64::from(receipt.status));
+    if let Some(fault) = receipt.fault {
+        word(out, "fault", fault.as_str());
+    }
+    if let Some(last) = receipt.attempts.last() {
+        text(out, "provider", &last.provider);
+        text(out, "upstream_model", &last.model);
+        out.push_str(",\"attempts\":[");
+        for (index, attempt) in receipt.attempts.iter().enumerate() {
+            out.push_str(if index == 0 { "{" } else { ",{" });
+            attempted(out, attempt);
+            out.push('}');
+        }
+        out.push(']');
+    }
+    used(out, &receipt.usage);
+    if let Some(cost) = receipt.cost {
+        let _ = write!(out, ",\"cost_usd\":\"{cost}\"");
+    }
+    out.push_str(",\"ms\":{\"received\":");
+    millis(out, receipt.times.received);
+    if !receipt.times.queued.is_zero() {
+        out.push_str(",\"queued\":");
+        millis(out, receipt.times.queued);
+    }
+    if let Some(first) = receipt.times.first_token {
+        out.push_str(",\"first_token\":");
+        millis(out, first);
+    }
+    out.push_str(",\"total\":");
+    millis(out, receipt.times.total);
+    out.push('}');
+    number(out, "bytes_in", receipt.bytes_in);
+    number(out, "bytes_out", receipt.bytes_out);
+    match receipt.cache {
+        CacheUse::Off => {}
+        CacheUse::Miss => word(out, "cache", "miss"),
+        CacheUse::Hit => word(out, "cache", "hit"),
+    }
+    if receipt.simulated {
+        out.push_str(",\"simulated\":true");
+    }
+    let _ = writeln!(out, ",\"config\":\"{}\"}}", receipt.config);
+}
+
+fn attempted(out: &mut String, attempt: &AttemptRecord) {
+    out.push_str("\"provider\":");
+    quoted(out, &attempt.provider);
+    if !attempt.credential.is_empty() {
+        text(out, "credential", &attempt.credential);
+    }
+    word(out, "result", attempt.result.as_str());
+    if attempt.status != 0 {
+        number(out, "status", u64::from(attempt.status));
+    }
+    out.push_str(",\"started_ms\":");
+    millis(out, attempt.started);
+    out.push_str(",\"took_ms\":");
+    millis(out, attempt.took);
+}
+
+fn used(out: &mut String, usage: &Usage) {
+    if usage.total() == 0 {
+        return;
+    }
+    out.push_str(",\"usage\":{\"source\":\"");
+    out.push_str(usage.source.as_str());
+    out.push('"');
+    let classes = [
+        ("input", usage.input),
+        ("cache_read", usage.cache_read),
+        ("cache_write", usage.cache_write),
+        ("cache_write_long", usage.cache_write_long),
+        ("input_audio", usage.input_audio),
+        ("output", usage.output),
+        ("reasoning", usage.reasoning),
+        ("output_audio", usage.output_audio),
+    ];
+    for (class, tokens) in classes.into_iter().filter(|(_, tokens)| *tokens > 0) {
+        number(out, class, tokens);
+    }
+    out.push('}');
+}
+
+/// A field whose value is one of our own words, which need no escaping.
+fn word(out: &mut String, name: &str, value: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":\"");
+    out.push_str(value);
+    out.push('"');
+}
+
+/// A field whose value may hold anything.
+fn text(out: &mut String, name: &str, value: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+    quoted(out, value);
+}
+
+fn number(out: &mut String, name: &str, value: u64) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+    out.push_str(itoa::Buffer::new().format(value));
+}
+
+/// Milliseconds with microseconds behind the point: a relay's own share of a call is less than a millisecond.
+fn millis(out: &mut String, time: Duration) {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    out.push_str(itoa::Buffer::new().format(micros / 1000));
+    let part = micros % 1000;
+    if part > 0 {
+        let _ = write!(out, ".{part:03}");
+    }
+}
+
+/// A JSON string. Besides what JSON demands, control characters beyond ASCII and the separators that some readers take
+/// for a line's end are escaped.
+fn quoted(out: &mut String, value: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, c) in value.char_indices() {
+        let special = matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}') || c.is_control();
+        if !special {
+            continue;
+        }
+        out.push_str(value.get(plain..at).unwrap_or_default());
+        plain = at + c.len_utf8();
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            // All of these are in the basic plane.
+            _ => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+        }
+    }
+    out.push_str(value.get(plain..).unwrap_or_default());
+    out.push('"');
+}
+
+/// Appends a receipt as a line for people, with a newline, coloured if `colour` is set.
+pub fn human(out: &mut String, stamp: &mut Stamp, receipt: &Receipt, colour: bool) {
+    let paint = |style: Style| if colour { style } else { Style::new() };
+    let grey = paint(Style::new().dimmed());
+    let mut time = String::new();
+    stamp.write_time(&mut time, receipt.arrived_ms);
+    let _ = write!(out, "{} ", time.style(grey));
+    let mood = match receipt.end {
+        EndReason::Done => Style::new().green(),
+        EndReason::Refused | EndReason::ClientError | EndReason::ClientGone => Style::new().yellow(),
+        _ => Style::new().red(),
+    };
+    let _ = write!(out, "{:>3} ", receipt.status.style(paint(mood)));
+    out.push_str(receipt.endpoint.map_or("(no endpoint)", |endpoint| endpoint.path()));
+    if receipt.stream {
+        out.push_str(" stream");
+    }
+    if !receipt.model.is_empty() {
+        out.push_str("  ");
+        visible(out, &receipt.model);
+    }
+    if let Some(last) = receipt.attempts.last() {
+        let _ = write!(out, " {} ", "→".style(grey));
+        visible(out, &last.provider);
+        out.push('/');
+        visible(out, &last.model);
+    }
+    out.push_str("  ");
+    brief(out, receipt.times.total);
+    if let Some(first) = receipt.times.first_token.filter(|_| receipt.stream) {
+        let mut text = String::from("(first ");
+        brief(&mut text, first);
+        text.push(')');
+        let _ = write!(out, " {}", text.style(grey));
+    }
+    let usage = &receipt.usage;
+    if usage.total() > 0 {
+        let _ = write!(out, "  {} in {} out", usage.total_input(), usage.total_output());
+    }
+    if let Some(cost) = receipt.cost {
+        let _ = write!(out, "  ${cost}");
+    }
+    if receipt.attempts.len() > 1 {
+        let _ = write!(out, "  {} attempts", receipt.attempts.len());
+    }
+    if let Some(key) = &receipt.key {
+        out.push_str("  key ");
+        visible(out, key);
+    }
+    if receipt.simulated {
+        let _ = write!(out, "  {}", "simulated".style(paint(Style::new().magenta())));
+    }
+    if receipt.end != EndReason::Done {
+        let fault = receipt.fault.map_or(receipt.end.as_str(), |fault| fault.as_str());
+        let _ = write!(out, "  {}", fault.style(paint(mood)));
+        let _ = write!(out, " {}", receipt.id.as_str().style(grey));
+    }
+    out.push('\n');
+}
+
+fn visible(out: &mut String, text: &str) {
+    out.extend(text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+}
+
+fn brief(out: &mut String, time: Duration) {
+    let millis = time.as_millis();
+    let _ = match millis {
+        0..=9 => write!(out, "{:.1} ms", time.as_secs_f64() * 1000.0),
+        10..=9_999 => write!(out, "{millis} ms"),
+        _ => write!(out, "{:.1} s", time.as_secs_f64()),
+    };
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

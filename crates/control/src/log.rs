@@ -1,0 +1,160 @@
+//! The request log: one line for every receipt, written in groups.
+//!
+//! Ten times a second a thread of its own takes the receipts that the workers have gathered, writes their lines into one
+//! buffer and the buffer in one write. A call therefore never waits for a disk or a full pipe, and neither does anything
+//! else: when the other end does not read, this thread waits alone, the workers' buffers fill, and what does not fit is
+//! counted in `sluicegate_request_log_dropped`.
+
+use crate::line;
+use crate::stamp::Stamp;
+use sluicegate_config::RequestLog;
+use sluicegate_relay::Relay;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// Time between two writes.
+const EVERY: Duration = Duration::from_millis(100);
+/// A buffer that a burst has made larger than this is given back, in bytes.
+const KEEP: usize = 1 << 20;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// JSON objects.
+    Json,
+    /// For people.
+    Human {
+        /// With colours.
+        colour: bool,
+    },
+}
+
+/// The thread that writes the log.
+#[derive(Debug)]
+pub struct LogWriter {
+    orders: mpsc::Sender<Order>,
+    done: mpsc::Receiver<()>,
+}
+
+enum Order {
+    Reopen,
+    Finish,
+}
+
+/// Where lines go.
+enum Sink {
+    Stderr,
+    Stdout,
+    File(PathBuf, File),
+}
+
+impl LogWriter {
+    /// Starts to write a relay's log; `None` when none is wanted.
+    ///
+    /// # Errors
+    /// The log's file cannot be opened, or the thread not started.
+    pub fn start(relay: Arc<Relay>, to: &RequestLog, format: LogFormat) -> io::Result<Option<Self>> {
+        let sink = match to {
+            RequestLog::None => return Ok(None),
+            RequestLog::Stderr => Sink::Stderr,
+            RequestLog::Stdout => Sink::Stdout,
+            RequestLog::File(path) => Sink::File(path.clone(), open(path)?),
+        };
+        let (orders, received) = mpsc::channel();
+        let (finished, done) = mpsc::channel();
+        thread::Builder::new().name("request-log".into()).spawn(move || {
+            Writer { relay, sink, format, stamp: Stamp::default(), buffer: String::new(), failing: false }
+                .run(&received);
+            // Nobody waits any more when the time to finish is over.
+            let _ = finished.send(());
+        })?;
+        Ok(Some(Self { orders, done }))
+    }
+
+    /// Opens the log's file again by its name, after it was moved away.
+    pub fn reopen(&self) {
+        // The thread ends only when told to, so it is there.
+        let _ = self.orders.send(Order::Reopen);
+    }
+
+    /// Writes what there is and stops, waiting no longer than `limit` for a reader that does not read.
+    pub fn finish(self, limit: Duration) {
+        let _ = self.orders.send(Order::Finish);
+        if self.done.recv_timeout(limit).is_err() {
+            tracing::warn!("the request log's last lines could not be written in time");
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("request log {}: {error}", path.display()));
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(named)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path).map_err(named)
+}
+
+struct Writer {
+    relay: Arc<Relay>,
+    sink: Sink,
+    format: LogFormat,
+    stamp: Stamp,
+    buffer: String,
+    failing: bool,
+}
+
+impl Writer {
+    fn run(mut self, orders: &mpsc::Receiver<Order>) {
+        loop {
+            let order = orders.recv_timeout(EVERY);
+            self.write();
+            match order {
+                Ok(Order::Reopen) => self.reopen(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        let receipts = self.relay.take_receipts();
+        if receipts.is_empty() {
+            return;
+        }
+        self.buffer.clear();
+        for receipt in &receipts {
+            match self.format {
+                LogFormat::Json => line::json(&mut self.buffer, &mut self.stamp, receipt),
+                LogFormat::Human { colour } => line::human(&mut self.buffer, &mut self.stamp, receipt, colour),
+            }
+        }
+        let lines = self.buffer.as_bytes();
+        let written = match &mut self.sink {
+            Sink::Stderr => io::stderr().write_all(lines),
+            Sink::Stdout => io::stdout().write_all(lines).and_then(|()| io::stdout().flush()),
+            Sink::File(_, file) => file.write_all(lines),
+        };
+        if let Err(error) = &written {
+            self.relay.metrics().log_dropped.inc_by(receipts.len() as u64);
+            // Once for a series: a full disk must not fill another log.
+            if !self.failing {
+                tracing::error!(%error, "the request log cannot be written; lines are lost and counted");
+            }
+        }
+        self.failing = written.is_err();
+        self.buffer.shrink_to(KEEP);
+    }
+
+    fn reopen(&mut self) {
+        let Sink::File(path, file) = &mut self.sink else { return };
+        match open(path) {
+            Ok(opened) => *file = opened,
+            Err(error) => tracing::error!(%error, "the request log cannot be opened again; the old file is kept"),
+        }
+    }
+}

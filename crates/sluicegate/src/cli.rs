@@ -1,0 +1,387 @@
+//! The command line. The help texts are where most people learn what there is, so they say what a thing is for and show
+//! how it is typed.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use sluicegate_config::Period;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done · 1 failed · 2 wrong usage · 3 ran, and the answer is no · 69 server not reachable
+  77 not allowed · 78 configuration wrong · 130 interrupted";
+
+/// A self-hosted relay for AI APIs.
+///
+/// Applications point their OpenAI, Anthropic or Gemini client at it; it holds the providers' keys.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, styles = STYLES, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// When to use colours. NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
+    pub(crate) color: Color,
+
+    /// Say more: -v what happens, -vv what happens inside.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// When to use colours: auto, always or never.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    pub(crate) fn write_global(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the relay.
+    ///
+    /// Without a file it uses the providers whose keys are in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY,
+    /// GEMINI_API_KEY and others), and without any key a simulated model, so that it always answers.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArguments),
+
+    /// Run a program whose AI clients go through a relay.
+    ///
+    /// Uses the relay that is running here, or starts one for as long as the program runs. The program gets
+    /// OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, GOOGLE_GEMINI_BASE_URL and
+    /// GEMINI_API_KEY, and its exit code becomes this command's.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArguments),
+
+    /// Check a configuration file and say what its numbers mean.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+
+    /// Make, show or describe the configuration file.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+
+    /// Explain the code of an error or a warning; all codes when none is given.
+    #[command(after_help = "Example:\n  sluicegate explain E012")]
+    Explain {
+        /// The code, such as E012.
+        code: Option<String>,
+    },
+
+    /// Make the running relay read its configuration again, and say what came of it.
+    ///
+    /// All or nothing: a file that is wrong changes nothing (exit 78). Exit 3: in force, but some changes need a restart.
+    Reload(RemoteArguments),
+
+    /// Show the running relay at a glance.
+    Status(RemoteArguments),
+
+    /// Simulate what costs money or breaks rarely.
+    Simulate {
+        #[command(subcommand)]
+        command: SimulateCommand,
+    },
+
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  sluicegate completions bash > ~/.local/share/bash-completion/completions/sluicegate"
+    )]
+    Completions {
+        /// bash, zsh, fish, powershell or elvish.
+        #[arg(value_enum, hide_possible_values = true)]
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page, or write the pages of all commands into a folder.
+    #[command(after_help = "Example:\n  sluicegate man ~/.local/share/man/man1")]
+    Man {
+        /// The folder.
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: Option<PathBuf>,
+    },
+
+    /// Print the version.
+    Version {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  sluicegate serve                              what it finds: sluicegate.yaml, else keys in the environment
+  sluicegate serve -c relay.yaml                this file
+  OPENAI_API_KEY=... sluicegate serve           this provider, no file
+  sluicegate serve --sim --listen 127.0.0.1:9000
+
+Signals:
+  SIGHUP reads the configuration again. SIGTERM and Ctrl-C let open calls finish within server.shutdown_grace;
+  a second Ctrl-C ends at once (exit 130).";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sluicegate run -- python app.py
+  sluicegate run --model fast -- claude";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  sluicegate check
+  sluicegate check relay.yaml --deny-warnings
+  sluicegate check --format github              annotations in a pull request
+  sluicegate check - < relay.yaml";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+
+    /// Address to listen on, instead of server.listen. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+
+    /// Add the simulated provider, whatever else is configured.
+    #[arg(long)]
+    pub(crate) sim: bool,
+
+    /// Accept calls from other machines without any client key. Whoever reaches the port spends your money.
+    #[arg(long)]
+    pub(crate) insecure_open: bool,
+
+    /// How lines on standard error look: human on a terminal, else JSON.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogStyle,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// The configuration file. Without this: sluicegate.yaml, if it is here.
+    #[arg(short, long = "config", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogStyle {
+    #[default]
+    Auto,
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+
+    /// The model the program should ask for: sets OPENAI_MODEL, ANTHROPIC_MODEL and GEMINI_MODEL.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The file, or - for standard input.
+    #[arg(default_value = crate::source::DEFAULT_FILE, value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// The form of the report.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ReportFormat,
+
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+
+    /// Warnings count as errors.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+
+    /// Do not ask for keys, to check a file on a machine that does not have them.
+    #[arg(long)]
+    pub(crate) without_secrets: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print a commented file to start from.
+    #[command(after_help = "Example:\n  sluicegate config init > sluicegate.yaml")]
+    Init,
+    /// Print the JSON schema of the file, for editors.
+    #[command(after_help = "Example:\n  sluicegate config schema > config.schema.json")]
+    Schema,
+    /// Show what is set and where each value comes from. Secrets are never shown.
+    Show {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Everything in effect, defaults too.
+        #[arg(long)]
+        effective: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoteArguments {
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+
+    /// The relay's data directory, where its socket is. Without this: what the configuration says.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimulateCommand {
+    /// A provider that answers like the real ones, alone, until Ctrl-C.
+    ///
+    /// It speaks OpenAI, Anthropic and Gemini. Its address is the first line of standard output.
+    #[command(after_help = PROVIDER_EXAMPLES)]
+    Provider(ProviderArguments),
+}
+
+const PROVIDER_EXAMPLES: &str = "\
+Examples:
+  sluicegate simulate provider --listen 127.0.0.1:9100
+  sluicegate simulate provider --ttft 300ms --tokens-per-second 60 --error-rate 0.01 --fault stall=0.005";
+
+#[derive(Debug, Args)]
+pub(crate) struct ProviderArguments {
+    /// Address to listen on. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// What every word, call and fault is drawn from.
+    #[arg(long, value_name = "NUMBER", default_value_t = 42)]
+    pub(crate) seed: u64,
+
+    /// Time before every answer, refusals too.
+    #[arg(long, value_name = "TIME", default_value = "0ms")]
+    pub(crate) latency: Period,
+
+    /// Time to the first token.
+    #[arg(long, value_name = "TIME", default_value = "0ms")]
+    pub(crate) ttft: Period,
+
+    /// Pace of the tokens after the first; 0 sends them at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) tokens_per_second: u32,
+
+    /// Tokens in an answer; by the request's content when not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) answer_tokens: Option<u32>,
+
+    /// Share of requests (0 to 1) answered with a server error.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) error_rate: f64,
+
+    /// Share of requests that break in one way: reset, stall, truncate, error_in_stream, empty, slow_headers or
+    /// malformed_chunk. May be given several times.
+    #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = fault)]
+    pub(crate) faults: Vec<(Fault, f64)>,
+
+    /// Requests a minute for each key before it answers 429.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) requests_per_minute: Option<u32>,
+
+    /// Tokens a minute for each key before it answers 429.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) tokens_per_minute: Option<u32>,
+
+    /// The names of models it answers to; any name when not given.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) models: Vec<String>,
+
+    /// Environment variable with the key that every request must bring.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key_env: Option<String>,
+
+    /// Call the model of every answer sim/NAME, as inside `serve`.
+    #[arg(long)]
+    pub(crate) label: bool,
+
+    /// Count what repeats in prompts as read from a cache. Usage then depends on what came before.
+    #[arg(long)]
+    pub(crate) prompt_cache: bool,
+}
+
+/// The faults that can be ordered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Reset,
+    Stall,
+    Truncate,
+    ErrorInStream,
+    Empty,
+    SlowHeaders,
+    MalformedChunk,
+}
+
+const FAULTS: [(&str, Fault); 7] = [
+    ("reset", Fault::Reset),
+    ("stall", Fault::Stall),
+    ("truncate", Fault::Truncate),
+    ("error_in_stream", Fault::ErrorInStream),
+    ("empty", Fault::Empty),
+    ("slow_headers", Fault::SlowHeaders),
+    ("malformed_chunk", Fault::MalformedChunk),
+];
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share is between 0 and 1".to_owned()) }
+}
+
+fn fault(text: &str) -> Result<(Fault, f64), String> {
+    let (name, amount) = text.split_once('=').ok_or_else(|| "write it as NAME=SHARE, such as stall=0.01".to_owned())?;
+    let wanted = name.replace('-', "_");
+    let found = FAULTS.iter().find(|(name, _)| *name == wanted).map(|(_, fault)| *fault);
+    let found = found.ok_or_else(|| format!("no such fault; known: {}", FAULTS.map(|(name, _)| name).join(", ")))?;
+    Ok((found, share(amount)?))
+}
+
+#[cfg(test)]
+#[path = "cli_tests.rs"]
+mod tests;

@@ -1,0 +1,19 @@
+//! The commands, one file each, or one file for those that are told in a few lines.
+
+mod check;
+mod config;
+mod explain;
+mod papers;
+mod remote;
+mod run;
+mod serve;
+mod simulate;
+
+pub(crate) use check::check;
+pub(crate) use config::config;
+pub(crate) use explain::explain;
+pub(crate) use papers::{completions, man, version, welcome};
+pub(crate) use remote::{reload, status};
+pub(crate) use run::run;
+pub(crate) use serve::serve;
+pub(crate) use simulate::simulate;
