@@ -314,7 +314,11 @@ impl From<&Usage> for ResponsesUsage {
             input_tokens: Some(usage.total_input()),
             output_tokens: Some(usage.total_output()),
             total_tokens: Some(usage.total()),
-            input_tokens_details: Some(input_details(usage)),
+            // Here, unlike in chat completions, official clients' types insist on the figure.
+            input_tokens_details: Some(InputDetails {
+                cache_write_tokens: Some(usage.cache_write.saturating_add(usage.cache_write_long)),
+                ..input_details(usage)
+            }),
             output_tokens_details: Some(output_details(usage)),
         }
     }
