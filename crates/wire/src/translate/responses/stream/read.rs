@@ -124,8 +124,8 @@ impl Reader {
     fn item(&mut self, event: &mut Object<'_>, begin: impl FnOnce() -> Kind) -> Result<Option<&mut Item>, Fault> {
         let id = event.string("item_id")?;
         let at = match (event.u64("output_index")?, &id) {
-            (Some(index), _) => self.items.iter().position(|item| item.index == index).ok_or(index),
-            (None, Some(id)) => self.items.iter().position(|item| item.id == *id).ok_or(self.items.len() as u64),
+            (Some(index), _) => self.items.iter().rposition(|item| item.index == index).ok_or(index),
+            (None, Some(id)) => self.items.iter().rposition(|item| item.id == *id).ok_or(self.items.len() as u64),
             (None, None) => self.items.len().checked_sub(1).ok_or(0),
         };
         Ok(match at {
@@ -146,7 +146,7 @@ impl Reader {
 
     /// Begins an item, once.
     fn begin(&mut self, index: u64, added: &mut Object<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
-        if self.items.iter().any(|item| item.index == index) {
+        if self.items.iter().rev().any(|item| item.index == index) {
             return Ok(());
         }
         let id = added.string("id")?.unwrap_or_default();
@@ -233,7 +233,7 @@ impl Reader {
         let parse = || Object::parse(raw, String::new(), Side::Upstream);
         let (Some(mut head), Some(body)) = (parse()?, parse()?) else { return Ok(()) };
         self.begin(index, &mut head, out)?;
-        let Some(item) = self.items.iter_mut().find(|item| item.index == index) else { return Ok(()) };
+        let Some(item) = self.items.iter_mut().rfind(|item| item.index == index) else { return Ok(()) };
         if std::mem::replace(&mut item.done, true) {
             return Ok(());
         }
