@@ -5,6 +5,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     unreachable_pub,
     reason = "checks fail by panicking, and the fuzz crate shares them as a library"

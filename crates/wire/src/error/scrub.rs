@@ -90,24 +90,29 @@ const fn in_word(byte: u8) -> bool {
 fn secret(word: &str) -> Option<std::ops::Range<usize>> {
     let end = word.trim_end_matches(['.', ':', '?']).len();
     let word = word.get(..end)?;
-    if let Some(scheme) = word.find("://") {
-        let start = word.get(..scheme)?.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |before| before + 1);
-        return Some(start..end);
-    }
-    for (prefix, least) in SECRETS {
-        for (start, _) in word.match_indices(prefix) {
-            let begins = start == 0 || !word.as_bytes().get(start - 1).is_some_and(u8::is_ascii_alphanumeric);
-            // Ids hold a digit or a capital, or stars where they were shortened; "org-wide" does not.
-            let rest = word.get(start + prefix.len()..).unwrap_or_default();
-            let id = rest.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'*');
-            if begins && end - start >= least && (id || prefix.ends_with('/')) {
-                return Some(start..end);
-            }
-        }
-    }
     let host = word.split(['/', ':', '?']).next()?;
     let named = HOSTS.iter().any(|known| host.ends_with(known) || host == known.trim_start_matches('.'));
-    (named || is_ip(host)).then_some(0..end)
+    if named || is_ip(host) {
+        return Some(0..end);
+    }
+    let address = word.find("://").map(|scheme| {
+        let before = word.get(..scheme).unwrap_or_default();
+        before.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |other| other + 1)
+    });
+    let key = SECRETS.iter().flat_map(|&(prefix, least)| secrets(word, prefix, least)).min();
+    // Whatever comes first takes the rest of the word with it, and what else is secret in there.
+    address.into_iter().chain(key).min().map(|start| start..end)
+}
+
+/// Where ids with this prefix begin in a word.
+fn secrets(word: &str, prefix: &'static str, least: usize) -> impl Iterator<Item = usize> {
+    word.match_indices(prefix).map(|(start, _)| start).filter(move |&start| {
+        let begins = start == 0 || !word.as_bytes().get(start - 1).is_some_and(u8::is_ascii_alphanumeric);
+        // Ids hold a digit or a capital, or stars where they were shortened; "org-wide" does not.
+        let rest = word.get(start + prefix.len()..).unwrap_or_default();
+        let id = rest.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'*');
+        begins && word.len() - start >= least && (id || prefix.ends_with('/'))
+    })
 }
 
 /// An IPv4 address.

@@ -464,6 +464,7 @@ fn nothing_of_the_operators_reaches_a_client() {
         ("dial api.openai.com:443: refused", "dial [redacted]: refused"),
         ("my-res.openai.azure.com said no", "[redacted] said no"),
         ("connect 10.0.0.7:8080 failed", "connect [redacted] failed"),
+        ("sk-proj-abc123****wxyz.https://h.example api.openai.com/sk-123456", "[redacted] [redacted]"),
         ("project projects/acme-prod has no access", "project [redacted] has no access"),
         ("token=eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.x1", "token=[redacted]"),
         (
