@@ -30,7 +30,9 @@ fn context(client: Format, upstream: Format) -> Context {
     let body: &[u8] = match client {
         Format::Responses => br#"{"input":"Hi","stream":true}"#,
         Format::Generate => br#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#,
-        Format::Chat | Format::Messages => br#"{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}"#,
+        Format::Chat | Format::Messages => {
+            br#"{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}"#
+        }
     };
     let job = Job {
         client,

@@ -1,6 +1,6 @@
 //! What holds of translation whatever is translated.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "what fails here fails the test")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -97,10 +97,17 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The path of a member, as error messages spell it.
+    /// The path of a member, as error messages spell it; empty in a provider's answer.
     #[must_use]
     pub fn at(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        // Nobody is told a path in an answer, and a stream has thousands of events.
+        if self.side == Side::Upstream {
+            String::new()
+        } else if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// The path of this object; empty for the top one.
@@ -252,10 +259,20 @@ impl<'a> Object<'a> {
     /// A client's value, or element, of another type.
     pub fn objects(&mut self, key: &str) -> Result<Option<Vec<Self>>, Fault> {
         let path = self.at(key);
-        let Some(list) = self.list(key)? else { return Ok(None) };
+        let Some(raw) = self.raw(key) else { return Ok(None) };
+        if self.side == Side::Upstream
+            && let Ok(list) = serde_json::from_str::<Vec<Entries<'a>>>(raw.get())
+        {
+            let object = |entries: Entries<'a>| Self { path: String::new(), side: Side::Upstream, entries: entries.0 };
+            return Ok(Some(list.into_iter().map(object).collect()));
+        }
+        let Ok(list) = serde_json::from_str::<Vec<&'a RawValue>>(raw.get()) else {
+            return if self.side == Side::Upstream { Ok(None) } else { Err(mistyped(&path, "a list")) };
+        };
         let mut objects = Vec::with_capacity(list.len());
         for (i, raw) in list.into_iter().enumerate() {
-            objects.extend(Self::parse(raw, format!("{path}[{i}]"), self.side)?);
+            let path = if self.side == Side::Upstream { String::new() } else { format!("{path}[{i}]") };
+            objects.extend(Self::parse(raw, path, self.side)?);
         }
         Ok(Some(objects))
     }

@@ -9,6 +9,18 @@ use super::field::Field;
 use sluicegate_vocabulary::{Fault, FaultKind, Format};
 use std::borrow::Cow;
 
+/// The most names kept: they travel in one header, and a request can hold any number of unknown fields.
+const MAX_NAMES: usize = 32;
+
+/// What stands for all names beyond that.
+const MORE: &str = "and-more";
+
+/// The longest path told, in bytes.
+const MAX_PATH: usize = 128;
+
+/// The longest sentence told, in bytes: it may quote the request.
+const MAX_SENTENCE: usize = 1024;
+
 /// How much loss the caller accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
@@ -49,7 +61,7 @@ impl Notes {
     /// # Errors
     /// The fault for a strict caller.
     pub fn drop_named(&mut self, path: impl Into<Cow<'static, str>>) -> Result<(), Fault> {
-        let path = path.into();
+        let path = plain(path.into());
         if self.policy == Policy::Strict {
             let message = format!(
                 "`{path}` cannot be carried to the chosen provider, and strict translation was asked for; leave it out \
@@ -57,8 +69,9 @@ impl Notes {
             );
             return Err(Fault::new(FaultKind::Unsupported, message).param(path));
         }
-        if !self.dropped.contains(&path) {
-            self.dropped.push(path);
+        if self.dropped.len() < MAX_NAMES && !self.dropped.contains(&path) {
+            let full = self.dropped.len() + 1 == MAX_NAMES;
+            self.dropped.push(if full { MORE.into() } else { path });
         }
         Ok(())
     }
@@ -95,7 +108,8 @@ impl Notes {
         self.client
     }
 
-    /// What was left out, in the order it was met, each once.
+    /// What was left out, in the order it was met, each once: printable ASCII without commas, and not many, so that
+    /// they can stand in a header.
     #[must_use]
     pub fn into_dropped(self) -> Vec<Cow<'static, str>> {
         self.dropped
@@ -105,13 +119,31 @@ impl Notes {
 /// A request that says what the other format cannot: 400, with the path of the field.
 #[must_use]
 pub fn unsupported(path: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Fault {
-    Fault::new(FaultKind::Unsupported, why).param(path)
+    Fault::new(FaultKind::Unsupported, shortened(why.into(), MAX_SENTENCE)).param(shortened(path.into(), MAX_PATH))
 }
 
 /// A request that contradicts its own format: 400, with the path of the field.
 #[must_use]
 pub fn bad_request(path: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Fault {
-    Fault::new(FaultKind::BadRequest, why).param(path)
+    Fault::new(FaultKind::BadRequest, shortened(why.into(), MAX_SENTENCE)).param(shortened(path.into(), MAX_PATH))
+}
+
+/// A path as a header can carry it: its keys are the client's, who may have put anything into them.
+fn plain(path: Cow<'static, str>) -> Cow<'static, str> {
+    let harmless = |c: char| c.is_ascii_graphic() && c != ',';
+    if path.len() <= MAX_PATH && path.chars().all(harmless) {
+        return path;
+    }
+    path.chars().take(MAX_PATH).map(|c| if harmless(c) { c } else { '?' }).collect::<String>().into()
+}
+
+/// At most so many bytes, cut between characters.
+fn shortened(text: Cow<'static, str>, most: usize) -> Cow<'static, str> {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}...", text.get(..end).unwrap_or_default()).into()
 }
 
 /// An answer that cannot be read: the provider's fault.
@@ -119,3 +151,7 @@ pub fn bad_request(path: impl Into<Cow<'static, str>>, why: impl Into<Cow<'stati
 pub fn broken(why: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(FaultKind::UpstreamBroken, why)
 }
+
+#[cfg(test)]
+#[path = "notes_tests.rs"]
+mod tests;

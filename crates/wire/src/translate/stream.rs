@@ -8,18 +8,8 @@ use super::neutral::{Answer, Delta};
 use super::way_back::{Outcome, WayBack};
 use super::{Context, chat, deltas, generate, messages, read_answer, responses};
 use crate::sse::{Decoder, Event};
+use crate::tap::StreamEnd;
 use sluicegate_vocabulary::{Fault, Format, Usage};
-
-/// How a stream ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamEnd {
-    /// With its format's closing mark.
-    Complete,
-    /// Without it: something is missing.
-    Truncated,
-    /// With an error.
-    Failed,
-}
 
 /// A provider's stream on its way to a client of another format.
 #[derive(Debug)]

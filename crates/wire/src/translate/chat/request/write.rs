@@ -528,3 +528,7 @@ fn merge<'a>(last: &mut Message<'a>, next: Message<'a>) {
         last.reasoning_content.get_or_insert_default().push_str(&more);
     }
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

@@ -388,3 +388,7 @@ fn service_tier<'a>(prompt: &'a Prompt, notes: &mut Notes) -> Result<Option<&'a 
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;
