@@ -56,7 +56,8 @@ pub(crate) fn prepare(
         return passthrough(request, candidate, rest);
     }
     let provider = &candidate.provider;
-    if provider.speaks.contains(request.endpoint) {
+    let detour = takes_tools_elsewhere(request, candidate);
+    if provider.speaks.contains(request.endpoint) && !detour {
         let hide_usage = request.stream
             && provider.stream_usage
             && matches!(request.endpoint, Endpoint::ChatCompletions | Endpoint::Completions)
@@ -76,7 +77,8 @@ pub(crate) fn prepare(
         let way = Way::Embeddings(context);
         return finish(request, candidate, Endpoint::GeminiBatchEmbed, Bytes::from(body).into(), way, Vec::new());
     }
-    let formats = request.endpoint.format().zip(provider.speaks.preferred_format());
+    let preferred = if detour { Some(Format::Responses) } else { provider.speaks.preferred_format() };
+    let formats = request.endpoint.format().zip(preferred);
     let Some((client, upstream)) = formats else {
         return Err(Fault::new(
             FaultKind::Unsupported,
@@ -104,6 +106,29 @@ pub(crate) fn prepare(
     };
     let way = Way::Translated(Box::new(outbound.context));
     finish(request, candidate, endpoint, Bytes::from(outbound.body).into(), way, outbound.dropped)
+}
+
+/// Some models refuse function tools on chat completions while they reason and take them on Responses. Only for their
+/// calls is the body looked into again.
+fn takes_tools_elsewhere(request: &Request, candidate: &Candidate) -> bool {
+    request.endpoint == Endpoint::ChatCompletions
+        && !candidate.quirks.chat_tools_with_reasoning
+        && candidate.provider.speaks.contains(Endpoint::Responses)
+        && has_tools_and_reasons(&request.body)
+}
+
+fn has_tools_and_reasons(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Probe<'a> {
+        #[serde(borrow, default)]
+        tools: Option<&'a serde_json::value::RawValue>,
+        #[serde(borrow, default)]
+        reasoning_effort: Option<Cow<'a, str>>,
+    }
+    serde_json::from_slice::<Probe<'_>>(body).is_ok_and(|probe| {
+        probe.tools.is_some_and(|tools| !matches!(tools.get(), "null" | "[]"))
+            && probe.reasoning_effort.as_deref() != Some("none")
+    })
 }
 
 fn finish(

@@ -135,7 +135,9 @@ impl Pool {
             let (sent, reused) = match self.find(origin) {
                 Found::Http1(sender) => (self.send_http1(origin, sender, request).await, true),
                 Found::Http2(shared) => (send_http2(shared, request).await, true),
-                Found::Nothing => match self.connector.open(origin, http2, connect_limit).await? {
+                // Boxed: a TLS handshake's state is a hundred times larger than all else that a call waits for, and would
+                // be carried along by every call.
+                Found::Nothing => match Box::pin(self.connector.open(origin, http2, connect_limit)).await? {
                     Sender::Http1(sender) => (self.send_http1(origin, sender, request).await, false),
                     Sender::Http2(sender) => {
                         let shared = Shared { sender, streams: Arc::default() };

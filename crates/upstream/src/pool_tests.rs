@@ -112,3 +112,68 @@ async fn nobody_listening_is_a_connect_failure() {
     assert_eq!(error.stage(), Stage::Connect);
     assert!(!error.is_timeout());
 }
+
+/// An HTTP/2 server that answers after a moment and counts its connections.
+async fn http2_origin() -> (Arc<Origin>, Arc<AtomicUsize>) {
+    let (listener, origin) = origin().await;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
+                let body = request.into_body().collect().await?.to_bytes();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok::<_, hyper::Error>(Response::new(http_body_util::Full::new(body)))
+            });
+            let builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+            tokio::spawn(builder.serve_connection(hyper_util::rt::TokioIo::new(socket), service));
+        }
+    });
+    (origin, connections)
+}
+
+#[tokio::test]
+async fn streams_share_a_connection_up_to_their_number_and_then_get_another() {
+    let (origin, connections) = http2_origin().await;
+    let settings = PoolSettings { max_streams: 4, ..PoolSettings::default() };
+    let pool = Pool::new(Arc::new(Connector::new()), settings);
+    let send = || async {
+        let sent = pool.send(&origin, Http2::Always, Duration::from_secs(1), request()).await;
+        sent.unwrap().into_body().collect().await.unwrap().to_bytes()
+    };
+    assert_eq!(send().await, "hello");
+    // Calls that find no room at the same moment each open a connection.
+    for (at_once, expected) in [(4, 1..=1), (6, 2..=3)] {
+        let bodies = futures_join(at_once, &send).await;
+        assert!(bodies.iter().all(|body| body == "hello"));
+        let opened = connections.load(Ordering::Relaxed);
+        assert!(expected.contains(&opened), "{opened} connections for {at_once} calls at once");
+    }
+}
+
+/// Runs so many of the same call at once.
+async fn futures_join<F: Future<Output = Bytes>>(count: usize, call: impl Fn() -> F) -> Vec<Bytes> {
+    let mut calls: Vec<_> = (0..count).map(|_| Box::pin(call())).collect();
+    let mut done = Vec::new();
+    std::future::poll_fn(|cx| {
+        calls.retain_mut(|call| match call.as_mut().poll(cx) {
+            std::task::Poll::Ready(bytes) => {
+                done.push(bytes);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if calls.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done
+}
+
+#[tokio::test]
+async fn what_a_call_waits_for_is_small() {
+    let (_listener, origin) = origin().await;
+    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let size = size_of_val(&pool.send(&origin, Http2::Auto, Duration::from_secs(1), request()));
+    assert!(size < 2048, "{size} bytes are moved about for every call");
+}
