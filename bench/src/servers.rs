@@ -143,7 +143,7 @@ keys:
         ),
     )?;
     let mut command = Command::new(fs::canonicalize(binary).map_err(|error| format!("{}: {error}", binary.display()))?);
-    command.args(["serve", "-c", "sluicegate.yaml"]).env("BENCH_KEY", CLIENT_KEY);
+    command.args(["serve", "--config", "sluicegate.yaml"]).env("BENCH_KEY", CLIENT_KEY);
     let mut server = saying_where("relay", &mut command, &folder)?;
     wait_for(&mut server)?;
     Ok(server)

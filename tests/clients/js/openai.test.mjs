@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 import { zodFunction, zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { ALL, RED_DOT, reach, stand } from './stand.mjs';
+import { ALL, RED_DOT, reach, stand, withoutSchemas } from './stand.mjs';
 
 const Person = z.object({ name: z.string(), age: z.number() });
 const Weather = z.object({ city: z.string() });
@@ -99,7 +99,7 @@ for (const upstream of ALL) {
       assert.equal(final.output_text, whole.output_text);
     });
 
-    test('responses: structured output and tools are parsed', async () => {
+    test('responses: structured output and tools are parsed', withoutSchemas(upstream), async () => {
       const reply = await openai.responses.parse({
         model, input: 'Invent a person.', text: { format: zodTextFormat(Person, 'person') }, store: false,
       });

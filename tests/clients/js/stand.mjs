@@ -73,7 +73,7 @@ ${aliases.join('\n')}
   );
   let relay;
   try {
-    relay = await start('relay', ['serve', '-c', 'sluicegate.yaml', '--listen', '127.0.0.1:0'], folder, {
+    relay = await start('relay', ['serve', '--config', 'sluicegate.yaml', '--listen', '127.0.0.1:0'], folder, {
       STAND_KEY: 'provider-secret-that-no-client-may-see',
       SLUICEGATE_DATA: join(folder, 'data'),
     });
@@ -104,6 +104,9 @@ export function reach(at, upstream, directModel) {
 }
 
 export const ALL = ['direct', ...Object.keys(UPSTREAMS)];
+
+// DeepSeek knows no schema: asked for one through another format, the relay refuses.
+export const withoutSchemas = (upstream) => (upstream === 'deepseek' ? { skip: 'no schemas at DeepSeek' } : {});
 
 export const PERSON = {
   type: 'object',

@@ -227,15 +227,15 @@ class Responses:
         answer = Answer(
             text=reply.output_text,
             calls=[Call(c.name, json.loads(c.arguments), c.call_id) for c in calls],
-            tokens_in=reply.usage.input_tokens,
-            tokens_out=reply.usage.output_tokens,
             model=reply.model,
             headers=headers,
         )
+        if reply.usage:
+            answer.tokens_in, answer.tokens_out = reply.usage.input_tokens, reply.usage.output_tokens
+            assert reply.usage.total_tokens == answer.tokens_in + answer.tokens_out
         for item in reply.output:
             if item.type == "reasoning":
                 answer.thoughts += "".join(part.text for part in item.summary)
-        assert reply.usage.total_tokens == answer.tokens_in + answer.tokens_out
         if reply.status == "completed":
             answer.finish = "tools" if calls else "stop"
         else:

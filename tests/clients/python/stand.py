@@ -105,7 +105,7 @@ def relay(folder, config: str, *options, env=None) -> Program:
     (folder / "sluicegate.yaml").write_text(textwrap.dedent(config))
     return Program(
         "relay",
-        [binary(), "serve", "-c", "sluicegate.yaml", "--listen", "127.0.0.1:0", *options],
+        [binary(), "serve", "--config", "sluicegate.yaml", "--listen", "127.0.0.1:0", *options],
         folder,
         env={"SLUICEGATE_DATA": str(folder / "data")} | (env or {}),
         ready="/health/ready",

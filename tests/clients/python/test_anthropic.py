@@ -64,6 +64,8 @@ def test_stream_helper_gathers_tool_input(at):
 
 def test_parse_returns_the_pydantic_model(at):
     client, model = at
+    if model == "via-deepseek":
+        pytest.skip("DeepSeek knows no schema; that it is refused is shown for every pair")
     message = client.messages.parse(model=model, messages=HELLO, max_tokens=500, output_format=Solution)
     assert isinstance(message.parsed_output, Solution)
 

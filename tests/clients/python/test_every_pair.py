@@ -186,6 +186,12 @@ def fits_person(value):
 @pytest.mark.parametrize("format,upstream", PAIRS)
 def test_structured_output_fits_its_schema(speak, format, upstream, stream):
     speaker, model = speak(format, upstream)
+    if upstream == "deepseek" and format != "chat":
+        # DeepSeek knows JSON but no schema: a guarantee that cannot be kept is refused, not weakened.
+        with pytest.raises(speaker.fault) as caught:
+            speaker.ask(model, ["Invent a person."], schema=PERSON, stream=stream)
+        assert getattr(caught.value, "status_code", getattr(caught.value, "code", None)) == 400
+        return
     answer = speaker.ask(model, ["Invent a person."], schema=PERSON, stream=stream)
     fits_person(json.loads(answer.text))
 
@@ -220,10 +226,12 @@ def test_text_beyond_ascii_survives_in_every_piece(speak, format, upstream):
     assert "👩‍👩‍👧" in answer.text or "\\ud83d\\udc69" in answer.text.lower()
 
 
-@pytest.mark.parametrize("marker", ["crlf", "split", "keepalive", "no-done", "gzip"])
+@pytest.mark.parametrize("marker", ["crlf", "split", "keepalive", "gzip"])
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("upstream", ["openai", "anthropic", "gemini"])
 def test_odd_but_legal_streams_are_understood(speak, format, upstream, marker):
+    if (format, upstream, marker) == ("generate", "gemini", "keepalive"):
+        pytest.skip("Google's own client takes a comment for a broken answer; bytes pass, and Gemini sends none")
     speaker, model = speak(format, upstream)
     plain = speaker.ask(model, [f"Count to ten. [[sim:{marker}]]"])
     streamed = speaker.ask(model, [f"Count to ten. [[sim:{marker}]]"], stream=True)
@@ -231,12 +239,25 @@ def test_odd_but_legal_streams_are_understood(speak, format, upstream, marker):
     assert streamed.tokens_out == plain.tokens_out > 0
 
 
+@pytest.mark.parametrize("format,upstream", PAIRS)
+def test_a_chat_stream_may_end_without_done_and_no_other_without_its_end(speak, format, upstream):
+    """`[DONE]` adds nothing to a finish reason. The last event of the other formats is what says that it was all."""
+    speaker, model = speak(format, upstream)
+    of_the_provider = {"anthropic": "messages", "gemini": "generate", "direct": format}.get(upstream, "chat")
+    if upstream in ("openai", "azure") and format == "responses":
+        of_the_provider = "responses"
+    if of_the_provider == "chat":
+        answer = speaker.ask(model, ["Count to ten. [[sim:no-done]]"], stream=True)
+        assert answer.text.strip() and answer.finish == "stop"
+    elif upstream != "direct":
+        with pytest.raises(speaker.fault):
+            speaker.ask(model, ["Count to ten. [[sim:no-done]]"], stream=True)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("upstream", ["openai", "anthropic", "gemini"])
-def test_a_stream_without_usage_still_has_numbers(speak, format, upstream):
+def test_a_stream_without_usage_still_ends_well(speak, format, upstream):
     speaker, model = speak(format, upstream)
-    if (format, upstream) in [("chat", "openai"), ("messages", "anthropic"), ("generate", "gemini"), ("responses", "openai")]:
-        pytest.skip("bytes pass through: what the provider left out is not invented in its place")
     answer = speaker.ask(model, ["Count to five. [[sim:no-usage]]"], stream=True)
     assert answer.text.strip() and answer.finish == "stop"
 
@@ -247,11 +268,14 @@ def test_reasoning_is_asked_for_and_the_conversation_can_go_on(speak, format, up
     speaker, model = speak(format, upstream)
     if upstream in ("openai", "azure"):
         model = f"{upstream}/o4-mini"
-    first = speaker.ask(model, ["Think, then answer: 2 + 2?"], effort="low", stream=stream)
+    # `thinking` is DeepSeek's own field; the simulator, which plays OpenAI on that path, is told to let it pass.
+    question = "Think, then answer: 2 + 2?" + (" [[sim:lenient]]" if upstream == "deepseek" else "")
+    follow_up = question.replace("2 + 2", "3 + 3")
+    first = speaker.ask(model, [question], effort="low", stream=stream)
     assert first.text.strip() and first.finish == "stop"
     if (format, upstream) in [("messages", "anthropic"), ("generate", "gemini"), ("messages", "direct"), ("generate", "direct")]:
         assert first.thoughts.strip(), "thoughts come back where both sides have a place for them"
-    second = speaker.ask(model, ["Think, then answer: 2 + 2?", first, "And 3 + 3?"], effort="low", stream=stream)
+    second = speaker.ask(model, [question, first, follow_up], effort="low", stream=stream)
     assert second.text.strip() and second.finish == "stop"
 
 

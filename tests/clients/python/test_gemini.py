@@ -43,6 +43,8 @@ def at(request):
 
 def test_response_schema_returns_the_pydantic_model(at):
     client, model = at
+    if model == "via-deepseek":
+        pytest.skip("DeepSeek knows no schema; that it is refused is shown for every pair")
     reply = client.models.generate_content(
         model=model, contents="Solve it.",
         config=types.GenerateContentConfig(response_mime_type="application/json", response_schema=Solution),

@@ -148,6 +148,8 @@ def test_legacy_completions(either):
 
 def test_responses_parse_returns_the_pydantic_model(at):
     client, model = at
+    if model == "via-deepseek":
+        pytest.skip("DeepSeek knows no schema; that it is refused is shown for every pair")
     reply = client.responses.parse(model=model, input="Solve 8x + 7 = -23.", text_format=Solution, store=False)
     assert isinstance(reply.output_parsed, Solution)
 
