@@ -82,7 +82,7 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
 fn attempted(out: &mut String, attempt: &AttemptRecord) {
     out.push_str("\"provider\":");
     quoted(out, &attempt.provider);
-    if !attempt.credential.is_empty() {
+    if !matches!(&*attempt.credential, "" | "-") {
         text(out, "credential", &attempt.credential);
     }
     word(out, "result", attempt.result.as_str());

@@ -178,7 +178,7 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArguments {
     /// The configuration file. Without this: sluicegate.yaml, if it is here.
-    #[arg(short, long = "config", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short = 'c', long = "config", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
 }
 

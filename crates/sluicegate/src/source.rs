@@ -3,7 +3,7 @@
 //! A source is kept for as long as the relay runs, because a reload asks it again.
 
 use crate::cli::{ConfigArguments, ServeArguments};
-use crate::outcome::{Code, Failure, Outcome};
+use crate::outcome::{Code, Failure};
 use crate::terminal;
 use sluicegate_config::{Diagnostic, Environment, Loaded, Loader, OLLAMA_URL, System};
 use std::collections::BTreeSet;
@@ -97,15 +97,32 @@ impl Source {
         }
     }
 
-    /// Reads the configuration for a command that cannot go on without it.
-    pub(crate) fn load_or_explain(&self) -> Outcome<Loaded> {
-        self.load().map_err(|diagnostics| {
-            for diagnostic in &diagnostics {
-                terminal::tell(&terminal::painted(&diagnostic.to_string()));
+    /// Reads the configuration of a relay that is to listen where it says.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and a listener that is open to others without any key.
+    pub(crate) fn load_to_listen(&self) -> Result<Loaded, Vec<Diagnostic>> {
+        match self.load() {
+            Ok(loaded) => match loaded.config.refusal_to_listen() {
+                Some(refusal) => Err(vec![refusal]),
+                None => Ok(loaded),
+            },
+            Err(mut diagnostics) => {
+                // Where only the provider is missing, the open listener is told at the same time.
+                let with_provider = Self { simulate: true, ..self.clone() }.load();
+                diagnostics.extend(with_provider.ok().and_then(|loaded| loaded.config.refusal_to_listen()));
+                Err(diagnostics)
             }
-            Failure::new(Code::Config, "")
-        })
+        }
     }
+}
+
+/// Tells what is wrong with a configuration to whoever cannot go on without it.
+pub(crate) fn unusable(diagnostics: Vec<Diagnostic>) -> Failure {
+    for diagnostic in diagnostics {
+        terminal::tell(&terminal::painted(&diagnostic.to_string()));
+    }
+    Failure::new(Code::Config, "")
 }
 
 /// Reads a configuration file, or standard input for `-`.

@@ -15,6 +15,13 @@ pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
         Ok(text) => loader.file(&text, &name),
         Err(why) => Err(vec![Diagnostic::unreadable(&name, why)]),
     };
+    let checked = checked.and_then(|mut loaded| match loaded.config.refusal_to_listen() {
+        Some(refusal) => {
+            loaded.diagnostics.insert(0, refusal);
+            Err(loaded.diagnostics)
+        }
+        None => Ok(loaded),
+    });
     let (loaded, diagnostics) = match checked {
         Ok(mut loaded) => {
             let diagnostics = std::mem::take(&mut loaded.diagnostics);

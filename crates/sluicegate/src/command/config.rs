@@ -2,7 +2,7 @@
 
 use crate::cli::{ConfigArguments, ConfigCommand};
 use crate::outcome::{Outcome, written};
-use crate::source::Source;
+use crate::source::{Source, unusable};
 use crate::terminal::{self, DIM};
 use owo_colors::OwoColorize as _;
 use serde_json::json;
@@ -20,7 +20,7 @@ pub(crate) fn config(command: &ConfigCommand) -> Outcome {
 
 fn show(arguments: &ConfigArguments, effective: bool, json: bool) -> Outcome {
     let source = Source::new(arguments);
-    let mut loaded = source.load_or_explain()?;
+    let mut loaded = source.load().map_err(unusable)?;
     if !effective {
         loaded.settings.retain(|setting| setting.from != "default");
     }

@@ -7,7 +7,7 @@ use super::remote::{configured_data_dir, running};
 use crate::cli::RunArguments;
 use crate::engine::{DataDir, Engine, choose_cryptography};
 use crate::outcome::{Code, Failure, Outcome};
-use crate::source::Source;
+use crate::source::{Source, unusable};
 use crate::{terminal, tracer};
 use rustix::process::{Pid, Signal as Number, kill_process};
 use sluicegate_config::{Config, RequestLog};
@@ -76,7 +76,7 @@ fn reachable(url: &str) -> String {
 async fn beside_a_relay_of_its_own(arguments: &RunArguments, verbose: u8) -> Outcome {
     choose_cryptography();
     let source = Source::new(&arguments.config).listening("127.0.0.1:0");
-    let mut loaded = source.load_or_explain()?;
+    let mut loaded = source.load().map_err(unusable)?;
     make_private(&mut loaded.config, verbose);
     let simulated = loaded.config.simulated_only();
     let data = DataDir::passing()?;

@@ -124,7 +124,7 @@ impl Engine {
             tracing::error!(target: NOTICE, "configuration {before} stays in force, the new one was refused:\n{text}");
             report(false, before.clone(), Vec::new(), diagnostics, text)
         };
-        let loaded = match source.load() {
+        let loaded = match source.load_to_listen() {
             Ok(loaded) => loaded,
             Err(diagnostics) => return refused(self, &diagnostics, rendered(&diagnostics)),
         };
@@ -141,7 +141,11 @@ impl Engine {
                     log.reopen();
                 }
                 let after = reloaded.after.to_string();
-                tracing::info!(target: NOTICE, "configuration {after} is in force, was {before}");
+                if after == before {
+                    tracing::info!(target: NOTICE, "configuration {after} read again, nothing changed");
+                } else {
+                    tracing::info!(target: NOTICE, "configuration {after} is in force, was {before}");
+                }
                 if !reloaded.needs_restart.is_empty() {
                     let changed = reloaded.needs_restart.join(", ");
                     tracing::warn!(target: NOTICE, "changed but needs a restart: {changed}");

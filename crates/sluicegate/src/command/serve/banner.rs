@@ -137,8 +137,8 @@ impl Banner {
         }
         text.push('\n');
         let base = format!("base_url = {}/v1", self.main_url());
-        text.push_str(&row("Point your client here", &format!("{base}     {}", self.client_key())));
-        text.push_str(&row("or leave that to", "sluicegate run -- python app.py"));
+        text.push_str(&row("Your client", &format!("{base}     {}", self.client_key())));
+        text.push_str(&row("or", "sluicegate run -- python app.py     sets it up for one program"));
         self.closing(text);
     }
 
@@ -192,7 +192,7 @@ impl Banner {
 }
 
 fn row(name: &str, value: &str) -> String {
-    format!("  {} {value}\n", format!("{name:<11}").style(DIM))
+    format!("  {}{value}\n", format!("{name:<12}").style(DIM))
 }
 
 fn found_row(provider: &Provider) -> [String; 3] {

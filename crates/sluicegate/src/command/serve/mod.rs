@@ -9,7 +9,7 @@ mod verify;
 use crate::cli::{LogStyle, ServeArguments};
 use crate::engine::{DataDir, Engine, allow_many_files, choose_cryptography};
 use crate::outcome::{Code, Failure, Outcome};
-use crate::source::Source;
+use crate::source::{Source, unusable};
 use crate::terminal;
 use crate::tracer::{self, NOTICE};
 use banner::Banner;
@@ -55,7 +55,7 @@ async fn served(arguments: &ServeArguments, format: LogFormat) -> Outcome {
     if source.file().is_none() && ollama_is_here().await {
         source.found_ollama();
     }
-    let Loaded { config, diagnostics, .. } = source.load_or_explain()?;
+    let Loaded { config, diagnostics, .. } = source.load_to_listen().map_err(unusable)?;
     let data = DataDir::take(&config.server.data_dir)?;
     let grace = config.server.shutdown_grace;
     let mut engine = Engine::start(source, config, data, format).await?;
