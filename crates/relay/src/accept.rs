@@ -4,8 +4,10 @@
 //! him first.
 
 use crate::call::{Call, PathTarget};
+use crate::headers;
 use crate::record::Record;
 use crate::snapshot::Snapshot;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
@@ -69,7 +71,8 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
             format!("The endpoint {} is switched off here (server.disabled_endpoints).", endpoint.path()),
         ));
     }
-    ["authorization", "x-api-key", "x-goog-api-key", "api-key", "content-length"].into_iter().find_map(|name| {
+    let single = [&AUTHORIZATION, &CONTENT_LENGTH, &headers::X_API_KEY, &headers::X_GOOG_API_KEY, &headers::API_KEY];
+    single.into_iter().find_map(|name| {
         let mut values = parts.headers.get_all(name).iter();
         values.next()?;
         values
@@ -80,7 +83,7 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
 
 /// `X-Deadline-Ms`, counted from arrival.
 fn deadline(headers: &HeaderMap, arrived: Instant) -> Result<Option<Instant>, Fault> {
-    let Some(value) = headers.get("x-deadline-ms") else { return Ok(None) };
+    let Some(value) = headers.get(&headers::X_DEADLINE_MS) else { return Ok(None) };
     let ms: Option<u64> = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     match ms {
         Some(ms) if (1..=86_400_000).contains(&ms) => Ok(arrived.checked_add(Duration::from_millis(ms))),

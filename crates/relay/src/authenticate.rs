@@ -5,9 +5,11 @@
 //! to spend the user's money through his own browser, so the `Host` must be loopback and a foreign `Origin` is refused.
 
 use crate::call::{Call, Caller};
+use crate::headers;
 use crate::snapshot::Snapshot;
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -43,7 +45,7 @@ pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, F
 }
 
 fn asked_priority(headers: &HeaderMap) -> Result<Option<Priority>, Fault> {
-    let Some(value) = headers.get("x-priority") else { return Ok(None) };
+    let Some(value) = headers.get(&headers::X_PRIORITY) else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
     parsed.map(Some).ok_or_else(|| {
         Fault::new(FaultKind::BadRequest, "X-Priority must be critical, high, normal or low.").param("X-Priority")
@@ -52,13 +54,13 @@ fn asked_priority(headers: &HeaderMap) -> Result<Option<Priority>, Fault> {
 
 /// The key as the client sent it, wherever it sent it.
 fn presented(parts: &Parts) -> Option<Cow<'_, str>> {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(text) = header("authorization") {
+    let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if let Some(text) = header(&AUTHORIZATION) {
         let text = text.trim();
         let bearer = text.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
         return Some(Cow::Borrowed(bearer.map_or(text, |(_, key)| key)));
     }
-    ["x-api-key", "x-goog-api-key", "api-key"]
+    [&headers::X_API_KEY, &headers::X_GOOG_API_KEY, &headers::API_KEY]
         .into_iter()
         .find_map(header)
         .map(Cow::Borrowed)
@@ -72,7 +74,7 @@ fn query_key(uri: &Uri) -> Option<String> {
 
 /// Refuses what a page in the user's browser could send without his knowing.
 fn same_machine(parts: &Parts) -> Result<(), Fault> {
-    let host = parts.uri.host().or_else(|| parts.headers.get("host")?.to_str().ok());
+    let host = parts.uri.host().or_else(|| parts.headers.get(HOST)?.to_str().ok());
     if !host.is_some_and(is_loopback) {
         return Err(Fault::new(
             FaultKind::Forbidden,
@@ -80,9 +82,9 @@ fn same_machine(parts: &Parts) -> Result<(), Fault> {
              Configure keys to call it by another name.",
         ));
     }
-    let origin = parts.headers.get("origin").map(|value| value.to_str().unwrap_or("null"));
+    let origin = parts.headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null"));
     let foreign = origin.is_some_and(|origin| !origin.split_once("://").is_some_and(|(_, host)| is_loopback(host)));
-    let cross_site = parts.headers.get("sec-fetch-site").is_some_and(|value| value == "cross-site");
+    let cross_site = parts.headers.get(&headers::SEC_FETCH_SITE).is_some_and(|value| value == "cross-site");
     if foreign || cross_site {
         return Err(Fault::new(
             FaultKind::Forbidden,

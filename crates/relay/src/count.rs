@@ -5,6 +5,7 @@
 //! answered by asking the model something, which would cost money.
 
 use crate::call::{Plan, Request};
+use crate::headers;
 use crate::reply::{Content, Reply};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -33,7 +34,7 @@ pub(crate) fn estimate(request: &Request, plan: &Plan) -> Option<Reply> {
     };
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-sluicegate-estimated", HeaderValue::from_static("true"));
+    headers.insert(&headers::X_SLUICEGATE_ESTIMATED, HeaderValue::from_static("true"));
     Some(Reply { status: StatusCode::OK, headers, content: Content::Whole(answer.to_string().into()) })
 }
 

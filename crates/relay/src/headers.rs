@@ -10,6 +10,28 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+// Names that http does not know. Kept ready, because looking a header up by text parses the text first.
+pub(crate) static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) static X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+pub(crate) static API_KEY: HeaderName = HeaderName::from_static("api-key");
+pub(crate) static X_DEADLINE_MS: HeaderName = HeaderName::from_static("x-deadline-ms");
+pub(crate) static X_PRIORITY: HeaderName = HeaderName::from_static("x-priority");
+pub(crate) static X_PROVIDER: HeaderName = HeaderName::from_static("x-provider");
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(crate) static X_SLUICEGATE_PROVIDER: HeaderName = HeaderName::from_static("x-sluicegate-provider");
+pub(crate) static X_SLUICEGATE_MODEL: HeaderName = HeaderName::from_static("x-sluicegate-model");
+pub(crate) static X_SLUICEGATE_ATTEMPTS: HeaderName = HeaderName::from_static("x-sluicegate-attempts");
+pub(crate) static X_SLUICEGATE_CONFIG: HeaderName = HeaderName::from_static("x-sluicegate-config");
+pub(crate) static X_SLUICEGATE_SIMULATED: HeaderName = HeaderName::from_static("x-sluicegate-simulated");
+pub(crate) static X_SLUICEGATE_DROPPED: HeaderName = HeaderName::from_static("x-sluicegate-dropped");
+pub(crate) static X_SLUICEGATE_ESTIMATED: HeaderName = HeaderName::from_static("x-sluicegate-estimated");
+pub(crate) static X_SLUICEGATE_REFUSED_BY: HeaderName = HeaderName::from_static("x-sluicegate-refused-by");
+pub(crate) static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(crate) static OPENAI_PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
+pub(crate) static OPENAI_VERSION: HeaderName = HeaderName::from_static("openai-version");
+
 /// The client's headers that go on to a provider.
 pub(crate) fn to_provider(client: &HeaderMap) -> HeaderMap {
     let named_by_connection = client.get(CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -62,10 +84,8 @@ fn stays_here(name: &HeaderName) -> bool {
 /// The provider's headers that go on to the client.
 pub(crate) fn to_client(provider: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(12);
-    for name in
-        [CONTENT_TYPE, HeaderName::from_static("openai-processing-ms"), HeaderName::from_static("openai-version")]
-    {
-        if let Some(value) = provider.get(&name) {
+    for name in [&CONTENT_TYPE, &OPENAI_PROCESSING_MS, &OPENAI_VERSION] {
+        if let Some(value) = provider.get(name) {
             out.insert(name, value.clone());
         }
     }

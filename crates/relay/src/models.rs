@@ -1,6 +1,7 @@
 //! `GET /v1/models`, in the shape the caller's client expects.
 
 use crate::call::{Caller, PathTarget, Request};
+use crate::headers;
 use crate::reply::{Content, Reply};
 use crate::snapshot::{Listed, Snapshot};
 use http::header::CONTENT_TYPE;
@@ -42,7 +43,7 @@ pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> R
     };
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-sluicegate-config", snapshot.version_header.clone());
+    headers.insert(&headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
     Ok(Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) })
 }
 

@@ -5,6 +5,7 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::call::{Caller, Ticket};
+use crate::headers;
 use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Candidate, Route, Snapshot};
@@ -33,7 +34,7 @@ impl Record {
     /// Opens the record of a call that has just arrived.
     pub(crate) fn open(worker: &Arc<Worker>, snapshot: &Snapshot, headers: &HeaderMap) -> Self {
         let id = headers
-            .get("x-request-id")
+            .get(&headers::X_REQUEST_ID)
             .and_then(|value| CallId::from_client(value.to_str().ok()?))
             .unwrap_or_else(|| CallId::from_random(fastrand::u128(..)));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

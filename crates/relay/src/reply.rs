@@ -4,12 +4,13 @@
 //! still being read from its provider. The call's [`Record`] lives inside, so that the receipt is made when the last
 //! byte is gone, or when the client is.
 
+use crate::headers;
 use crate::record::Record;
 use crate::stream::{CutOff, Streaming};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use sluicegate_vocabulary::{EndReason, Fault};
+use sluicegate_vocabulary::{Dialect, EndReason, Fault};
 use sluicegate_wire::error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -50,9 +51,11 @@ impl Reply {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if let Ok(id) = HeaderValue::from_str(record.id().as_str()) {
-            response.headers_mut().insert(record.dialect().request_id_header(), id.clone());
+            if record.dialect() == Dialect::Anthropic {
+                response.headers_mut().insert(&headers::REQUEST_ID, id.clone());
+            }
             // Tools in front of every provider look for this one.
-            response.headers_mut().insert("x-request-id", id);
+            response.headers_mut().insert(&headers::X_REQUEST_ID, id);
         }
         response.body_mut().record = Some(record);
         response
@@ -71,7 +74,7 @@ pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
         }
     }
     if let Some(value) = fault.refused_by.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
-        headers.insert("x-sluicegate-refused-by", value);
+        headers.insert(&headers::X_SLUICEGATE_REFUSED_BY, value);
     }
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Reply { status, headers, content: Content::Whole(rendered.body.into()) }.seal(record)

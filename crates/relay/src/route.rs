@@ -4,6 +4,7 @@
 //! Only `provider/model` names of models that nobody listed are resolved here.
 
 use crate::call::{Caller, PathTarget, Plan, Request};
+use crate::headers;
 use crate::record::Record;
 use crate::snapshot::{Candidate, Route, Snapshot};
 use sluicegate_vocabulary::{Fault, FaultKind};
@@ -37,7 +38,7 @@ pub(crate) fn route(
     };
     record.routed(&route);
     let mut candidates = order(&route);
-    if let Some(wanted) = request.parts.headers.get("x-provider") {
+    if let Some(wanted) = request.parts.headers.get(&headers::X_PROVIDER) {
         let wanted = wanted.to_str().unwrap_or_default().trim();
         candidates.retain(|candidate| &*candidate.provider.name == wanted);
         if candidates.is_empty() {

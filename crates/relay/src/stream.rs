@@ -9,6 +9,7 @@ use crate::array::Array;
 use crate::attempt::Answered;
 use crate::call::{Request, header_value};
 use crate::dispatch::Dispatched;
+use crate::headers;
 use crate::prepare::Way;
 use crate::record::Record;
 use crate::reply::{Content, Reply};
@@ -53,22 +54,22 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
             if !matches!(streaming.passage, Passage::Raw) {
                 headers.insert(CONTENT_TYPE, streaming.content_type());
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+                headers.insert(&headers::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
             }
             (status, headers, Content::Stream(streaming))
         }
     };
-    headers.insert("x-sluicegate-provider", candidate.provider.name_header.clone());
+    headers.insert(&headers::X_SLUICEGATE_PROVIDER, candidate.provider.name_header.clone());
     if !candidate.model.is_empty() {
-        headers.insert("x-sluicegate-model", candidate.model_header.clone());
+        headers.insert(&headers::X_SLUICEGATE_MODEL, candidate.model_header.clone());
     }
-    headers.insert("x-sluicegate-attempts", HeaderValue::from(attempts));
-    headers.insert("x-sluicegate-config", snapshot.version_header.clone());
+    headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, HeaderValue::from(attempts));
+    headers.insert(&headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
     if candidate.simulated {
-        headers.insert("x-sluicegate-simulated", HeaderValue::from_static("true"));
+        headers.insert(&headers::X_SLUICEGATE_SIMULATED, HeaderValue::from_static("true"));
     }
     if !dropped.is_empty() {
-        headers.insert("x-sluicegate-dropped", header_value(&dropped.join(", ")));
+        headers.insert(&headers::X_SLUICEGATE_DROPPED, header_value(&dropped.join(", ")));
     }
     Reply { status, headers, content }
 }

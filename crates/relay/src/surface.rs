@@ -5,6 +5,7 @@
 //! afternoon.
 
 use crate::call::PathTarget;
+use crate::headers;
 use http::{HeaderMap, Method};
 use sluicegate_vocabulary::{Dialect, Endpoint};
 
@@ -122,7 +123,7 @@ fn decode(text: &str) -> Option<String> {
 pub(crate) fn guess_dialect(path: &str, headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
         Dialect::Anthropic
-    } else if path.starts_with("/v1beta") || headers.contains_key("x-goog-api-key") {
+    } else if path.starts_with("/v1beta") || headers.contains_key(&headers::X_GOOG_API_KEY) {
         Dialect::Gemini
     } else {
         Dialect::OpenAi

@@ -30,14 +30,6 @@ impl Dialect {
         }
     }
 
-    /// The response header under which clients of this dialect look for the request id.
-    #[must_use]
-    pub const fn request_id_header(self) -> &'static str {
-        match self {
-            Self::Anthropic => "request-id",
-            Self::OpenAi | Self::Gemini => "x-request-id",
-        }
-    }
 }
 
 /// The shape of a conversational body. Translation goes from one of these to another.

@@ -18,6 +18,7 @@ mod lenient;
 
 pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 
+use crate::outline::member;
 use forms::Form;
 use lenient::object;
 use serde::Deserialize;
@@ -78,7 +79,10 @@ pub fn write_generate(usage: &Usage) -> GenerateUsage {
 #[must_use]
 pub fn from_body(endpoint: Endpoint, body: &[u8]) -> Option<Usage> {
     let mut tally = Tally::for_endpoint(endpoint)?;
-    tally.observe(body);
+    match member(body, &["usage", "usageMetadata"]) {
+        Some(said) => tally.observe_object(said),
+        None => tally.observe(body),
+    }
     tally.usage()
 }
 
@@ -149,6 +153,22 @@ impl Tally {
         }
     }
 
+    /// Takes in a usage object itself.
+    fn observe_object(&mut self, json: &[u8]) {
+        match self {
+            Self::Chat(form) => observe_object(form, json),
+            Self::Responses(form) => observe_object(form, json),
+            Self::Messages(form) => observe_object(form, json),
+            Self::Generate(form) => observe_object(form, json),
+            Self::Any(any) => {
+                observe_object(&mut any.chat, json);
+                observe_object(&mut any.responses, json);
+                observe_object(&mut any.messages, json);
+                observe_object(&mut any.generate, json);
+            }
+        }
+    }
+
     /// What was used as far as is known; `None` if nothing was said.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
@@ -191,6 +211,12 @@ struct Envelope<T> {
 struct Inner<T> {
     #[serde(default, deserialize_with = "object")]
     usage: Option<T>,
+}
+
+fn observe_object<T: Form>(form: &mut T, json: &[u8]) {
+    if let Ok(said) = serde_json::from_slice::<T>(json) {
+        form.merge(&said);
+    }
 }
 
 fn observe<T: Form>(form: &mut T, json: &[u8]) {

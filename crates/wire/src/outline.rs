@@ -1,0 +1,115 @@
+//! One member of an object, without reading the rest.
+//!
+//! A provider's whole answer is passed on as it is; of all it says the relay needs the usage. So the object is walked
+//! at its top level, strings by searching for their end and everything else by counting brackets. The text is not
+//! checked to be JSON here: of a text that is not, some member may be found or none, and whoever reads it further
+//! finds out.
+
+use memchr::memchr2;
+
+/// The value of the last top-level member that has one of these names, or `None`.
+///
+/// ```
+/// use sluicegate_wire::outline::member;
+/// let body = br#"{"a": {"usage": 1}, "text": "\"usage\": 2", "usage": {"n": 3}}"#;
+/// assert_eq!(member(body, &["usage"]), Some(&br#"{"n": 3}"#[..]));
+/// ```
+#[must_use]
+pub fn member<'a>(object: &'a [u8], names: &[&str]) -> Option<&'a [u8]> {
+    let mut walk = Walk { text: object, at: 0 };
+    let mut found = None;
+    walk.white();
+    if walk.take()? != b'{' {
+        return None;
+    }
+    loop {
+        walk.white();
+        match walk.take()? {
+            b',' => {}
+            b'"' => {
+                let start = walk.at;
+                walk.string()?;
+                let name = object.get(start..walk.at - 1)?;
+                walk.white();
+                if walk.take()? != b':' {
+                    return found;
+                }
+                walk.white();
+                let start = walk.at;
+                walk.value()?;
+                if names.iter().any(|wanted| wanted.as_bytes() == name) {
+                    found = object.get(start..walk.at);
+                }
+            }
+            _ => return found,
+        }
+    }
+}
+
+struct Walk<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Walk<'_> {
+    fn take(&mut self) -> Option<u8> {
+        let byte = self.text.get(self.at).copied();
+        self.at += 1;
+        byte
+    }
+
+    fn white(&mut self) {
+        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+    }
+
+    /// Goes past the end of a string whose opening quote has been taken.
+    fn string(&mut self) -> Option<()> {
+        loop {
+            let rest = self.text.get(self.at..)?;
+            let found = memchr2(b'"', b'\\', rest)?;
+            self.at += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return Some(());
+            }
+            // Whatever is escaped, its first byte is not the closing quote.
+            self.at += 1;
+        }
+    }
+
+    /// Goes past the end of any value.
+    fn value(&mut self) -> Option<()> {
+        let mut depth = 0usize;
+        loop {
+            match *self.text.get(self.at)? {
+                b'"' => {
+                    self.at += 1;
+                    self.string()?;
+                    if depth == 0 {
+                        return Some(());
+                    }
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => {
+                    if depth == 0 {
+                        return Some(());
+                    }
+                    depth -= 1;
+                    if depth == 0 {
+                        self.at += 1;
+                        return Some(());
+                    }
+                }
+                b',' if depth == 0 => return Some(()),
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "outline_tests.rs"]
+mod tests;
