@@ -74,10 +74,10 @@ def mock_config(url):
     return f"""\
         version: 1
         providers:
-          openai:    {{ kind: openai, base_url: "{url}/v1", api_key_env: MOCK_KEY }}
-          compat:    {{ kind: openai_compatible, base_url: "{url}/v1", api_key_env: MOCK_KEY }}
-          anthropic: {{ kind: anthropic, base_url: "{url}", api_key_env: MOCK_KEY }}
-          gemini:    {{ kind: gemini, base_url: "{url}", api_key_env: MOCK_KEY }}
+          openai:    {{ kind: openai, base_url: "{url}/v1", api_key_env: MOCK_KEY, max_retries: 0 }}
+          compat:    {{ kind: openai_compatible, base_url: "{url}/v1", api_key_env: MOCK_KEY, max_retries: 0 }}
+          anthropic: {{ kind: anthropic, base_url: "{url}", api_key_env: MOCK_KEY, max_retries: 0 }}
+          gemini:    {{ kind: gemini, base_url: "{url}", api_key_env: MOCK_KEY, max_retries: 0 }}
         """
 
 

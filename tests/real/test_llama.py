@@ -167,5 +167,5 @@ def test_what_was_done_is_in_the_metrics(llama_relay, relayed):
     with urllib.request.urlopen(f"{llama_relay.url}/metrics", timeout=10) as response:
         metrics = response.read().decode()
     assert "sluicegate_build_info" in metrics
-    assert re.search(r"^sluicegate_requests_total\{[^}]*\} [1-9]", metrics, re.M)
+    assert re.search(r"^sluicegate_calls_total\{[^}]*\} [1-9]", metrics, re.M)
     assert "Count from one" not in metrics

@@ -61,12 +61,12 @@ export async function stand() {
     join(folder, 'sluicegate.yaml'),
     `version: 1
 providers:
-  openai:    { kind: openai, base_url: "${url}/v1", api_key_env: STAND_KEY, models: [text-embedding-3-small, gpt-image-1, omni-moderation-latest] }
-  azure:     { kind: azure, base_url: "${url}", api_key_env: STAND_KEY }
-  deepseek:  { kind: deepseek, base_url: "${url}", api_key_env: STAND_KEY }
-  compat:    { kind: openai_compatible, base_url: "${url}/v1", api_key_env: STAND_KEY }
-  anthropic: { kind: anthropic, base_url: "${url}", api_key_env: STAND_KEY }
-  gemini:    { kind: gemini, base_url: "${url}", api_key_env: STAND_KEY }
+  openai:    { kind: openai, base_url: "${url}/v1", api_key_env: STAND_KEY, max_retries: 0, models: [text-embedding-3-small, gpt-image-1, omni-moderation-latest] }
+  azure:     { kind: azure, base_url: "${url}", api_key_env: STAND_KEY, max_retries: 0 }
+  deepseek:  { kind: deepseek, base_url: "${url}", api_key_env: STAND_KEY, max_retries: 0 }
+  compat:    { kind: openai_compatible, base_url: "${url}/v1", api_key_env: STAND_KEY, max_retries: 0 }
+  anthropic: { kind: anthropic, base_url: "${url}", api_key_env: STAND_KEY, max_retries: 0 }
+  gemini:    { kind: gemini, base_url: "${url}", api_key_env: STAND_KEY, max_retries: 0 }
 models:
 ${aliases.join('\n')}
 `,

@@ -335,7 +335,7 @@ class Messages:
             assert not ended, "nothing follows message_stop"
             if event.type == "message_start":
                 answer.model = event.message.model
-                usage |= event.message.usage.model_dump(exclude_none=True)
+                usage |= event.message.usage.model_dump(exclude_none=True) if event.message.usage else {}
             elif event.type == "content_block_start":
                 assert open_block is None, "blocks do not overlap"
                 assert event.index == len(blocks), "blocks are numbered 0, 1, 2"
@@ -357,7 +357,7 @@ class Messages:
             elif event.type == "content_block_stop":
                 open_block = None
             elif event.type == "message_delta":
-                usage |= event.usage.model_dump(exclude_none=True)
+                usage |= event.usage.model_dump(exclude_none=True) if event.usage else {}
                 answer.finish = self._finish(event.delta.stop_reason)
             elif event.type == "message_stop":
                 ended = True
@@ -371,9 +371,9 @@ class Messages:
                 answer.text += block["text"]
             elif block["type"] == "thinking":
                 answer.thoughts += block["thinking"]
-        answer.tokens_in = usage["input_tokens"] + usage.get("cache_read_input_tokens", 0)
+        answer.tokens_in = usage.get("input_tokens", 0) + usage.get("cache_read_input_tokens", 0)
         answer.tokens_in += usage.get("cache_creation_input_tokens", 0)
-        answer.tokens_out = usage["output_tokens"]
+        answer.tokens_out = usage.get("output_tokens", 0)
         answer.native = blocks
         return answer
 

@@ -112,7 +112,8 @@ def relay(folder, config: str, *options, env=None) -> Program:
     )
 
 
-# One provider of every kind, all at the same simulator. `direct` stands for no relay at all: what passes there
+# One provider of every kind, all at the same simulator. They are not tried again, so that a test of errors need not
+# wait; `stubborn` is, as often as a provider is when nothing is said. `direct` stands for no relay at all: what passes there
 # shows that the simulator is a fair stand-in, and what fails only behind the relay is the relay's fault.
 UPSTREAMS = {
     "openai": "gpt-4.1-mini",
@@ -130,12 +131,13 @@ def config(simulator_url: str, keys: str = "") -> str:
     return f"""\
 version: 1
 providers:
-  openai:    {{ kind: openai, base_url: "{simulator_url}/v1", api_key_env: STAND_KEY, models: [text-embedding-3-small, gpt-image-1, omni-moderation-latest, gpt-3.5-turbo-instruct, {UPSTREAMS["openai"]}] }}
-  azure:     {{ kind: azure, base_url: "{simulator_url}", api_key_env: STAND_KEY }}
-  deepseek:  {{ kind: deepseek, base_url: "{simulator_url}", api_key_env: STAND_KEY }}
-  compat:    {{ kind: openai_compatible, base_url: "{simulator_url}/v1", api_key_env: STAND_KEY }}
-  anthropic: {{ kind: anthropic, base_url: "{simulator_url}", api_key_env: STAND_KEY }}
-  gemini:    {{ kind: gemini, base_url: "{simulator_url}", api_key_env: STAND_KEY }}
+  openai:    {{ kind: openai, base_url: "{simulator_url}/v1", api_key_env: STAND_KEY, max_retries: 0, models: [text-embedding-3-small, gpt-image-1, omni-moderation-latest, gpt-3.5-turbo-instruct, {UPSTREAMS["openai"]}] }}
+  azure:     {{ kind: azure, base_url: "{simulator_url}", api_key_env: STAND_KEY, max_retries: 0 }}
+  deepseek:  {{ kind: deepseek, base_url: "{simulator_url}", api_key_env: STAND_KEY, max_retries: 0 }}
+  compat:    {{ kind: openai_compatible, base_url: "{simulator_url}/v1", api_key_env: STAND_KEY, max_retries: 0 }}
+  anthropic: {{ kind: anthropic, base_url: "{simulator_url}", api_key_env: STAND_KEY, max_retries: 0 }}
+  gemini:    {{ kind: gemini, base_url: "{simulator_url}", api_key_env: STAND_KEY, max_retries: 0 }}
+  stubborn:  {{ kind: openai_compatible, base_url: "{simulator_url}/v1", api_key_env: STAND_KEY }}
 models:
 {aliases}
   weighted:

@@ -109,6 +109,14 @@ def test_a_rate_limit_says_when_to_come_back(speak):
     assert caught.value.code == "rate_limit_exceeded"
 
 
+def test_an_overloaded_provider_is_tried_again_and_the_answer_says_how_often(relay):
+    client = openai.OpenAI(base_url=f"{relay.url}/v1", api_key="unused", max_retries=0)
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model="stubborn/m", messages=[{"role": "user", "content": "[[sim:status=503]]"}])
+    assert int(caught.value.response.headers["x-sluicegate-attempts"]) > 1
+    assert caught.value.response.headers["x-should-retry"] in ("true", "false")
+
+
 def test_money_gone_at_the_provider_is_not_worth_a_retry(speak):
     chat, model = speak("chat", "openai")
     with pytest.raises(openai.APIStatusError) as caught:
