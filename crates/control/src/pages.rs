@@ -61,9 +61,20 @@ async fn about(State(operator): State<Arc<Operator>>) -> Response {
 
 async fn metrics(State(operator): State<Arc<Operator>>) -> Response {
     match operator.relay().metrics().encode() {
-        Ok(text) => page(OPENMETRICS, text),
+        Ok(text) => page(OPENMETRICS, with_config(text, &operator.relay().version().to_string())),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n").into_response(),
     }
+}
+
+/// Adds which configuration is in force. It changes while the process runs, so it is no label of a registered metric.
+fn with_config(mut text: String, version: &str) -> String {
+    const END: &str = "# EOF\n";
+    if text.ends_with(END) {
+        text.truncate(text.len() - END.len());
+    }
+    text.push_str("# HELP sluicegate_config The configuration in force.\n# TYPE sluicegate_config info\n");
+    text.push_str(&format!("sluicegate_config_info{{version=\"{version}\"}} 1\n{END}"));
+    text
 }
 
 async fn schema() -> Response {

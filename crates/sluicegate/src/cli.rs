@@ -27,12 +27,20 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// When to use colours. NO_COLOR is honoured.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
+    /// When to use colours: auto, always or never. NO_COLOR is honoured.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        display_order = 100
+    )]
     pub(crate) color: Color,
 
     /// Say more: -v what happens, -vv what happens inside.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 101)]
     pub(crate) verbose: u8,
 }
 
@@ -132,14 +140,15 @@ pub(crate) enum Command {
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  sluicegate serve                              what it finds: sluicegate.yaml, else keys in the environment
-  sluicegate serve -c relay.yaml                this file
-  OPENAI_API_KEY=... sluicegate serve           this provider, no file
+  sluicegate serve                        sluicegate.yaml, else keys in the environment
+  sluicegate serve -c relay.yaml          this file
+  OPENAI_API_KEY=... sluicegate serve     this provider, without a file
   sluicegate serve --sim --listen 127.0.0.1:9000
 
 Signals:
-  SIGHUP reads the configuration again. SIGTERM and Ctrl-C let open calls finish within server.shutdown_grace;
-  a second Ctrl-C ends at once (exit 130).";
+  SIGHUP              reads the configuration again
+  SIGTERM, Ctrl-C     let open calls finish within server.shutdown_grace
+  a second Ctrl-C     ends at once (exit 130)";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -285,7 +294,8 @@ pub(crate) enum SimulateCommand {
 const PROVIDER_EXAMPLES: &str = "\
 Examples:
   sluicegate simulate provider --listen 127.0.0.1:9100
-  sluicegate simulate provider --ttft 300ms --tokens-per-second 60 --error-rate 0.01 --fault stall=0.005";
+  sluicegate simulate provider --ttft 300ms --tokens-per-second 60
+  sluicegate simulate provider --error-rate 0.01 --fault stall=0.005";
 
 #[derive(Debug, Args)]
 pub(crate) struct ProviderArguments {

@@ -24,7 +24,7 @@ pub(crate) struct Source {
     simulate: bool,
     insecure_open: bool,
     ollama: bool,
-    /// Variables taken as unset: those of keys that their provider refused.
+    /// Variables taken as unset, those of keys that their provider refused; a prefix ends in `__`.
     hidden: BTreeSet<String>,
 }
 
@@ -65,9 +65,12 @@ impl Source {
         self.ollama = true;
     }
 
-    /// Takes a variable as unset from now on.
-    pub(crate) fn hide(&mut self, variable: &str) {
-        self.hidden.insert(variable.to_owned());
+    /// The same without a provider that was found by the variable of its key.
+    pub(crate) fn without(&self, provider: &str, variable: &str) -> Self {
+        let mut source = self.clone();
+        source.hidden.insert(variable.to_owned());
+        source.hidden.insert(format!("SLUICEGATE__PROVIDERS__{}__", provider.to_ascii_uppercase()));
+        source
     }
 
     /// Reads the configuration.
@@ -151,7 +154,10 @@ impl Environment for Without<'_> {
     }
 
     fn variables(&self, prefix: &str) -> Vec<(String, String)> {
-        System.variables(prefix)
+        let mut variables = System.variables(prefix);
+        variables
+            .retain(|(name, _)| !self.hidden.iter().any(|hidden| hidden.ends_with("__") && name.starts_with(hidden)));
+        variables
     }
 
     fn read(&self, path: &Path) -> Result<String, String> {

@@ -103,8 +103,19 @@ impl Engine {
 
     /// Reads the configuration again and puts it in force, all of it or nothing.
     pub(crate) fn reload(&mut self) -> ReloadReport {
-        let source = self.source.clone();
-        self.reload_from(source)
+        let report = self.reload_from(self.source.clone());
+        let (before, after) = (&report.before, &report.after);
+        if !report.ok {
+            tracing::error!(target: NOTICE, "configuration {after} stays in force, the new one was refused:\n{}", report.text);
+        } else if before == after {
+            tracing::info!(target: NOTICE, "configuration {after} read again, nothing changed");
+        } else {
+            tracing::info!(target: NOTICE, "configuration {after} is in force, was {before}");
+        }
+        if !report.needs_restart.is_empty() {
+            tracing::warn!(target: NOTICE, "changed but needs a restart: {}", report.needs_restart.join(", "));
+        }
+        report
     }
 
     /// Puts the configuration of another source in force; the source is kept if that succeeds.
@@ -121,7 +132,6 @@ impl Engine {
         };
         let refused = |engine: &Self, diagnostics: &[Diagnostic], text: String| {
             engine.relay.metrics().reload_ok.set(0);
-            tracing::error!(target: NOTICE, "configuration {before} stays in force, the new one was refused:\n{text}");
             report(false, before.clone(), Vec::new(), diagnostics, text)
         };
         let loaded = match source.load_to_listen() {
@@ -141,15 +151,6 @@ impl Engine {
                     log.reopen();
                 }
                 let after = reloaded.after.to_string();
-                if after == before {
-                    tracing::info!(target: NOTICE, "configuration {after} read again, nothing changed");
-                } else {
-                    tracing::info!(target: NOTICE, "configuration {after} is in force, was {before}");
-                }
-                if !reloaded.needs_restart.is_empty() {
-                    let changed = reloaded.needs_restart.join(", ");
-                    tracing::warn!(target: NOTICE, "changed but needs a restart: {changed}");
-                }
                 report(true, after, reloaded.needs_restart, &loaded.diagnostics, warnings(&loaded.diagnostics))
             }
             Err(error) => refused(self, &[], error.to_string()),

@@ -103,8 +103,7 @@ fn learn(engine: &mut Engine, checks: &mut Checks, provider: &str, verdict: &mut
     match verdict {
         Verdict::Works { models, .. } if !models.is_empty() => engine.found_models(provider, models.clone()),
         Verdict::Refused { variable: Some(variable), left_out, .. } => {
-            let mut source = engine.source().clone();
-            source.hide(variable);
+            let source = engine.source().without(provider, variable);
             // Without this provider only the simulated one might be left, and a call meant for a real one must not
             // quietly go there.
             let others = source.load().is_ok_and(|loaded| !loaded.config.simulated_only());

@@ -1,0 +1,22 @@
+//! The real program, started as people start it: its output, its exit codes, its signals, and what it answers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do; the lints know only functions marked as tests"
+)]
+
+mod check;
+mod documents;
+mod keys;
+mod log;
+mod pages;
+mod papers;
+mod program;
+mod refusals;
+mod reload;
+mod run;
+mod serve;
+mod simulate;
+mod stop;
