@@ -5,7 +5,7 @@
 use crate::cli::{ConfigArguments, ServeArguments};
 use crate::outcome::{Code, Failure};
 use crate::terminal;
-use sluicegate_config::{Diagnostic, Environment, Loaded, Loader, OLLAMA_URL, System};
+use sluicegate_config::{Diagnostic, Environment, Loaded, Loader, System};
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,8 @@ pub(crate) struct Source {
     listen: Option<String>,
     simulate: bool,
     insecure_open: bool,
-    ollama: bool,
+    /// Where an Ollama was found, as a base URL.
+    ollama: Option<String>,
     /// Variables taken as unset, those of keys that their provider refused; a prefix ends in `__`.
     hidden: BTreeSet<String>,
 }
@@ -61,8 +62,8 @@ impl Source {
     }
 
     /// Adds an Ollama that was found on this machine.
-    pub(crate) fn found_ollama(&mut self) {
-        self.ollama = true;
+    pub(crate) fn found_ollama(&mut self, base_url: String) {
+        self.ollama = Some(base_url);
     }
 
     /// The same without a provider that was found by the variable of its key.
@@ -95,8 +96,10 @@ impl Source {
                 let text = read(file).map_err(|why| vec![Diagnostic::unreadable(&name, why)])?;
                 loader.file(&text, &name)
             }
-            None if self.ollama => loader.ollama(OLLAMA_URL).environment_only(),
-            None => loader.environment_only(),
+            None => match &self.ollama {
+                Some(base_url) => loader.ollama(base_url.as_str()).environment_only(),
+                None => loader.environment_only(),
+            },
         }
     }
 

@@ -123,6 +123,13 @@ fn thread() -> io::Result<mpsc::UnboundedSender<Start>> {
 fn options(simulation: &Simulation) -> Options {
     let share = |fault| simulation.faults.get(&fault).copied().unwrap_or_default();
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    for (fault, name) in [(SimulatedFault::RateLimited, "rate_limited"), (SimulatedFault::Overloaded, "overloaded")] {
+        if share(fault) > 0.0 {
+            tracing::warn!(
+                "simulated faults: {name} has no effect in this version; error_rate and requests_per_minute have"
+            );
+        }
+    }
     Options {
         seed: simulation.seed,
         ttft: simulation.ttft.duration(),

@@ -95,6 +95,17 @@ fn a_provider_that_cannot_be_reached_keeps_nobody_waiting_and_stays() {
 }
 
 #[test]
+fn an_ollama_where_its_own_variable_says_is_found_and_asked_without_a_key() {
+    let (url, asked) = provider();
+    let host = url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    let relay = Running::serve(None, &[], &[("OLLAMA_HOST", &host)]);
+    assert!(relay.err().contains("ollama") && relay.err().contains(&format!("found at {host}")), "{}", relay.err());
+    assert!(!relay.err().contains("SIMULATED"), "{}", relay.err());
+    until("the free call", || !asked.lock().unwrap().is_empty());
+    assert!(!asked.lock().unwrap()[0].to_lowercase().contains("authorization"));
+}
+
+#[test]
 fn a_configuration_is_shown_without_its_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let file = format!(

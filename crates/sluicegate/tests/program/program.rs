@@ -12,10 +12,12 @@ use tempfile::TempDir;
 /// Long enough for a busy machine; nothing here should take a tenth of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The program with nothing in its environment but a path.
+/// The program with next to nothing in its environment.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).stdin(Stdio::null());
+    // An Ollama on the machine that runs the tests is not their business.
+    command.env("OLLAMA_HOST", "127.0.0.1:1");
     command
 }
 

@@ -88,7 +88,7 @@ fn many_files_may_be_open_although_the_soft_limit_is_low() {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let mut command = std::process::Command::new("sh");
     let program = env!("CARGO_BIN_EXE_sluicegate");
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder.path());
+    command.env_clear().envs([("PATH", "/usr/bin:/bin"), ("OLLAMA_HOST", "127.0.0.1:1")]).current_dir(folder.path());
     command.arg("-c").arg(format!("ulimit -S -n 64; exec {program} serve --listen 127.0.0.1:0"));
     let relay = Running::start(&folder, &mut command);
     relay.says("Ctrl-C");

@@ -43,6 +43,8 @@ fn a_second_interrupt_ends_at_once_with_130() {
     relay.signal("INT");
     assert_eq!(relay.ended(), 130);
     assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(read_until(&mut stream, "\"error\""), "the client is told");
+    crate::program::until("the call's line", || relay.err().contains("\"end\":\"shutdown\""));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! and what was learned about the providers' keys. So two of them never happen at once.
 
 mod banner;
+mod ollama;
 mod verify;
 
 use crate::cli::{LogStyle, ServeArguments};
@@ -13,7 +14,7 @@ use crate::source::{Source, unusable};
 use crate::terminal;
 use crate::tracer::{self, NOTICE};
 use banner::Banner;
-use sluicegate_config::{Loaded, OLLAMA_URL};
+use sluicegate_config::Loaded;
 use sluicegate_control::LogFormat;
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use verify::{Checks, Verdict};
 
 /// How long the banner waits for what the providers say about their keys.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long an Ollama on this machine may take to be found.
-const OLLAMA_PATIENCE: Duration = Duration::from_millis(150);
+/// How long streams may take to say goodbye when there is no time left.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 pub(crate) fn serve(arguments: ServeArguments, verbose: u8) -> Outcome {
     let format = format(arguments.log_format);
@@ -52,8 +53,10 @@ async fn served(arguments: &ServeArguments, format: LogFormat) -> Outcome {
     allow_many_files();
     let mut signals = Signals::new()?;
     let mut source = Source::of_serve(arguments);
-    if source.file().is_none() && ollama_is_here().await {
-        source.found_ollama();
+    if source.file().is_none()
+        && let Some(address) = ollama::find().await
+    {
+        source.found_ollama(format!("http://{address}/v1"));
     }
     let Loaded { config, diagnostics, .. } = source.load_to_listen().map_err(unusable)?;
     let data = DataDir::take(&config.server.data_dir)?;
@@ -126,10 +129,15 @@ async fn stop(engine: Engine, signals: &mut Signals, why: &str, grace: Duration)
         many => format!("; {many} calls may take up to {} s more, Ctrl-C ends at once", grace.as_secs()),
     };
     tracing::info!(target: NOTICE, "stopping ({why}){wait}");
-    let drained = engine.drain(grace);
+    let mut drained = engine.drain(grace);
     let code = tokio::select! {
-        _ = drained => Code::Done,
-        _ = signals.interrupt.recv() => Code::Interrupted,
+        _ = &mut drained => Code::Done,
+        _ = signals.interrupt.recv() => {
+            // Open streams end with an error event and every call gets its line, as far as that is a matter of moments.
+            engine.relay().stop_now();
+            let _ = tokio::time::timeout(GOODBYE, drained).await;
+            Code::Interrupted
+        }
     };
     engine.finish();
     tracing::info!(target: NOTICE, "stopped");
@@ -152,12 +160,4 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
         })
     }
-}
-
-/// Whether something listens where an Ollama on this machine would.
-async fn ollama_is_here() -> bool {
-    let Some(address) = OLLAMA_URL.strip_prefix("http://").and_then(|rest| rest.split('/').next()) else {
-        return false;
-    };
-    matches!(tokio::time::timeout(OLLAMA_PATIENCE, tokio::net::TcpStream::connect(address)).await, Ok(Ok(_)))
 }
