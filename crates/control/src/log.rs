@@ -11,6 +11,7 @@ use sluicegate_config::RequestLog;
 use sluicegate_relay::Relay;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -47,10 +48,10 @@ enum Order {
 }
 
 /// Where lines go.
-enum Sink {
-    Stderr,
-    Stdout,
-    File(PathBuf, File),
+struct Sink {
+    file: File,
+    /// By which name the file can be opened again.
+    path: Option<PathBuf>,
 }
 
 impl LogWriter {
@@ -61,9 +62,9 @@ impl LogWriter {
     pub fn start(relay: Arc<Relay>, to: &RequestLog, format: LogFormat) -> io::Result<Option<Self>> {
         let sink = match to {
             RequestLog::None => return Ok(None),
-            RequestLog::Stderr => Sink::Stderr,
-            RequestLog::Stdout => Sink::Stdout,
-            RequestLog::File(path) => Sink::File(path.clone(), open(path)?),
+            RequestLog::Stderr => Sink { file: own(io::stderr())?, path: None },
+            RequestLog::Stdout => Sink { file: own(io::stdout())?, path: None },
+            RequestLog::File(path) => Sink { file: open(path)?, path: Some(path.clone()) },
         };
         let (orders, received) = mpsc::channel();
         let (finished, done) = mpsc::channel();
@@ -89,6 +90,12 @@ impl LogWriter {
             tracing::warn!("the request log's last lines could not be written in time");
         }
     }
+}
+
+/// A standard stream as a file of our own. The library's lock on it is not taken then, so that a reader who does not
+/// read holds up this thread and nobody else who has something to say.
+fn own(stream: impl AsFd) -> io::Result<File> {
+    stream.as_fd().try_clone_to_owned().map(File::from)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -133,12 +140,7 @@ impl Writer {
                 LogFormat::Human { colour } => line::human(&mut self.buffer, &mut self.stamp, receipt, colour),
             }
         }
-        let lines = self.buffer.as_bytes();
-        let written = match &mut self.sink {
-            Sink::Stderr => io::stderr().write_all(lines),
-            Sink::Stdout => io::stdout().write_all(lines).and_then(|()| io::stdout().flush()),
-            Sink::File(_, file) => file.write_all(lines),
-        };
+        let written = self.sink.file.write_all(self.buffer.as_bytes());
         if let Err(error) = &written {
             self.relay.metrics().log_dropped.inc_by(receipts.len() as u64);
             // Once for a series: a full disk must not fill another log.
@@ -151,9 +153,9 @@ impl Writer {
     }
 
     fn reopen(&mut self) {
-        let Sink::File(path, file) = &mut self.sink else { return };
+        let Some(path) = &self.sink.path else { return };
         match open(path) {
-            Ok(opened) => *file = opened,
+            Ok(opened) => self.sink.file = opened,
             Err(error) => tracing::error!(%error, "the request log cannot be opened again; the old file is kept"),
         }
     }

@@ -91,3 +91,27 @@ fn with_the_json_format_every_line_of_the_whole_life_is_json() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
     }
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_calls_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = crate::program::command(folder.path());
+    command.args(["serve", "-vv", "--listen", &free]).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    until("it to listen", || std::net::TcpStream::connect(&free).is_ok());
+    let get = |path: &str| {
+        crate::program::request(&free, &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"))
+    };
+    // A pipe holds 64 KiB; these lines are more.
+    for _ in 0..400 {
+        assert_eq!(get(&format!("/{}", "x".repeat(50))).status, 404);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(get("/v1/models").status, 200);
+    assert_eq!(get("/metrics").status, 200);
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    until("its end", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
