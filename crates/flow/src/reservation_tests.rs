@@ -203,7 +203,7 @@ fn threads_together_never_exceed_the_limit() {
         hammers.into_iter().flat_map(|hammer| hammer.join().expect("no panic")).collect()
     });
     admitted.sort_unstable();
-    assert!(admitted.len() > 500 * 4, "the limit was hardly used: {}", admitted.len());
+    assert!(admitted.len() > 500, "one window's worth shows nothing: {}", admitted.len());
     let width = u64::try_from(window.as_nanos()).expect("short");
     // A thread held up between reading the clock and deciding, or between deciding and reading it again, makes one admission
     // seem later than it was, so each thread may add two to a stretch. A lost update would show as many more.
