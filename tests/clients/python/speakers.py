@@ -78,8 +78,8 @@ class Chat:
     name = "chat"
     fault = openai.APIError
 
-    def __init__(self, url, key="unused"):
-        self.client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30)
+    def __init__(self, url, key="unused", timeout=30):
+        self.client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=timeout)
 
     def ask(self, model, turns, *, stream=False, system=None, tools=None, choice=None, limit=None, stop=None,
             schema=None, effort=None, headers=None):
@@ -184,8 +184,8 @@ class Responses:
     name = "responses"
     fault = openai.APIError
 
-    def __init__(self, url, key="unused"):
-        self.client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30)
+    def __init__(self, url, key="unused", timeout=30):
+        self.client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=timeout)
 
     def ask(self, model, turns, *, stream=False, system=None, tools=None, choice=None, limit=None, stop=None,
             schema=None, effort=None, headers=None):
@@ -285,8 +285,8 @@ class Messages:
     name = "messages"
     fault = anthropic.APIError
 
-    def __init__(self, url, key="unused"):
-        self.client = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=30)
+    def __init__(self, url, key="unused", timeout=30):
+        self.client = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=timeout)
 
     def ask(self, model, turns, *, stream=False, system=None, tools=None, choice=None, limit=None, stop=None,
             schema=None, effort=None, headers=None):
@@ -414,9 +414,9 @@ class Generate:
     # FUNCTION_CALL is no word of Google's; a mock that others wrote says it.
     FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filtered", "FUNCTION_CALL": "tools"}
 
-    def __init__(self, url, key="unused", version="v1beta"):
+    def __init__(self, url, key="unused", timeout=30):
         self.client = genai.Client(
-            api_key=key, vertexai=False, http_options=gt.HttpOptions(base_url=url, api_version=version, timeout=30_000)
+            api_key=key, vertexai=False, http_options=gt.HttpOptions(base_url=url, api_version="v1beta", timeout=timeout * 1000)
         )
 
     def ask(self, model, turns, *, stream=False, system=None, tools=None, choice=None, limit=None, stop=None,
