@@ -169,6 +169,9 @@ codes! {
     NOT_YET "N202" "read and checked, without effect in this version"
         "The section is part of the older format and is accepted so that the file works unchanged. This version does not \
          act on it."
+    POINTS_HERE "N203" "a variable that points at this relay"
+        "Variables such as OPENAI_BASE_URL tell programs where to send calls. When one of them already points at this \
+         relay it cannot say where the provider is, so the provider's usual address is taken."
 }
 
 #[cfg(test)]

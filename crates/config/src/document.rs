@@ -421,7 +421,3 @@ impl<'de> Deserialize<'de> for Raw {
         deserializer.deserialize_any(Any)
     }
 }
-
-#[cfg(test)]
-#[path = "document_tests.rs"]
-mod tests;

@@ -1,9 +1,12 @@
 //! What is in effect, value by value, and where each came from.
 
 use crate::config::Config;
-use crate::document::Document;
+use crate::document::{Document, Node};
+use crate::limits::{Limit, Shape};
+use crate::provider::{Provider, Timeouts};
+use crate::units::Period;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// One value in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,54 +24,100 @@ pub(crate) fn settings(config: &Config, document: &Document) -> Vec<Setting> {
     let mut found = Vec::new();
     walk(&canonical(config), &mut Vec::new(), &mut |path, value| {
         let from = from(document, path);
-        let value = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let value = written(value);
         found.push(Setting { path: path.join("."), value, from });
     });
     found
 }
 
-/// The configuration as one JSON value without any secret, in a fixed order.
+/// The configuration as one JSON value without any secret, in a fixed order and with the names of the file.
 pub(crate) fn canonical(config: &Config) -> Value {
-    let to = |value: serde_json::Result<Value>| value.unwrap_or_default();
-    let mut whole = Map::new();
-    whole.insert("name".into(), config.name.as_str().into());
-    whole.insert("server".into(), to(serde_json::to_value(&config.server)));
-    whole.insert("providers".into(), to(serde_json::to_value(&config.providers)));
+    let providers: Map<_, _> = config.providers.values().map(|p| (p.name.clone(), provider(p))).collect();
     // The built-in names follow from the providers, and would bury the file's own.
-    let own: Map<String, Value> = config
-        .models
-        .values()
-        .filter(|model| !model.builtin)
-        .map(|model| (model.name.clone(), to(serde_json::to_value(model))))
+    let own = config.models.values().filter(|model| !model.builtin);
+    let models: Map<_, _> = own.map(|model| (model.name.clone(), without(value(model), &["name", "builtin"]))).collect();
+    let endpoints: Map<_, _> = config
+        .limits
+        .endpoints
+        .iter()
+        .map(|(endpoint, entry)| {
+            let mut fields = limit(&entry.limit);
+            fields.insert("priority".into(), entry.priority.map(|priority| priority.as_str()).into());
+            (endpoint.path().to_owned(), fields.into())
+        })
         .collect();
-    whole.insert("models".into(), own.into());
-    whole.insert("keys".into(), to(serde_json::to_value(&config.keys)));
-    let mut limits = Map::new();
-    limits.insert("global".into(), to(serde_json::to_value(config.limits.global)));
-    let mut endpoints = Map::new();
-    for (endpoint, entry) in &config.limits.endpoints {
-        let mut limit = to(serde_json::to_value(entry.limit));
-        if let (Some(fields), Some(priority)) = (limit.as_object_mut(), entry.priority) {
-            fields.insert("priority".into(), priority.as_str().into());
+    let breaker = config.breaker.map(|breaker| {
+        json!({
+            "failure_threshold": breaker.failure_threshold,
+            "recovery_timeout_seconds": breaker.recovery_timeout.map(|time| time.millis() / 1000),
+            "half_open_max_requests": breaker.half_open_max_requests,
+        })
+    });
+    let metrics: Vec<Value> = config.metrics.iter().map(|alert| json!({ "name": alert.name })).collect();
+    json!({
+        "name": config.name,
+        "server": value(&config.server),
+        "providers": providers,
+        "models": models,
+        "keys": value(&config.keys),
+        "rate_limits": { "global": limit(&config.limits.global), "per_endpoint": endpoints },
+        "circuit_breaker": breaker,
+        "metrics": metrics,
+        "quirks_file": config.quirks_file,
+    })
+}
+
+fn value(part: &impl Serialize) -> Value {
+    serde_json::to_value(part).unwrap_or_default()
+}
+
+fn without(mut value: Value, names: &[&str]) -> Value {
+    if let Value::Object(fields) = &mut value {
+        names.iter().for_each(|name| drop(fields.shift_remove(*name)));
+    }
+    value
+}
+
+/// A provider with the fields of its parts beside its own, as the file has them.
+fn provider(provider: &Provider) -> Value {
+    let mut whole = without(value(provider), &["name", "timeouts", "azure", "simulation"]);
+    if provider.models_bundled {
+        whole = without(whole, &["models"]);
+    }
+    if let Value::Object(fields) = &mut whole {
+        let parts = [value(&provider.azure), value(&provider.simulation)];
+        fields.extend(parts.into_iter().filter_map(|part| if let Value::Object(part) = part { Some(part) } else { None }).flatten());
+        let Timeouts { connect, first_byte, stream_idle } = &provider.timeouts;
+        for (name, time) in
+            [("connect_timeout", connect), ("first_byte_timeout", first_byte), ("stream_idle_timeout", stream_idle)]
+        {
+            fields.insert(name.into(), value(time));
         }
-        endpoints.insert(endpoint.path().into(), limit);
     }
-    limits.insert("per_endpoint".into(), endpoints.into());
-    whole.insert("rate_limits".into(), limits.into());
-    if let Some(breaker) = &config.breaker {
-        let mut fields = Map::new();
-        fields.insert("failure_threshold".into(), breaker.failure_threshold.into());
-        fields.insert("recovery_timeout".into(), breaker.recovery_timeout.map(|time| time.to_string()).into());
-        fields.insert("half_open_max_requests".into(), breaker.half_open_max_requests.into());
-        whole.insert("circuit_breaker".into(), fields.into());
+    whole
+}
+
+/// A limit with what follows from it.
+fn limit(limit: &Limit) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (rate, unit) in [(limit.requests, "requests"), (limit.tokens, "tokens")] {
+        let Some(rate) = rate else { continue };
+        fields.insert(format!("{unit}_per_minute"), rate.per_minute.into());
+        if let Shape::TokenBucket { capacity, step } = rate.shape {
+            fields.insert(format!("{unit}_bucket"), capacity.into());
+            fields.insert("refill_rate_ms".into(), step.map(Period::millis).into());
+        }
     }
-    if let Some(file) = &config.quirks_file {
-        whole.insert("quirks_file".into(), file.display().to_string().into());
+    fields
+}
+
+/// A value as a file would have it.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
     }
-    Value::Object(whole)
 }
 
 /// Visits every value that is no mapping; a list of texts or numbers is one value.
@@ -93,27 +142,68 @@ fn walk(value: &Value, path: &mut Vec<String>, visit: &mut dyn FnMut(&[String], 
     }
 }
 
-/// Where the older format says what has another path now.
-const OLDER: [(&[&str], &[&str]); 5] = [
-    (&["name"], &["gateway", "name"]),
-    (&["providers", "default", "base_url"], &["gateway", "base_url"]),
-    (&["providers", "default", "keys", "0", "source"], &["gateway", "api_key_env"]),
-    (&["providers", "default", "timeouts", "first_byte"], &["gateway", "timeout_ms"]),
-    (&["providers", "default", "max_retries"], &["gateway", "max_retries"]),
+/// Fields whose value another field of the file decides. A `*` stands for any one name.
+const DECIDED_BY: [(&str, &[&str]); 13] = [
+    ("name", &["gateway.name"]),
+    ("providers.default.base_url", &["gateway.base_url"]),
+    ("providers.default.keys.0.source", &["gateway.api_key_env"]),
+    ("providers.default.first_byte_timeout", &["gateway.timeout_ms"]),
+    ("providers.default.max_retries", &["gateway.max_retries"]),
+    ("providers.*.first_byte_timeout", &["server.first_byte_timeout"]),
+    ("providers.*.connect_timeout", &["server.connect_timeout"]),
+    ("providers.*.stream_idle_timeout", &["server.stream_idle_timeout"]),
+    ("rate_limits.*.requests_per_minute", &["rate_limits.*.rpm"]),
+    ("rate_limits.*.tokens_per_minute", &["rate_limits.*.tpm"]),
+    ("rate_limits.*.requests_bucket", &["rate_limits.*.burst_multiplier", "rate_limits.global.burst_multiplier"]),
+    ("rate_limits.*.tokens_bucket", &["rate_limits.*.burst_multiplier", "rate_limits.global.burst_multiplier"]),
+    ("rate_limits.*.refill_rate_ms", &["rate_limits.global.refill_rate_ms"]),
 ];
 
-/// The nearest value in the tree that decides about a path.
+/// Where a value came from: its own field, the field that decides it, or the entry it belongs to.
 fn from(document: &Document, path: &[String]) -> String {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let older = OLDER.iter().find_map(|(new, old)| (*new == path.as_slice()).then_some(*old));
-    let decided = [Some(path.as_slice()), older].into_iter().flatten().find_map(|path| document.find(path));
-    // Fields that are worked out from others lie below them: a limit's shape below the limit, a key's source below it.
-    let within_limits = matches!(path.first(), Some(&"rate_limits" | &"keys" | &"models"))
-        || matches!(path.get(2), Some(&"keys" | &"timeouts" | &"simulation" | &"azure"));
-    let near = || {
-        let depth = if path.first() == Some(&"rate_limits") { 2 } else { 3 };
-        (2..path.len()).rev().take(depth).find_map(|length| document.find(path.get(..length)?))
-    };
-    let decided = decided.or_else(|| within_limits.then(near).flatten());
-    decided.map_or_else(|| "default".to_owned(), |node| document.describe(&node.place))
+    let found = document.find(&path).or_else(|| decided_by(document, &path)).or_else(|| entry(document, &path));
+    found.map_or_else(|| "default".to_owned(), |node| document.describe(&node.place))
 }
+
+fn decided_by<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
+    let deciders = DECIDED_BY.iter().filter_map(|(pattern, deciders)| Some((matched(pattern, path)?, deciders)));
+    deciders.flat_map(|(star, deciders)| deciders.iter().map(move |decider| (star.clone(), decider))).find_map(
+        |(star, decider)| {
+            let steps: Vec<&str> =
+                decider.split('.').flat_map(|step| if step == "*" { star.clone() } else { vec![step] }).collect();
+            document.find(&steps)
+        },
+    )
+}
+
+/// Matches a path with a pattern and returns what its `*` stands for, which may be several steps.
+fn matched<'a>(pattern: &str, path: &[&'a str]) -> Option<Vec<&'a str>> {
+    let steps: Vec<&str> = pattern.split('.').collect();
+    let Some(star) = steps.iter().position(|step| *step == "*") else {
+        return (steps == path).then(Vec::new);
+    };
+    let (head, tail) = (steps.get(..star)?, steps.get(star + 1..)?);
+    let fits = path.len() > head.len() + tail.len() && path.starts_with(head) && path.ends_with(tail);
+    fits.then(|| path.get(head.len()..path.len() - tail.len()).unwrap_or_default().to_vec())
+}
+
+/// The entry that fields without a field of their own come with: a key's source with the key, a target's parts with the
+/// target.
+fn entry<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
+    match path {
+        ["keys", at, ..] => document.find(&["keys", at]),
+        ["models", name, field, ..] => document.find(&["models", name, field]),
+        ["providers", name, "kind"] => document.find(&["providers", name]),
+        ["providers", name, "keys", at, ..] => {
+            let ways = [vec!["keys", *at], vec!["api_key_env"], vec!["api_key"], vec![]];
+            ways.into_iter().find_map(|way| document.find(&["providers", name].into_iter().chain(way).collect::<Vec<_>>()))
+        }
+        ["providers", name, field @ ("models" | "style"), ..] => document.find(&["providers", name, field]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "effective_tests.rs"]
+mod tests;

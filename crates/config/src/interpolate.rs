@@ -35,6 +35,7 @@ fn walk(node: &mut Node, text: &str, variables: Variables<'_>, mistakes: &mut Ve
                     other => other.clone(),
                 };
                 mistakes.push((mistake.diagnostic(), place));
+                node.value = Value::Rejected;
             }
         },
         _ => {}

@@ -6,13 +6,14 @@
 use crate::compile::{Compiler, any_error};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
-use crate::document::{Document, Place};
+use crate::document::{Document, Place, Value};
 use crate::effective::{Setting, settings};
 use crate::environment::{Environment, System};
 use crate::file::File;
 use crate::interpolate::interpolate;
 use crate::known;
 use crate::meaning::{Line, meaning};
+use crate::server::Listen;
 use crate::shape::fill;
 use crate::url::BaseUrl;
 use crate::{codes, version};
@@ -43,7 +44,7 @@ pub struct Loaded {
 /// A value from the command line, which overrides everything else.
 #[derive(Debug, Clone)]
 struct Flag {
-    path: Vec<String>,
+    path: String,
     value: String,
     spelled: Arc<str>,
 }
@@ -80,8 +81,7 @@ impl<'a> Loader<'a> {
     /// Sets one value from the command line: `path` as in the file (`server.listen`), `spelled` as the flag is written.
     #[must_use]
     pub fn flag(mut self, path: &str, value: impl Into<String>, spelled: &str) -> Self {
-        let path = path.split('.').map(str::to_owned).collect();
-        self.flags.push(Flag { path, value: value.into(), spelled: spelled.into() });
+        self.flags.push(Flag { path: path.to_owned(), value: value.into(), spelled: spelled.into() });
         self
     }
 
@@ -112,8 +112,9 @@ impl<'a> Loader<'a> {
     /// Everything that is wrong, with warnings and notes among it.
     pub fn file(&self, text: &str, origin: &str) -> Result<Loaded, Vec<Diagnostic>> {
         let mut document = Document::parse(text, origin).map_err(|diagnostic| vec![diagnostic])?;
-        let unset = interpolate(&mut document, text, &|name| self.environment.variable(name));
-        self.finish(document, unset)
+        let mut found = interpolate(&mut document, text, &|name| self.environment.variable(name));
+        self.overrides(&mut document, &mut found);
+        self.finish(document, found)
     }
 
     /// Loads without a file: the providers whose variables are set.
@@ -122,21 +123,24 @@ impl<'a> Loader<'a> {
     /// Everything that is wrong with the variables.
     pub fn environment_only(&self) -> Result<Loaded, Vec<Diagnostic>> {
         let mut document = Document::empty();
-        self.providers_from_variables(&mut document);
+        let mut found = Vec::new();
+        self.overrides(&mut document, &mut found);
+        self.providers_from_variables(&mut document, &mut found);
         if let Some(url) = &self.ollama {
             let place = Place::Found(format!("Ollama found at {url}").into());
-            self.put(&mut document, &["providers", "ollama", "base_url"], url, &place);
+            put(&mut document, &["providers", "ollama", "base_url"], url, &place);
         }
-        self.finish(document, Vec::new())
+        self.finish(document, found)
     }
 
     fn finish(&self, mut document: Document, mut found: Vec<Diagnostic>) -> Result<Loaded, Vec<Diagnostic>> {
-        self.overrides(&mut document, &mut found);
         if self.simulate {
             self.add_simulated(&mut document, &Place::Flag("--sim".into()));
         }
         let file: File = match fill(&mut document) {
-            Ok(file) => file,
+            Ok(file) if !any_error(&found) => file,
+            // What was left out for its mistakes would only lead to further ones.
+            Ok(_) => return Err(sorted(found, Vec::new())),
             Err(shape) => return Err(sorted(found, shape)),
         };
         let nobody = file.providers.is_empty() && file.gateway.is_none();
@@ -168,75 +172,84 @@ impl<'a> Loader<'a> {
 
     /// The environment and the flags, laid over the file.
     fn overrides(&self, document: &mut Document, found: &mut Vec<Diagnostic>) {
-        let data_dir = ["server", "data_dir"];
+        let filled = |name: &str| self.environment.variable(name).filter(|value| !value.trim().is_empty());
         // What systemd gives is a default of the machine, so a file may say otherwise; our own variable overrides it.
-        if document.find(&data_dir).is_none()
-            && let Some(given) = self.environment.variable("STATE_DIRECTORY").filter(|given| !given.is_empty())
-        {
+        if let Some(given) = filled("STATE_DIRECTORY") {
             let first = given.split(':').next().unwrap_or_default();
-            self.put(document, &data_dir, first, &Place::Variable("STATE_DIRECTORY".into()));
+            put(document, &["server", "data_dir"], first, &Place::Variable("STATE_DIRECTORY".into()));
         }
-        if let Some(given) = self.environment.variable("SLUICEGATE_DATA").filter(|given| !given.is_empty()) {
-            self.put(document, &data_dir, &given, &Place::Variable("SLUICEGATE_DATA".into()));
-        }
-        for (name, value) in self.environment.variables(OVERRIDE_PREFIX) {
-            let rest = name.strip_prefix(OVERRIDE_PREFIX).unwrap_or_default().to_ascii_lowercase();
-            let path: Vec<String> = rest.split("__").map(str::to_owned).collect();
-            let place = Place::Variable(name.as_str().into());
+        let data = filled("SLUICEGATE_DATA").map(|value| ("SLUICEGATE_DATA".to_owned(), "server.data_dir".to_owned(), value));
+        let general = self.environment.variables(OVERRIDE_PREFIX).into_iter().map(|(name, value)| {
+            let path = name.strip_prefix(OVERRIDE_PREFIX).unwrap_or_default().to_ascii_lowercase().replace("__", ".");
+            (name, path, value)
+        });
+        let variables = data.into_iter().chain(general);
+        let variables = variables.map(|(name, path, value)| (Place::Variable(name.into()), path, value));
+        let flags = self.flags.iter();
+        let flags = flags.map(|flag| (Place::Flag(flag.spelled.clone()), flag.path.clone(), flag.value.clone()));
+        for (place, path, value) in variables.chain(flags) {
+            let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             if let Err(diagnostic) = document.set(&path, &value, &place) {
                 found.push(document.at(diagnostic, &place));
             }
         }
-        for flag in &self.flags {
-            let place = Place::Flag(flag.spelled.clone());
-            if let Err(diagnostic) = document.set(&flag.path, &flag.value, &place) {
-                found.push(document.at(diagnostic, &place));
-            }
-        }
-    }
-
-    /// Sets a value of our own making; its path is right by construction unless the file has something else there, and
-    /// then the shape of the file is wrong and is reported as such.
-    fn put(&self, document: &mut Document, path: &[&str], value: &str, place: &Place) {
-        let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
-        let _ = document.set(&path, value, place);
     }
 
     fn add_simulated(&self, document: &mut Document, place: &Place) {
-        let free = document.find(&["providers", SIMULATED_PROVIDER]).is_none();
-        if free {
-            self.put(document, &["providers", SIMULATED_PROVIDER, "kind"], "simulated", place);
+        if document.find(&["providers", SIMULATED_PROVIDER]).is_none() {
+            put(document, &["providers", SIMULATED_PROVIDER, "kind"], "simulated", place);
         }
     }
 
     /// An entry under `providers` for every known provider whose key is in the environment.
-    fn providers_from_variables(&self, document: &mut Document) {
-        let set = |name: &&&str| self.environment.variable(name).is_some_and(|value| !value.trim().is_empty());
+    fn providers_from_variables(&self, document: &mut Document, found: &mut Vec<Diagnostic>) {
+        let filled = |name: &str| self.environment.variable(name).filter(|value| !value.trim().is_empty());
+        let own = listening(document);
         for known in known::KNOWN {
-            let Some(variable) = known.key_variables.iter().find(set) else { continue };
-            let url = known.url_variables.iter().find(set).and_then(|name| {
-                let value = self.environment.variable(name)?;
-                // `sluicegate run` and people point SDKs at a relay with these variables. It must not call itself.
-                let elsewhere = BaseUrl::parse(&value).map_or(true, |url| !(url.is_local() && known.base_url.is_some()));
-                elsewhere.then_some((*name, value))
-            });
+            let Some(variable) = known.key_variables.iter().find(|name| filled(name).is_some()) else { continue };
+            let mut url = known.url_variables.iter().find_map(|name| Some((*name, filled(name)?)));
+            // `sluicegate run`, and people, point programs at a relay with these variables. It must not call itself.
+            if let Some((name, _)) = url.take_if(|(_, url)| BaseUrl::parse(url).is_ok_and(|url| own.is_at(&url))) {
+                let what = format!("{name} points at this relay itself and is left out of account");
+                found.push(Diagnostic::new(codes::POINTS_HERE, what));
+            }
             if url.is_none() && known.base_url.is_none() {
                 continue;
             }
             let place = Place::Variable((*variable).into());
-            self.put(document, &["providers", known.name, "kind"], known.kind.as_str(), &place);
-            self.put(document, &["providers", known.name, "api_key_env"], variable, &place);
+            put(document, &["providers", known.name, "kind"], known.kind.as_str(), &place);
+            put(document, &["providers", known.name, "api_key_env"], variable, &place);
             if let Some((name, value)) = url {
-                self.put(document, &["providers", known.name, "base_url"], &value, &Place::Variable(name.into()));
+                put(document, &["providers", known.name, "base_url"], &value, &Place::Variable(name.into()));
             }
         }
     }
 }
 
-/// Errors first, then as they were found.
+/// Sets a value unless there is one.
+fn put(document: &mut Document, path: &[&str], value: &str, place: &Place) {
+    if document.find(path).is_none() {
+        let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
+        // Where the file has something else than a section on the way, its shape is wrong and is reported as such.
+        let _ = document.set(&path, value, place);
+    }
+}
+
+/// The addresses the relay will listen on, as far as variables and flags alone say.
+fn listening(document: &Document) -> Listen {
+    match document.find(&["server", "listen"]).map(|node| &node.value) {
+        Some(Value::Text(text)) => Listen::parse(text).unwrap_or_default(),
+        _ => Listen::default(),
+    }
+}
+
+/// Errors first, each severity in the order of the file.
 fn sorted(mut found: Vec<Diagnostic>, more: Vec<Diagnostic>) -> Vec<Diagnostic> {
     found.extend(more);
-    found.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+    found.sort_by_key(|diagnostic| {
+        let place = diagnostic.position.as_ref().map(|at| (at.line, at.column));
+        (std::cmp::Reverse(diagnostic.severity), place)
+    });
     found
 }
 

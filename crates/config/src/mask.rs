@@ -5,6 +5,7 @@
 //! and by the tree, which also finds values that run over several lines. What is covered is replaced character for
 //! character, so columns stay where they are.
 
+use crate::compile;
 use crate::document::{Node, Place, Value};
 
 /// Fields whose value is a secret.
@@ -36,7 +37,8 @@ fn line(text: &str) -> String {
             let whole_word = out.get(..at).is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
             let after = out.get(from..).unwrap_or_default();
             let quoted = after.trim_start_matches(['"', '\'', ' ']);
-            if let Some(value) = quoted.strip_prefix(':').filter(|_| whole_word) {
+            let refers = |value: &&str| value.trim_start_matches([' ', '"', '\'']).starts_with("${");
+            if let Some(value) = quoted.strip_prefix(':').filter(|value| whole_word && !refers(value)) {
                 let start = out.len() - value.len();
                 let end = start + value.find([',', '}', '#', '\n', '{']).unwrap_or(value.len());
                 cover(&mut out, start, end);
@@ -77,7 +79,7 @@ pub(crate) fn secrets_in_tree(text: &mut String, node: &Node) {
 }
 
 fn names_a_variable(node: &Node) -> bool {
-    matches!(&node.value, Value::Text(text) if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+    matches!(&node.value, Value::Text(text) if compile::secret::names_a_variable(text.trim()))
 }
 
 /// Covers a scalar, and everything below when `deep`; otherwise what is below is looked at by its own names.

@@ -6,6 +6,7 @@
 
 use crate::endpoint::EndpointPath;
 use crate::units::{Period, Size};
+use crate::url::BaseUrl;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
@@ -225,6 +226,16 @@ impl Listen {
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.0
     }
+
+    /// Reads one address, or several with commas between them.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        text.split(',').map(|part| Address::parse(part).map(Address::socket)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a URL on this machine leads to one of these addresses.
+    pub(crate) fn is_at(&self, url: &BaseUrl) -> bool {
+        url.is_local() && self.0.iter().any(|address| address.port() == url.port() && address.port() != 0)
+    }
 }
 
 impl<'de> Deserialize<'de> for Listen {
@@ -237,8 +248,7 @@ impl<'de> Deserialize<'de> for Listen {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
                 // From an environment variable a list comes as one text.
-                let addresses = text.split(',').map(|part| Address::parse(part).map(Address::socket));
-                addresses.collect::<Result<_, _>>().map(Listen).map_err(E::custom)
+                Listen::parse(text).map_err(E::custom)
             }
             fn visit_u64<E: de::Error>(self, port: u64) -> Result<Listen, E> {
                 self.visit_str(&port.to_string())

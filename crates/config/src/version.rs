@@ -25,3 +25,11 @@ pub(crate) fn of(config: &Config) -> ConfigVersion {
     let [a, b, c, ..] = <[u8; 32]>::from(hash.finalize());
     ConfigVersion(u32::from_be_bytes([0, a, b, c]))
 }
+
+impl Config {
+    /// Which configuration this is: the first 24 bits of its canonical form's SHA-256.
+    #[must_use]
+    pub fn version(&self) -> ConfigVersion {
+        of(self)
+    }
+}

@@ -96,7 +96,7 @@ impl Compiler<'_> {
         let fits = multiplier.is_none_or(|value| self.within(value, 0.001, 1000.0, &at("burst_multiplier")));
         let step_fits = step_ms.is_none_or(|value| self.within(value, 1, 60_000, &at("refill_rate_ms")));
         let multiplier = multiplier.filter(|_| fits).or(inherited.0);
-        if multiplier.is_none() && fits && step_ms.is_some() {
+        if multiplier.is_none() && fits && step_fits && step_ms.is_some() {
             let what = "`refill_rate_ms` has no effect without `burst_multiplier`: the limit is an exact sliding window";
             self.say_at_name(Diagnostic::new(codes::NO_EFFECT_STEP, what), &at("refill_rate_ms"));
         }

@@ -8,7 +8,7 @@ mod key;
 mod limit;
 mod model;
 mod provider;
-mod secret;
+pub(crate) mod secret;
 mod server;
 
 use crate::codes;

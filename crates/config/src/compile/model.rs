@@ -1,6 +1,6 @@
 //! Public names: every target leads to a provider that exists.
 
-use super::Compiler;
+use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file::{self, Targets};
@@ -78,8 +78,9 @@ impl Compiler<'_> {
     fn target(&mut self, text: &str, named: &[String], path: &[&str]) -> Option<Target> {
         let Some(target) = Target::parse(text) else {
             let what = "a target is written `provider/model`";
-            let example = named.first().map_or("openai", String::as_str);
-            let remedy = format!("for example {example}/{}", if text.trim().is_empty() { "gpt-4.1" } else { text.trim() });
+            let provider = named.iter().find(|name| usable_name(name)).map_or("openai", String::as_str);
+            let model = Some(text.trim()).filter(|text| !text.is_empty() && !text.contains('/')).unwrap_or("gpt-4.1");
+            let remedy = format!("for example {provider}/{model}");
             self.say(Diagnostic::new(codes::BAD_TARGET, what).remedy(remedy), path);
             return None;
         };

@@ -179,8 +179,7 @@ impl Compiler<'_> {
             let what = "the key goes to another machine over http://, where it can be read on the way";
             self.say(Diagnostic::new(codes::PLAIN_HTTP, what), path);
         }
-        let ours = |address: &std::net::SocketAddr| address.port() == url.port() && address.port() != 0;
-        if url.is_local() && server.listen.addresses().iter().any(ours) {
+        if server.listen.is_at(url) {
             let what = "this is the address the relay itself listens on: every call would go round in circles";
             self.say(Diagnostic::new(codes::CALLS_ITSELF, what), path);
         }

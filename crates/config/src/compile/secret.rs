@@ -6,6 +6,13 @@ use crate::diagnostic::Diagnostic;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::path::Path;
 
+/// Whether a text looks like the name of a variable. Keys are letters and digits too, but mixed.
+pub(crate) fn names_a_variable(text: &str) -> bool {
+    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let mixed = text.bytes().any(|b| b.is_ascii_lowercase()) && text.bytes().any(|b| b.is_ascii_digit());
+    fits && !mixed && text.len() <= 64
+}
+
 /// A secret and where it was read.
 pub(super) struct Found {
     pub(super) secret: SecretString,
@@ -50,15 +57,16 @@ impl Compiler<'_> {
 
     pub(super) fn from_variable(&mut self, name: &str, path: &[&str]) -> Option<Found> {
         let variable = name.trim();
-        if variable.is_empty() || !variable.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let value = self.environment.variable(variable).filter(|value| !value.trim().is_empty());
+        if !names_a_variable(variable) && value.is_none() {
             // Most likely the key itself was written here, so it is not repeated.
-            let what = "this is not the name of an environment variable";
+            let what = "no environment variable has this name, and it does not look like one's";
             let remedy = "write the variable's name here and put the key into the variable";
             self.say(Diagnostic::new(codes::BAD_VALUE, what).remedy(remedy), path);
             return None;
         }
         let source = format!("env {variable}");
-        match self.environment.variable(variable).filter(|value| !value.trim().is_empty()) {
+        match value {
             Some(value) => self.sendable(value, source, path),
             None if !self.read_secrets => Some(Found { secret: SecretString::default(), source }),
             None => {

@@ -1,0 +1,57 @@
+use crate::testing::World;
+
+const FILE: &str = "\
+gateway: { base_url: 'https://api.example.com/v1', api_key_env: K, timeout_ms: 30000 }
+server:
+  connect_timeout: 3s
+providers:
+  openai:
+    keys:
+      - { name: a, env: K }
+      - name: b
+        env: L
+  mistral:
+    api_key_env: K
+rate_limits:
+  global: { rpm: 100, burst_multiplier: 2 }
+  per_endpoint:
+    /embeddings:
+      rpm: 50
+models:
+  fast:
+    to:
+      - { model: openai/x, weight: 1 }
+keys:
+  - name: web
+    value_env: W
+";
+
+#[test]
+fn every_value_says_where_it_came_from() {
+    let loaded = World::with(&[("K", "secret-k"), ("L", "secret-l"), ("W", "secret-w")]).load(FILE).unwrap();
+    let shown: Vec<String> =
+        loaded.settings.iter().map(|setting| format!("{}={} {}", setting.path, setting.value, setting.from)).collect();
+    for expected in [
+        "server.connect_timeout=3s sluicegate.yaml:3",
+        "server.max_body=32MiB default",
+        "providers.default.base_url=https://api.example.com/v1 sluicegate.yaml:1",
+        "providers.default.first_byte_timeout=30s sluicegate.yaml:1",
+        "providers.default.connect_timeout=3s sluicegate.yaml:3",
+        "providers.default.keys.0.source=env K sluicegate.yaml:1",
+        "providers.openai.keys.1.name=b sluicegate.yaml:8",
+        "providers.openai.keys.1.source=env L sluicegate.yaml:8",
+        "providers.mistral.keys.0.source=env K sluicegate.yaml:11",
+        "providers.openai.base_url=https://api.openai.com/v1 default",
+        "rate_limits.global.requests_per_minute=100 sluicegate.yaml:13",
+        "rate_limits.global.requests_bucket=200 sluicegate.yaml:13",
+        "rate_limits.per_endpoint./embeddings.requests_per_minute=50 sluicegate.yaml:16",
+        "rate_limits.per_endpoint./embeddings.requests_bucket=100 sluicegate.yaml:13",
+        "models.fast.to.0.model=openai/x sluicegate.yaml:20",
+        "models.fast.fallback_on=[connect, timeout, server_error] default",
+        "keys.0.name=web sluicegate.yaml:22",
+        "keys.0.priority=normal sluicegate.yaml:22",
+    ] {
+        assert!(shown.iter().any(|line| line == expected), "{expected}\n{}", shown.join("\n"));
+    }
+    assert!(!shown.join("\n").contains("secret-"), "a secret is shown");
+}
