@@ -1,7 +1,8 @@
 use super::*;
 
 fn sample() -> Diagnostic {
-    let mut diagnostic = Diagnostic::new("E012", "unknown field `rps`").label("did you mean `rpm`?").note("allowed here: rpm");
+    let mut diagnostic =
+        Diagnostic::new("E012", "unknown field `rps`").label("did you mean `rpm`?").note("allowed here: rpm");
     diagnostic.position = Some(Position {
         file: "a,b:c.yaml".to_owned(),
         line: 9,

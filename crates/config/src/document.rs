@@ -134,9 +134,10 @@ impl Document {
     }
 
     /// Reads YAML.
-    pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Diagnostic> {
+    pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Box<Diagnostic>> {
         if text.len() > MAX_BYTES {
-            return Err(Diagnostic::unreadable(origin, format_args!("it is larger than {} MiB", MAX_BYTES >> 20)));
+            let why = format_args!("it is larger than {} MiB", MAX_BYTES >> 20);
+            return Err(Box::new(Diagnostic::unreadable(origin, why)));
         }
         let options = serde_saphyr::options! {
             strict_booleans: true,
@@ -144,7 +145,8 @@ impl Document {
         };
         // Comments alone are no document at all for the reader, but a perfectly good empty configuration for a person.
         let bare = text.lines().all(|line| matches!(line.trim_start().chars().next(), None | Some('#')));
-        let parsed = if bare { Ok(None) } else { serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options).map(Some) };
+        let parsed =
+            if bare { Ok(None) } else { serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options).map(Some) };
         match parsed {
             Ok(tree) => {
                 let start = Place::File(Mark { line: 1, column: 1, start: 0, end: 0 });
@@ -156,14 +158,14 @@ impl Document {
                     Value::Map(_) | Value::Null => Ok(document),
                     _ => {
                         let what = "the file is not a mapping of sections such as `providers:`";
-                        Err(document.at(Diagnostic::new(codes::NOT_A_MAPPING, what), &document.root.place))
+                        Err(Box::new(document.at(Diagnostic::new(codes::NOT_A_MAPPING, what), &document.root.place)))
                     }
                 }
             }
             Err(error) => {
                 let masked = mask::secrets_in_text(text);
                 let blank = Self { origin: origin.to_owned(), masked, root: Node::map(Place::Found("".into())) };
-                Err(blank.syntax_error(&error))
+                Err(Box::new(blank.syntax_error(&error)))
             }
         }
     }
@@ -218,7 +220,10 @@ impl Document {
             .filter(|(text, number)| *number == mark.line || !text.trim().is_empty())
             .map(|(text, number)| (number, text.chars().take(LONGEST).collect()))
             .collect();
-        let on_line = excerpt.iter().find(|(number, _)| *number == mark.line).map_or(0, |(_, text)| text.trim_end().chars().count());
+        let on_line = excerpt
+            .iter()
+            .find(|(number, _)| *number == mark.line)
+            .map_or(0, |(_, text)| text.trim_end().chars().count());
         let wanted = self.masked.get(mark.start..mark.end).and_then(|text| text.lines().next());
         let wanted = wanted.map_or(1, |text| text.trim_end().chars().count());
         let width = wanted.min((on_line + 1).saturating_sub(mark.column)).max(1);
@@ -226,12 +231,12 @@ impl Document {
     }
 
     /// Lays a single value over the tree: of an environment variable or a flag. Names of existing entries are found
-    /// whatever their case and with `_` for `-` and `.`, because a variable's name has only one way to be written.
-    pub(crate) fn set(&mut self, path: &[String], text: &str, place: &Place) -> Result<(), Diagnostic> {
+    /// whatever their case and with `_` for `-` and `.`, because a variable's name has only one way to be written. The error
+    /// says why nothing was set.
+    pub(crate) fn set(&mut self, path: &[String], text: &str, place: &Place) -> Result<(), String> {
         let dotted = path.join(".");
-        let wrong = |what: String| Err(Diagnostic::new(codes::BAD_OVERRIDE, what));
         if path.is_empty() || path.iter().any(String::is_empty) {
-            return wrong(format!("`{dotted}` names no field"));
+            return Err(format!("`{dotted}` names no field"));
         }
         let mut node = &mut self.root;
         for wanted in path {
@@ -240,14 +245,14 @@ impl Document {
             let key = key.unwrap_or_else(|| wanted.clone());
             match node.child(&key, place) {
                 Some(child) => node = child,
-                None => return wrong(format!("`{dotted}` leads through a value that is no section")),
+                None => return Err(format!("`{dotted}` leads through a value that is no section")),
             }
         }
         if node.entries().is_empty() && node.items().is_empty() {
             *node = Node::text(text, place.clone());
             return Ok(());
         }
-        wrong(format!("`{dotted}` is a section or a list; a variable sets single values only"))
+        Err(format!("`{dotted}` is a section or a list; a variable sets single values only"))
     }
 
     /// The value at a path of names and list positions.
@@ -302,7 +307,8 @@ impl Mark {
 
     /// The part of this stretch that `needle` takes, if the text has it as it stands.
     pub(crate) fn narrowed(self, text: &str, needle: &str) -> Self {
-        let Some(before) = text.get(self.bytes()).and_then(|part| part.split_once(needle)).map(|(before, _)| before) else {
+        let Some(before) = text.get(self.bytes()).and_then(|part| part.split_once(needle)).map(|(before, _)| before)
+        else {
             return self;
         };
         let start = self.start + before.len();
@@ -336,7 +342,9 @@ impl Raw {
                 Value::Number(number, written.map_or_else(|| number.to_string(), str::to_owned))
             }
             Self::Text(text) => Value::Text(text),
-            Self::List(items) => Value::List(items.into_iter().map(|item| item.value.placed(text, item.referenced)).collect()),
+            Self::List(items) => {
+                Value::List(items.into_iter().map(|item| item.value.placed(text, item.referenced)).collect())
+            }
             Self::Map(entries) => Value::Map(
                 entries
                     .into_iter()

@@ -35,7 +35,8 @@ pub(crate) fn canonical(config: &Config) -> Value {
     let providers: Map<_, _> = config.providers.values().map(|p| (p.name.clone(), provider(p))).collect();
     // The built-in names follow from the providers, and would bury the file's own.
     let own = config.models.values().filter(|model| !model.builtin);
-    let models: Map<_, _> = own.map(|model| (model.name.clone(), without(value(model), &["name", "builtin"]))).collect();
+    let models: Map<_, _> =
+        own.map(|model| (model.name.clone(), without(value(model), &["name", "builtin"]))).collect();
     let endpoints: Map<_, _> = config
         .limits
         .endpoints
@@ -86,7 +87,12 @@ fn provider(provider: &Provider) -> Value {
     }
     if let Value::Object(fields) = &mut whole {
         let parts = [value(&provider.azure), value(&provider.simulation)];
-        fields.extend(parts.into_iter().filter_map(|part| if let Value::Object(part) = part { Some(part) } else { None }).flatten());
+        fields.extend(
+            parts
+                .into_iter()
+                .filter_map(|part| if let Value::Object(part) = part { Some(part) } else { None })
+                .flatten(),
+        );
         let Timeouts { connect, first_byte, stream_idle } = &provider.timeouts;
         for (name, time) in
             [("connect_timeout", connect), ("first_byte_timeout", first_byte), ("stream_idle_timeout", stream_idle)]
@@ -197,7 +203,8 @@ fn entry<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
         ["providers", name, "kind"] => document.find(&["providers", name]),
         ["providers", name, "keys", at, ..] => {
             let ways = [vec!["keys", *at], vec!["api_key_env"], vec!["api_key"], vec![]];
-            ways.into_iter().find_map(|way| document.find(&["providers", name].into_iter().chain(way).collect::<Vec<_>>()))
+            ways.into_iter()
+                .find_map(|way| document.find(&["providers", name].into_iter().chain(way).collect::<Vec<_>>()))
         }
         ["providers", name, field @ ("models" | "style"), ..] => document.find(&["providers", name, field]),
         _ => None,

@@ -87,8 +87,7 @@ pub(crate) fn expand(text: &str, variables: Variables<'_>) -> Result<String, Mis
         let Some((inside, tail)) = after.split_once('}') else {
             return Err(Mistake { reference: "${".to_owned(), what: What::Unreadable("`${` without its `}`") });
         };
-        let value = resolve(inside, variables)
-            .map_err(|what| Mistake { reference: format!("${{{inside}}}"), what })?;
+        let value = resolve(inside, variables).map_err(|what| Mistake { reference: format!("${{{inside}}}"), what })?;
         out.push_str(&value);
         rest = tail;
     }

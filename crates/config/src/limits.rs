@@ -105,7 +105,11 @@ impl Rate {
 fn scaled(rate: u64, multiplier: f64) -> u64 {
     const MILLION: f64 = 1_000_000.0;
     // A file's multiplier is checked to be finite and between 0 and 1000, so the cast cannot lose its sign or size.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as-casts from float saturate, and NaN is 0")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "as-casts from float saturate, and NaN is 0"
+    )]
     let millionths = (multiplier * MILLION).round() as u64;
     let product = u128::from(rate) * u128::from(millionths) / 1_000_000;
     u64::try_from(product).unwrap_or(u64::MAX).max(1)

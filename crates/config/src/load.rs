@@ -111,7 +111,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Everything that is wrong, with warnings and notes among it.
     pub fn file(&self, text: &str, origin: &str) -> Result<Loaded, Vec<Diagnostic>> {
-        let mut document = Document::parse(text, origin).map_err(|diagnostic| vec![diagnostic])?;
+        let mut document = Document::parse(text, origin).map_err(|diagnostic| vec![*diagnostic])?;
         let mut found = interpolate(&mut document, text, &|name| self.environment.variable(name));
         self.overrides(&mut document, &mut found);
         self.finish(document, found)
@@ -178,7 +178,8 @@ impl<'a> Loader<'a> {
             let first = given.split(':').next().unwrap_or_default();
             put(document, &["server", "data_dir"], first, &Place::Variable("STATE_DIRECTORY".into()));
         }
-        let data = filled("SLUICEGATE_DATA").map(|value| ("SLUICEGATE_DATA".to_owned(), "server.data_dir".to_owned(), value));
+        let data =
+            filled("SLUICEGATE_DATA").map(|value| ("SLUICEGATE_DATA".to_owned(), "server.data_dir".to_owned(), value));
         let general = self.environment.variables(OVERRIDE_PREFIX).into_iter().map(|(name, value)| {
             let path = name.strip_prefix(OVERRIDE_PREFIX).unwrap_or_default().to_ascii_lowercase().replace("__", ".");
             (name, path, value)
@@ -189,8 +190,8 @@ impl<'a> Loader<'a> {
         let flags = flags.map(|flag| (Place::Flag(flag.spelled.clone()), flag.path.clone(), flag.value.clone()));
         for (place, path, value) in variables.chain(flags) {
             let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-            if let Err(diagnostic) = document.set(&path, &value, &place) {
-                found.push(document.at(diagnostic, &place));
+            if let Err(why) = document.set(&path, &value, &place) {
+                found.push(document.at(Diagnostic::new(codes::BAD_OVERRIDE, why), &place));
             }
         }
     }

@@ -198,7 +198,8 @@ fn nothing_in_the_environment_is_the_simulated_provider_and_ollama_is_taken_when
     let config = Loader::with_environment(&world).ollama(known::OLLAMA_URL).environment_only().unwrap().config;
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["ollama"]);
     assert!(config.providers["ollama"].keys.is_empty());
-    let config = Loader::with_environment(&world).ollama(known::OLLAMA_URL).simulate().environment_only().unwrap().config;
+    let config =
+        Loader::with_environment(&world).ollama(known::OLLAMA_URL).simulate().environment_only().unwrap().config;
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["ollama", "sim"]);
 }
 
@@ -362,10 +363,19 @@ fn hostile_files_are_refused_in_time() {
     let maps = "{a: ".repeat(50_000);
     let blocks: String = (0..3_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
     let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned()
-        + &(1..12).map(|n| format!("b{n}: &b{n} [{}]\n", vec![if n == 1 { "*a".to_owned() } else { format!("*b{}", n - 1) }; 9].join(", "))).collect::<String>();
+        + &(1..12)
+            .map(|n| {
+                format!(
+                    "b{n}: &b{n} [{}]\n",
+                    vec![if n == 1 { "*a".to_owned() } else { format!("*b{}", n - 1) }; 9].join(", ")
+                )
+            })
+            .collect::<String>();
     let large = "x".repeat(crate::document::MAX_BYTES + 1);
     let fields: String = (0..20_000).map(|n| format!("f{n}: 1\n")).collect();
-    for text in [deep, maps, blocks, bomb, large, fields, "\0".to_owned(), "&a *a".to_owned(), "%YAML 9\n---\n".to_owned()] {
+    for text in
+        [deep, maps, blocks, bomb, large, fields, "\0".to_owned(), "&a *a".to_owned(), "%YAML 9\n---\n".to_owned()]
+    {
         let start = std::time::Instant::now();
         let found = World::default().load(&text).unwrap_err();
         assert!(!found.is_empty() && found.len() <= 60);

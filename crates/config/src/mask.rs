@@ -34,7 +34,8 @@ fn line(text: &str) -> String {
         while let Some(found) = out.get(from..).and_then(|rest| rest.find(field)) {
             let at = from + found;
             from = at + field.len();
-            let whole_word = out.get(..at).is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            let whole_word =
+                out.get(..at).is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
             let after = out.get(from..).unwrap_or_default();
             let quoted = after.trim_start_matches(['"', '\'', ' ']);
             let refers = |value: &&str| value.trim_start_matches([' ', '"', '\'']).starts_with("${");
@@ -50,7 +51,8 @@ fn line(text: &str) -> String {
         while let Some(found) = out.get(from..).and_then(|rest| rest.find(prefix)) {
             let start = from + found + prefix.len();
             let rest = out.get(start..).unwrap_or_default();
-            let end = start + rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.+/=".contains(c))).unwrap_or(rest.len());
+            let end =
+                start + rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.+/=".contains(c))).unwrap_or(rest.len());
             cover(&mut out, start, end);
             from = end;
         }

@@ -65,13 +65,16 @@ fn in_short(entry: &EndpointLimit, global: &Limit, line: Option<usize>) -> Strin
     for (own, global, unit) in both {
         let Some(own) = own else { continue };
         // Where the burst is the global limit's, the line above has said how it works.
-        let same_shape = global.is_some_and(|global| {
-            std::mem::discriminant(&global.shape) == std::mem::discriminant(&own.shape)
-        });
+        let same_shape =
+            global.is_some_and(|global| std::mem::discriminant(&global.shape) == std::mem::discriminant(&own.shape));
         match own.shape {
             Shape::TokenBucket { capacity, .. } if same_shape => {
                 let worst = grouped(own.worst_minute());
-                parts.push(format!("{} {unit} (bucket {}, worst minute {worst})", grouped(own.per_minute), grouped(capacity)));
+                parts.push(format!(
+                    "{} {unit} (bucket {}, worst minute {worst})",
+                    grouped(own.per_minute),
+                    grouped(capacity)
+                ));
             }
             _ if same_shape => parts.push(format!("{} {unit}", grouped(own.per_minute))),
             _ => parts.push(in_full(&own, unit)),
@@ -92,7 +95,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);

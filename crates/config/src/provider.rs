@@ -71,9 +71,7 @@ impl ProviderKind {
             Self::DeepSeek => &[Chat, Completions],
             Self::Azure => &[Chat, Completions, Responses, Embeddings, Images],
             Self::OpenAiCompatible => &[Chat, Completions, Embeddings, Images, Moderations],
-            Self::Simulated => {
-                &[Chat, Completions, Responses, Embeddings, Images, Moderations, Messages, Generate]
-            }
+            Self::Simulated => &[Chat, Completions, Responses, Embeddings, Images, Moderations, Messages, Generate],
         }
     }
 

@@ -113,7 +113,7 @@ fn quantity(text: &str, units: &[(&str, u64)], shape: ParseQuantityError) -> Res
     let tens = 10_u128.pow(u32::try_from(part.len()).unwrap_or(9));
     let part: u128 = part.parse().map_err(|_| TOO_LARGE)?;
     let part = part * u128::from(scale);
-    if part % tens != 0 {
+    if !part.is_multiple_of(tens) {
         return Err(shape);
     }
     let part = u64::try_from(part / tens).map_err(|_| TOO_LARGE)?;
@@ -121,7 +121,7 @@ fn quantity(text: &str, units: &[(&str, u64)], shape: ParseQuantityError) -> Res
 }
 
 fn print(value: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let fits = units.iter().find(|(_, scale)| value != 0 && value % scale == 0);
+    let fits = units.iter().find(|(_, scale)| value != 0 && value.is_multiple_of(*scale));
     match fits.or_else(|| units.last()) {
         Some((unit, scale)) => write!(f, "{}{unit}", value / scale),
         None => write!(f, "{value}"),

@@ -21,7 +21,9 @@ fn fractions_are_exact_or_refused() {
 
 #[test]
 fn a_number_without_a_unit_is_refused() {
-    for text in ["", "30", "s", ".5s", "1.s", "1..2s", "-3s", "30 parsecs", "99999999999999999999d", "18446744073709551615d"] {
+    for text in
+        ["", "30", "s", ".5s", "1.s", "1..2s", "-3s", "30 parsecs", "99999999999999999999d", "18446744073709551615d"]
+    {
         assert!(text.parse::<Period>().is_err(), "{text:?}");
         assert!(text.parse::<Size>().is_err(), "{text:?}");
     }

@@ -26,9 +26,24 @@ fn every_common_spelling_means_the_same_address() {
 #[test]
 fn what_cannot_be_called_is_refused() {
     for text in [
-        "", "api.openai.com", "ftp://h", "https://", "https:///v1", "https://u:p@h", "https://h?x", "https://h#x",
-        "https://h:0", "https://h:65536", "https://h:+1", "https://h:", "https://h o", "https://h/a b", "https://h//a",
-        "https://[::1", "https://[x]", "https://h\u{e9}",
+        "",
+        "api.openai.com",
+        "ftp://h",
+        "https://",
+        "https:///v1",
+        "https://u:p@h",
+        "https://h?x",
+        "https://h#x",
+        "https://h:0",
+        "https://h:65536",
+        "https://h:+1",
+        "https://h:",
+        "https://h o",
+        "https://h/a b",
+        "https://h//a",
+        "https://[::1",
+        "https://[x]",
+        "https://h\u{e9}",
     ] {
         assert!(BaseUrl::parse(text).is_err(), "{text:?}");
     }

@@ -104,7 +104,8 @@ impl Compiler<'_> {
                 if let Some(near) = nearest(text.trim(), own) {
                     diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
                 }
-                let at: Vec<String> = path.iter().map(|step| (*step).to_owned()).chain(["models".to_owned(), at.to_string()]).collect();
+                let at: Vec<String> =
+                    path.iter().map(|step| (*step).to_owned()).chain(["models".to_owned(), at.to_string()]).collect();
                 let at: Vec<&str> = at.iter().map(String::as_str).collect();
                 self.say(diagnostic, &at);
             }

@@ -97,7 +97,8 @@ impl Compiler<'_> {
         let step_fits = step_ms.is_none_or(|value| self.within(value, 1, 60_000, &at("refill_rate_ms")));
         let multiplier = multiplier.filter(|_| fits).or(inherited.0);
         if multiplier.is_none() && fits && step_fits && step_ms.is_some() {
-            let what = "`refill_rate_ms` has no effect without `burst_multiplier`: the limit is an exact sliding window";
+            let what =
+                "`refill_rate_ms` has no effect without `burst_multiplier`: the limit is an exact sliding window";
             self.say_at_name(Diagnostic::new(codes::NO_EFFECT_STEP, what), &at("refill_rate_ms"));
         }
         (multiplier, step_ms.filter(|_| step_fits).map(Period::from_millis).or(inherited.1))
@@ -121,7 +122,8 @@ impl Compiler<'_> {
             let remedy = format!("lower it to at most {all}, or raise rate_limits.global");
             self.say(Diagnostic::new(codes::ABOVE_GLOBAL, what).remedy(remedy), &at);
         } else if ours == all {
-            let what = format!("{endpoint} allows {ours} {unit} per minute, the whole global limit: it can starve the others");
+            let what =
+                format!("{endpoint} allows {ours} {unit} per minute, the whole global limit: it can starve the others");
             self.say(Diagnostic::new(codes::STARVES, what), &at);
         }
     }

@@ -177,7 +177,8 @@ impl Config {
         let open = self.server.beyond_loopback() && self.keys.is_empty() && !self.server.insecure_open;
         open.then(|| {
             let addresses: Vec<String> = self.server.listen.addresses().iter().map(ToString::to_string).collect();
-            let what = format!("{} can be reached from other machines, and no client needs a key", addresses.join(", "));
+            let what =
+                format!("{} can be reached from other machines, and no client needs a key", addresses.join(", "));
             Diagnostic::new(codes::OPEN_LISTENER, what)
                 .remedy("add a key under `keys:`, or listen on 127.0.0.1")
                 .note("or, if something in front of it checks who calls: --insecure-open")

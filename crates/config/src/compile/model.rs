@@ -37,14 +37,17 @@ impl Compiler<'_> {
                 fallbacks.extend(self.target(target, named, &path));
             }
             self.wide_enough(name, &to, &fallbacks, providers);
-            models.insert(name.clone(), Model {
-                name: name.clone(),
-                to,
-                fallbacks,
-                fallback_on: stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec()),
-                translation: stated.translation,
-                builtin: false,
-            });
+            models.insert(
+                name.clone(),
+                Model {
+                    name: name.clone(),
+                    to,
+                    fallbacks,
+                    fallback_on: stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec()),
+                    translation: stated.translation,
+                    builtin: false,
+                },
+            );
         }
         models
     }
@@ -127,7 +130,8 @@ impl Compiler<'_> {
 /// left to that provider.
 fn builtin(providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
     let table: BTreeMap<String, Vec<String>> = serde_json::from_str(BUILTIN).unwrap_or_default();
-    let stated = |name: &str| providers.values().any(|provider| !provider.models_bundled && provider.listed(name).is_some());
+    let stated =
+        |name: &str| providers.values().any(|provider| !provider.models_bundled && provider.listed(name).is_some());
     let of_vendor = |vendor: &str| {
         let same = |provider: &&Provider| provider.vendor.as_deref() == Some(vendor);
         // Several may be of one vendor; the one that is called like it comes first, then the order of names.

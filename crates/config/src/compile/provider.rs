@@ -44,10 +44,13 @@ impl Compiler<'_> {
         let url = self.base_url(&gateway.base_url, &["gateway", "base_url"]);
         let known = url.as_ref().and_then(|url| known::by_host(&url.host));
         let kind = known.map_or(ProviderKind::OpenAiCompatible, |known| known.kind);
-        let key = gateway.api_key_env.as_deref().map(|name| self.from_variable(name, &["gateway", "api_key_env"]));
+        let key = gateway.api_key_env.as_deref().map(|name| self.secret_in_variable(name, &["gateway", "api_key_env"]));
         if key.is_none() && kind.needs_key() {
             let diagnostic = Diagnostic::new(codes::NO_KEY_SOURCE, "this provider refuses calls without a key");
-            self.say(diagnostic.remedy("name the variable that holds it: api_key_env: OPENAI_API_KEY"), &["gateway", "base_url"]);
+            self.say(
+                diagnostic.remedy("name the variable that holds it: api_key_env: OPENAI_API_KEY"),
+                &["gateway", "base_url"],
+            );
         }
         let mut first_byte = server.first_byte_timeout;
         if let Some(millis) = gateway.timeout_ms
@@ -103,7 +106,8 @@ impl Compiler<'_> {
         };
         for (field, given, owner) in fields_of_kinds(stated) {
             if given && owner != kind {
-                let what = format!("`{field}` belongs to kind `{}`, and this provider is `{}`", owner.as_str(), kind.as_str());
+                let what =
+                    format!("`{field}` belongs to kind `{}`, and this provider is `{}`", owner.as_str(), kind.as_str());
                 self.say_at_name(Diagnostic::new(codes::NOT_FOR_KIND, what), &at(field));
             }
         }
@@ -203,8 +207,8 @@ impl Compiler<'_> {
             return self.pool(name, &stated.keys);
         }
         let found = match (&stated.api_key_env, &stated.api_key) {
-            (Some(variable), _) => self.from_variable(variable, &["providers", name, "api_key_env"]),
-            (_, Some(Secret::Text(value))) => self.from_value(value, &["providers", name, "api_key"]),
+            (Some(variable), _) => self.secret_in_variable(variable, &["providers", name, "api_key_env"]),
+            (_, Some(Secret::Text(value))) => self.secret_in_text(value, &["providers", name, "api_key"]),
             (_, Some(Secret::From(source))) => {
                 let path = ["providers", name, "api_key"];
                 let sources = Sources {
@@ -217,12 +221,16 @@ impl Compiler<'_> {
                 }
                 self.secret(&sources, &path)
             }
-            (None, None) => match by_name.map(|known| known.key_variables).filter(|_| kind.needs_key() || stated.base_url.is_none()) {
+            (None, None) => match by_name
+                .map(|known| known.key_variables)
+                .filter(|_| kind.needs_key() || stated.base_url.is_none())
+            {
                 Some([]) => None,
                 Some(variables) => {
-                    let set = |name: &&str| self.environment.variable(name).is_some_and(|value| !value.trim().is_empty());
+                    let set =
+                        |name: &&str| self.environment.variable(name).is_some_and(|value| !value.trim().is_empty());
                     let first = variables.iter().copied().find(set).or(variables.first().copied());
-                    first.and_then(|variable| self.from_variable(variable, &path))
+                    first.and_then(|variable| self.secret_in_variable(variable, &path))
                 }
                 None if kind.needs_key() => {
                     let what = format!("`{name}` has no key, and a provider of kind `{}` needs one", kind.as_str());
@@ -257,12 +265,18 @@ impl Compiler<'_> {
             }
             if pool.iter().any(|other| other.name == name) {
                 let what = format!("two keys of this pool are called `{name}`");
-                self.say(Diagnostic::new(codes::DUPLICATE_NAME, what), &["providers", provider, "keys", &position, "name"]);
+                self.say(
+                    Diagnostic::new(codes::DUPLICATE_NAME, what),
+                    &["providers", provider, "keys", &position, "name"],
+                );
             }
             let Some(found) = self.secret(&sources, &path) else { continue };
             let same = |other: &&ProviderKey| other.secret.expose_secret() == found.secret.expose_secret();
-            if self.read_secrets && let Some(same) = pool.iter().find(same) {
-                let what = format!("this is the same key as `{}`; a pool of one key twice has the limits of one", same.name);
+            if self.read_secrets
+                && let Some(same) = pool.iter().find(same)
+            {
+                let what =
+                    format!("this is the same key as `{}`; a pool of one key twice has the limits of one", same.name);
                 self.say(Diagnostic::new(codes::SAME_KEY, what), &path);
             }
             pool.push(ProviderKey { name, source: found.source, secret: found.secret });

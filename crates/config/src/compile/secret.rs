@@ -46,16 +46,17 @@ impl Compiler<'_> {
             self.say_at_name(Diagnostic::new(codes::MANY_SOURCES, what), path);
             return None;
         }
-        let below = |name| path.iter().copied().chain(Some(name).filter(|name: &&str| !name.is_empty())).collect::<Vec<_>>();
+        let below =
+            |name| path.iter().copied().chain(Some(name).filter(|name: &&str| !name.is_empty())).collect::<Vec<_>>();
         match (sources.variable, sources.file, sources.value) {
-            ((name, Some(variable)), _, _) => self.from_variable(variable, &below(name)),
-            (_, (name, Some(file)), _) => self.from_file(file, &below(name)),
-            (_, _, (name, Some(value))) => self.from_value(value, &below(name)),
+            ((name, Some(variable)), _, _) => self.secret_in_variable(variable, &below(name)),
+            (_, (name, Some(file)), _) => self.secret_in_file(file, &below(name)),
+            (_, _, (name, Some(value))) => self.secret_in_text(value, &below(name)),
             _ => None,
         }
     }
 
-    pub(super) fn from_variable(&mut self, name: &str, path: &[&str]) -> Option<Found> {
+    pub(super) fn secret_in_variable(&mut self, name: &str, path: &[&str]) -> Option<Found> {
         let variable = name.trim();
         let value = self.environment.variable(variable).filter(|value| !value.trim().is_empty());
         if !names_a_variable(variable) && value.is_none() {
@@ -78,14 +79,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn from_file(&mut self, file: &Path, path: &[&str]) -> Option<Found> {
+    fn secret_in_file(&mut self, file: &Path, path: &[&str]) -> Option<Found> {
         let source = format!("file {}", file.display());
         if !self.read_secrets {
             return Some(Found { secret: SecretString::default(), source });
         }
-        let read = self.environment.read(file).and_then(|text| {
-            if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
-        });
+        let read = self
+            .environment
+            .read(file)
+            .and_then(|text| if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text) });
         match read {
             Ok(text) => self.sendable(text, source, path),
             Err(why) => {
@@ -97,7 +99,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn from_value(&mut self, value: &str, path: &[&str]) -> Option<Found> {
+    pub(super) fn secret_in_text(&mut self, value: &str, path: &[&str]) -> Option<Found> {
         // What came by interpolation is not in the file.
         let written = self.document.find(path).is_some_and(|node| !node.soft);
         if written {
@@ -117,7 +119,8 @@ impl Compiler<'_> {
         if secret.expose_secret().bytes().all(|b| b.is_ascii_graphic()) {
             return Some(Found { secret, source });
         }
-        let what = format!("the key from {source} has characters in it that no key has: spaces, line breaks or non-ASCII");
+        let what =
+            format!("the key from {source} has characters in it that no key has: spaces, line breaks or non-ASCII");
         self.say(Diagnostic::new(codes::BAD_SECRET, what), path);
         None
     }
