@@ -40,6 +40,8 @@ impl Receipts {
 
     /// Takes everything there is, in the order it came.
     pub(crate) fn take(&self) -> Vec<Receipt> {
-        std::mem::take(&mut *self.kept.lock())
+        let mut kept = self.kept.lock();
+        let room = Vec::with_capacity(kept.len());
+        std::mem::replace(&mut *kept, room)
     }
 }

@@ -58,7 +58,8 @@ where
     let owner = Arc::clone(worker);
     let service = service_fn(move |request| {
         let worker = Arc::clone(&owner);
-        async move { Ok::<_, Infallible>(respond(&worker, request).await) }
+        // Boxed, so that a connection whose answer is streaming does not keep the room that finding the answer took.
+        Box::pin(async move { Ok::<_, Infallible>(respond(&worker, request).await) })
     });
     let closing = worker.shared.closing.clone();
     let ended = if use_http2 {
