@@ -145,7 +145,7 @@ bench_suite() {
     not_run "benchmark" "nginx is not here and may not be installed"
     return
   fi
-  if ! binary; then count "Benchmark" 1 0 1 0 0; return; fi
+  if ! binary || ! cargo build --locked --quiet -p sluicegate-bench; then count "Benchmark" 1 0 1 0 0; return; fi
   run bench.log "$TARGET_DIR/debug/sluicegate-bench" smoke --relay "$BIN"
   count "Benchmark" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/bench.log")" "$(number '[0-9]+ failed' "$LOGS/bench.log")" 0 "$TOOK"
 }
