@@ -16,7 +16,7 @@ use crate::markers::{self, Orders, USUAL_EVENT};
 use crate::options::{Faults, Options};
 use crate::prefixes::Prefixes;
 use crate::quota::{Levels, Quota};
-use crate::refusal::{Outcome, Refusal};
+use crate::refusal::{Outcome, Refusal, overloaded};
 use crate::seed::{self, Digest};
 use crate::stats::Counters;
 
@@ -27,7 +27,7 @@ const LARGEST_ECHO: usize = 1 << 20;
 const MOST_TOKENS: u64 = 200_000;
 
 /// Orders a fault that was drawn.
-type Order = fn(&mut Orders, &Faults);
+type Order = fn(&mut Orders, &Faults, Dialect);
 
 /// What all calls share.
 pub(crate) struct Shared {
@@ -199,30 +199,35 @@ impl Call<'_> {
         Err(refusal)
     }
 
-    /// Draws this call's fault, if the options want faults.
+    /// Draws this call's fault, if the options want faults. A status that a marker orders stands.
     fn draw(&mut self) {
         let (options, faults) = (&self.shared.options, &self.shared.options.faults);
-        let table: [(f64, Order); 7] = [
-            (faults.reset, |o, _| o.reset = Some(0)),
-            (faults.stall, |o, f| o.stall = Some((f.stall_for, USUAL_EVENT))),
-            (faults.truncate, |o, _| o.truncate = Some(USUAL_EVENT)),
-            (faults.error_in_stream, |o, _| o.error_in_stream = Some(USUAL_EVENT)),
-            (faults.empty, |o, _| o.empty = true),
-            (faults.slow_headers, |o, f| o.slow_headers = Some(f.slow_headers_for)),
-            (faults.malformed, |o, _| o.malformed = Some(USUAL_EVENT)),
+        let table: [(f64, Order); 9] = [
+            (faults.reset, |o, _, _| o.reset = Some(0)),
+            (faults.stall, |o, f, _| o.stall = Some((f.stall_for, USUAL_EVENT))),
+            (faults.truncate, |o, _, _| o.truncate = Some(USUAL_EVENT)),
+            (faults.error_in_stream, |o, _, _| o.error_in_stream = Some(USUAL_EVENT)),
+            (faults.empty, |o, _, _| o.empty = true),
+            (faults.slow_headers, |o, f, _| o.slow_headers = Some(f.slow_headers_for)),
+            (faults.malformed, |o, _, _| o.malformed = Some(USUAL_EVENT)),
+            (faults.rate_limited, |o, _, _| o.status = o.status.or(Some(429))),
+            (faults.overloaded, |o, _, dialect| o.status = o.status.or(Some(overloaded(dialect)))),
         ];
         if options.error_rate <= 0.0 && table.iter().all(|(share, _)| *share <= 0.0) {
             return;
         }
         let mut rng = fastrand::Rng::with_seed(Digest::new(options.seed ^ 0xfa).with(self.serial).value());
-        if rng.f64() < options.error_rate {
-            let overloaded = if self.dialect == Dialect::Anthropic { 529 } else { 503 };
-            self.orders.status = self.orders.status.or(Some(if rng.bool() { 500 } else { overloaded }));
-        }
         let mut at = rng.f64();
+        if at < options.error_rate {
+            let status = if rng.bool() { 500 } else { overloaded(self.dialect) };
+            self.orders.status = self.orders.status.or(Some(status));
+            return;
+        }
+        // One draw for all, so that shares add up: those that make 1 together leave no request whole.
+        at -= options.error_rate;
         for (share, order) in table {
             if at < share {
-                order(&mut self.orders, faults);
+                order(&mut self.orders, faults, self.dialect);
                 return;
             }
             at -= share;

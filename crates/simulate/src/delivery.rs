@@ -13,7 +13,7 @@ use sluicegate_vocabulary::{Dialect, Format};
 use crate::body::Step;
 use crate::call::Script;
 use crate::markers::Orders;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, overloaded};
 
 /// The pace of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +55,7 @@ pub(crate) fn stream(script: Script, orders: &Orders, pace: Pace, request_id: &s
     let mut end = None;
     if let Some(at) = orders.error_in_stream {
         events.truncate(at as usize);
-        let refusal = Refusal::usual(if format == Format::Messages { 529 } else { 503 }, format.dialect());
+        let refusal = Refusal::usual(overloaded(format.dialect()), format.dialect());
         let error = if sse {
             refusal.event(format, request_id, events.len())
         } else {

@@ -37,7 +37,8 @@ pub struct Options {
     pub prompt_cache: bool,
 }
 
-/// Probabilities (0 to 1) of the faults that a provider can have. At most one is drawn for a request, in this order.
+/// Probabilities (0 to 1) of the faults that a provider can have. At most one is drawn for a request, in this order and
+/// after [`Options::error_rate`]; what goes beyond 1 together is never drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Faults {
     /// The connection is reset before the answer.
@@ -54,6 +55,10 @@ pub struct Faults {
     pub slow_headers: f64,
     /// An event, or the whole buffered answer, is not JSON.
     pub malformed: f64,
+    /// 429 with the provider's own body and headers, whatever room its limits have.
+    pub rate_limited: f64,
+    /// 529 (Anthropic) or 503 with the provider's own body.
+    pub overloaded: f64,
     /// How long a stall lasts.
     pub stall_for: Duration,
     /// How late a slow head is.
@@ -70,6 +75,8 @@ impl Default for Faults {
             empty: 0.0,
             slow_headers: 0.0,
             malformed: 0.0,
+            rate_limited: 0.0,
+            overloaded: 0.0,
             stall_for: Duration::from_secs(30),
             slow_headers_for: Duration::from_secs(5),
         }

@@ -75,6 +75,14 @@ const WORDS: &[(u16, &str, &str, &str)] = &[
     (529, "The server is currently overloaded. Please retry your request.", "Overloaded", "The model is overloaded."),
 ];
 
+/// The status with which a provider says that it has too much to do.
+pub(crate) const fn overloaded(dialect: Dialect) -> u16 {
+    match dialect {
+        Dialect::Anthropic => 529,
+        Dialect::OpenAi | Dialect::Gemini => 503,
+    }
+}
+
 impl Refusal {
     /// A refusal with a status and the words for it.
     pub(crate) fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Box<Self> {

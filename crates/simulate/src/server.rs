@@ -33,7 +33,7 @@ use crate::markers::Orders;
 use crate::options::Options;
 use crate::prefixes::Prefixes;
 use crate::quota::{Levels, Quota};
-use crate::refusal::{Outcome, Refusal};
+use crate::refusal::{Outcome, Refusal, overloaded};
 use crate::route::{self, Route, Routed};
 use crate::seed::{self, Digest};
 use crate::stats::{Counters, InFlight, Stats};
@@ -275,8 +275,7 @@ fn deliver(
     let mut response = match reply {
         Reply::Json(body, _) => {
             let body = if orders.error_in_stream.is_some() {
-                let status = if dialect == Dialect::Anthropic { 529 } else { 503 };
-                Refusal::usual(status, dialect).body(dialect, request_id).to_string().into_bytes()
+                Refusal::usual(overloaded(dialect), dialect).body(dialect, request_id).to_string().into_bytes()
             } else {
                 body
             };

@@ -121,6 +121,43 @@ async fn every_drawn_fault_strikes() {
 }
 
 #[tokio::test]
+async fn drawn_rate_limits_and_overloads_are_the_providers_own() {
+    let limited = start(Options { faults: Faults { rate_limited: 1.0, ..Faults::default() }, ..plain() });
+    let overloaded = start(Options { faults: Faults { overloaded: 1.0, ..Faults::default() }, ..plain() });
+    for (format, place, limit, wait, full, word) in [
+        ("chat", "/error/code", "rate_limit_exceeded", "1", 503, "server_is_overloaded"),
+        ("responses", "/error/code", "rate_limit_exceeded", "1", 503, "server_is_overloaded"),
+        ("messages", "/error/type", "rate_limit_error", "1", 529, "overloaded_error"),
+        ("generate", "/error/status", "RESOURCE_EXHAUSTED", "", 503, "UNAVAILABLE"),
+    ] {
+        for stream in [false, true] {
+            let got = limited.say(format, stream, "hi").await;
+            assert_eq!((got.status.as_u16(), got.header("retry-after")), (429, wait), "{format}");
+            assert_eq!(got.json().pointer(place), Some(&json!(limit)), "{format}");
+            let got = overloaded.say(format, stream, "hi").await;
+            assert_eq!((got.status.as_u16(), got.header("retry-after")), (full, ""), "{format}");
+            assert_eq!(got.json().pointer(place), Some(&json!(word)), "{format}");
+        }
+    }
+    assert_eq!(limited.say("chat", false, "hi").await.header("retry-after-ms"), "1000");
+    assert!(limited.say("generate", false, "hi").await.text().contains(r#""retryDelay":"1s""#));
+    assert_eq!(limited.say("chat", false, "[[sim:status=401]]").await.status, 401, "a marker's status stands");
+}
+
+#[tokio::test]
+async fn shares_that_make_one_together_leave_no_request_whole() {
+    let faults = Faults { rate_limited: 0.3, overloaded: 0.2, ..Faults::default() };
+    let sim = start(Options { error_rate: 0.5, faults, ..plain() });
+    let mut limited = 0;
+    for _ in 0..100 {
+        let status = sim.say("messages", false, "hi").await.status.as_u16();
+        assert!([429, 500, 529].contains(&status), "{status}");
+        limited += u32::from(status == 429);
+    }
+    assert!((15..45).contains(&limited), "{limited}");
+}
+
+#[tokio::test]
 async fn latency_and_pace_of_the_options_hold() {
     let sim = start(Options {
         latency: Duration::from_millis(50),
