@@ -158,9 +158,12 @@ impl Provider {
     }
 
     /// The path for anything else below the provider's base, `rest` beginning without a slash. A version that both
-    /// the base and `rest` name is said once.
+    /// the base and `rest` name is said once. `None` for what is no path, or one that could lead out of the base.
     #[must_use]
     pub fn passthrough_path(&self, rest: &str, query: Option<&str>) -> Option<PathAndQuery> {
+        if climbs(rest) {
+            return None;
+        }
         let rest = rest.trim_start_matches('/');
         let first = rest.split('/').next().unwrap_or_default();
         let repeated = !first.is_empty() && self.base_path.rsplit('/').next() == Some(first);
@@ -194,6 +197,15 @@ impl Provider {
     pub fn credentials(&self) -> &[Arc<Credential>] {
         &self.credentials
     }
+}
+
+/// Whether a path has a segment `.` or `..` in the eyes of any server: escaped or not, and where an escaped slash or a
+/// backslash is taken for a slash.
+fn climbs(path: &str) -> bool {
+    const ESCAPES: [(&str, &str); 6] =
+        [("%2e", "."), ("%2E", "."), ("%2f", "/"), ("%2F", "/"), ("%5c", "/"), ("%5C", "/")];
+    let plain = ESCAPES.iter().fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain));
+    plain.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
 }
 
 #[cfg(test)]

@@ -39,3 +39,30 @@ fn passthrough_says_a_version_once() {
     assert_eq!(provider.passthrough_path("v1/files", Some("a=b")).unwrap(), "/v1/files?a=b");
     assert_eq!(provider.passthrough_path("v1beta/x", None).unwrap(), "/v1/v1beta/x");
 }
+
+#[test]
+fn passthrough_never_leaves_the_base() {
+    let provider = provider(Kind::OpenAi, "https://x/tenant/v1");
+    for rest in [
+        "..",
+        ".",
+        "../admin",
+        "files/../../admin",
+        "v1/../admin",
+        "v1/./files",
+        "%2e%2e/admin",
+        "%2E./admin",
+        ".%2e/admin",
+        "files/%2e",
+        "files/..%2f..%2Fadmin",
+        "files%2F%2e%2E",
+        "files\\..\\admin",
+        "files%5c..%5Cadmin",
+    ] {
+        assert_eq!(provider.passthrough_path(rest, None), None, "{rest}");
+    }
+    for rest in ["...", ".well-known", "a..b", "files/x.json", "models/org%2Fname", "files/%2e%2e%2e"] {
+        assert_eq!(provider.passthrough_path(rest, None).unwrap(), format!("/tenant/v1/{rest}"));
+    }
+    assert!(provider.passthrough_path("files", Some("after=..")).is_some());
+}
