@@ -123,13 +123,6 @@ fn thread() -> io::Result<mpsc::UnboundedSender<Start>> {
 fn options(simulation: &Simulation) -> Options {
     let share = |fault| simulation.faults.get(&fault).copied().unwrap_or_default();
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    for (fault, name) in [(SimulatedFault::RateLimited, "rate_limited"), (SimulatedFault::Overloaded, "overloaded")] {
-        if share(fault) > 0.0 {
-            tracing::warn!(
-                "simulated faults: {name} has no effect in this version; error_rate and requests_per_minute have"
-            );
-        }
-    }
     Options {
         seed: simulation.seed,
         ttft: simulation.ttft.duration(),
@@ -144,6 +137,8 @@ fn options(simulation: &Simulation) -> Options {
             empty: share(SimulatedFault::Empty),
             slow_headers: share(SimulatedFault::SlowHeaders),
             malformed: share(SimulatedFault::MalformedChunk),
+            rate_limited: share(SimulatedFault::RateLimited),
+            overloaded: share(SimulatedFault::Overloaded),
             ..Faults::default()
         },
         requests_per_minute: simulation.requests_per_minute.map(small),

@@ -46,3 +46,25 @@ fn a_refused_configuration_changes_nothing() {
 fn a_slow_pace_is_not_taken_for_no_pace() {
     assert_eq!([0.0, -1.0, 0.2, 59.6, f64::INFINITY].map(pace), [0, 0, 1, 60, u32::MAX]);
 }
+
+#[test]
+fn every_fault_of_the_configuration_reaches_the_simulator() {
+    let config = config(
+        "providers: { lab: { kind: simulated, faults: { reset: 0.01, stall: 0.02, truncate: 0.03, error_in_stream: 0.04, \
+         empty: 0.05, slow_headers: 0.06, malformed_chunk: 0.07, rate_limited: 0.08, overloaded: 0.09 } } }",
+    );
+    let (_, simulation) = config.providers.values().find_map(wanted).unwrap();
+    let wanted = Faults {
+        reset: 0.01,
+        stall: 0.02,
+        truncate: 0.03,
+        error_in_stream: 0.04,
+        empty: 0.05,
+        slow_headers: 0.06,
+        malformed: 0.07,
+        rate_limited: 0.08,
+        overloaded: 0.09,
+        ..Faults::default()
+    };
+    assert_eq!(options(simulation).faults, wanted);
+}
