@@ -7,9 +7,9 @@ use crate::call::{Call, PathTarget};
 use crate::headers;
 use crate::record::Record;
 use crate::snapshot::Snapshot;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Incoming;
 use sluicegate_vocabulary::{Dialect, Endpoint, Fault, FaultKind};
 use std::time::{Duration, Instant};
@@ -52,11 +52,7 @@ fn dialect_of(endpoint: Endpoint, parts: &Parts) -> Dialect {
 
 fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snapshot) -> Option<Fault> {
     if !methods.is_empty() && !methods.contains(&parts.method) {
-        let wanted = methods.first().map_or("POST", Method::as_str);
-        return Some(Fault::new(
-            FaultKind::MethodNotAllowed,
-            format!("{} is not a method of this path; use {wanted}.", parts.method),
-        ));
+        return Some(wrong_method(&parts.method, methods));
     }
     let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if length > snapshot.server.max_url {
@@ -71,14 +67,37 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
             format!("The endpoint {} is switched off here (server.disabled_endpoints).", endpoint.path()),
         ));
     }
-    let single = [&AUTHORIZATION, &CONTENT_LENGTH, &headers::X_API_KEY, &headers::X_GOOG_API_KEY, &headers::API_KEY];
-    single.into_iter().find_map(|name| {
-        let mut values = parts.headers.get_all(name).iter();
+    let chunked = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if parts.headers.get(TRANSFER_ENCODING).is_some_and(|value| !chunked(value)) {
+        return Some(Fault::new(
+            FaultKind::BadRequest,
+            "The only transfer-encoding read here is chunked; send the body without any other.",
+        ));
+    }
+    SINGLE.iter().find_map(|name| {
+        let mut values = parts.headers.get_all(*name).iter();
         values.next()?;
         values
             .next()
             .map(|_| Fault::new(FaultKind::BadRequest, format!("The header {name} is given twice; send it once.")))
     })
+}
+
+/// What must not be said twice, because someone on the way may believe the first and someone else the last.
+static SINGLE: [&HeaderName; 7] = [
+    &HOST,
+    &CONTENT_LENGTH,
+    &TRANSFER_ENCODING,
+    &AUTHORIZATION,
+    &headers::X_API_KEY,
+    &headers::X_GOOG_API_KEY,
+    &headers::API_KEY,
+];
+
+/// The fault of a method that the path does not take.
+pub(crate) fn wrong_method(method: &Method, methods: &[Method]) -> Fault {
+    let wanted = methods.first().map_or("POST", Method::as_str);
+    Fault::new(FaultKind::MethodNotAllowed, format!("{method} is not a method of this path; use {wanted}."))
 }
 
 /// `X-Deadline-Ms`, counted from arrival.

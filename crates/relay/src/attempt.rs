@@ -4,19 +4,21 @@
 //! real event of a stream. An empty 200, an error inside a 200, a stream that breaks before it begins are failures like
 //! any other and can be tried again, because nothing has been sent yet.
 
-use crate::call::Request;
+use crate::call::{PathTarget, Request};
 use crate::headers;
 use crate::prepare::{Prepared, Way};
 use crate::server::Worker;
 use crate::snapshot::Candidate;
 use crate::stream::{Passage, Streaming};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::Body;
 use http_body_util::BodyExt;
 use sluicegate_upstream::{Inflate, ResponseBody, Stage, UpstreamError};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
+use sluicegate_wire::outline::members;
 use sluicegate_wire::translate::{Context, StreamTranslator};
 use sluicegate_wire::{embeddings, translate, usage};
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The largest answer that is read whole, in bytes.
 const MAX_ANSWER: usize = 256 << 20;
+/// The largest passthrough answer that is read for its usage before it goes on, in bytes.
+const MAX_READ_THROUGH: u64 = 8 << 20;
 /// The largest error body that is read, in bytes.
 const MAX_ERROR: usize = 1 << 20;
 
@@ -46,14 +50,19 @@ pub(crate) enum Answered {
         error: Option<FaultKind>,
     },
     /// A stream whose first event is here.
-    Stream { status: StatusCode, headers: HeaderMap, streaming: Box<Streaming> },
+    Stream {
+        status: StatusCode,
+        headers: HeaderMap,
+        streaming: Box<Streaming>,
+        /// A passthrough answer that is an error, by its status.
+        error: Option<FaultKind>,
+    },
 }
 
 impl Answered {
-    pub(crate) const fn result(&self) -> AttemptResult {
+    pub(crate) fn result(&self) -> AttemptResult {
         match self {
-            Self::Whole { error: Some(_), .. } => AttemptResult::ClientError,
-            _ => AttemptResult::Ok,
+            Self::Whole { error, .. } | Self::Stream { error, .. } => error.map_or(AttemptResult::Ok, attempt_result),
         }
     }
 
@@ -86,18 +95,34 @@ pub(crate) async fn attempt(
         let (name, value) = &credential.header;
         outgoing.headers_mut().insert(name.clone(), value.clone());
     }
-    let limit = candidate.provider.timeouts.first_byte;
-    let limit = request.deadline.map_or(limit, |at| limit.min(at.saturating_duration_since(Instant::now())));
+    let patience = candidate.provider.timeouts.first_byte;
+    let left = request.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+    let limit = left.map_or(patience, |left| left.min(patience));
     let exchange = exchange(worker, request, candidate, outgoing, way, id);
     let outcome = tokio::select! {
         biased;
-        outcome = tokio::time::timeout(limit, exchange) => outcome.unwrap_or_else(|_| Err(timed_out(candidate, Stage::Exchange, limit))),
+        outcome = tokio::time::timeout(limit, exchange) => outcome.unwrap_or_else(|_| {
+            // When the caller's own patience was the shorter one, the provider has done nothing wrong.
+            Err(if limit < patience {
+                Failure { fault: deadline_passed(), result: AttemptResult::Cancelled, status: 0 }
+            } else {
+                timed_out(candidate, Stage::Exchange, limit)
+            })
+        }),
         () = worker.stop.cancelled() => Err(stopping()),
     };
     Tried { credential: credential.map(|credential| Arc::clone(&credential.name)), outcome }
 }
 
-fn stopping() -> Failure {
+/// The deadline that the caller set is over.
+pub(crate) fn deadline_passed() -> Fault {
+    Fault::new(FaultKind::Timeout, "The deadline that X-Deadline-Ms set for this call has passed; allow it more time.")
+        .code("deadline_exceeded")
+        .refused_by("deadline")
+}
+
+/// The grace period of a shutdown is over.
+pub(crate) fn stopping() -> Failure {
     let fault =
         Fault::new(FaultKind::Overloaded, "The relay is shutting down; send the request again.").retry_after_ms(1000);
     Failure { fault, result: AttemptResult::Cancelled, status: 0 }
@@ -147,17 +172,15 @@ async fn exchange(
     let sent = worker.pool.send(&provider.origin, provider.http2, provider.timeouts.connect, outgoing).await;
     let response = sent.map_err(|error| unreachable(candidate, &error))?;
     let (head, body) = response.into_parts();
+    if matches!(way, Way::Passthrough) {
+        return passed_through(request, candidate, &head, body, id, worker).await;
+    }
     let inflate = match inflate_for(&head.headers) {
         Ok(inflate) => inflate,
         Err(encoding) => {
             return Err(broken(candidate, head.status.as_u16(), &format!("answered in {encoding}, which is not read")));
         }
     };
-    if matches!(way, Way::Passthrough) {
-        let streaming = Streaming::new(body, None, Passage::Raw, request, candidate, id, worker);
-        let headers = headers::to_passthrough_client(&head.headers);
-        return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming) });
-    }
     if !head.status.is_success() {
         return refused(request, candidate, &way, head.status, &head.headers, body, inflate).await;
     }
@@ -172,11 +195,56 @@ async fn exchange(
             return Err(Failure { fault, result, status: head.status.as_u16() });
         }
         let headers = headers::to_client(&head.headers);
-        return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming) });
+        return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming), error: None });
     }
     let whole =
         collect(body, inflate, MAX_ANSWER).await.map_err(|what| broken(candidate, head.status.as_u16(), what))?;
     answered(request, candidate, way, head.status, &head.headers, whole, id)
+}
+
+/// An answer to a passthrough call: whatever it is, it goes on. What it means is read where it is known how.
+async fn passed_through(
+    request: &Request,
+    candidate: &Candidate,
+    head: &http::response::Parts,
+    body: ResponseBody,
+    id: &CallId,
+    worker: &Worker,
+) -> Result<Answered, Failure> {
+    let status = head.status;
+    let mut headers = headers::to_passthrough_client(&head.headers);
+    if request.parts.method == Method::HEAD
+        && let Some(length) = head.headers.get(CONTENT_LENGTH)
+    {
+        headers.insert(CONTENT_LENGTH, length.clone());
+    }
+    let error = passthrough_error(status);
+    let plain = !head.headers.contains_key(CONTENT_ENCODING);
+    let is = |kind: &[u8]| head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(kind));
+    let short = body.size_hint().exact().is_some_and(|length| (1..=MAX_READ_THROUGH).contains(&length));
+    if plain && short && error.is_none() && is(b"application/json") {
+        let whole = collect(body, None, MAX_ANSWER).await.map_err(|what| broken(candidate, status.as_u16(), what))?;
+        let usage = usage::from_body(Endpoint::Passthrough, &whole);
+        return Ok(Answered::Whole { status, headers, body: whole, usage, error });
+    }
+    let passage = match (&request.target, plain && is(b"text/event-stream")) {
+        (PathTarget::Provider { rest, .. }, true) => Passage::watched(rest),
+        _ => Passage::Raw,
+    };
+    let streaming = Streaming::new(body, None, passage, request, candidate, id, worker);
+    Ok(Answered::Stream { status, headers, streaming: Box::new(streaming), error })
+}
+
+/// What a passthrough answer's status says, if it is no success.
+fn passthrough_error(status: StatusCode) -> Option<FaultKind> {
+    Some(match status.as_u16() {
+        ..=399 => return None,
+        401..=403 => FaultKind::UpstreamAuth,
+        429 => FaultKind::UpstreamRateLimited,
+        503 | 529 => FaultKind::UpstreamOverloaded,
+        500.. => FaultKind::UpstreamBroken,
+        _ => FaultKind::BadRequest,
+    })
 }
 
 fn inflate_for(headers: &HeaderMap) -> Result<Option<Inflate>, String> {
@@ -203,32 +271,40 @@ fn answered(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
     }
-    let dialect = dialect(candidate, &way, request.endpoint);
-    if request.endpoint != Endpoint::Responses && holds_error(&body) {
+    let Some([error, object]) = members(&body, ["error", "object"]) else {
+        return Err(broken(candidate, status.as_u16(), "answered with something that is not a whole JSON object"));
+    };
+    // A Responses object has an `error` of its own meaning, also when the call went well.
+    let disguised = error.is_some_and(|error| error != b"null") && object != Some(b"\"response\"");
+    if disguised {
+        let dialect = dialect(candidate, &way, request.endpoint);
         let fault = error::read_event(&body, dialect).into_fault(&candidate.provider.name);
         return Err(Failure { result: attempt_result(fault.kind), fault, status: status.as_u16() });
     }
     let mut out = headers::to_client(headers);
-    let broken = |fault| Failure { fault, result: AttemptResult::Broken, status: status.as_u16() };
+    let untranslatable = |fault| Failure { fault, result: AttemptResult::Broken, status: status.as_u16() };
     if request.stream
         && let Some(context) = streamed_context(request, candidate, &way, id)
     {
-        let (body, used) = as_stream(&body, context).map_err(broken)?;
+        let (body, used) = as_stream(&body, context).map_err(untranslatable)?;
         out.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         return Ok(Answered::Whole { status, headers: out, body, usage: used, error: None });
     }
     let (body, used) = match way {
         Way::Same { .. } | Way::Passthrough => {
             let used = usage::from_body(request.endpoint, &body);
+            if used.is_none() && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
+                return Err(self::broken(candidate, status.as_u16(), "answered with something that is not JSON"));
+            }
             (body, used)
         }
         Way::Translated(context) => {
-            let inbound = translate::response(&body, &context).map_err(broken)?;
+            let inbound = translate::response(&body, &context).map_err(untranslatable)?;
             out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             (Bytes::from(inbound.body), inbound.usage)
         }
         Way::Embeddings(context) => {
-            let (body, used) = embeddings::response(&body, &context).map_err(broken)?;
+            let (body, used) = embeddings::response(&body, &context).map_err(untranslatable)?;
             (Bytes::from(body), used)
         }
     };
@@ -252,18 +328,6 @@ fn as_stream(body: &[u8], context: Context) -> Result<(Bytes, Option<Usage>), Fa
     translator.push_body(body, &mut out)?;
     translator.finish(&mut out);
     Ok((out.into(), translator.usage()))
-}
-
-/// Whether a 200 is an error in disguise. `"error": null` is none, and a Responses object has one of its own meaning.
-fn holds_error(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Probe<'a> {
-        #[serde(borrow, default)]
-        error: Option<&'a serde_json::value::RawValue>,
-    }
-    memchr::memmem::find(body, b"\"error\"").is_some()
-        && serde_json::from_slice::<Probe<'_>>(body)
-            .is_ok_and(|probe| probe.error.is_some_and(|error| error.get() != "null"))
 }
 
 /// An answer that is an error.

@@ -7,6 +7,7 @@
 use crate::call::{Call, Caller};
 use crate::headers;
 use crate::snapshot::Snapshot;
+use crate::surface;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -27,17 +28,13 @@ pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, F
         let highest = snapshot.limits.priority(call.endpoint).unwrap_or_default();
         return Ok(Caller { key: None, priority: asked.map_or(highest, |asked| asked.min(highest)) });
     }
-    let presented = presented(&call.parts).ok_or_else(|| {
-        Fault::new(
-            FaultKind::Unauthenticated,
-            "No key was sent. Send a key of this relay as Authorization: Bearer, x-api-key, x-goog-api-key or api-key.",
-        )
-    })?;
-    let key = snapshot.keys.find(presented.trim()).ok_or_else(|| {
-        Fault::new(
-            FaultKind::Unauthenticated,
-            "The key is not known here. Use a key of this relay, not a provider's; its operator can make one.",
-        )
+    let key = presented(&call.parts).find_map(|presented| snapshot.keys.find(&presented)).ok_or_else(|| {
+        let message = if presented(&call.parts).next().is_some() {
+            "The key is not known here. Use a key of this relay, not a provider's; its operator can make one."
+        } else {
+            "No key was sent. Send a key of this relay as Authorization: Bearer, x-api-key, x-goog-api-key or api-key."
+        };
+        Fault::new(FaultKind::Unauthenticated, message)
     })?;
     let highest = snapshot.limits.priority(call.endpoint).map_or(key.priority, |own| own.min(key.priority));
     let priority = asked.map_or(highest, |asked| asked.min(highest));
@@ -52,24 +49,30 @@ fn asked_priority(headers: &HeaderMap) -> Result<Option<Priority>, Fault> {
     })
 }
 
-/// The key as the client sent it, wherever it sent it.
-fn presented(parts: &Parts) -> Option<Cow<'_, str>> {
+/// Every key the client sent, wherever it sent it. Some clients fill `Authorization` with a placeholder of their own and
+/// say the key elsewhere, so one that is empty or unknown does not hide the next.
+fn presented(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {
     let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if let Some(text) = header(&AUTHORIZATION) {
+    let bearer = header(&AUTHORIZATION).map(|text| {
         let text = text.trim();
-        let bearer = text.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
-        return Some(Cow::Borrowed(bearer.map_or(text, |(_, key)| key)));
-    }
-    [&headers::X_API_KEY, &headers::X_GOOG_API_KEY, &headers::API_KEY]
+        let scheme = text.split_at_checked(6).filter(|(scheme, rest)| {
+            scheme.eq_ignore_ascii_case("bearer") && (rest.is_empty() || rest.starts_with([' ', '\t']))
+        });
+        scheme.map_or(text, |(_, key)| key)
+    });
+    let others = [&headers::X_API_KEY, &headers::X_GOOG_API_KEY, &headers::API_KEY].into_iter().filter_map(header);
+    bearer
         .into_iter()
-        .find_map(header)
-        .map(Cow::Borrowed)
-        .or_else(|| query_key(&parts.uri).map(Cow::Owned))
+        .chain(others)
+        .map(|text| Cow::Borrowed(text.trim()))
+        .chain(query_key(&parts.uri).map(Cow::Owned))
+        .filter(|key| !key.is_empty())
 }
 
 fn query_key(uri: &Uri) -> Option<String> {
-    let value = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-    Some(value.replace("%20", " ").replace('+', " "))
+    let pair = uri.query()?.split('&').find(|pair| surface::is_key(pair))?;
+    let (_, value) = pair.split_once('=')?;
+    surface::decode(&value.replace('+', " ")).map(|key| key.trim().to_owned())
 }
 
 /// Refuses what a page in the user's browser could send without his knowing.

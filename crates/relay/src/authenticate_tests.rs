@@ -19,9 +19,9 @@ fn a_key_is_found_wherever_a_client_puts_it() {
         (vec![("api-key", "k")], "/"),
         (vec![], "/v1beta/models/m:generateContent?alt=sse&key=k"),
     ] {
-        assert_eq!(presented(&parts(&headers, uri)).unwrap().trim(), "k", "{headers:?} {uri}");
+        assert_eq!(presented(&parts(&headers, uri)).collect::<Vec<_>>(), ["k"], "{headers:?} {uri}");
     }
-    assert_eq!(presented(&parts(&[], "/?monkey=k")), None);
+    assert_eq!(presented(&parts(&[], "/?monkey=k")).next(), None);
 }
 
 #[test]

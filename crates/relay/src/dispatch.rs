@@ -10,7 +10,7 @@ use crate::prepare::prepare;
 use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
-use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Fault, FaultKind};
+use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +43,9 @@ pub(crate) async fn dispatch(
     for candidate in &plan.candidates {
         let mut tries = 0;
         loop {
+            if request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(attempt::deadline_passed());
+            }
             let now_s = record.arrived_ms() / 1000;
             let prepared = match prepare(request, &plan.route, candidate, snapshot, record.id(), now_s) {
                 Ok(prepared) => prepared,
@@ -64,11 +67,14 @@ pub(crate) async fn dispatch(
                 }
                 Err(failure) => {
                     guard.end(credential, failure.result, failure.status);
-                    let again = wait(&failure, tries, candidate, request.deadline);
+                    let again = wait(&failure, tries, candidate, request);
                     let stop = !plan.route.falls_back_on(failure.result);
                     last = Some(failure.fault);
                     match again {
-                        Some(pause) => tokio::time::sleep(pause).await,
+                        Some(pause) => tokio::select! {
+                            () = tokio::time::sleep(pause) => {}
+                            () = worker.stop.cancelled() => return Err(attempt::stopping().fault),
+                        },
                         None if stop => return Err(last.unwrap_or_else(nobody)),
                         None => break,
                     }
@@ -85,7 +91,7 @@ fn nobody() -> Fault {
 }
 
 /// How long to wait before trying the same candidate again; `None` when that would not help.
-fn wait(failure: &Failure, tries: u32, candidate: &Candidate, deadline: Option<Instant>) -> Option<Duration> {
+fn wait(failure: &Failure, tries: u32, candidate: &Candidate, request: &Request) -> Option<Duration> {
     let may_help = matches!(
         failure.result,
         AttemptResult::Connect
@@ -94,14 +100,17 @@ fn wait(failure: &Failure, tries: u32, candidate: &Candidate, deadline: Option<I
             | AttemptResult::ServerError
             | AttemptResult::Broken
     );
-    if !may_help || tries >= candidate.provider.max_retries {
+    // What a passthrough call does is not known, so what may have been done is not done again.
+    let may_repeat = request.endpoint != Endpoint::Passthrough || request.parts.method.is_idempotent();
+    let redirected = (300..400).contains(&failure.status);
+    if !may_help || !may_repeat || redirected || tries >= candidate.provider.max_retries {
         return None;
     }
     let backoff =
         FIRST_BACKOFF.saturating_mul(1 << tries.min(8)).min(LONGEST_BACKOFF).mul_f64(0.5 + fastrand::f64() / 2.0);
     let asked = failure.fault.retry_after_ms.map_or(Duration::ZERO, Duration::from_millis);
     let pause = backoff.max(asked);
-    let in_time = deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
+    let in_time = request.deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
     (asked <= LONGEST_RETRY_AFTER && in_time).then_some(pause)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything here is counted from receipts, but for the live gauges. The label sets are bounded: models by the
 //! configuration's own names (anything else is `other`), never keys or request ids. Handles are looked up once per
-//! route and candidate, so that counting a call is a few atomic additions.
+//! name and provider, so that counting a call is a few atomic additions; a series begins with the first thing it counts.
 
 use crate::snapshot::{Candidate, Route};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 /// Labels of a finished call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
-    /// The endpoint's path.
+    /// The endpoint's path, or `unknown` for a path that is none.
     pub endpoint: &'static str,
     /// The configured name of the model, or `other`.
     pub model: Arc<str>,
@@ -72,7 +72,12 @@ pub struct Metrics {
     first_token: Family<ModelLabels, Histogram, Make>,
     tokens: Family<TokenLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    /// For every name that is not the configuration's own.
+    other: Arc<RouteMetrics>,
 }
+
+/// What stands for the endpoint of a call to a path that is none.
+const UNKNOWN: &str = "unknown";
 
 fn seconds() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0])
@@ -95,6 +100,7 @@ impl Metrics {
             first_token: Family::new_with_constructor(seconds as Make),
             tokens: Family::default(),
             attempts: Family::default(),
+            other: Arc::new(RouteMetrics::new("other")),
             registry: Registry::default(),
         };
         registry.register("build", "This build", Info::new([("version", version)]));
@@ -139,11 +145,13 @@ impl Metrics {
         Ok(text)
     }
 
-    pub(crate) fn route(&self, model: &str) -> RouteMetrics {
-        RouteMetrics { model: model.into(), calls: OnceLock::new(), tokens: OnceLock::new() }
+    /// The handles that all names share which are not the configuration's own.
+    pub(crate) fn other(&self) -> Arc<RouteMetrics> {
+        Arc::clone(&self.other)
     }
 
-    pub(crate) fn candidate(&self, provider: &Arc<str>) -> CandidateMetrics {
+    /// The handles of a provider.
+    pub(crate) fn provider(&self, provider: &Arc<str>) -> CandidateMetrics {
         let handle = |result: AttemptResult| {
             let labels = AttemptLabels { provider: Arc::clone(provider), result: result.as_str() };
             self.attempts.get_or_create(&labels).clone()
@@ -153,10 +161,12 @@ impl Metrics {
 
     /// Counts a finished call.
     pub(crate) fn count(&self, receipt: &Receipt, route: Option<&Route>, candidate: Option<&Candidate>) {
-        let Some(endpoint) = receipt.endpoint else { return };
-        match route {
-            Some(route) => self.count_routed(receipt, endpoint, &route.metrics),
-            None => self.count_unrouted(receipt, endpoint),
+        match (receipt.endpoint, route) {
+            (Some(endpoint), Some(route)) => self.count_routed(receipt, endpoint, &route.metrics),
+            (endpoint, _) => {
+                let endpoint = endpoint.map_or(UNKNOWN, Endpoint::path);
+                self.outcome(endpoint, &self.other.model, receipt.end).inc();
+            }
         }
         if let (Some(candidate), [only]) = (candidate, receipt.attempts.as_slice()) {
             candidate.metrics.count(only.result);
@@ -168,17 +178,13 @@ impl Metrics {
         }
     }
 
-    fn count_unrouted(&self, receipt: &Receipt, endpoint: Endpoint) {
-        let labels = CallLabels { endpoint: endpoint.path(), model: "other".into(), outcome: receipt.end.as_str() };
-        self.calls.get_or_create(&labels).inc();
-    }
-
     fn count_routed(&self, receipt: &Receipt, endpoint: Endpoint, handles: &RouteMetrics) {
         let cells = handles.calls.get_or_init(|| Endpoint::ALL.map(|_| OnceLock::new()));
         if let Some(cell) = cells.get(endpoint as usize) {
-            let handles = cell.get_or_init(|| self.endpoint_handles(endpoint, &handles.model));
+            let model = &handles.model;
+            let handles = cell.get_or_init(|| self.endpoint_handles(endpoint, model));
             if let Some(counter) = handles.outcomes.get(receipt.end as usize) {
-                counter.inc();
+                counter.get_or_init(|| self.outcome(endpoint.path(), model, receipt.end)).inc();
             }
             handles.duration.observe(receipt.times.total.as_secs_f64());
             if let Some(first) = receipt.times.first_token {
@@ -205,14 +211,15 @@ impl Metrics {
         }
     }
 
+    fn outcome(&self, endpoint: &'static str, model: &Arc<str>, end: EndReason) -> Counter {
+        let labels = CallLabels { endpoint, model: Arc::clone(model), outcome: end.as_str() };
+        self.calls.get_or_create(&labels).clone()
+    }
+
     fn endpoint_handles(&self, endpoint: Endpoint, model: &Arc<str>) -> EndpointHandles {
-        let outcome = |end: EndReason| {
-            let labels = CallLabels { endpoint: endpoint.path(), model: Arc::clone(model), outcome: end.as_str() };
-            self.calls.get_or_create(&labels).clone()
-        };
         let labels = ModelLabels { endpoint: endpoint.path(), model: Arc::clone(model) };
         EndpointHandles {
-            outcomes: EndReason::ALL.map(outcome),
+            outcomes: [const { OnceLock::new() }; 9],
             duration: self.duration.get_or_create(&labels).clone(),
             first_token: self.first_token.get_or_create(&labels).clone(),
         }
@@ -227,14 +234,21 @@ pub(crate) struct RouteMetrics {
     tokens: OnceLock<[Counter; 5]>,
 }
 
+impl RouteMetrics {
+    /// Handles that are looked up when they are first needed.
+    pub(crate) fn new(model: &str) -> Self {
+        Self { model: model.into(), calls: OnceLock::new(), tokens: OnceLock::new() }
+    }
+}
+
 #[derive(Debug)]
 struct EndpointHandles {
-    outcomes: [Counter; 9],
+    outcomes: [OnceLock<Counter>; 9],
     duration: Histogram,
     first_token: Histogram,
 }
 
-/// Handles for one candidate.
+/// Handles for one provider.
 #[derive(Debug)]
 pub(crate) struct CandidateMetrics {
     attempts: [Counter; 10],
@@ -247,3 +261,7 @@ impl CandidateMetrics {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -3,12 +3,13 @@
 use crate::call::{Caller, PathTarget, Request};
 use crate::headers;
 use crate::reply::{Content, Reply};
-use crate::snapshot::{Listed, Snapshot};
+use crate::route;
+use crate::snapshot::{Listed, Route, Snapshot};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use sluicegate_ledger::Price;
-use sluicegate_vocabulary::{Dialect, Fault, FaultKind};
+use sluicegate_vocabulary::{Dialect, Fault};
 
 /// One model a caller may ask for.
 struct Entry {
@@ -23,23 +24,16 @@ struct Entry {
 /// The list, or one entry of it.
 ///
 /// # Errors
-/// No model of that name.
+/// No model of that name, or one the key may not use.
 pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> Result<Reply, Fault> {
-    let entries = entries(caller, snapshot);
     let dialect = request.dialect;
     let body = match &request.target {
         PathTarget::Model(id) => {
             let id = id.strip_prefix("models/").unwrap_or(id);
-            let entry = entries.iter().find(|entry| entry.id == id).ok_or_else(|| {
-                Fault::new(
-                    FaultKind::UnknownModel,
-                    format!("No model is called {id:?} here; GET /v1/models lists what there is."),
-                )
-                .param("model")
-            })?;
-            one(entry, dialect)
+            let route = snapshot.names.resolve(id)?;
+            one(&entry(id, &route, caller, snapshot).ok_or_else(|| route::forbidden(caller, id))?, dialect)
         }
-        _ => all(&entries, dialect),
+        _ => all(&entries(caller, snapshot), dialect),
     };
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -50,36 +44,33 @@ pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> R
 fn entries(caller: &Caller, snapshot: &Snapshot) -> Vec<Entry> {
     let names = &snapshot.names;
     let may_use = |id: &str, provider: &str| caller.key.as_ref().is_none_or(|key| key.may_use(id, provider));
-    let mut entries = Vec::new();
-    for (id, route) in &names.aliases {
-        let Some(target) = route.targets.first() else { continue };
-        let candidate = &target.candidate;
-        let provider = &*candidate.provider.name;
-        if !may_use(id, provider) {
-            continue;
-        }
-        let listed = names.homes.get(provider).and_then(|home| home.listed.get(&*candidate.model)).cloned();
-        let mut listed = listed.unwrap_or_default();
-        listed.context_window = listed.context_window.or_else(|| candidate.price.as_ref()?.context_window);
-        listed.max_output = listed.max_output.or_else(|| candidate.price.as_ref()?.max_output);
-        entries.push(Entry {
-            id: id.clone(),
-            provider: provider.to_owned(),
-            to: Some(format!("{provider}/{}", candidate.model)),
-            listed,
-            price: candidate.price.clone(),
-        });
-    }
-    for (provider, home) in &names.homes {
-        for (model, listed) in &home.listed {
-            let id = format!("{provider}/{model}");
-            if may_use(&id, provider) {
-                let price = names.price(home, model);
-                entries.push(Entry { id, provider: provider.clone(), to: None, listed: listed.clone(), price });
-            }
-        }
-    }
-    entries
+    let aliases = names.aliases.iter().filter_map(|(id, route)| entry(id, route, caller, snapshot));
+    let listed = names.homes.iter().flat_map(|(provider, home)| {
+        let ids = home.listed.iter().map(move |(model, listed)| (format!("{provider}/{model}"), model, listed));
+        ids.filter(|(id, ..)| may_use(id, provider)).map(move |(id, model, listed)| {
+            let price = names.price(home, model);
+            Entry { id, provider: provider.clone(), to: None, listed: listed.clone(), price }
+        })
+    });
+    aliases.chain(listed).collect()
+}
+
+/// What a name leads to: the best of its candidates that the caller may have, or `None` when he may have none.
+fn entry(id: &str, route: &Route, caller: &Caller, snapshot: &Snapshot) -> Option<Entry> {
+    let names = &snapshot.names;
+    let candidate = route.candidates().find(|candidate| route::may_use(caller, id, candidate))?;
+    let provider = &*candidate.provider.name;
+    let mut listed =
+        names.homes.get(provider).and_then(|home| home.listed.get(&*candidate.model)).cloned().unwrap_or_default();
+    listed.context_window = listed.context_window.or_else(|| candidate.price.as_ref()?.context_window);
+    listed.max_output = listed.max_output.or_else(|| candidate.price.as_ref()?.max_output);
+    Some(Entry {
+        id: id.to_owned(),
+        provider: provider.to_owned(),
+        to: names.aliases.contains_key(id).then(|| format!("{provider}/{}", candidate.model)),
+        listed,
+        price: candidate.price.clone(),
+    })
 }
 
 fn all(entries: &[Entry], dialect: Dialect) -> Value {

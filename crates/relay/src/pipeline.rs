@@ -28,6 +28,9 @@ pub(crate) struct Arrival {
 pub(crate) async fn answer(worker: &Arc<Worker>, arrival: Arrival) -> Response<ReplyBody> {
     let snapshot = worker.shared.snapshot.load();
     let mut record = Record::open(worker, &snapshot, &arrival.parts.headers);
+    if arrival.parts.method == http::Method::HEAD {
+        record.head();
+    }
     match way(worker, &snapshot, arrival, &mut record).await {
         Ok(reply) => reply.seal(record),
         Err(fault) => refuse(&fault, record),
@@ -50,7 +53,7 @@ async fn way(
         Err(fault) => return Err(drain::discard(call.body, fault).await),
     };
     record.caller(&caller);
-    let request = validate::validate(call, snapshot, record).await?;
+    let request = validate::validate(call, snapshot, &worker.stop, record).await?;
     if request.endpoint == Endpoint::Models {
         return models::list(&request, &caller, snapshot);
     }

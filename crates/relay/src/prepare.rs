@@ -7,6 +7,7 @@
 use crate::call::{PathTarget, Request};
 use crate::headers;
 use crate::snapshot::{Candidate, Route, Snapshot};
+use crate::surface;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
@@ -175,7 +176,7 @@ fn passthrough(request: &Request, candidate: &Candidate, rest: &str) -> Result<P
 
 /// The query without the client's key in it.
 fn without_key(query: &str) -> String {
-    query.split('&').filter(|pair| !pair.starts_with("key=")).collect::<Vec<_>>().join("&")
+    query.split('&').filter(|pair| !surface::is_key(pair)).collect::<Vec<_>>().join("&")
 }
 
 fn assemble(

@@ -10,7 +10,9 @@ use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Candidate, Route, Snapshot};
 use http::HeaderMap;
-use sluicegate_vocabulary::{AttemptRecord, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Receipt, Usage};
+use sluicegate_vocabulary::{
+    AttemptRecord, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Receipt, Usage,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +30,10 @@ pub(crate) struct State {
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) candidate: Option<Arc<Candidate>>,
     pub(crate) ticket: Option<Ticket>,
+    /// The client broke off while it was still sending.
+    left: bool,
+    /// The request is one whose answer has no body.
+    head: bool,
 }
 
 impl Record {
@@ -55,6 +61,8 @@ impl Record {
             route: None,
             candidate: None,
             ticket: None,
+            left: false,
+            head: false,
         }))
     }
 
@@ -76,6 +84,19 @@ impl Record {
 
     pub(crate) fn since_arrival(&self) -> Duration {
         self.0.arrived.elapsed()
+    }
+
+    pub(crate) const fn config(&self) -> ConfigVersion {
+        self.0.receipt.config
+    }
+
+    /// The request is one whose answer has no body.
+    pub(crate) fn head(&mut self) {
+        self.0.head = true;
+    }
+
+    pub(crate) const fn is_head(&self) -> bool {
+        self.0.head
     }
 
     pub(crate) fn attempts(&self) -> &[AttemptRecord] {
@@ -156,13 +177,22 @@ impl Record {
     /// The call ends with this fault, told to the client.
     pub(crate) fn failed(&mut self, fault: &Fault) {
         self.0.receipt.fault = Some(fault.kind);
-        self.0.receipt.end = end_of(fault.kind, self.0.receipt.attempts.is_empty());
+        self.0.receipt.end =
+            if self.0.left { EndReason::ClientGone } else { end_of(fault.kind, self.0.receipt.attempts.is_empty()) };
     }
 
     /// The provider's own words about the caller's mistake are passed on.
     pub(crate) fn passed_on(&mut self, kind: FaultKind) {
         self.0.receipt.fault = Some(kind);
-        self.0.receipt.end = EndReason::ClientError;
+        self.0.receipt.end = match kind.blame() {
+            Blame::Upstream => EndReason::UpstreamError,
+            Blame::Client | Blame::Us => EndReason::ClientError,
+        };
+    }
+
+    /// The client broke off while it was still sending.
+    pub(crate) fn left(&mut self) {
+        self.0.left = true;
     }
 
     /// The stream ends with this fault after its first byte has gone out.
@@ -187,8 +217,12 @@ const fn end_of(kind: FaultKind, nobody_asked: bool) -> EndReason {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let receipt = &mut self.0.receipt;
         if std::thread::panicking() {
-            self.0.receipt.end = EndReason::Internal;
+            receipt.end = EndReason::Internal;
+        } else if receipt.end == EndReason::ClientGone && self.0.worker.stop.is_cancelled() {
+            // Not the client left: we hung up on him.
+            receipt.end = EndReason::Shutdown;
         }
         settle::settle(&mut self.0);
     }

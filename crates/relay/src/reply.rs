@@ -4,6 +4,7 @@
 //! still being read from its provider. The call's [`Record`] lives inside, so that the receipt is made when the last
 //! byte is gone, or when the client is.
 
+use crate::call::header_value;
 use crate::headers;
 use crate::record::Record;
 use crate::stream::{CutOff, Streaming};
@@ -30,6 +31,15 @@ pub(crate) enum Content {
     Stream(Box<Streaming>),
 }
 
+impl Content {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Stream(stream) => stream.size_hint().exact() == Some(0),
+        }
+    }
+}
+
 /// The response body as hyper reads it.
 pub struct ReplyBody {
     content: Option<Content>,
@@ -47,6 +57,11 @@ impl Reply {
     /// Closes the answer over its record.
     pub(crate) fn seal(self, mut record: Record) -> Response<ReplyBody> {
         record.status(self.status.as_u16());
+        let bodiless = matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if record.is_head() || bodiless || self.content.is_empty() {
+            // Nobody will ask for a body, so nothing more can happen.
+            record.finished_whole();
+        }
         let mut response = Response::new(ReplyBody { content: Some(self.content), record: None });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
@@ -76,6 +91,11 @@ pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
     if let Some(value) = fault.refused_by.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert(&headers::X_SLUICEGATE_REFUSED_BY, value);
     }
+    if let Some(last) = record.attempts().last() {
+        headers.insert(&headers::X_SLUICEGATE_PROVIDER, header_value(&last.provider));
+        headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, HeaderValue::from(record.attempts().len()));
+    }
+    headers.insert(&headers::X_SLUICEGATE_CONFIG, header_value(&record.config().to_string()));
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Reply { status, headers, content: Content::Whole(rendered.body.into()) }.seal(record)
 }

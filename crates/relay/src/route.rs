@@ -1,13 +1,16 @@
 //! Stage four: where may it go?
 //!
-//! A name is resolved once, when the configuration is compiled, so that a call finds its candidates with one look-up.
-//! Only `provider/model` names of models that nobody listed are resolved here.
+//! A name leads to a route, which every call by that name shares; what is left to a call is which of the route's
+//! candidates it may have. A key's rule that names what the client asked for opens the whole route, because the
+//! operator wrote both. A rule that names a provider opens only that provider's candidates, so that no alias leads
+//! around it. `X-Provider` narrows what is left, and chooses where a name alone does not say.
 
 use crate::call::{Caller, PathTarget, Plan, Request};
 use crate::headers;
 use crate::record::Record;
 use crate::snapshot::{Candidate, Route, Snapshot};
 use sluicegate_vocabulary::{Fault, FaultKind};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Finds the candidates of a call, best first.
@@ -20,67 +23,81 @@ pub(crate) fn route(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<Plan, Fault> {
-    let route = match &request.target {
-        PathTarget::Provider { name, .. } => {
-            let route = snapshot.names.provider(name)?;
-            may_use(caller, &format!("{name}/*"), &route)?;
-            route
-        }
+    let names = &snapshot.names;
+    let wanted = request.parts.headers.get(&headers::X_PROVIDER).map(|value| value.to_str().unwrap_or_default().trim());
+    let (asked, route) = match &request.target {
+        PathTarget::Provider { name, .. } => (Cow::Owned(format!("{name}/*")), names.provider(name)?),
         _ => {
             let model = request.model().ok_or_else(|| {
                 Fault::new(FaultKind::BadRequest, "The field model is missing; name the model to use.").param("model")
             })?;
-            let model = model.strip_prefix("models/").unwrap_or(&model);
-            let route = snapshot.names.resolve(model)?;
-            may_use(caller, model, &route)?;
-            route
+            let model = match model.strip_prefix("models/") {
+                Some(rest) => Cow::Owned(rest.to_owned()),
+                None => model,
+            };
+            let route = wanted.map_or_else(|| names.resolve(&model), |provider| names.resolve_at(provider, &model))?;
+            (model, route)
         }
     };
+    let completed = wanted.is_some() && request.model().is_some() && *route.name != *asked;
+    let allowed = |candidate: &Candidate| {
+        if !completed {
+            return may_use(caller, &asked, candidate);
+        }
+        // A key that may use the bare name does not thereby get it from a provider not known to serve it.
+        may_use(caller, &route.name, candidate)
+            || (names.serves(&candidate.provider.name, &asked) && may_use(caller, &asked, candidate))
+    };
+    if !route.candidates().any(|candidate| allowed(candidate)) {
+        return Err(forbidden(caller, &asked));
+    }
     record.routed(&route);
-    let mut candidates = order(&route);
-    if let Some(wanted) = request.parts.headers.get(&headers::X_PROVIDER) {
-        let wanted = wanted.to_str().unwrap_or_default().trim();
-        candidates.retain(|candidate| &*candidate.provider.name == wanted);
-        if candidates.is_empty() {
-            return Err(Fault::new(
-                FaultKind::BadRequest,
-                format!("X-Provider insists on {wanted:?}, which does not serve {}.", route.name),
-            )
-            .param("X-Provider"));
-        }
-    }
-    Ok(Plan { route, candidates })
-}
-
-fn may_use(caller: &Caller, model: &str, route: &Route) -> Result<(), Fault> {
-    let provider = route.targets.first().map_or("", |target| &*target.candidate.provider.name);
-    match &caller.key {
-        Some(key) if !key.may_use(model, provider) => {
-            Err(Fault::new(FaultKind::Forbidden, format!("The key {} may not use the model {model}.", key.name))
-                .param("model")
-                .refused_by(format!("key:{}:models", key.name)))
-        }
-        _ => Ok(()),
+    let meant = |candidate: &Candidate| wanted.is_none_or(|wanted| *candidate.provider.name == *wanted);
+    let candidates = order(&route, |candidate| meant(candidate) && allowed(candidate));
+    match wanted {
+        _ if !candidates.is_empty() => Ok(Plan { route, candidates }),
+        Some(wanted) if !route.candidates().any(|candidate| meant(candidate)) => Err(Fault::new(
+            FaultKind::BadRequest,
+            format!("X-Provider insists on {wanted:?}, which does not serve {}.", route.name),
+        )
+        .param("X-Provider")),
+        _ => Err(forbidden(caller, &asked)),
     }
 }
 
-/// One target drawn by weight, then the other targets, then the fallbacks.
-fn order(route: &Route) -> Vec<Arc<Candidate>> {
-    let total: u64 = route.targets.iter().map(|target| u64::from(target.weight)).sum();
+/// Whether a caller may have a candidate when he asks by this name.
+pub(crate) fn may_use(caller: &Caller, name: &str, candidate: &Candidate) -> bool {
+    caller.key.as_ref().is_none_or(|key| key.may_use(name, &candidate.provider.name))
+}
+
+/// What a caller is told who may have nothing of what he asked for.
+pub(crate) fn forbidden(caller: &Caller, model: &str) -> Fault {
+    let key = caller.key.as_ref().map_or("-", |key| &*key.name);
+    Fault::new(FaultKind::Forbidden, format!("The key {key} may not use the model {model}."))
+        .param("model")
+        .refused_by(format!("key:{key}:models"))
+}
+
+/// Of what fits: one target drawn by weight, then the other targets, then the fallbacks.
+fn order(route: &Route, fits: impl Fn(&Candidate) -> bool) -> Vec<Arc<Candidate>> {
+    let targets = || route.targets.iter().filter(|target| target.weight > 0 && fits(&target.candidate));
+    let total: u64 = targets().map(|target| u64::from(target.weight)).sum();
     let mut drawn = if route.targets.len() > 1 { fastrand::u64(..total.max(1)) } else { 0 };
     let mut first = 0;
-    for (index, target) in route.targets.iter().enumerate() {
+    for (index, target) in targets().enumerate() {
         if drawn < u64::from(target.weight) {
             first = index;
             break;
         }
         drawn -= u64::from(target.weight);
     }
-    let chosen = route.targets.get(first).into_iter();
-    let others = route.targets.iter().enumerate().filter(|(index, target)| *index != first && target.weight > 0);
-    chosen
-        .chain(others.map(|(_, target)| target))
-        .map(|target| Arc::clone(&target.candidate))
-        .chain(route.fallbacks.iter().map(Arc::clone))
+    let others = targets().enumerate().filter(|(index, _)| *index != first).map(|(_, target)| target);
+    targets()
+        .nth(first)
+        .into_iter()
+        .chain(others)
+        .map(|target| &target.candidate)
+        .chain(route.fallbacks.iter().filter(|candidate| fits(candidate)))
+        .map(Arc::clone)
         .collect()
 }

@@ -10,13 +10,14 @@ use sluicegate_vocabulary::{EndReason, UsageSource};
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
     if let Some(price) = state.candidate.as_ref().and_then(|candidate| candidate.price.as_ref()) {
-        state.receipt.cost = price.cost(&state.receipt.usage);
+        // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
+        let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
+        state.receipt.cost = price.cost(&state.receipt.usage).filter(|_| told);
     }
     if let Some(ticket) = state.ticket.take() {
         // Where no provider was asked nothing was used, and all that was reserved goes back by drop.
         if !state.receipt.attempts.is_empty() {
-            let answered = matches!(state.receipt.end, EndReason::Done | EndReason::ClientGone | EndReason::Truncated);
-            let unknown = answered && state.receipt.usage.source == UsageSource::None;
+            let unknown = answered(state.receipt.end) && state.receipt.usage.source == UsageSource::None;
             let used = if unknown { ticket.tokens } else { state.receipt.usage.total() };
             ticket.reservation.settle(state.worker.shared.now(), used);
         }
@@ -25,4 +26,10 @@ pub(crate) fn settle(state: &mut State) {
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
+}
+
+/// Whether a call that ended so may have used something.
+const fn answered(end: EndReason) -> bool {
+    use EndReason::{ClientGone, Done, Shutdown, TimedOut, Truncated};
+    matches!(end, Done | ClientGone | Truncated | Shutdown | TimedOut)
 }

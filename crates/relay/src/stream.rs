@@ -15,15 +15,16 @@ use crate::record::Record;
 use crate::reply::{Content, Reply};
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
+use crate::surface::{self, Surface};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body::{Body, SizeHint};
 use sluicegate_upstream::{Inflate, ResponseBody};
-use sluicegate_vocabulary::{CallId, EndReason, Endpoint, Fault, FaultKind, Format, Usage};
-use sluicegate_wire::error;
+use sluicegate_vocabulary::{CallId, EndReason, Endpoint, Fault, FaultKind, Format, Usage, UsageSource};
 use sluicegate_wire::tap::{self, StreamEnd, Tap};
 use sluicegate_wire::translate::StreamTranslator;
+use sluicegate_wire::{error, estimate};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -35,6 +36,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// Bytes held back at most while the first event is awaited.
 const MAX_HELD: usize = 1 << 20;
+/// How long a provider may take to end its body after the closing mark before its connection is given up.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Gives an answer its headers and the form of a reply.
 pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Record) -> Reply {
@@ -50,7 +53,10 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
             }
             (status, headers, Content::Whole(body))
         }
-        Answered::Stream { status, mut headers, streaming } => {
+        Answered::Stream { status, mut headers, streaming, error } => {
+            if let Some(kind) = error {
+                record.passed_on(kind);
+            }
             if !matches!(streaming.passage, Passage::Raw) {
                 headers.insert(CONTENT_TYPE, streaming.content_type());
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -94,6 +100,16 @@ impl Passage {
     }
 }
 
+impl Passage {
+    /// A passthrough stream, watched where its path is one whose streams are known.
+    pub(crate) fn watched(path: &str) -> Self {
+        match surface::look_up(&format!("/{path}")).0 {
+            Surface::Endpoint(endpoint, _) => Tap::new(endpoint, false).map_or(Self::Raw, Self::Same),
+            _ => Self::Raw,
+        }
+    }
+}
+
 /// A stream under way.
 pub(crate) struct Streaming {
     upstream: Option<ResponseBody>,
@@ -110,6 +126,10 @@ pub(crate) struct Streaming {
     broken: Option<(Fault, EndReason)>,
     finished: bool,
     idle: Duration,
+    /// The closing mark was seen, and the connection is given a moment to end so that it can be used again.
+    lingering: bool,
+    /// Input tokens by estimate, for a stream whose usage nobody ever tells.
+    estimated_input: u64,
     last: Instant,
     timer: Pin<Box<Sleep>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -146,6 +166,8 @@ impl Streaming {
             broken: None,
             finished: false,
             idle,
+            lingering: false,
+            estimated_input: estimate::tokens_in_bytes(request.head.input_bytes),
             last: Instant::now(),
             timer: Box::pin(tokio::time::sleep(idle)),
             stop: Box::pin(worker.stop.clone().cancelled_owned()),
@@ -209,12 +231,31 @@ impl Streaming {
         }
     }
 
-    fn used(&self) -> Option<Usage> {
+    /// Whether the provider's closing mark was seen.
+    fn closed(&self) -> bool {
         match &self.passage {
-            Passage::Same(tap) => tap.usage(),
-            Passage::Translated(translator) => translator.usage(),
-            Passage::Raw => None,
+            Passage::Same(tap) => tap.closed(),
+            Passage::Translated(translator) => translator.closed(),
+            Passage::Raw => false,
         }
+    }
+
+    /// What was used: the provider's word where it has said all, else at least what has been seen to come. A stream
+    /// that broke or was left is never free because its last event is missing.
+    fn used(&self) -> Option<Usage> {
+        let (said, pieces) = match &self.passage {
+            Passage::Same(tap) => (tap.usage(), tap.next_sequence()),
+            Passage::Translated(translator) => (translator.usage(), translator.pieces()),
+            Passage::Raw => return None,
+        };
+        let whole = self.closed() || (self.finished && self.broken.is_none());
+        if (whole && said.is_some()) || !self.first_token() {
+            return said;
+        }
+        let mut used = said.unwrap_or(Usage { input: self.estimated_input, ..Usage::default() });
+        used.output += pieces.saturating_sub(used.total_output());
+        used.source = UsageSource::Estimated;
+        Some(used)
     }
 
     /// Takes one step with the provider: a piece, its end, or its failure.
@@ -249,8 +290,17 @@ impl Streaming {
         }
     }
 
-    /// Nothing came: has it been too long, or are we shutting down?
+    /// Nothing came: is it over, has it been too long, or are we shutting down?
     fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.closed() {
+            if !self.lingering {
+                self.lingering = true;
+                self.timer.as_mut().reset((Instant::now() + LINGER).into());
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            self.close();
+            return Poll::Ready(());
+        }
         if self.stop.as_mut().poll(cx).is_ready() {
             let fault = Fault::new(FaultKind::Overloaded, "The relay shut down before the answer was complete.");
             self.end(Some((fault, EndReason::Shutdown)));
@@ -350,8 +400,7 @@ impl Streaming {
         self.upstream = None;
         self.finished = true;
         // What happens to the connection after the closing mark is no fault of the answer.
-        let complete = matches!(&self.passage, Passage::Same(tap) if tap.closed());
-        if self.broken.is_none() && !complete {
+        if self.broken.is_none() && !self.closed() {
             self.broken = broken;
         }
     }

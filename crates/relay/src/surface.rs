@@ -103,8 +103,13 @@ fn tidy(path: &str) -> String {
     tidy
 }
 
-/// Undoes percent-encoding; `None` when the result is not text or holds a control character.
-fn decode(text: &str) -> Option<String> {
+/// Whether a `name=value` of a query carries the client's key, however its name is spelled.
+pub(crate) fn is_key(pair: &str) -> bool {
+    pair.split_once('=').is_some_and(|(name, _)| decode(name).as_deref() == Some("key"))
+}
+
+/// Undoes percent-encoding; `None` when the result is empty, is not text or holds a control character.
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -3,7 +3,9 @@
 //! The body is read within its limits of size and time, and looked into once without being parsed into a document.
 //! A body that arrives in one piece, as nearly all do, is not copied.
 
+use crate::attempt::{deadline_passed, stopping};
 use crate::call::{Call, PathTarget, Request};
+use crate::drain::discard;
 use crate::record::Record;
 use crate::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
@@ -13,31 +15,54 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
 use sluicegate_wire::peek::{Head, peek};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Reads and checks the body of a call.
 ///
 /// # Errors
 /// A body too large, too slow, of a type or encoding we do not read, or that is not what its endpoint takes.
-pub(crate) async fn validate(call: Call, snapshot: &Snapshot, record: &mut Record) -> Result<Request, Fault> {
+pub(crate) async fn validate(
+    call: Call,
+    snapshot: &Snapshot,
+    stop: &CancellationToken,
+    record: &mut Record,
+) -> Result<Request, Fault> {
     let Call { endpoint, dialect, deadline, parts, body, target } = call;
     let limit = snapshot.server.max_body;
     let header = |name| parts.headers.get(&name).and_then(|value| value.to_str().ok());
     if header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
+        return Err(discard(body, too_large(limit)).await);
     }
     if endpoint != Endpoint::Passthrough {
         if let Some(encoding) = header(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            return Err(Fault::new(
+            let fault = Fault::new(
                 FaultKind::UnsupportedMedia,
                 format!("A request body in {encoding} is not read; send it without content-encoding."),
-            ));
+            );
+            return Err(discard(body, fault).await);
         }
         if header(CONTENT_TYPE).is_some_and(|kind| kind.trim_start().starts_with("multipart/")) {
-            return Err(Fault::new(FaultKind::UnsupportedMedia, "This endpoint takes JSON, not multipart/form-data."));
+            let fault = Fault::new(FaultKind::UnsupportedMedia, "This endpoint takes JSON, not multipart/form-data.");
+            return Err(discard(body, fault).await);
         }
     }
-    let body = match tokio::time::timeout(snapshot.server.body_read_timeout, read(body, limit)).await {
-        Ok(body) => body?,
+    let patience = snapshot.server.body_read_timeout;
+    let left = deadline.map_or(patience, |at| patience.min(at.saturating_duration_since(Instant::now())));
+    let reading = tokio::select! {
+        biased;
+        reading = tokio::time::timeout(left, read(body, limit)) => reading,
+        () = stop.cancelled() => return Err(stopping().fault),
+    };
+    let body = match reading {
+        Ok(Ok(body)) => body,
+        Ok(Err(unread)) => {
+            if unread.left {
+                record.left();
+            }
+            return Err(unread.fault);
+        }
+        Err(_) if left < patience => return Err(deadline_passed()),
         Err(_) => {
             return Err(Fault::new(
                 FaultKind::RequestTimeout,
@@ -68,17 +93,25 @@ fn too_large(limit: usize) -> Fault {
     Fault::new(FaultKind::BodyTooLarge, format!("The request body is over the limit of {limit} bytes."))
 }
 
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Fault> {
+/// A body that could not be read whole.
+struct Unread {
+    fault: Fault,
+    /// Because the client went away.
+    left: bool,
+}
+
+async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut rest: Option<BytesMut> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            Fault::new(FaultKind::BadRequest, format!("The request body broke off: {}.", plain(&error)))
+            let fault = Fault::new(FaultKind::BadRequest, format!("The request body broke off: {}.", plain(&error)));
+            Unread { fault, left: gone(&error) }
         })?;
         let Ok(data) = frame.into_data() else { continue };
         let held = rest.as_ref().map_or(first.len(), BytesMut::len);
         if held + data.len() > limit {
-            return Err(too_large(limit));
+            return Err(Unread { fault: too_large(limit), left: false });
         }
         match &mut rest {
             None if first.is_empty() => first = data,
@@ -99,9 +132,9 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Fault> {
 }
 
 fn plain(error: &hyper::Error) -> &'static str {
-    if error.is_incomplete_message() || error.is_body_write_aborted() {
-        "the connection closed before its end"
-    } else {
-        "its framing is not valid HTTP"
-    }
+    if gone(error) { "the connection closed before its end" } else { "its framing is not valid HTTP" }
+}
+
+fn gone(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_closed() || error.is_canceled()
 }

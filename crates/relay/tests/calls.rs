@@ -379,3 +379,96 @@ fn tokens_are_estimated_where_the_provider_does_not_count() {
     assert!(upstream.is_left_alone());
     assert_eq!(relay.receipts(1)[0].end, EndReason::Done);
 }
+
+#[test]
+fn a_whole_answer_that_is_cut_or_no_json_is_an_error_and_not_a_200() {
+    let cut = vec![
+        Act::Send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":\"x\",\"mess".to_vec()),
+        Act::Close,
+    ];
+    let bodies = ["{\"id\": nonsense}", "<html></html>", "data: {\"id\":1}\n\n", r#"{"error":{"message":"no"}}"#];
+    let mut scripts = vec![cut];
+    scripts.extend(bodies.iter().map(|body| json(200, body)));
+    let upstream = Upstream::new(scripts);
+    let relay = Running::new(openai(&upstream));
+    for _ in 0..=bodies.len() {
+        let answer = relay.post(CHAT, "", &hi("up/m"));
+        assert!(answer.starts_with("HTTP/1.1 50"), "{answer}");
+        assert!(answer.contains("x-sluicegate-attempts: 1\r\n"), "{answer}");
+    }
+    assert!(relay.receipts(bodies.len() + 1).iter().all(|receipt| receipt.end == EndReason::UpstreamError));
+}
+
+#[test]
+fn an_answer_without_a_body_is_done_and_not_abandoned() {
+    let upstream = Upstream::new(vec![vec![Act::Send(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())]]);
+    let relay = Running::new(openai(&upstream));
+    let answer = relay.raw(b"HEAD /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = relay.post("/p/up/files/x", "", "");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    assert!(relay.receipts(2).iter().all(|receipt| receipt.end == EndReason::Done));
+}
+
+#[test]
+fn a_stream_is_over_with_its_closing_mark_whatever_the_connection_does() {
+    let lingering = vec![stream_head(), chunk(FIRST), chunk(LAST), chunk(DONE), Act::Pause(Duration::from_secs(5))];
+    let reset = vec![stream_head(), chunk(FIRST), chunk(LAST), chunk(DONE), Act::Close];
+    let upstream = Upstream::new(vec![lingering, reset.clone(), reset]);
+    let relay = Running::new(openai(&upstream));
+    let begun = std::time::Instant::now();
+    assert!(relay.post(CHAT, "", &hi_streamed("up/m")).contains("[DONE]"));
+    assert!(begun.elapsed() < Duration::from_secs(1), "waited for the provider's connection");
+    assert!(relay.post(CHAT, "", &hi_streamed("up/m")).contains("[DONE]"));
+    let body = r#"{"model":"up/m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = relay.post("/v1/messages", "", body);
+    assert!(answer.contains("message_stop") && !answer.contains("event: error"), "{answer}");
+    assert!(relay.receipts(3).iter().all(|receipt| receipt.end == EndReason::Done));
+}
+
+#[test]
+fn after_the_deadline_nobody_else_is_asked_and_nobody_is_blamed() {
+    let slow = Upstream::new(vec![vec![Act::Pause(Duration::from_secs(3))]]);
+    let other = Upstream::new(vec![json(200, ANSWER)]);
+    let mut config = config(vec![
+        provider("a", ProviderKind::OpenAi, slow.address),
+        provider("b", ProviderKind::OpenAi, other.address),
+    ]);
+    config.models.insert("m".into(), model("m", &["a/m1", "b/m2"]));
+    let relay = Running::new(config);
+    let answer = relay.post(CHAT, "x-deadline-ms: 100\r\n", &hi("m"));
+    assert!(answer.starts_with("HTTP/1.1 504") && answer.contains("X-Deadline-Ms"), "{answer}");
+    assert!(other.is_left_alone());
+    let receipt = relay.receipts(1).remove(0);
+    assert_eq!((receipt.attempts.len(), receipt.attempts[0].result), (1, AttemptResult::Cancelled));
+}
+
+#[test]
+fn a_stream_that_was_left_or_broke_is_not_free() {
+    let cut = vec![stream_head(), chunk(FIRST), chunk(FIRST), chunk(FIRST), Act::Close];
+    let upstream = Upstream::new(vec![cut]);
+    let relay = Running::new(openai(&upstream));
+    relay.post(CHAT, "", &hi_streamed("up/m"));
+    let usage = relay.receipts(1).remove(0).usage;
+    assert_eq!(usage.source, sluicegate_vocabulary::UsageSource::Estimated);
+    assert!(usage.total_output() >= 3 && usage.total_input() > 0, "{usage:?}");
+}
+
+#[test]
+fn what_a_passthrough_did_is_read_from_its_status_and_it_is_not_done_twice() {
+    let failed = json(500, "{\"error\":\"x\"}");
+    let upstream = Upstream::new(vec![failed, json(200, ANSWER), vec![Act::Close], json(200, ANSWER)]);
+    let mut up = provider("up", ProviderKind::OpenAi, upstream.address);
+    up.max_retries = 2;
+    let relay = Running::new(config(vec![up]));
+    assert!(relay.post("/p/up/v1/files", "", "{}").starts_with("HTTP/1.1 500"));
+    assert!(relay.post("/p/up/v1/chat/completions", "", "{}").starts_with("HTTP/1.1 200"));
+    assert!(relay.post("/p/up/v1/batches", "", "{}").starts_with("HTTP/1.1 502"));
+    let receipts = relay.receipts(3);
+    assert_eq!(
+        (receipts[0].end, receipts[0].attempts[0].result),
+        (EndReason::UpstreamError, AttemptResult::ServerError)
+    );
+    assert_eq!((receipts[1].end, receipts[1].usage.total()), (EndReason::Done, 10));
+    assert_eq!(receipts[2].attempts.len(), 1, "a request that may have arrived was sent again");
+}

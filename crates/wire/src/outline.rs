@@ -1,23 +1,23 @@
-//! One member of an object, without reading the rest.
+//! Single members of an object, without reading the rest.
 //!
 //! A provider's whole answer is passed on as it is; of all it says the relay needs the usage. So the object is walked
-//! at its top level, strings by searching for their end and everything else by counting brackets. The text is not
-//! checked to be JSON here: of a text that is not, some member may be found or none, and whoever reads it further
-//! finds out.
+//! at its top level, strings by searching for their end and everything else by counting brackets. Brackets
+//! and strings must close, so a text that was cut off is noticed; what stands between them is not checked to be JSON.
 
 use memchr::memchr2;
 
-/// The value of the last top-level member that has one of these names, or `None`.
+/// The values of the last top-level members with these names, or `None` where the text is not one whole object.
 ///
 /// ```
-/// use sluicegate_wire::outline::member;
+/// use sluicegate_wire::outline::members;
 /// let body = br#"{"a": {"usage": 1}, "text": "\"usage\": 2", "usage": {"n": 3}}"#;
-/// assert_eq!(member(body, &["usage"]), Some(&br#"{"n": 3}"#[..]));
+/// assert_eq!(members(body, ["usage", "error"]), Some([Some(&br#"{"n": 3}"#[..]), None]));
+/// assert_eq!(members(b"{\"usage\": {\"n\": 3}", ["usage"]), None);
 /// ```
 #[must_use]
-pub fn member<'a>(object: &'a [u8], names: &[&str]) -> Option<&'a [u8]> {
+pub fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> Option<[Option<&'a [u8]>; N]> {
     let mut walk = Walk { text: object, at: 0 };
-    let mut found = None;
+    let mut found = [None; N];
     walk.white();
     if walk.take()? != b'{' {
         return None;
@@ -32,16 +32,22 @@ pub fn member<'a>(object: &'a [u8], names: &[&str]) -> Option<&'a [u8]> {
                 let name = object.get(start..walk.at - 1)?;
                 walk.white();
                 if walk.take()? != b':' {
-                    return found;
+                    return None;
                 }
                 walk.white();
                 let start = walk.at;
                 walk.value()?;
-                if names.iter().any(|wanted| wanted.as_bytes() == name) {
-                    found = object.get(start..walk.at);
+                for (wanted, found) in names.iter().zip(&mut found) {
+                    if wanted.as_bytes() == name {
+                        *found = object.get(start..walk.at);
+                    }
                 }
             }
-            _ => return found,
+            b'}' => {
+                walk.white();
+                return (walk.at == object.len()).then_some(found);
+            }
+            _ => return None,
         }
     }
 }

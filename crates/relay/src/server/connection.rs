@@ -1,18 +1,21 @@
 //! One client connection: TLS, the HTTP version, and each request to where it belongs.
 
 use super::{Worker, local};
+use crate::accept;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
 use crate::reply::{ReplyBody, refuse};
 use crate::surface::{self, Surface};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sluicegate_vocabulary::{Fault, FaultKind};
+use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,26 +24,53 @@ use tokio::net::TcpStream;
 /// How HTTP/2 connections begin.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Silence after which the system asks whether the client is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long a client may leave what was sent to it unread.
+const NOT_READING: Duration = Duration::from_secs(120);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(worker: &Arc<Worker>, stream: TcpStream) {
-    if stream.set_nodelay(true).is_err() {
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(%error, "a client's connection cannot be set up");
         return;
     }
-    match &worker.shared.tls {
-        None => {
-            let http2 = worker.shared.rules.http2 && speaks_http2(&stream).await;
-            exchange(worker, stream, http2).await;
+    let closing = worker.shared.closing.clone();
+    let Some(acceptor) = &worker.shared.tls else {
+        let http2 = worker.shared.rules.http2
+            && tokio::select! {
+                http2 = speaks_http2(&stream) => http2,
+                () = closing.cancelled() => return,
+            };
+        if http2 {
+            // Boxed, because HTTP/1 connections are many and need not keep room for the other kind.
+            Box::pin(exchange_http2(worker, stream)).await;
+        } else {
+            exchange_http1(worker, stream).await;
         }
-        Some(acceptor) => match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                exchange(worker, stream, http2).await;
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
-        },
+        return;
+    };
+    let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream));
+    let accepted = tokio::select! {
+        accepted = Box::pin(handshake) => accepted,
+        () = closing.cancelled() => return,
+    };
+    match accepted {
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            Box::pin(exchange_http2(worker, stream)).await;
+        }
+        Ok(Ok(stream)) => Box::pin(exchange_http1(worker, stream)).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
+}
+
+/// Small writes go out at once, and a client that is gone or no longer reads does not hold its connection for ever.
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    socket.set_tcp_user_timeout(Some(NOT_READING))
 }
 
 /// Looks at the first bytes without taking them.
@@ -50,53 +80,69 @@ async fn speaks_http2(stream: &TcpStream) -> bool {
     matches!(peeked, Ok(Ok(n)) if n >= 4 && PREFACE.starts_with(first.get(..n).unwrap_or_default()))
 }
 
-async fn exchange<T>(worker: &Arc<Worker>, stream: T, use_http2: bool)
+async fn exchange_http1<T>(worker: &Arc<Worker>, stream: T)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let rules = &worker.shared.rules;
-    let owner = Arc::clone(worker);
-    let service = service_fn(move |request| {
-        let worker = Arc::clone(&owner);
-        // Boxed, so that a connection whose answer is streaming does not keep the room that finding the answer took.
-        Box::pin(async move { Ok::<_, Infallible>(respond(&worker, request).await) })
-    });
-    let closing = worker.shared.closing.clone();
-    let ended = if use_http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(rules.max_header_bytes).unwrap_or(u32::MAX))
-            .max_concurrent_streams(1024)
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
-    } else {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(rules.header_read_timeout)
-            .half_close(false)
-            .max_header_size(rules.max_header_bytes);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(rules.header_read_timeout)
+        .half_close(false)
+        .max_header_size(rules.max_header_bytes);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(worker)));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = worker.shared.closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
     };
+    note(ended);
+}
+
+async fn exchange_http2<T>(worker: &Arc<Worker>, stream: T)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let rules = &worker.shared.rules;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(rules.max_header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(1024)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(worker)));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = worker.shared.closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    note(ended);
+}
+
+fn note(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a client connection ended");
     }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
+
+/// Answers the requests of one connection. The work on an answer is boxed, so that a connection whose answer is
+/// streaming does not keep the room that finding it took.
+fn service(
+    worker: &Arc<Worker>,
+) -> impl Service<Request<Incoming>, Response = Response<ReplyBody>, Error = Infallible, Future = Answering> + use<> {
+    let owner = Arc::clone(worker);
+    service_fn(move |request| -> Answering {
+        let worker = Arc::clone(&owner);
+        Box::pin(async move { Ok(respond(&worker, request).await) })
+    })
 }
 
 /// Sends a request where it belongs.
@@ -108,10 +154,11 @@ async fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Response<R
         Surface::Endpoint(endpoint, target) => {
             pipeline::answer(worker, Arrival { parts, body, endpoint, target, methods }).await
         }
+        Surface::Unknown => outside(worker, &parts, &unknown(&parts)),
+        _ if !methods.contains(&parts.method) => outside(worker, &parts, &accept::wrong_method(&parts.method, methods)),
         Surface::Live => health(true),
         Surface::Ready => health(!worker.shared.is_draining()),
-        Surface::Local if methods.contains(&parts.method) => local::forward(&worker.shared.local, parts, body).await,
-        Surface::Local | Surface::Unknown => unknown(worker, parts.uri.path(), &parts.method, &parts.headers),
+        Surface::Local => local::forward(&worker.shared.local, parts, body).await,
     };
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(method) = methods.first()
@@ -135,17 +182,22 @@ fn health(well: bool) -> Response<ReplyBody> {
     response
 }
 
-fn unknown(worker: &Arc<Worker>, path: &str, method: &Method, headers: &HeaderMap) -> Response<ReplyBody> {
+/// Refuses a request that is to no provider's endpoint, with a receipt as any other.
+fn outside(worker: &Arc<Worker>, parts: &Parts, fault: &Fault) -> Response<ReplyBody> {
     let snapshot = worker.shared.snapshot.load();
-    let mut record = Record::open(worker, &snapshot, headers);
-    record.speaks(surface::guess_dialect(path, headers));
-    let shown: String = path.chars().take(200).collect();
-    let fault = Fault::new(
+    let mut record = Record::open(worker, &snapshot, &parts.headers);
+    record.speaks(surface::guess_dialect(parts.uri.path(), &parts.headers));
+    refuse(fault, record)
+}
+
+fn unknown(parts: &Parts) -> Fault {
+    let shown: String = parts.uri.path().chars().take(200).collect();
+    Fault::new(
         FaultKind::UnknownPath,
         format!(
-            "{method} {shown} is not served here. OpenAI clients want base_url ending in /v1, Anthropic clients the \
-             address without a path, Gemini clients the same."
+            "{} {shown} is not served here. OpenAI clients want base_url ending in /v1, Anthropic clients the address \
+             without a path, Gemini clients the same.",
+            parts.method
         ),
-    );
-    refuse(&fault, record)
+    )
 }

@@ -8,12 +8,16 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use sluicegate_vocabulary::{Dialect, Fault, FaultKind};
 use sluicegate_wire::error;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait for the control runtime.
 const WAITING: usize = 256;
 /// The largest body of such a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
+
+/// How long such a body may take to arrive.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// A request for the control runtime, and where its answer goes.
 #[derive(Debug)]
@@ -33,8 +37,9 @@ pub(crate) fn channel() -> (mpsc::Sender<LocalRequest>, LocalReceiver) {
 
 /// Hands a request over and waits for its answer.
 pub(crate) async fn forward(sender: &mpsc::Sender<LocalRequest>, parts: Parts, body: Incoming) -> Response<ReplyBody> {
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        return plain(&Fault::new(FaultKind::BodyTooLarge, "The request body is too large or broke off."));
+    let read = tokio::time::timeout(LONGEST, Limited::new(body, MAX_BODY).collect()).await;
+    let Ok(Ok(body)) = read else {
+        return plain(&Fault::new(FaultKind::BodyTooLarge, "The request body is too large, too slow or broke off."));
     };
     let (answer, answered) = oneshot::channel();
     let request = LocalRequest { request: Request::from_parts(parts, body.to_bytes()), answer };

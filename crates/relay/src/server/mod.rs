@@ -172,7 +172,7 @@ impl Relay {
                 shared: Arc::clone(&shared),
                 pool: Pool::new(Arc::clone(&connector), PoolSettings::default()),
                 receipts: Arc::clone(receipts),
-                stop: stop.clone(),
+                stop: stop.child_token(),
                 index,
             });
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,7 +1,7 @@
 //! Where a call can go: routes, and the candidates on them.
 
 use crate::call::header_value;
-use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
+use crate::metrics::{CandidateMetrics, RouteMetrics};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use sluicegate_ledger::Price;
@@ -24,7 +24,8 @@ pub(crate) struct Candidate {
     pub(crate) simulated: bool,
     /// What stands for the credential's name where there is none.
     pub(crate) no_credential: Arc<str>,
-    pub(crate) metrics: CandidateMetrics,
+    /// Shared by all models of the provider.
+    pub(crate) metrics: Arc<CandidateMetrics>,
     paths: Vec<Option<PathAndQuery>>,
 }
 
@@ -35,7 +36,7 @@ impl Candidate {
         deployment: Option<&str>,
         quirks: Quirks,
         price: Option<Price>,
-        metrics: &Metrics,
+        metrics: &Arc<CandidateMetrics>,
     ) -> Self {
         let in_path = deployment.unwrap_or(model);
         Self {
@@ -46,7 +47,7 @@ impl Candidate {
             price,
             simulated: provider.kind == Kind::Simulated,
             no_credential: "-".into(),
-            metrics: metrics.candidate(&provider.name),
+            metrics: Arc::clone(metrics),
             provider: Arc::clone(provider),
         }
     }
@@ -74,10 +75,16 @@ pub(crate) struct Route {
     pub(crate) fallbacks: Vec<Arc<Candidate>>,
     pub(crate) fallback_on: Vec<AttemptResult>,
     pub(crate) policy: Option<Policy>,
-    pub(crate) metrics: RouteMetrics,
+    pub(crate) metrics: Arc<RouteMetrics>,
 }
 
 impl Route {
+    /// Everything a call by this name can reach, best first.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
+        let targets = self.targets.iter().filter(|target| target.weight > 0).map(|target| &target.candidate);
+        targets.chain(&self.fallbacks)
+    }
+
     /// Whether a failure of this kind leads to the next candidate. A refused key of ours always does: it is no fault of
     /// the client's, and nothing he could mend.
     pub(crate) fn falls_back_on(&self, result: AttemptResult) -> bool {

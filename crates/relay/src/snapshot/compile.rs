@@ -5,7 +5,7 @@ use super::limits::Limits;
 use super::names::{Listed, Names, fallback_results};
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::call::header_value;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RouteMetrics};
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{AzureStyle, Config, Model, Period, Provider as Configured, ProviderKind, Target as Named};
@@ -88,9 +88,9 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         homes.push((provider, configured.vendor.clone(), listed));
     }
     let providers = homes.iter().map(|(provider, ..)| Arc::clone(provider)).collect();
-    let mut names = Names::new(homes, quirks, inputs.prices, Arc::clone(inputs.metrics));
+    let mut names = Names::new(homes, quirks, inputs.prices, inputs.metrics);
     for model in config.models.values() {
-        let route = Arc::new(route(model, &names, inputs.metrics)?);
+        let route = Arc::new(route(model, &names)?);
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
@@ -206,7 +206,7 @@ fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<
     listed
 }
 
-fn route(model: &Model, names: &Names, metrics: &Metrics) -> Result<Route, CompileError> {
+fn route(model: &Model, names: &Names) -> Result<Route, CompileError> {
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
         names
             .candidate(&target.provider, &target.model)
@@ -228,6 +228,6 @@ fn route(model: &Model, names: &Names, metrics: &Metrics) -> Result<Route, Compi
             sluicegate_config::Translation::Strict => Some(Policy::Strict),
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
-        metrics: metrics.route(&model.name),
+        metrics: Arc::new(RouteMetrics::new(&model.name)),
     })
 }

@@ -3,9 +3,14 @@
 //! In this order: an alias; `provider/model` when the first segment is a configured provider; an exact id that one
 //! provider lists; the only provider there is. The simulator alone answers to any name. What is left is told with the
 //! names nearest to it.
+//!
+//! Whatever is listed is resolved when the configuration is compiled. A name that is not is resolved at its first call
+//! and then remembered, because making a candidate costs far more than finding one. Clients choose these names, so
+//! only so many are remembered, and none that is overlong.
 
 use super::candidate::{Candidate, Route, Target};
-use crate::metrics::Metrics;
+use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
+use parking_lot::RwLock;
 use sluicegate_config::nearest;
 use sluicegate_ledger::{Price, PriceBook, Rate};
 use sluicegate_upstream::{Kind, Provider};
@@ -32,6 +37,7 @@ pub(crate) struct Home {
     /// The vendor's name in the price book.
     pub(crate) vendor: Option<String>,
     pub(crate) listed: BTreeMap<String, Listed>,
+    metrics: Arc<CandidateMetrics>,
     /// Passthrough calls go here, without a model.
     pub(crate) whole: Arc<Route>,
 }
@@ -44,29 +50,38 @@ pub(crate) struct Names {
     by_id: HashMap<String, Vec<Arc<Route>>>,
     quirks: Arc<Table>,
     prices: &'static PriceBook,
-    metrics: Arc<Metrics>,
+    other: Arc<RouteMetrics>,
+    /// Names resolved by earlier calls.
+    remembered: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
+
+/// Names that nobody listed and that are remembered all the same.
+const MOST_REMEMBERED: usize = 4096;
+/// The longest name that is remembered, in bytes.
+const LONGEST_REMEMBERED: usize = 256;
 
 impl Names {
     pub(crate) fn new(
         homes: Vec<(Arc<Provider>, Option<String>, BTreeMap<String, Listed>)>,
         quirks: Arc<Table>,
         prices: &'static PriceBook,
-        metrics: Arc<Metrics>,
+        metrics: &Metrics,
     ) -> Self {
-        let mut names =
-            Self { aliases: BTreeMap::new(), homes: BTreeMap::new(), by_id: HashMap::new(), quirks, prices, metrics };
+        let mut names = Self {
+            aliases: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            by_id: HashMap::new(),
+            quirks,
+            prices,
+            other: metrics.other(),
+            remembered: RwLock::default(),
+        };
         for (provider, vendor, listed) in homes {
-            let bare = Arc::new(Candidate::new(
-                &provider,
-                "",
-                None,
-                names.quirks.for_model(provider.kind.as_str(), ""),
-                None,
-                &names.metrics,
-            ));
+            let metrics = Arc::new(metrics.provider(&provider.name));
+            let quirks = names.quirks.for_model(provider.kind.as_str(), "");
+            let bare = Arc::new(Candidate::new(&provider, "", None, quirks, None, &metrics));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
-            names.homes.insert(provider.name.to_string(), Home { provider, vendor, listed, whole });
+            names.homes.insert(provider.name.to_string(), Home { provider, vendor, listed, metrics, whole });
         }
         let listed: Vec<(String, String)> = names
             .homes
@@ -88,7 +103,7 @@ impl Names {
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
         let deployment = home.listed.get(model).and_then(|listed| listed.deployment.as_deref());
         let price = self.price(home, model);
-        Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &self.metrics)))
+        Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &home.metrics)))
     }
 
     /// The price of a model at a provider, or `None` when nobody told us.
@@ -107,7 +122,7 @@ impl Names {
             fallbacks: Vec::new(),
             fallback_on: Vec::new(),
             policy: None,
-            metrics: if known { self.metrics.route(name) } else { self.metrics.route("other") },
+            metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
         }
     }
 
@@ -119,12 +134,15 @@ impl Names {
         if let Some(route) = self.aliases.get(name) {
             return Ok(Arc::clone(route));
         }
+        if let Some(route) = self.remembered.read().get(name) {
+            return Ok(Arc::clone(route));
+        }
         if let Some((provider, model)) = name.split_once('/')
             && !model.is_empty()
             && let Some(candidate) = self.candidate(provider, model)
         {
             let known = self.homes.get(provider).is_some_and(|home| home.listed.contains_key(model));
-            return Ok(Arc::new(self.single(name, candidate, known)));
+            return Ok(self.remember(self.single(name, candidate, known)));
         }
         match self.by_id.get(name).map(Vec::as_slice) {
             Some([route]) => return Ok(Arc::clone(route)),
@@ -136,10 +154,47 @@ impl Names {
             (Some((provider, home)), None) => {
                 let known = home.listed.contains_key(name);
                 let candidate = self.candidate(provider, name).ok_or_else(|| self.unknown(name))?;
-                Ok(Arc::new(self.single(name, candidate, known)))
+                Ok(self.remember(self.single(name, candidate, known)))
             }
             _ => Err(self.unknown(name)),
         }
+    }
+
+    /// Keeps a route for the next call by its name. Names that a provider lists are few and always have room.
+    fn remember(&self, route: Route) -> Arc<Route> {
+        let route = Arc::new(route);
+        if route.known || route.name.len() <= LONGEST_REMEMBERED {
+            let mut remembered = self.remembered.write();
+            if route.known || remembered.len() < MOST_REMEMBERED {
+                remembered.insert(Box::from(&*route.name), Arc::clone(&route));
+            }
+        }
+        route
+    }
+
+    /// Resolves a name for a call that insists on a provider: a name that is whole by itself (an alias, a
+    /// `provider/model`) as ever, any other as that provider's.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; no provider has this name.
+    pub(crate) fn resolve_at(&self, provider: &str, name: &str) -> Result<Arc<Route>, Fault> {
+        let names_another = name.split_once('/').is_some_and(|(first, _)| self.homes.contains_key(first));
+        let Some(home) = self.homes.get(provider) else {
+            return Err(Fault::new(
+                FaultKind::BadRequest,
+                format!("X-Provider insists on {provider:?}; no provider is called that here."),
+            )
+            .param("X-Provider"));
+        };
+        if self.aliases.contains_key(name) || (names_another && !home.listed.contains_key(name)) {
+            return self.resolve(name);
+        }
+        self.resolve(&format!("{provider}/{name}"))
+    }
+
+    /// Whether a provider is known to serve what this bare name means.
+    pub(crate) fn serves(&self, provider: &str, name: &str) -> bool {
+        self.homes.len() == 1 || self.homes.get(provider).is_some_and(|home| home.listed.contains_key(name))
     }
 
     /// The route of a passthrough call.
@@ -196,3 +251,7 @@ pub(crate) fn fallback_results(on: &[sluicegate_config::FallbackOn]) -> Vec<Atte
         .copied()
         .collect()
 }
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

@@ -23,6 +23,7 @@ pub struct StreamTranslator {
     steps: Vec<Delta>,
     first_event: bool,
     first_token: bool,
+    pieces: u64,
     usage: Option<Usage>,
     end: Option<StreamEnd>,
     error: Option<Fault>,
@@ -102,6 +103,7 @@ impl StreamTranslator {
             steps: Vec::new(),
             first_event: false,
             first_token: false,
+            pieces: 0,
             usage: None,
             end: None,
             error: None,
@@ -159,6 +161,18 @@ impl StreamTranslator {
     #[must_use]
     pub const fn first_token(&self) -> bool {
         self.first_token
+    }
+
+    /// Whether the provider's closing mark was seen: the rest of the stream, if any, is of no interest.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.end == Some(StreamEnd::Complete)
+    }
+
+    /// Pieces of content that have come: text, thinking, parts of calls.
+    #[must_use]
+    pub const fn pieces(&self) -> u64 {
+        self.pieces
     }
 
     /// Tokens used as far as the provider has said.
@@ -227,6 +241,7 @@ impl StreamTranslator {
             _ => {
                 self.first_event = true;
                 self.first_token = true;
+                self.pieces += 1;
             }
         }
         let ended = delta == Delta::End;

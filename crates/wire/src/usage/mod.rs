@@ -18,7 +18,7 @@ mod lenient;
 
 pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 
-use crate::outline::member;
+use crate::outline::members;
 use forms::Form;
 use lenient::object;
 use serde::Deserialize;
@@ -79,9 +79,9 @@ pub fn write_generate(usage: &Usage) -> GenerateUsage {
 #[must_use]
 pub fn from_body(endpoint: Endpoint, body: &[u8]) -> Option<Usage> {
     let mut tally = Tally::for_endpoint(endpoint)?;
-    match member(body, &["usage", "usageMetadata"]) {
-        Some(said) => tally.observe_object(said),
-        None => tally.observe(body),
+    match members(body, ["usage", "usageMetadata"]) {
+        Some([Some(said), _] | [None, Some(said)]) => tally.observe_object(said),
+        _ => tally.observe(body),
     }
     tally.usage()
 }

@@ -1,0 +1,68 @@
+use super::*;
+use sluicegate_upstream::{Http2, ProviderSpec, Timeouts};
+use std::time::Duration;
+
+fn home(name: &str, listed: &[&str]) -> (Arc<Provider>, Option<String>, BTreeMap<String, Listed>) {
+    let spec = ProviderSpec {
+        name: name.into(),
+        kind: Kind::OpenAi,
+        base_url: "http://127.0.0.1:1/v1".to_owned(),
+        keys: Vec::new(),
+        speaks: None,
+        api_version: None,
+        headers: Vec::new(),
+        timeouts: Timeouts {
+            connect: Duration::from_secs(1),
+            first_byte: Duration::from_secs(1),
+            stream_idle: Duration::from_secs(1),
+        },
+        max_retries: 0,
+        stream_usage: true,
+        http2: Http2::Auto,
+    };
+    let listed = listed.iter().map(|id| ((*id).to_owned(), Listed::default())).collect();
+    (Arc::new(Provider::new(spec).unwrap()), None, listed)
+}
+
+fn names(homes: &[(&str, &[&str])]) -> Names {
+    let homes = homes.iter().map(|(name, listed)| home(name, listed)).collect();
+    Names::new(homes, Arc::new(Table::bundled()), PriceBook::bundled(), &Metrics::new("test"))
+}
+
+#[test]
+fn a_name_that_nobody_listed_is_resolved_once() {
+    for (names, name) in [
+        (names(&[("one", &[]), ("two", &[])]), "two/new"),
+        (names(&[("one", &["m"]), ("two", &[])]), "one/m"),
+        (names(&[("one", &[])]), "default"),
+    ] {
+        let first = names.resolve(name).unwrap();
+        assert!(Arc::ptr_eq(&first, &names.resolve(name).unwrap()), "{name}");
+        assert_eq!(&*first.name, name);
+    }
+}
+
+#[test]
+fn what_is_remembered_is_bounded_and_listed_names_always_have_room() {
+    let names = names(&[("one", &["m"])]);
+    let long = "x".repeat(LONGEST_REMEMBERED + 1);
+    assert_eq!(&*names.resolve(&long).unwrap().name, long);
+    assert!(names.remembered.read().is_empty());
+    for number in 0..MOST_REMEMBERED + 10 {
+        names.resolve(&format!("m{number}")).unwrap();
+    }
+    assert_eq!(names.remembered.read().len(), MOST_REMEMBERED);
+    let listed = names.resolve("one/m").unwrap();
+    assert!(Arc::ptr_eq(&listed, &names.resolve("one/m").unwrap()));
+    assert_eq!(&*names.resolve("late").unwrap().name, "late");
+}
+
+#[test]
+fn models_of_a_provider_share_its_counters_and_unlisted_names_share_theirs() {
+    let names = names(&[("one", &["m"])]);
+    let of = |name: &str| names.resolve(name).unwrap();
+    let counters = |name: &str| Arc::clone(&of(name).targets[0].candidate.metrics);
+    assert!(Arc::ptr_eq(&counters("m"), &counters("one/new")));
+    assert!(Arc::ptr_eq(&of("new").metrics, &of("one/newer").metrics));
+    assert!(!Arc::ptr_eq(&of("m").metrics, &of("new").metrics));
+}
