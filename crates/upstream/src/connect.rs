@@ -18,8 +18,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -47,7 +50,15 @@ pub enum Http2 {
 /// A fresh connection, ready for its first request.
 pub(crate) enum Sender {
     Http1(http1::SendRequest<RequestBody>),
-    Http2(http2::SendRequest<RequestBody>),
+    Http2(Http2Sender),
+}
+
+/// A fresh HTTP/2 connection.
+#[derive(Debug)]
+pub(crate) struct Http2Sender {
+    pub(crate) sender: http2::SendRequest<RequestBody>,
+    /// Streams the peer allows, as far as it has said.
+    pub(crate) allowed: Arc<AtomicUsize>,
 }
 
 /// Opens connections. Shared by all workers.
@@ -71,14 +82,8 @@ impl Connector {
             .map_err(|error| UpstreamError::failed(Stage::Tls, error))
     }
 
-    pub(crate) async fn open(&self, origin: &Origin, http2: Http2, limit: Duration) -> Result<Sender, UpstreamError> {
-        match tokio::time::timeout(limit, self.open_unbounded(origin, http2)).await {
-            Ok(opened) => opened,
-            Err(_) => Err(UpstreamError::Timeout { stage: Stage::Connect, after: limit }),
-        }
-    }
-
-    async fn open_unbounded(&self, origin: &Origin, http2: Http2) -> Result<Sender, UpstreamError> {
+    /// Opens one, however long it takes.
+    pub(crate) async fn open(&self, origin: &Origin, http2: Http2) -> Result<Sender, UpstreamError> {
         let tcp = dial(&origin.host, origin.port).await?;
         match origin.scheme {
             Scheme::Http => handshake(TokioIo::new(tcp), http2 == Http2::Always).await,
@@ -152,7 +157,7 @@ where
 {
     let failed = |error: hyper::Error| UpstreamError::failed(Stage::Connect, error);
     if use_http2 {
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .adaptive_window(true)
             .keep_alive_interval(Duration::from_secs(30))
@@ -160,12 +165,19 @@ where
             .handshake(io)
             .await
             .map_err(failed)?;
+        let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
+        let said = Arc::clone(&allowed);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = poll_fn(|cx| {
+                let polled = Pin::new(&mut connection).poll(cx);
+                said.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                polled
+            });
+            if let Err(error) = ended.await {
                 tracing::debug!(%error, "upstream HTTP/2 connection ended");
             }
         });
-        return Ok(Sender::Http2(sender));
+        return Ok(Sender::Http2(Http2Sender { sender, allowed }));
     }
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(failed)?;
     tokio::spawn(async move {

@@ -11,6 +11,7 @@
 mod adapter;
 mod body;
 mod connect;
+mod connections;
 mod error;
 mod inflate;
 mod origin;

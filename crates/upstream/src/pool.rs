@@ -1,9 +1,7 @@
-//! The connections of one worker.
+//! The connections of one worker, and sending a request on one of them.
 //!
-//! HTTP/1: a stack of idle connections per origin, newest first, so that under light load the same few stay warm and
-//! the rest age out. A connection is on loan while a response is read from it and comes back with the body's end.
-//! HTTP/2: connections are shared up to a number of streams, counted here, because a peer that reaches its own maximum
-//! makes requests wait in silence; past the count another connection is opened.
+//! [`Connections`] says which connection a request goes on. An HTTP/1 connection is on loan while a response is read
+//! from it and comes back with the body's end; an HTTP/2 connection counts the stream until then.
 //!
 //! A provider may close an idle connection in the very moment we write to it. When hyper hands the request back
 //! unsent it is sent again on another connection, without that counting as an attempt. A request that may have
@@ -11,14 +9,16 @@
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::connect::{Connector, Http2, Sender};
+use crate::connections::{Connection, Connections, StreamCount, Turn};
 use crate::error::{Stage, UpstreamError};
-use crate::origin::Origin;
-use http::{Request, Response};
+use crate::origin::{Origin, Scheme};
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::client::conn::{http1, http2};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bounds of one worker's pool.
@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 pub struct PoolSettings {
     /// Idle HTTP/1 connections kept per origin.
     pub max_idle: usize,
-    /// How long one may stay idle. Shorter than the 60 s after which common servers close.
+    /// How long a connection may stay idle. Shorter than the 60 s after which common servers close.
     pub idle_timeout: Duration,
-    /// Streams on one HTTP/2 connection before another is opened.
+    /// Streams on one HTTP/2 connection before another is opened, where the peer does not allow fewer.
     pub max_streams: usize,
 }
 
@@ -36,24 +36,6 @@ impl Default for PoolSettings {
     fn default() -> Self {
         Self { max_idle: 1024, idle_timeout: Duration::from_secs(50), max_streams: 90 }
     }
-}
-
-#[derive(Debug)]
-struct Idle {
-    sender: http1::SendRequest<RequestBody>,
-    since: Instant,
-}
-
-#[derive(Debug, Clone)]
-struct Shared {
-    sender: http2::SendRequest<RequestBody>,
-    streams: Arc<AtomicUsize>,
-}
-
-#[derive(Debug, Default)]
-struct Connections {
-    idle: Vec<Idle>,
-    shared: Vec<Shared>,
 }
 
 #[derive(Debug)]
@@ -76,41 +58,14 @@ pub(crate) enum Lease {
     Http2(#[expect(dead_code, reason = "held for its drop, which ends the count of this stream")] StreamCount),
 }
 
-/// One stream on a shared connection, counted until dropped.
-#[derive(Debug)]
-pub(crate) struct StreamCount(Arc<AtomicUsize>);
-
-impl StreamCount {
-    fn take(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for StreamCount {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Lease {
     pub(crate) fn give_back(self) {
         let Self::Http1 { sender, origin, pool } = self else { return };
         if sender.is_closed() {
             return;
         }
-        let mut origins = pool.origins.lock();
-        let connections = origins.entry(origin).or_default();
-        if connections.idle.len() < pool.settings.max_idle {
-            connections.idle.push(Idle { sender, since: Instant::now() });
-        }
+        pool.origins.lock().entry(origin).or_default().give_back(sender, &pool.settings);
     }
-}
-
-enum Found {
-    Http1(http1::SendRequest<RequestBody>),
-    Http2(Shared),
-    Nothing,
 }
 
 impl Pool {
@@ -123,7 +78,8 @@ impl Pool {
     /// Sends a request and waits for the answer's head.
     ///
     /// # Errors
-    /// Says where it failed; `connect_limit` bounds the opening of a connection. The caller bounds the whole.
+    /// Says where it failed; `connect_limit` bounds the opening of a connection, by this call or by one it waits for.
+    /// The caller bounds the whole.
     pub async fn send(
         &self,
         origin: &Arc<Origin>,
@@ -132,19 +88,16 @@ impl Pool {
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, UpstreamError> {
         loop {
-            let (sent, reused) = match self.find(origin) {
-                Found::Http1(sender) => (self.send_http1(origin, sender, request).await, true),
-                Found::Http2(shared) => (send_http2(shared, request).await, true),
+            let taken = self.take(origin, http2);
+            let (connection, reused) = match taken {
+                Ok(connection) => (connection, true),
                 // Boxed: a TLS handshake's state is a hundred times larger than all else that a call waits for, and would
                 // be carried along by every call.
-                Found::Nothing => match Box::pin(self.connector.open(origin, http2, connect_limit)).await? {
-                    Sender::Http1(sender) => (self.send_http1(origin, sender, request).await, false),
-                    Sender::Http2(sender) => {
-                        let shared = Shared { sender, streams: Arc::default() };
-                        self.inner.origins.lock().entry(Arc::clone(origin)).or_default().shared.push(shared.clone());
-                        (send_http2(shared, request).await, false)
-                    }
-                },
+                Err(turn) => Box::pin(self.obtain(origin, http2, connect_limit, turn)).await?,
+            };
+            let sent = match connection {
+                Connection::Http1(sender) => self.send_http1(origin, sender, request).await,
+                Connection::Http2(sender, count) => send_http2(origin.scheme, sender, count, request).await,
             };
             match sent {
                 Ok(response) => return Ok(response),
@@ -156,30 +109,70 @@ impl Pool {
 
     /// Closes what has been idle too long. Call it now and then.
     pub fn sweep(&self, now: Instant) {
-        let timeout = self.inner.settings.idle_timeout;
-        self.inner.origins.lock().retain(|_, connections| {
-            connections.idle.retain(|idle| !idle.sender.is_closed() && now.duration_since(idle.since) < timeout);
-            connections.shared.retain(|shared| !shared.sender.is_closed());
-            !connections.idle.is_empty() || !connections.shared.is_empty()
-        });
+        let Inner { settings, origins } = &*self.inner;
+        origins.lock().retain(|_, connections| connections.sweep(now, settings));
     }
 
-    fn find(&self, origin: &Arc<Origin>) -> Found {
+    fn with<T>(&self, origin: &Arc<Origin>, act: impl FnOnce(&mut Connections) -> T) -> T {
         let mut origins = self.inner.origins.lock();
-        let Some(connections) = origins.get_mut(origin) else { return Found::Nothing };
-        while let Some(idle) = connections.idle.pop() {
-            if !idle.sender.is_closed() && idle.since.elapsed() < self.inner.settings.idle_timeout {
-                return Found::Http1(idle.sender);
-            }
+        if let Some(connections) = origins.get_mut(origin) {
+            return act(connections);
         }
-        connections.shared.retain(|shared| !shared.sender.is_closed());
-        let least = connections.shared.iter().min_by_key(|shared| shared.streams.load(Ordering::Relaxed));
-        match least {
-            Some(shared) if shared.streams.load(Ordering::Relaxed) < self.inner.settings.max_streams => {
-                Found::Http2(shared.clone())
-            }
-            _ => Found::Nothing,
+        act(origins.entry(Arc::clone(origin)).or_default())
+    }
+
+    fn take(&self, origin: &Arc<Origin>, http2: Http2) -> Result<Connection, Turn> {
+        self.with(origin, |connections| connections.take(http2, Instant::now(), &self.inner.settings))
+    }
+
+    /// A connection where none was free, and whether it has been used before.
+    async fn obtain(
+        &self,
+        origin: &Arc<Origin>,
+        http2: Http2,
+        limit: Duration,
+        turn: Turn,
+    ) -> Result<(Connection, bool), UpstreamError> {
+        match tokio::time::timeout(limit, self.wait_or_open(origin, http2, turn)).await {
+            Ok(obtained) => obtained,
+            Err(_) => Err(UpstreamError::Timeout { stage: Stage::Connect, after: limit }),
         }
+    }
+
+    async fn wait_or_open(
+        &self,
+        origin: &Arc<Origin>,
+        http2: Http2,
+        mut turn: Turn,
+    ) -> Result<(Connection, bool), UpstreamError> {
+        while let Turn::Wait(mut failed) = turn {
+            turn = match failed.changed().await {
+                Ok(()) => Turn::Alone,
+                Err(_) => match self.take(origin, http2) {
+                    Ok(connection) => return Ok((connection, true)),
+                    Err(turn) => turn,
+                },
+            };
+        }
+        let opened = self.connector.open(origin, http2).await;
+        let connection = match opened {
+            Ok(Sender::Http1(sender)) => {
+                if http2 != Http2::Never {
+                    self.with(origin, Connections::speaks_http1);
+                }
+                Connection::Http1(sender)
+            }
+            Ok(Sender::Http2(sender)) => self.with(origin, |connections| connections.share(sender, Instant::now())),
+            Err(error) => {
+                if let Turn::Open(others) = turn {
+                    others.send_replace(true);
+                }
+                return Err(error);
+            }
+        };
+        // Only now may those who wait look again.
+        drop(turn);
+        Ok((connection, false))
     }
 
     async fn send_http1(
@@ -197,31 +190,57 @@ impl Pool {
     }
 }
 
-async fn send_http2(mut shared: Shared, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, Unsent> {
-    // HTTP/2 carries the authority in its own pseudo-header, made from an absolute URI.
-    absolute(&mut request);
-    let count = StreamCount::take(&shared.streams);
-    if let Err(error) = shared.sender.ready().await {
-        return Err(Unsent { error, request: Some(Box::new(request)) });
+async fn send_http2(
+    scheme: Scheme,
+    mut sender: http2::SendRequest<RequestBody>,
+    count: StreamCount,
+    mut request: Request<RequestBody>,
+) -> Result<Response<ResponseBody>, Unsent> {
+    let relative = make_absolute(&mut request, scheme);
+    let sent = match sender.ready().await {
+        Ok(()) => sender.try_send_request(request).await.map_err(Unsent::from),
+        Err(error) => Err(Unsent { error, request: Some(Box::new(request)) }),
+    };
+    match sent {
+        Ok(response) => Ok(response.map(|incoming| ResponseBody::new(incoming, Lease::Http2(count)))),
+        Err(mut unsent) => {
+            // It may go out on HTTP/1 next.
+            if let (Some(request), Some(relative)) = (&mut unsent.request, relative) {
+                relative.restore(request);
+            }
+            Err(unsent)
+        }
     }
-    let response = shared.sender.try_send_request(request).await.map_err(Unsent::from)?;
-    Ok(response.map(|incoming| ResponseBody::new(incoming, Lease::Http2(count))))
 }
 
-fn absolute(request: &mut Request<RequestBody>) {
-    let Some(host) = request.headers_mut().remove(http::header::HOST) else { return };
-    let path = request.uri().path_and_query().cloned();
-    let built = http::Uri::builder()
-        .scheme("https")
-        .authority(host.as_bytes())
-        .path_and_query(path.unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")))
-        .build();
-    if let Ok(uri) = built {
-        *request.uri_mut() = uri;
+/// What a request had in HTTP/1's form.
+struct Relative {
+    host: HeaderValue,
+    uri: Uri,
+}
+
+impl Relative {
+    fn restore(self, request: &mut Request<RequestBody>) {
+        request.headers_mut().insert(HOST, self.host);
+        *request.uri_mut() = self.uri;
     }
+}
+
+/// HTTP/2 carries the authority in a pseudo-header of its own, made from an absolute URI.
+fn make_absolute(request: &mut Request<RequestBody>, scheme: Scheme) -> Option<Relative> {
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = Some(Authority::try_from(request.headers().get(HOST)?.as_bytes()).ok()?);
+    parts.scheme = Some(match scheme {
+        Scheme::Http => http::uri::Scheme::HTTP,
+        Scheme::Https => http::uri::Scheme::HTTPS,
+    });
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    let uri = std::mem::replace(request.uri_mut(), Uri::from_parts(parts).ok()?);
+    Some(Relative { host: request.headers_mut().remove(HOST)?, uri })
 }
 
 /// A failure, with the request if it is certain that nothing of it was written.
+#[derive(Debug)]
 struct Unsent {
     error: hyper::Error,
     request: Option<Box<Request<RequestBody>>>,

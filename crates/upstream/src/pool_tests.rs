@@ -1,6 +1,10 @@
 use super::*;
+use crate::connect::Http2Sender;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -113,53 +117,161 @@ async fn nobody_listening_is_a_connect_failure() {
     assert!(!error.is_timeout());
 }
 
-/// An HTTP/2 server that answers after a moment and counts its connections.
-async fn http2_origin() -> (Arc<Origin>, Arc<AtomicUsize>) {
+#[derive(Default)]
+struct Counts {
+    opened: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// An HTTP/2 server that answers with scheme, host and body after a moment, and counts its connections.
+async fn http2_origin(max_streams: u32) -> (Arc<Origin>, Arc<Counts>) {
     let (listener, origin) = origin().await;
-    let connections = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&connections);
+    let counts = Arc::new(Counts::default());
+    let counting = Arc::clone(&counts);
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            count.fetch_add(1, Ordering::Relaxed);
+            let counts = Arc::clone(&counting);
             let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
+                let uri = request.uri().to_string();
                 let body = request.into_body().collect().await?.to_bytes();
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                Ok::<_, hyper::Error>(Response::new(http_body_util::Full::new(body)))
+                let answer = [uri.as_bytes(), b" ", &body].concat();
+                Ok::<_, hyper::Error>(Response::new(http_body_util::Full::new(Bytes::from(answer))))
             });
-            let builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
-            tokio::spawn(builder.serve_connection(hyper_util::rt::TokioIo::new(socket), service));
+            let mut builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+            builder.max_concurrent_streams(max_streams);
+            tokio::spawn(async move {
+                counts.opened.fetch_add(1, Ordering::Relaxed);
+                counts.open.fetch_add(1, Ordering::Relaxed);
+                let _ = builder.serve_connection(hyper_util::rt::TokioIo::new(socket), service).await;
+                counts.open.fetch_sub(1, Ordering::Relaxed);
+            });
         }
     });
-    (origin, connections)
+    (origin, counts)
+}
+
+fn pool_of(max_streams: usize, idle_timeout: Duration) -> Pool {
+    let settings = PoolSettings { max_streams, idle_timeout, ..PoolSettings::default() };
+    Pool::new(Arc::new(Connector::new()), settings)
+}
+
+async fn call_http2(pool: &Pool, origin: &Arc<Origin>) -> Bytes {
+    let sent = pool.send(origin, Http2::Always, Duration::from_secs(1), request()).await;
+    sent.unwrap().into_body().collect().await.unwrap().to_bytes()
 }
 
 #[tokio::test]
-async fn streams_share_a_connection_up_to_their_number_and_then_get_another() {
-    let (origin, connections) = http2_origin().await;
-    let settings = PoolSettings { max_streams: 4, ..PoolSettings::default() };
-    let pool = Pool::new(Arc::new(Connector::new()), settings);
-    let send = || async {
-        let sent = pool.send(&origin, Http2::Always, Duration::from_secs(1), request()).await;
-        sent.unwrap().into_body().collect().await.unwrap().to_bytes()
-    };
-    assert_eq!(send().await, "hello");
-    // Calls that find no room at the same moment each open a connection.
-    for (at_once, expected) in [(4, 1..=1), (6, 2..=3)] {
-        let bodies = futures_join(at_once, &send).await;
-        assert!(bodies.iter().all(|body| body == "hello"));
-        let opened = connections.load(Ordering::Relaxed);
-        assert!(expected.contains(&opened), "{opened} connections for {at_once} calls at once");
+async fn a_burst_opens_as_many_connections_as_its_streams_need() {
+    let (origin, counts) = http2_origin(100).await;
+    let pool = pool_of(4, Duration::from_secs(50));
+    for (at_once, expected) in [(12, 3), (12, 3), (13, 4)] {
+        let bodies = futures_join(at_once, || call_http2(&pool, &origin)).await;
+        assert!(bodies.iter().all(|body| body == "http://h/x hello"), "{bodies:?}");
+        assert_eq!(counts.opened.load(Ordering::Relaxed), expected, "for {at_once} calls at once");
+    }
+}
+
+#[tokio::test]
+async fn what_a_burst_opened_is_closed_though_calls_go_on() {
+    let (origin, counts) = http2_origin(100).await;
+    let pool = pool_of(2, Duration::from_millis(150));
+    futures_join(8, || call_http2(&pool, &origin)).await;
+    assert_eq!(counts.open.load(Ordering::Relaxed), 4);
+    for _ in 0..6 {
+        call_http2(&pool, &origin).await;
+        pool.sweep(Instant::now());
+    }
+    assert_eq!(counts.open.load(Ordering::Relaxed), 1, "more than the one in use");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    pool.sweep(Instant::now());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(counts.open.load(Ordering::Relaxed), 0, "one that nobody uses");
+    assert_eq!(counts.opened.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn a_stream_in_use_keeps_its_connection_however_long() {
+    let (origin, counts) = http2_origin(100).await;
+    let pool = pool_of(2, Duration::from_millis(10));
+    let mut calling = pin!(call_http2(&pool, &origin));
+    assert!(tokio::time::timeout(Duration::from_millis(30), &mut calling).await.is_err());
+    pool.sweep(Instant::now());
+    assert_eq!(calling.await, "http://h/x hello");
+    assert_eq!(counts.opened.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn no_more_streams_than_the_peer_allows() {
+    let (origin, counts) = http2_origin(2).await;
+    let pool = pool_of(90, Duration::from_secs(50));
+    call_http2(&pool, &origin).await;
+    futures_join(3, || call_http2(&pool, &origin)).await;
+    assert_eq!(counts.opened.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_leaves_while_opening_lets_the_next_open() {
+    let (origin, counts) = http2_origin(100).await;
+    let pool = pool_of(90, Duration::from_secs(50));
+    let mut first = Box::pin(call_http2(&pool, &origin));
+    let mut second = pin!(call_http2(&pool, &origin));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut cx).is_pending() && second.as_mut().poll(&mut cx).is_pending());
+    drop(first);
+    assert_eq!(second.await, "http://h/x hello");
+    assert_eq!(counts.opened.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_an_opening_that_fails_learn_why_at_once() {
+    let (listener, origin) = origin().await;
+    drop(listener);
+    let pool = pool_of(90, Duration::from_secs(50));
+    let calls = futures_join(5, || async {
+        let sent = pool.send(&origin, Http2::Always, Duration::from_secs(5), request()).await;
+        sent.unwrap_err()
+    });
+    let errors = tokio::time::timeout(Duration::from_secs(2), calls).await.unwrap();
+    assert!(errors.iter().all(|error| error.stage() == Stage::Connect && !error.is_timeout()), "{errors:?}");
+}
+
+#[tokio::test]
+async fn a_request_comes_back_unsent_as_it_was() {
+    let (client, _server) = tokio::io::duplex(1024);
+    let (sender, connection) = http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+        .handshake::<_, RequestBody>(hyper_util::rt::TokioIo::new(client))
+        .await
+        .unwrap();
+    let mut connections = Connections::default();
+    let allowed = Arc::new(AtomicUsize::new(100));
+    let connection_used = connections.share(Http2Sender { sender, allowed }, Instant::now());
+    drop(connection);
+    let Connection::Http2(sender, count) = connection_used else { unreachable!() };
+    let unsent = send_http2(Scheme::Https, sender, count, request()).await.unwrap_err();
+    let back = unsent.request.unwrap();
+    assert_eq!(back.uri(), "/x");
+    assert_eq!(back.headers()[HOST], "h");
+}
+
+#[test]
+fn an_absolute_uri_has_the_scheme_of_its_origin() {
+    for (scheme, uri) in [(Scheme::Http, "http://h/x"), (Scheme::Https, "https://h/x")] {
+        let mut request = request();
+        let relative = make_absolute(&mut request, scheme);
+        assert_eq!(request.uri(), uri);
+        assert!(relative.is_some() && !request.headers().contains_key(HOST));
     }
 }
 
 /// Runs so many of the same call at once.
-async fn futures_join<F: Future<Output = Bytes>>(count: usize, call: impl Fn() -> F) -> Vec<Bytes> {
+async fn futures_join<T, F: Future<Output = T>>(count: usize, call: impl Fn() -> F) -> Vec<T> {
     let mut calls: Vec<_> = (0..count).map(|_| Box::pin(call())).collect();
     let mut done = Vec::new();
     std::future::poll_fn(|cx| {
         calls.retain_mut(|call| match call.as_mut().poll(cx) {
-            std::task::Poll::Ready(bytes) => {
-                done.push(bytes);
+            std::task::Poll::Ready(ended) => {
+                done.push(ended);
                 false
             }
             std::task::Poll::Pending => true,
