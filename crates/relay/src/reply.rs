@@ -11,7 +11,7 @@ use crate::stream::{CutOff, Streaming};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use sluicegate_vocabulary::{Dialect, EndReason, Fault};
+use sluicegate_vocabulary::{Dialect, EndReason, Fault, FaultKind};
 use sluicegate_wire::error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -94,6 +94,10 @@ pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
     if let Some(last) = record.attempts().last() {
         headers.insert(&headers::X_SLUICEGATE_PROVIDER, header_value(&last.provider));
         headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, HeaderValue::from(record.attempts().len()));
+        // We have tried again already; only a limit that passes with time is worth another round by the client.
+        if record.attempts().len() > 1 && fault.kind != FaultKind::UpstreamRateLimited {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
     }
     headers.insert(&headers::X_SLUICEGATE_CONFIG, header_value(&record.config().to_string()));
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -91,7 +91,8 @@ fn input(top: &mut Object<'_>, prompt: &mut Prompt, notes: &mut Notes) -> Result
     for (i, raw) in items.into_iter().enumerate() {
         let Some(mut item) = Object::parse(raw, format!("input[{i}]"), Side::Client)? else { continue };
         let kind = item.string("type")?;
-        item.ignore(&["id", "status", "phase"]);
+        let id = item.raw("id").and_then(as_text);
+        item.ignore(&["status", "phase"]);
         match kind.as_deref() {
             None | Some("message") => message(&mut item, prompt, notes)?,
             Some("function_call") => {
@@ -109,6 +110,10 @@ fn input(top: &mut Object<'_>, prompt: &mut Prompt, notes: &mut Notes) -> Result
             }
             Some("reasoning") => {
                 answer(prompt, reasoning_item(&mut item, &mut call_signature)?.into_iter().collect());
+            }
+            // A reference to thinking: without it the conversation is still whole.
+            Some("item_reference") if id.is_some_and(|id| id.starts_with("rs_")) => {
+                notes.drop_named(item.path().to_owned())?;
             }
             Some("item_reference") => {
                 return Err(unsupported(

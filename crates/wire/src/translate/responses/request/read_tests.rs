@@ -110,3 +110,17 @@ fn a_call_gets_the_signature_that_was_carried_before_it() {
         .collect();
     assert_eq!(signatures, [Some(signature), None]);
 }
+
+#[test]
+fn a_reference_to_thinking_is_left_out_and_named() {
+    let body = json!({"input": [
+        {"role": "user", "content": "hi"},
+        {"type": "item_reference", "id": "rs_1"},
+        {"type": "function_call", "call_id": "a", "name": "n", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "x"},
+    ]});
+    let mut notes = Notes::new(Policy::Default, Format::Responses);
+    let prompt = read(body.to_string().as_bytes(), None, &mut notes).unwrap();
+    assert_eq!(prompt.turns.len(), 3);
+    assert_eq!(notes.into_dropped(), ["input[1]"]);
+}
