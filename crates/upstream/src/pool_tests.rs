@@ -224,16 +224,24 @@ async fn a_call_that_leaves_while_opening_lets_the_next_open() {
 }
 
 #[tokio::test]
-async fn those_who_wait_for_an_opening_that_fails_learn_why_at_once() {
-    let (listener, origin) = origin().await;
-    drop(listener);
+async fn those_who_wait_for_an_opening_that_fails_do_not_fail_one_after_another() {
+    let (listener, clear) = origin().await;
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                drop(socket);
+            });
+        }
+    });
+    let origin = Arc::new(Origin { scheme: Scheme::Https, ..Origin::clone(&clear) });
     let pool = pool_of(90, Duration::from_secs(50));
-    let calls = futures_join(5, || async {
-        let sent = pool.send(&origin, Http2::Always, Duration::from_secs(5), request()).await;
+    let calls = futures_join(10, || async {
+        let sent = pool.send(&origin, Http2::Always, Duration::from_secs(10), request()).await;
         sent.unwrap_err()
     });
     let errors = tokio::time::timeout(Duration::from_secs(2), calls).await.unwrap();
-    assert!(errors.iter().all(|error| error.stage() == Stage::Connect && !error.is_timeout()), "{errors:?}");
+    assert!(errors.iter().all(|error| error.stage() == Stage::Tls && !error.is_timeout()), "{errors:?}");
 }
 
 #[tokio::test]
