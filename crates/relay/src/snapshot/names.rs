@@ -30,6 +30,9 @@ pub(crate) struct Listed {
     pub(crate) deployment: Option<String>,
 }
 
+/// A provider, its vendor's name in the price book, and the models it lists.
+pub(crate) type Serving = (Arc<Provider>, Option<String>, BTreeMap<String, Listed>);
+
 /// One provider as names resolve to it.
 #[derive(Debug)]
 pub(crate) struct Home {
@@ -62,7 +65,7 @@ const LONGEST_REMEMBERED: usize = 256;
 
 impl Names {
     pub(crate) fn new(
-        homes: Vec<(Arc<Provider>, Option<String>, BTreeMap<String, Listed>)>,
+        homes: Vec<Serving>,
         quirks: Arc<Table>,
         prices: &'static PriceBook,
         metrics: &Metrics,

@@ -2,7 +2,7 @@ use super::*;
 use sluicegate_upstream::{Http2, ProviderSpec, Timeouts};
 use std::time::Duration;
 
-fn home(name: &str, listed: &[&str]) -> (Arc<Provider>, Option<String>, BTreeMap<String, Listed>) {
+fn home(name: &str, listed: &[&str]) -> Serving {
     let spec = ProviderSpec {
         name: name.into(),
         kind: Kind::OpenAi,
