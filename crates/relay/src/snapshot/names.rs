@@ -64,12 +64,7 @@ const MOST_REMEMBERED: usize = 4096;
 const LONGEST_REMEMBERED: usize = 256;
 
 impl Names {
-    pub(crate) fn new(
-        homes: Vec<Serving>,
-        quirks: Arc<Table>,
-        prices: &'static PriceBook,
-        metrics: &Metrics,
-    ) -> Self {
+    pub(crate) fn new(homes: Vec<Serving>, quirks: Arc<Table>, prices: &'static PriceBook, metrics: &Metrics) -> Self {
         let mut names = Self {
             aliases: BTreeMap::new(),
             homes: BTreeMap::new(),
