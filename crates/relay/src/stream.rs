@@ -81,6 +81,7 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
 }
 
 /// How bytes of a stream get from the provider's form to the client's.
+#[expect(clippy::large_enum_variant, reason = "it lives in a stream, which is boxed")]
 pub(crate) enum Passage {
     /// As they are, watched.
     Same(Tap),

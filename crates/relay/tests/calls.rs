@@ -1,4 +1,11 @@
 //! One call's way, as a client and a provider see it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in tests, but not in what tests call"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! What happens to a call before any provider is asked.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in tests, but not in what tests call"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! TLS and HTTP/2, towards clients and towards providers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in tests, but not in what tests call"
+)]
 
 mod support;
 

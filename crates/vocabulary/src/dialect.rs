@@ -29,7 +29,6 @@ impl Dialect {
             Self::Gemini => "gemini",
         }
     }
-
 }
 
 /// The shape of a conversational body. Translation goes from one of these to another.
