@@ -1,7 +1,7 @@
 //! Receipts on their way to the request log.
 //!
-//! A worker puts its receipts into a buffer of its own; the control runtime empties all buffers a few times a second
-//! and writes the lines in one go. So a call pays for a push into a vector, and no wake-up. When the log cannot keep up
+//! A worker puts its receipts into a buffer of its own; the log's thread empties all buffers a few times a second and
+//! writes the lines in one go. So a call pays for a push into a vector, and no wake-up. When the log cannot keep up
 //! the buffer is full, further receipts are dropped from the log, and a metric says how many. They have been counted
 //! all the same.
 

@@ -1,7 +1,7 @@
 //! Last stage: the receipt, and whatever is read from it.
 //!
 //! What was reserved is corrected by what was used, the price is applied, the metrics are counted and the receipt goes
-//! to the log. Nothing here waits: the log is a bounded buffer that the control runtime empties.
+//! to the log. Nothing here waits: the log is a bounded buffer that a thread of its own empties.
 
 use crate::record::State;
 use sluicegate_vocabulary::{EndReason, UsageSource};

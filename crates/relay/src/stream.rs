@@ -16,7 +16,7 @@ use crate::reply::{Content, Reply};
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
 use crate::surface::{self, Surface};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body::{Body, SizeHint};
@@ -36,6 +36,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// Bytes held back at most while the first event is awaited.
 const MAX_HELD: usize = 1 << 20;
+/// Bytes of a stream that are sent together at most, when so much is ready.
+const TOGETHER: usize = 16 << 10;
 /// How long a provider may take to end its body after the closing mark before its connection is given up.
 const LINGER: Duration = Duration::from_millis(50);
 
@@ -432,12 +434,14 @@ impl Streaming {
         mut record: Option<&mut Record>,
     ) -> Poll<Option<Result<Bytes, CutOff>>> {
         loop {
+            // What is ready is sent together; what is not is never waited for.
+            while !self.finished && self.queued() < TOGETHER && self.poll_upstream(cx).is_ready() {}
             if let Some(record) = record.as_deref_mut()
                 && self.first_token()
             {
                 record.first_token();
             }
-            if let Some(bytes) = self.out.pop_front() {
+            if let Some(bytes) = self.take_queued() {
                 let bytes = self.array.as_mut().map_or(bytes.clone(), |array| array.push(&bytes));
                 if !bytes.is_empty() {
                     self.note_end(record);
@@ -446,15 +450,14 @@ impl Streaming {
                 continue;
             }
             if !self.finished {
-                ready!(self.poll_upstream(cx));
-                continue;
+                return Poll::Pending;
+            }
+            if let (Some((fault, end)), Some(record)) = (&self.broken, record.as_deref_mut()) {
+                self.settle_usage(record);
+                record.broke(fault, *end);
             }
             match self.broken.take() {
-                Some((fault, end)) => {
-                    if let Some(record) = record.as_deref_mut() {
-                        self.settle_usage(record);
-                        record.broke(&fault, end);
-                    }
+                Some((fault, _)) => {
                     if let Err(cut) = self.tell(&fault) {
                         return Poll::Ready(Some(Err(cut)));
                     }
@@ -466,6 +469,24 @@ impl Streaming {
                 }
             }
         }
+    }
+
+    fn queued(&self) -> usize {
+        self.out.iter().map(Bytes::len).sum()
+    }
+
+    /// All that is queued, in one piece.
+    fn take_queued(&mut self) -> Option<Bytes> {
+        let first = self.out.pop_front()?;
+        if self.out.is_empty() {
+            return Some(first);
+        }
+        let mut all = BytesMut::with_capacity(first.len() + self.queued());
+        all.extend_from_slice(&first);
+        for piece in self.out.drain(..) {
+            all.extend_from_slice(&piece);
+        }
+        Some(all.freeze())
     }
 
     /// With the last piece the call has ended well, whether or not anybody asks for more: a client's connection stops

@@ -35,7 +35,7 @@ pub(crate) async fn serve(worker: &Arc<Worker>, stream: TcpStream) {
         tracing::debug!(%error, "a client's connection cannot be set up");
         return;
     }
-    let closing = worker.shared.closing.clone();
+    let closing = worker.closing.clone();
     let Some(acceptor) = &worker.shared.tls else {
         let http2 = worker.shared.rules.http2
             && tokio::select! {
@@ -93,8 +93,9 @@ where
         .max_header_size(rules.max_header_bytes);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(worker)));
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
-        () = worker.shared.closing.cancelled() => {
+        () = worker.closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -116,8 +117,9 @@ where
         .keep_alive_timeout(Duration::from_secs(20));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(worker)));
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
-        () = worker.shared.closing.cancelled() => {
+        () = worker.closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

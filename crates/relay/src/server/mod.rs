@@ -64,8 +64,11 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
     pub(crate) receipts: Arc<Receipts>,
-    /// The grace period is over: end what is still open.
+    /// The grace period is over: end what is still open. Like `closing` a child of the one all share, since whoever
+    /// waits for a token takes its lock now and then.
     pub(crate) stop: CancellationToken,
+    /// No new connections, and idle ones close.
+    pub(crate) closing: CancellationToken,
     pub(crate) index: usize,
 }
 
@@ -173,6 +176,7 @@ impl Relay {
                 pool: Pool::new(Arc::clone(&connector), PoolSettings::default()),
                 receipts: Arc::clone(receipts),
                 stop: stop.child_token(),
+                closing: shared.closing.child_token(),
                 index,
             });
             let runtime = tokio::runtime::Builder::new_current_thread()

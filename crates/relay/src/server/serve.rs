@@ -61,7 +61,7 @@ async fn accept(worker: Arc<Worker>, listener: TcpListener, peers: Arc<Vec<Hando
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = worker.shared.closing.cancelled() => return,
+            () = worker.closing.cancelled() => return,
         };
         match accepted {
             Ok((stream, _)) => place(&worker, stream, &peers),
