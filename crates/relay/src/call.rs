@@ -3,6 +3,7 @@
 //! [`Call`] comes in, becomes a [`Request`] once its body is read, gets a [`Caller`] and a [`Plan`], holds a [`Ticket`]
 //! while it is served, and leaves a receipt. Each value is made by one stage and only read by those after it.
 
+use crate::budget::Share;
 use crate::snapshot::{Candidate, Key, Route};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -67,6 +68,9 @@ pub(crate) struct Request {
     pub(crate) target: PathTarget,
     /// The whole body.
     pub(crate) body: Bytes,
+    /// Its part of the memory for bodies.
+    #[expect(dead_code, reason = "held for its drop, which gives the memory back")]
+    pub(crate) share: Share,
     /// What was seen in it without parsing it.
     pub(crate) head: Head,
     /// Whether the answer is to be streamed.

@@ -9,6 +9,7 @@ mod admit;
 mod array;
 mod attempt;
 mod authenticate;
+mod budget;
 mod cache;
 mod call;
 mod count;

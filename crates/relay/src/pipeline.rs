@@ -53,7 +53,7 @@ async fn way(
         Err(fault) => return Err(drain::discard(call.body, fault).await),
     };
     record.caller(&caller);
-    let request = validate::validate(call, snapshot, &worker.stop, record).await?;
+    let request = validate::validate(call, worker, snapshot, record).await?;
     if request.endpoint == Endpoint::Models {
         return models::list(&request, &caller, snapshot);
     }

@@ -4,9 +4,11 @@
 //! A body that arrives in one piece, as nearly all do, is not copied.
 
 use crate::attempt::{deadline_passed, stopping};
+use crate::budget::Share;
 use crate::call::{Call, PathTarget, Request};
 use crate::drain::discard;
 use crate::record::Record;
+use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -16,7 +18,6 @@ use hyper::body::Incoming;
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
 use sluicegate_wire::peek::{Head, peek};
 use std::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// Reads and checks the body of a call.
 ///
@@ -24,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 /// A body too large, too slow, of a type or encoding we do not read, or that is not what its endpoint takes.
 pub(crate) async fn validate(
     call: Call,
+    worker: &Worker,
     snapshot: &Snapshot,
-    stop: &CancellationToken,
     record: &mut Record,
 ) -> Result<Request, Fault> {
     let Call { endpoint, dialect, deadline, parts, body, target } = call;
@@ -49,10 +50,11 @@ pub(crate) async fn validate(
     }
     let patience = snapshot.server.body_read_timeout;
     let left = deadline.map_or(patience, |at| patience.min(at.saturating_duration_since(Instant::now())));
+    let mut share = Share::new(&worker.shared.bodies);
     let reading = tokio::select! {
         biased;
-        reading = tokio::time::timeout(left, read(body, limit)) => reading,
-        () = stop.cancelled() => return Err(stopping().fault),
+        reading = tokio::time::timeout(left, read(body, limit, &mut share)) => reading,
+        () = worker.stop.cancelled() => return Err(stopping().fault),
     };
     let body = match reading {
         Ok(Ok(body)) => body,
@@ -80,7 +82,7 @@ pub(crate) async fn validate(
         Endpoint::Generate => false,
         _ => head.stream,
     };
-    let request = Request { endpoint, dialect, deadline, parts, target, body, head, stream };
+    let request = Request { endpoint, dialect, deadline, parts, target, body, share, head, stream };
     let model = match &request.target {
         PathTarget::Provider { name, .. } => Some(std::borrow::Cow::Borrowed(name.as_str())),
         _ => request.model(),
@@ -100,7 +102,7 @@ struct Unread {
     left: bool,
 }
 
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
+async fn read(mut body: Incoming, limit: usize, share: &mut Share) -> Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut rest: Option<BytesMut> = None;
     while let Some(frame) = body.frame().await {
@@ -112,6 +114,11 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
         let held = rest.as_ref().map_or(first.len(), BytesMut::len);
         if held + data.len() > limit {
             return Err(Unread { fault: too_large(limit), left: false });
+        }
+        if !share.take(data.len()) {
+            let fault =
+                Fault::new(FaultKind::Overloaded, "The relay holds as many request bodies as it can; try again.");
+            return Err(Unread { fault: fault.retry_after_ms(1000), left: false });
         }
         match &mut rest {
             None if first.is_empty() => first = data,

@@ -14,6 +14,7 @@ mod tls;
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 
+use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::receipts::Receipts;
 use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) local: mpsc::Sender<LocalRequest>,
     pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) rules: serve::Rules,
+    /// Memory for request bodies.
+    pub(crate) bodies: Arc<Budget>,
     /// Open connections per worker, for handing new ones to the least loaded.
     pub(crate) load: Vec<AtomicUsize>,
     draining: AtomicBool,
@@ -155,6 +158,7 @@ impl Relay {
             local,
             tls,
             rules: serve::Rules::new(&config.server),
+            bodies: Arc::default(),
             load: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             draining: AtomicBool::new(false),
             closing: CancellationToken::new(),
