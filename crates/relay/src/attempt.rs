@@ -271,7 +271,7 @@ fn answered(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
     }
-    let Some([error, object]) = members(&body, ["error", "object"]) else {
+    let Some([error, object, used, metadata]) = members(&body, ["error", "object", "usage", "usageMetadata"]) else {
         return Err(broken(candidate, status.as_u16(), "answered with something that is not a whole JSON object"));
     };
     // A Responses object has an `error` of its own meaning, also when the call went well.
@@ -292,7 +292,8 @@ fn answered(
     }
     let (body, used) = match way {
         Way::Same { .. } | Way::Passthrough => {
-            let used = usage::from_body(request.endpoint, &body);
+            let said = used.or(metadata).and_then(|said| usage::from_object(request.endpoint, said));
+            let used = said.or_else(|| usage::from_body(request.endpoint, &body));
             if used.is_none() && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
                 return Err(self::broken(candidate, status.as_u16(), "answered with something that is not JSON"));
             }

@@ -78,11 +78,21 @@ pub fn write_generate(usage: &Usage) -> GenerateUsage {
 /// On [`Endpoint::Passthrough`] the form is recognised by its field names.
 #[must_use]
 pub fn from_body(endpoint: Endpoint, body: &[u8]) -> Option<Usage> {
-    let mut tally = Tally::for_endpoint(endpoint)?;
     match members(body, ["usage", "usageMetadata"]) {
-        Some([Some(said), _] | [None, Some(said)]) => tally.observe_object(said),
-        _ => tally.observe(body),
+        Some([Some(said), _] | [None, Some(said)]) => from_object(endpoint, said),
+        _ => {
+            let mut tally = Tally::for_endpoint(endpoint)?;
+            tally.observe(body);
+            tally.usage()
+        }
     }
+}
+
+/// The usage in a usage object itself, for whoever has found it in the answer already.
+#[must_use]
+pub fn from_object(endpoint: Endpoint, object: &[u8]) -> Option<Usage> {
+    let mut tally = Tally::for_endpoint(endpoint)?;
+    tally.observe_object(object);
     tally.usage()
 }
 
