@@ -11,7 +11,6 @@ mod log;
 mod pages;
 mod serve;
 mod socket;
-mod stamp;
 
 pub use api::{LimitLevel, Operator, ProviderStatus, Reload, ReloadReport, Status, operator_api};
 pub use line::{human, json};
@@ -20,4 +19,4 @@ pub use log::{LogFormat, LogWriter};
 pub use pages::{OPENAPI, Surface, pages};
 pub use serve::{serve_tcp, serve_unix};
 pub use socket::{AskError, SOCKET_FILE, ask, bind};
-pub use stamp::Stamp;
+pub use sluicegate_vocabulary::Stamp;

@@ -7,9 +7,8 @@
 //! A client chooses the model's name and perhaps the request id, so nothing of theirs is ever written raw: a line stays
 //! one line, and a terminal is not steered by it.
 
-use crate::stamp::Stamp;
 use owo_colors::{OwoColorize, Style};
-use sluicegate_vocabulary::{AttemptRecord, CacheUse, EndReason, Receipt, Usage};
+use sluicegate_vocabulary::{AttemptRecord, CacheUse, EndReason, Receipt, Stamp, Usage};
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -6,9 +6,9 @@
 //! counted in `sluicegate_request_log_dropped`.
 
 use crate::line;
-use crate::stamp::Stamp;
 use sluicegate_config::RequestLog;
 use sluicegate_relay::Relay;
+use sluicegate_vocabulary::Stamp;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;

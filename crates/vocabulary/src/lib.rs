@@ -12,6 +12,7 @@ mod id;
 mod money;
 mod priority;
 mod receipt;
+mod stamp;
 mod usage;
 
 pub use dialect::{Dialect, Endpoint, Format};
@@ -21,4 +22,5 @@ pub use id::{CallId, ConfigVersion};
 pub use money::{Money, ParseMoneyError};
 pub use priority::{ParsePriorityError, Priority};
 pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Receipt, Times};
+pub use stamp::Stamp;
 pub use usage::{Usage, UsageSource};

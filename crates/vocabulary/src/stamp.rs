@@ -1,7 +1,7 @@
 //! Moments as text.
 //!
-//! Every line of the request log begins with one, and most lines share their second with the one before, so the part
-//! that costs a division by everything is kept until the second changes.
+//! Every line of the request log begins with one, and so do some headers that answers carry. Most share their second
+//! with the one before, so the part that costs a division by everything is kept until the second changes.
 
 use std::fmt::Write as _;
 
@@ -28,6 +28,13 @@ impl Stamp {
         out.push_str(&self.text);
         // Writing to a string cannot fail.
         let _ = write!(out, ".{:03}Z", millis % 1000);
+    }
+
+    /// Writes a moment without its milliseconds: `2026-11-21T04:43:44Z`.
+    pub fn write_seconds(&mut self, out: &mut String, millis: u64) {
+        self.write(out, millis);
+        out.truncate(out.len() - ".000Z".len());
+        out.push('Z');
     }
 
     /// Writes only the time of day: `04:43:44`.
