@@ -133,7 +133,7 @@ impl Speaks {
             | Endpoint::GeminiCountTokens
             | Endpoint::GeminiEmbed
             | Endpoint::GeminiBatchEmbed => Some(Self::Generate),
-            Endpoint::Models | Endpoint::Passthrough => None,
+            Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota => None,
         }
     }
 }

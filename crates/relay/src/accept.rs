@@ -45,7 +45,7 @@ pub(crate) struct Refused {
 
 fn dialect_of(endpoint: Endpoint, parts: &Parts) -> Dialect {
     match endpoint {
-        Endpoint::Models => crate::surface::guess_dialect(parts.uri.path(), &parts.headers),
+        Endpoint::Models | Endpoint::Quota => crate::surface::guess_dialect(parts.uri.path(), &parts.headers),
         _ => endpoint.dialect(),
     }
 }

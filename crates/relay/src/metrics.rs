@@ -230,7 +230,7 @@ impl Metrics {
 #[derive(Debug)]
 pub(crate) struct RouteMetrics {
     model: Arc<str>,
-    calls: OnceLock<[OnceLock<EndpointHandles>; 15]>,
+    calls: OnceLock<[OnceLock<EndpointHandles>; Endpoint::COUNT]>,
     tokens: OnceLock<[Counter; 5]>,
 }
 

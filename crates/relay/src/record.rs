@@ -177,6 +177,7 @@ impl Record {
     /// The call ends with this fault, told to the client.
     pub(crate) fn failed(&mut self, fault: &Fault) {
         self.0.receipt.fault = Some(fault.kind);
+        self.0.receipt.refused_by.clone_from(&fault.refused_by);
         self.0.receipt.end =
             if self.0.left { EndReason::ClientGone } else { end_of(fault.kind, self.0.receipt.attempts.is_empty()) };
     }

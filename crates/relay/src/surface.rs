@@ -50,6 +50,7 @@ fn exact(path: &str) -> Option<(Surface, &'static [Method])> {
         "/v1/models" | "/models" | "/v1beta/models" => {
             Some((Surface::Endpoint(Endpoint::Models, PathTarget::None), GET))
         }
+        "/v1/quota" | "/quota" => Some((Surface::Endpoint(Endpoint::Quota, PathTarget::None), GET)),
         "/health/live" => Some((Surface::Live, GET)),
         "/health/ready" => Some((Surface::Ready, GET)),
         "/metrics" | "/config.schema.json" | "/openapi.json" | "/" => Some((Surface::Local, GET)),

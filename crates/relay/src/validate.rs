@@ -74,7 +74,7 @@ pub(crate) async fn validate(
     };
     record.received(body.len());
     let head = match endpoint {
-        Endpoint::Models | Endpoint::Passthrough => Head::default(),
+        Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota => Head::default(),
         _ => peek(&body, endpoint, snapshot.server.max_depth)?,
     };
     let stream = match endpoint {

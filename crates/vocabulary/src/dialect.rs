@@ -71,7 +71,7 @@ impl Format {
     }
 }
 
-/// One entry of the HTTP surface that leads to a provider.
+/// One entry of the HTTP surface that a caller uses with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
@@ -105,11 +105,13 @@ pub enum Endpoint {
     Models,
     /// `ANY /p/{provider}/...`
     Passthrough,
+    /// `GET /v1/quota`: the caller's own limits.
+    Quota,
 }
 
 impl Endpoint {
     /// All endpoints, in the order metrics number them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -125,7 +127,11 @@ impl Endpoint {
         Self::GeminiBatchEmbed,
         Self::Models,
         Self::Passthrough,
+        Self::Quota,
     ];
+
+    /// How many there are.
+    pub const COUNT: usize = 16;
 
     /// The path without its version prefix, as the configuration's `per_endpoint` map and the metrics name it.
     #[must_use]
@@ -146,6 +152,7 @@ impl Endpoint {
             Self::GeminiBatchEmbed => "/models:batchEmbedContents",
             Self::Models => "/models",
             Self::Passthrough => "/p",
+            Self::Quota => "/quota",
         }
     }
 

@@ -5,6 +5,7 @@
 //! holds, and cannot be cloned, so it cannot be counted twice.
 
 use crate::{CallId, ConfigVersion, Dialect, EndReason, Endpoint, FaultKind, Money, Priority, Usage};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,10 +138,16 @@ pub struct Receipt {
     pub end: EndReason,
     /// The fault the client was told, if any.
     pub fault: Option<FaultKind>,
+    /// Which limit or rule of ours refused, as `x-sluicegate-refused-by` tells it.
+    pub refused_by: Option<Cow<'static, str>>,
+    /// The model asked for, where the call went to a lower tier instead.
+    pub degraded_from: Option<Arc<str>>,
     /// The HTTP status the client saw, 0 if none was sent.
     pub status: u16,
     /// Tokens used.
     pub usage: Usage,
+    /// Tokens taken from limits before the call and while it ran, 0 where no limit counts tokens.
+    pub reserved: u64,
     /// What it cost, or `None` when the model has no price.
     pub cost: Option<Money>,
     /// The moments.

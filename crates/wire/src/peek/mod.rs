@@ -179,7 +179,7 @@ const fn layout(endpoint: Endpoint) -> &'static Layout {
         Endpoint::CountTokens => &COUNT_TOKENS,
         Endpoint::Generate | Endpoint::GenerateStream => &GENERATE,
         Endpoint::GeminiCountTokens | Endpoint::GeminiEmbed | Endpoint::GeminiBatchEmbed => &GEMINI_OTHER,
-        Endpoint::Models | Endpoint::Passthrough => &OTHER,
+        Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota => &OTHER,
     }
 }
 

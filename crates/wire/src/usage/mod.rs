@@ -143,7 +143,7 @@ impl Tally {
                 Self::for_format(Format::Generate)
             }
             Endpoint::Passthrough | Endpoint::Moderations => Self::Any(Box::default()),
-            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Models => return None,
+            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Models | Endpoint::Quota => return None,
         })
     }
 
