@@ -28,6 +28,7 @@ mod call;
 mod delivery;
 mod gemini;
 mod json;
+pub mod lab;
 mod markers;
 mod openai;
 mod options;
