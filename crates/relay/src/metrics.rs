@@ -4,6 +4,10 @@
 //! configuration's own names (anything else is `other`), never keys or request ids. Handles are looked up once per
 //! name and provider, so that counting a call is a few atomic additions; a series begins with the first thing it counts.
 
+mod flow;
+
+pub use flow::RefusedFor;
+
 use crate::snapshot::{Candidate, Route};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -72,6 +76,7 @@ pub struct Metrics {
     first_token: Family<ModelLabels, Histogram, Make>,
     tokens: Family<TokenLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    flow: flow::FlowMetrics,
     /// For every name that is not the configuration's own.
     other: Arc<RouteMetrics>,
 }
@@ -100,6 +105,7 @@ impl Metrics {
             first_token: Family::new_with_constructor(seconds as Make),
             tokens: Family::default(),
             attempts: Family::default(),
+            flow: flow::FlowMetrics::new(),
             other: Arc::new(RouteMetrics::new("other")),
             registry: Registry::default(),
         };
@@ -120,6 +126,7 @@ impl Metrics {
             metrics.first_token.clone(),
         );
         registry.register("tokens", "Tokens used, by disjoint kind", metrics.tokens.clone());
+        metrics.flow.register(&mut registry);
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
             "request_log_dropped",
@@ -161,6 +168,7 @@ impl Metrics {
 
     /// Counts a finished call.
     pub(crate) fn count(&self, receipt: &Receipt, route: Option<&Route>, candidate: Option<&Candidate>) {
+        self.flow.count(receipt);
         match (receipt.endpoint, route) {
             (Some(endpoint), Some(route)) => self.count_routed(receipt, endpoint, &route.metrics),
             (endpoint, _) => {

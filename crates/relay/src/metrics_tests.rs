@@ -1,4 +1,5 @@
 use super::*;
+use sluicegate_vocabulary::FaultKind;
 
 fn receipt(endpoint: Option<Endpoint>, end: EndReason) -> Receipt {
     Receipt { endpoint, end, ..Receipt::default() }
@@ -42,4 +43,57 @@ fn calls_that_led_nowhere_are_counted_too() {
             r#"sluicegate_calls_total{endpoint="unknown",model="other",outcome="refused"} 1"#,
         ]
     );
+}
+
+#[test]
+fn refusals_are_counted_by_reason_and_by_whose_limit() {
+    let metrics = Metrics::new("test");
+    let refused = |fault, by: &'static str| Receipt {
+        fault: Some(fault),
+        refused_by: (!by.is_empty()).then(|| by.into()),
+        ..receipt(None, EndReason::Refused)
+    };
+    for (fault, by) in [
+        (FaultKind::LimitTokens, "key:tokens_per_minute"),
+        (FaultKind::LimitRequests, "key:requests_per_minute"),
+        (FaultKind::Overloaded, "queue"),
+        (FaultKind::Timeout, "provider:requests_per_minute"),
+        // Shutting down and a provider's time limit are no refusals of flow control.
+        (FaultKind::Overloaded, ""),
+        (FaultKind::Timeout, ""),
+        (FaultKind::UnknownModel, ""),
+    ] {
+        metrics.count(&refused(fault, by), None, None);
+    }
+    let text = metrics.encode().unwrap();
+    let mut lines: Vec<&str> = text.lines().filter(|line| line.starts_with("sluicegate_refusals_total{")).collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            r#"sluicegate_refusals_total{reason="deadline",scope="provider"} 1"#,
+            r#"sluicegate_refusals_total{reason="limit",scope="key"} 2"#,
+            r#"sluicegate_refusals_total{reason="queue_full",scope="queue"} 1"#,
+        ]
+    );
+}
+
+#[test]
+fn only_calls_that_reserved_tell_of_tokens_and_only_those_that_waited_of_waits() {
+    let metrics = Metrics::new("test");
+    metrics.count(&receipt(None, EndReason::Done), None, None);
+    assert!(!metrics.encode().unwrap().contains("queue_wait_seconds_count{"));
+    let mut call = receipt(None, EndReason::Done);
+    call.reserved = 100;
+    call.usage.output = 40;
+    call.times.queued = std::time::Duration::from_millis(300);
+    metrics.count(&call, None, None);
+    let text = metrics.encode().unwrap();
+    for line in [
+        "sluicegate_reserved_tokens_total 100",
+        "sluicegate_used_tokens_total 40",
+        r#"sluicegate_queue_wait_seconds_count{class="normal"} 1"#,
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
 }
