@@ -33,6 +33,8 @@ mod provider;
 mod record;
 mod report;
 mod run;
+pub mod scenario;
+pub mod text;
 mod trace;
 mod traffic;
 
