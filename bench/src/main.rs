@@ -19,6 +19,7 @@ mod held;
 mod numbers;
 mod open;
 mod report;
+mod scenario;
 mod servers;
 mod smoke;
 mod template;
@@ -59,6 +60,8 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         minutes: u64,
     },
+    /// An hour of spikes and ten minutes of overload on a virtual clock, under several controls.
+    Scenario,
     /// The simulated provider on a free port, without a label on its answers. Started by the other commands.
     #[command(hide = true)]
     Upstream,
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => local(compare::run(args)),
         Command::Smoke { relay } => local(smoke::run(relay)),
         Command::Hammer { relay, minutes } => local(hammer::run(relay, minutes)),
+        Command::Scenario => scenario::run(),
         Command::Upstream => servers::be_the_upstream(),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,48 @@
+//! The evening by which flow control is judged, in the laboratory: an hour of spikes, ten minutes of overload, and what
+//! becomes of the calls without any control, with retries, behind a semaphore and behind Sluicegate.
+//!
+//! The laboratory drives the code that the relay runs, on a virtual clock. What it cannot show (sockets, schedulers,
+//! clients that hang up) is for measurements over the wire; what it shows, it shows exactly and in a second.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use sluicegate_simulate::lab::scenario::{self, Bar, Evening};
+use sluicegate_simulate::lab::text;
+
+use crate::Outcome;
+use crate::report::Page;
+
+/// The control that is held to the bars.
+const OURS: &str = "sluicegate";
+
+/// Prints the comparison and the bars.
+pub(crate) fn run() -> Outcome<ExitCode> {
+    let trace = scenario::trace()?;
+    let mut page = Page::default();
+    let began = Instant::now();
+    let evenings: Vec<(&str, Evening)> =
+        scenario::controls().into_iter().map(|(name, control)| (name, Evening::spend(&trace, control))).collect();
+    let took = began.elapsed().as_secs_f64();
+    page.say(&format!(
+        "## An evening: {} calls, limit {} calls/s; 70 minutes under each control, {took:.1} s in all",
+        text::grouped(trace.calls.len() as u64),
+        scenario::LIMIT,
+    ));
+    page.say(
+        "For each class: the share of its calls that was refused, and the wait of the others (half, 99 of 100).\n",
+    );
+    page.say("### An hour at 60 % of the limit with spikes of 3.4 times as much for 8 s every 2 min\n");
+    let stretch = |of: fn(&Evening) -> &sluicegate_simulate::lab::Report| {
+        let rows: Vec<_> = evenings.iter().map(|(name, evening)| (*name, of(evening))).collect();
+        text::comparison(&rows, scenario::LIMIT as f64)
+    };
+    page.say(&stretch(|evening| &evening.spikes));
+    page.say("### Ten minutes at 1.5 times the limit\n");
+    page.say(&stretch(|evening| &evening.sustained));
+    let bars: Vec<Bar> = evenings.iter().filter(|(name, _)| *name == OURS).flat_map(|(_, e)| e.bars()).collect();
+    for bar in &bars {
+        page.say(&format!("- {bar}"));
+    }
+    Ok(if bars.iter().all(Bar::passed) { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}
