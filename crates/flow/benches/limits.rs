@@ -3,7 +3,7 @@
 //! `cargo bench -p sluicegate-flow`. The clock read and the look-up of the caller's limits are not in it.
 
 use divan::{Bencher, black_box};
-use sluicegate_flow::{Cost, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope};
+use sluicegate_flow::{Ask, Cost, Kind, Label, Limit, LimitSet, Nanos, Pace, Priority, Quota, Scope};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn main() {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PLENTY: u64 = 1 << 40;
-const COST: Cost = Cost { requests: 1, tokens: 700 };
+const ASK: Ask = Ask { cost: Cost { requests: 1, tokens: 700 }, class: Priority::Normal, pace: Pace::Even };
 
 #[derive(Debug, Clone, Copy)]
 enum By {
@@ -50,7 +50,7 @@ fn reserve_and_settle(bencher: Bencher<'_, '_>, (by, count): (By, usize)) {
     let (limits, clock) = (limits(by, count, PLENTY), Clock(AtomicU64::new(0)));
     bencher.bench(|| {
         let now = clock.tick();
-        if let Ok(reservation) = limits.reserve(now, black_box(COST)) {
+        if let Ok(reservation) = limits.reserve(now, black_box(ASK)) {
             reservation.settle(now, black_box(640));
         }
     });
@@ -60,13 +60,13 @@ fn reserve_and_settle(bencher: Bencher<'_, '_>, (by, count): (By, usize)) {
 #[divan::bench(args = [(By::Window, 4), (By::Bucket, 4), (By::Both, 4), (By::Both, 8)])]
 fn reserve(bencher: Bencher<'_, '_>, (by, count): (By, usize)) {
     let (limits, clock) = (limits(by, count, PLENTY), Clock(AtomicU64::new(0)));
-    bencher.bench(|| limits.reserve(clock.tick(), black_box(COST)));
+    bencher.bench(|| limits.reserve(clock.tick(), black_box(ASK)));
 }
 
 #[divan::bench(threads = [1, 2], args = [By::Window, By::Bucket])]
 fn reserve_on_several_threads(bencher: Bencher<'_, '_>, by: By) {
     let (limits, clock) = (limits(by, 4, PLENTY), Clock(AtomicU64::new(0)));
-    bencher.bench(|| limits.reserve(clock.tick(), black_box(COST)));
+    bencher.bench(|| limits.reserve(clock.tick(), black_box(ASK)));
 }
 
 /// The broadest of four limits refuses: three are taken from and given back.
@@ -75,5 +75,5 @@ fn refuse(bencher: Bencher<'_, '_>, by: By) {
     let narrow = limits(by, 3, PLENTY);
     let full = limits(by, 1, 1);
     let both = LimitSet::new(narrow.limits().iter().chain(full.limits()).cloned());
-    bencher.bench(|| both.reserve(Nanos(1), black_box(Cost { requests: 2, tokens: 700 })));
+    bencher.bench(|| both.reserve(Nanos(1), black_box(Ask { cost: Cost { requests: 2, tokens: 700 }, ..ASK })));
 }

@@ -16,9 +16,12 @@
 //! in debt; otherwise such a call could never be admitted at all. What was used beyond a reservation is charged
 //! whatever the level says. A refund never lifts the level over the capacity.
 
+use crate::atom::{Atom, LARGEST};
 use crate::meter::{Closed, Gauge, Level, Refused, Shortfall};
+use crate::permits::Flight;
+use crate::refusal::Reason;
 use crate::time::{Nanos, nanos};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Ticks in a nanosecond.
@@ -30,7 +33,8 @@ const LONGEST: u64 = 1 << 62;
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     refill: Refill,
-    arrival: Arrival<AtomicU64>,
+    /// The theoretical arrival time, in ticks.
+    arrival: Atom<AtomicU64>,
 }
 
 /// How fast a bucket fills and how much it holds.
@@ -47,7 +51,7 @@ struct Refill {
 impl TokenBucket {
     /// A full bucket that gains `set` tokens in each `window`.
     pub(crate) fn new(set: u64, window: Duration, capacity: u64, step: Option<Duration>) -> Self {
-        Self { refill: Refill::new(set, window, capacity, step), arrival: Arrival::new(0) }
+        Self { refill: Refill::new(set, window, capacity, step), arrival: Atom::new(0) }
     }
 
     /// A bucket that goes on with the tokens its predecessor had left, as far as they fit in.
@@ -61,8 +65,8 @@ impl TokenBucket {
     ) -> Self {
         let refill = Refill::new(set, window, capacity, step);
         let missing = u64::try_from(i128::from(refill.capacity) - level.left).unwrap_or(0);
-        let arrival = refill.ticks(now).saturating_add(refill.cost(missing)).min(LATEST);
-        Self { refill, arrival: Arrival::new(arrival) }
+        let arrival = refill.ticks(now).saturating_add(refill.cost(missing)).min(LARGEST);
+        Self { refill, arrival: Atom::new(arrival) }
     }
 
     #[inline]
@@ -76,7 +80,7 @@ impl TokenBucket {
             return Ok(());
         }
         // If somebody gave enough back since, the refusal stands, and coming back at once helps.
-        let given_back = Shortfall { left: amount, wait: Some(Duration::ZERO) };
+        let given_back = Shortfall { left: amount, wait: Some(Duration::ZERO), reason: Reason::Exhausted };
         Err(Refused::Short(self.shortfall(now, amount)?.unwrap_or(given_back)))
     }
 
@@ -90,7 +94,8 @@ impl TokenBucket {
             let admitted_at = full.saturating_sub(refill.spare(amount));
             now.until(refill.moment(admitted_at))
         });
-        Ok(Some(Shortfall { left: refill.left(full - time), wait }))
+        let reason = if wait.is_some() { Reason::Exhausted } else { Reason::NeverFits };
+        Ok(Some(Shortfall { left: refill.left(full - time), wait, reason }))
     }
 
     #[inline]
@@ -113,10 +118,24 @@ impl TokenBucket {
         Ok(Gauge { left: refill.left(full - time), capacity: refill.capacity, full_in })
     }
 
+    pub(crate) fn is_idle(&self, now: Nanos) -> Result<bool, Closed> {
+        Ok(self.arrival.get()? <= self.refill.ticks(now))
+    }
+
+    /// Tokens that arrive in a second.
+    pub(crate) fn pace(&self) -> f64 {
+        if self.refill.capacity == 0 { 0.0 } else { 1e9 * TICKS as f64 / self.refill.token as f64 }
+    }
+
     pub(crate) fn close(&self, now: Nanos) -> Result<Level, Closed> {
         let time = self.refill.ticks(now);
         let used = self.arrival.close()?.saturating_sub(time).div_ceil(self.refill.token);
-        Ok(Level { used, left: i128::from(self.refill.capacity) - i128::from(used), ring: None })
+        Ok(Level {
+            used,
+            left: i128::from(self.refill.capacity) - i128::from(used),
+            ring: None,
+            flight: Flight::default(),
+        })
     }
 }
 
@@ -161,78 +180,6 @@ impl Refill {
     /// Whole tokens left when the bucket is `behind` ticks away from full.
     const fn left(&self, behind: u64) -> u64 {
         self.capacity.saturating_sub(behind.div_ceil(self.token))
-    }
-}
-
-/// The atomic operations an [`Arrival`] is made of, so that a model checker's atomic can stand in for the real one.
-pub(crate) trait Word {
-    fn new(value: u64) -> Self;
-    fn get(&self) -> u64;
-    fn replace(&self, old: u64, new: u64) -> Result<u64, u64>;
-    fn swap(&self, new: u64) -> u64;
-}
-
-/// All orderings are relaxed: the number stands for itself and guards no other memory.
-impl Word for AtomicU64 {
-    fn new(value: u64) -> Self {
-        Self::new(value)
-    }
-
-    #[inline]
-    fn get(&self) -> u64 {
-        self.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn replace(&self, old: u64, new: u64) -> Result<u64, u64> {
-        self.compare_exchange_weak(old, new, Ordering::Relaxed, Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn swap(&self, new: u64) -> u64 {
-        self.swap(new, Ordering::Relaxed)
-    }
-}
-
-/// Stands where an arrival time stood once the bucket is closed. Nothing ever replaces it, so no update that began
-/// before can succeed after.
-const CLOSED: u64 = u64::MAX;
-/// The latest arrival time.
-const LATEST: u64 = CLOSED - 1;
-
-/// The theoretical arrival time, in ticks, until it is closed.
-#[derive(Debug)]
-pub(crate) struct Arrival<W>(W);
-
-impl<W: Word> Arrival<W> {
-    pub(crate) fn new(ticks: u64) -> Self {
-        Self(W::new(ticks))
-    }
-
-    #[inline]
-    pub(crate) fn get(&self) -> Result<u64, Closed> {
-        let ticks = self.0.get();
-        if ticks == CLOSED { Err(Closed) } else { Ok(ticks) }
-    }
-
-    /// Moves the time to what `next` makes of it; `false` and no change if `next` declines.
-    #[inline]
-    pub(crate) fn update(&self, next: impl Fn(u64) -> Option<u64>) -> Result<bool, Closed> {
-        let mut seen = self.get()?;
-        loop {
-            let Some(wanted) = next(seen) else { return Ok(false) };
-            match self.0.replace(seen, wanted.min(LATEST)) {
-                Ok(_) => return Ok(true),
-                Err(CLOSED) => return Err(Closed),
-                Err(newer) => seen = newer,
-            }
-        }
-    }
-
-    /// Ends it; the one who does so learns the final time.
-    pub(crate) fn close(&self) -> Result<u64, Closed> {
-        let last = self.0.swap(CLOSED);
-        if last == CLOSED { Err(Closed) } else { Ok(last) }
     }
 }
 

@@ -5,19 +5,20 @@
 //! allow it now, and if not, which one refuses and for how long.
 //!
 //! ```
-//! use sluicegate_flow::{Cost, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope};
+//! use sluicegate_flow::{Ask, Cost, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope};
 //! use std::time::Duration;
 //!
 //! let minute = Duration::from_secs(60);
 //! let requests = Limit::new(Label::new(Scope::Key, "backend"), Kind::Requests, Quota::window(600, minute));
 //! let tokens = Limit::new(Label::new(Scope::Key, "backend"), Kind::Tokens, Quota::bucket(9_000, minute, 1.5, None));
 //! let limits = LimitSet::new([requests, tokens]);
+//! let ask = |tokens| Ask { cost: Cost { requests: 1, tokens }, ..Ask::default() };
 //!
 //! // What a call will use is estimated before it is sent and corrected when it is known.
-//! let reservation = limits.reserve(Nanos(1_000_000), Cost { requests: 1, tokens: 4_000 }).unwrap();
+//! let reservation = limits.reserve(Nanos(1_000_000), ask(4_000)).unwrap();
 //! reservation.settle(Nanos(900_000_000), 1_250);
 //!
-//! let refusal = limits.reserve(Nanos(900_000_001), Cost { requests: 1, tokens: 13_000 }).unwrap_err();
+//! let refusal = limits.reserve(Nanos(900_000_001), ask(13_000)).unwrap_err();
 //! assert_eq!(refusal.refused_by(), "key:tokens_per_minute");
 //! assert_eq!(refusal.left, 12_384);
 //! ```
@@ -31,17 +32,24 @@
 //! Pure code: no I/O, no clock ([`Nanos`] is an argument), no task. Nothing here waits for anything but a mutex held
 //! for a few nanoseconds.
 
+mod ask;
+mod atom;
 mod bucket;
 mod limit;
 mod meter;
+mod permits;
+mod quota;
 mod refusal;
 mod reservation;
 mod set;
 mod time;
 mod window;
 
-pub use limit::{Algorithm, Kind, Label, Limit, LimitStatus, Quota, Scope};
-pub use refusal::Refusal;
-pub use reservation::{Cost, Reservation};
+pub use ask::{Ask, Cost, Pace};
+pub use limit::{Limit, LimitId, LimitStatus, Rate};
+pub use quota::{Algorithm, Kind, Label, Quota, Scope};
+pub use refusal::{Reason, Refusal};
+pub use reservation::Reservation;
 pub use set::LimitSet;
+pub use sluicegate_vocabulary::{Mode, Priority};
 pub use time::Nanos;

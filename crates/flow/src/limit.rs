@@ -1,163 +1,60 @@
-//! One limit: whose it is, what it counts, how much in what time, and by which algorithm.
-//!
-//! The sliding window is the default, because "600 a minute" means to most people that no minute sees more than 600.
-//! The token bucket is for those who want a burst on top and say so.
+//! One limit with its level, for as long as anybody counts on it.
 //!
 //! A limit outlives the configuration it came from. [`Limit::reconfigure`] makes the limit of the new configuration
 //! start from the level of the old one, and leaves at the old one a sign to the new: calls that began under the old
 //! configuration still settle, and even still take, at the one true level. Nothing is counted in two places and
-//! nothing falls between them.
+//! nothing falls between them. A limit and its successors are one thing to everybody else: they share an identity, and
+//! with it who waits for them.
 
-use crate::meter::{Closed, Gauge, Meter, Refused, Shortfall};
+use crate::ask::Ask;
+use crate::meter::{Closed, Demand, Gauge, Meter, Refused, Shortfall};
+use crate::quota::{Algorithm, Kind, Label, Quota};
 use crate::refusal::Refusal;
 use crate::time::Nanos;
-use std::fmt;
+use sluicegate_vocabulary::Priority;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Whose limit it is.
+/// Tells limits apart. A limit keeps its own however often it is reconfigured, and no other limit of the process ever
+/// has the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// One key.
-    Key,
-    /// One endpoint, such as `/chat/completions`.
-    Endpoint,
-    /// One model, by the name clients use.
-    Model,
-    /// One tenant.
-    Tenant,
-    /// The whole relay.
-    Overall,
-    /// One provider.
-    Provider,
-    /// One credential at a provider.
-    Credential,
+pub struct LimitId(u64);
+
+impl LimitId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
-impl Scope {
-    /// The word used in headers, metrics and messages.
+/// How fast a limit lets calls go.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Rate {
+    /// Requests or tokens in a second. Zero for a limit that admits nothing.
+    pub per_second: f64,
+}
+
+impl Rate {
+    /// How long so many units take; the longest time there is if that is for ever.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Endpoint => "endpoint",
-            Self::Model => "model",
-            Self::Tenant => "tenant",
-            Self::Overall => "overall",
-            Self::Provider => "provider",
-            Self::Credential => "credential",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Names a limit's owner. Prints as `endpoint:/chat/completions`. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Label {
-    /// What sort of owner.
-    pub scope: Scope,
-    /// Which one: the key's name, the endpoint's path, the model's name. Clients may see it, so it must not be a secret.
-    pub name: Arc<str>,
-}
-
-impl Label {
-    /// Names an owner.
-    #[must_use]
-    pub fn new(scope: Scope, name: impl Into<Arc<str>>) -> Self {
-        Self { scope, name: name.into() }
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.scope, self.name)
-    }
-}
-
-/// What a limit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Calls.
-    Requests,
-    /// Input and output tokens together.
-    Tokens,
-}
-
-impl Kind {
-    /// The word used in headers, metrics and messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Tokens => "tokens",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// How a limit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// At most the set amount in any stretch of the window's length. What can never fit is refused for good.
-    SlidingWindow,
-    /// The set amount flows in evenly over each window, and up to `capacity` collects while it is not used. A call
-    /// larger than the capacity is admitted when the bucket is full, and leaves it in debt.
-    TokenBucket {
-        /// The most that collects.
-        capacity: u64,
-        /// Flow in steps this long instead of continuously.
-        refill_step: Option<Duration>,
-    },
-}
-
-/// How much in what time, and how it is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Requests or tokens in each window. Zero admits nothing.
-    pub set: u64,
-    /// The length of time `set` is meant for.
-    pub window: Duration,
-    /// How it is counted.
-    pub algorithm: Algorithm,
-}
-
-impl Quota {
-    /// At most `set` in any stretch as long as `window`.
-    #[must_use]
-    pub const fn window(set: u64, window: Duration) -> Self {
-        Self { set, window, algorithm: Algorithm::SlidingWindow }
-    }
-
-    /// `set` in each `window` on the average, with a capacity of `set` times `burst_multiplier` rounded down, but at
-    /// least one; filled continuously, or in steps of `refill_step`.
-    #[must_use]
-    pub fn bucket(set: u64, window: Duration, burst_multiplier: f64, refill_step: Option<Duration>) -> Self {
-        // A millionth on top, because 50 times 1.14 is 56.999... in binary and everybody means 57.
-        let capacity = (set as f64 * burst_multiplier + 1e-6) as u64;
-        Self { set, window, algorithm: Algorithm::TokenBucket { capacity: capacity.max(1), refill_step } }
+    pub fn time_for(self, units: u64) -> Duration {
+        Duration::try_from_secs_f64(units as f64 / self.per_second).unwrap_or(Duration::MAX)
     }
 }
 
 /// A limit as a header or a quota page shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitStatus {
+    /// Which.
+    pub id: LimitId,
     /// Whose.
     pub label: Label,
     /// Of what.
     pub kind: Kind,
-    /// The length of time `set` is meant for.
+    /// The length of time `set` is meant for; zero for permits.
     pub window: Duration,
-    /// Requests or tokens in each window, as configured.
+    /// Requests or tokens in each window, or calls in flight, as configured.
     pub set: u64,
     /// The most that can be left: `set`, or a token bucket's capacity.
     pub capacity: u64,
@@ -165,32 +62,63 @@ pub struct LimitStatus {
     pub left: u64,
     /// `left` as a share of `capacity`, 0 to 1.
     pub fill: f64,
-    /// How long until `left` is `capacity` again if nobody takes any.
+    /// How long until `left` is `capacity` again if nobody takes any. Zero for permits, where nobody knows.
     pub refills_in: Duration,
+    /// Calls that wait for it.
+    pub waiting: u32,
+    /// Whether it only watches.
+    pub shadow: bool,
+    /// Calls it would have refused while it only watched.
+    pub would_refuse: u64,
+}
+
+/// What a limit shares with its successors.
+#[derive(Debug)]
+struct Identity {
+    id: LimitId,
+    label: Label,
+    kind: Kind,
+    waiting: AtomicU32,
+    would_refuse: AtomicU64,
 }
 
 /// One limit with its level. Shared by every [`crate::LimitSet`] it is in.
 #[derive(Debug)]
 pub struct Limit {
-    label: Label,
     kind: Kind,
     quota: Quota,
     meter: Meter,
+    identity: Arc<Identity>,
     /// Set right after `meter` is closed: where its level went.
     successor: OnceLock<Arc<Self>>,
 }
 
 impl Limit {
-    /// A limit of which nothing is in use.
+    /// A limit of which nothing is in use. Permits count calls in flight and nothing else, whatever `kind` says, and
+    /// calls in flight are counted by permits.
     #[must_use]
     pub fn new(label: Label, kind: Kind, quota: Quota) -> Arc<Self> {
-        Arc::new(Self { label, kind, quota, meter: Meter::new(&quota), successor: OnceLock::new() })
+        let kind = if quota.algorithm == Algorithm::Permits { Kind::Concurrency } else { kind };
+        let (waiting, would_refuse) = (AtomicU32::new(0), AtomicU64::new(0));
+        let identity = Identity { id: LimitId::next(), label, kind, waiting, would_refuse };
+        let quota = quota.for_kind(kind);
+        Self::of(Arc::new(identity), quota, Meter::new(&quota))
+    }
+
+    fn of(identity: Arc<Identity>, quota: Quota, meter: Meter) -> Arc<Self> {
+        Arc::new(Self { kind: identity.kind, quota, meter, identity, successor: OnceLock::new() })
+    }
+
+    /// Which limit it is, whatever its quota.
+    #[must_use]
+    pub fn id(&self) -> LimitId {
+        self.identity.id
     }
 
     /// Whose limit it is.
     #[must_use]
-    pub const fn label(&self) -> &Label {
-        &self.label
+    pub fn label(&self) -> &Label {
+        &self.identity.label
     }
 
     /// What it counts.
@@ -205,14 +133,37 @@ impl Limit {
         &self.quota
     }
 
+    /// How many calls wait for it.
+    ///
+    /// Who begins to wait says so first and then asks the limit once more; who gives something back looks here
+    /// afterwards. Done in this order, either the waiter finds what was given back or the giver finds the waiter.
+    #[must_use]
+    #[inline]
+    pub fn waiting(&self) -> u32 {
+        self.identity.waiting.load(Ordering::SeqCst)
+    }
+
+    /// So many more calls wait for it, or so many less.
+    pub fn waiting_changed(&self, by: i32) {
+        self.identity.waiting.fetch_add(by.cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// At what pace it lets those go who wait: a window's even pace at `now`, a bucket's rate. `None` for permits, which
+    /// come back when calls end. Whoever estimates a wait adds the time until the first can go.
+    #[must_use]
+    pub fn pace(&self, now: Nanos) -> Option<Rate> {
+        self.at_newest(|meter| meter.pace(now)).1.map(|per_second| Rate { per_second })
+    }
+
     /// The same limit under another quota, for the limit sets of a new configuration. Limit sets that hold the old one
     /// are counted here from now on too, by the new quota.
     ///
     /// Changing the quota is not an occasion to take more. A window goes on with what is in use: raised by 100, it has
     /// 100 more left; cut below what is in use, it admits nothing until enough has left. A bucket goes on with what is
-    /// left, as far as that fits in: raised, it fills up at the new rate.
+    /// left, as far as that fits in: raised, it fills up at the new rate. Permits go on with what is in flight.
     #[must_use]
     pub fn reconfigure(self: &Arc<Self>, now: Nanos, quota: Quota) -> Arc<Self> {
+        let quota = quota.for_kind(self.kind);
         let mut limit = self;
         loop {
             if limit.successor.get().is_none() && limit.quota == quota {
@@ -220,8 +171,7 @@ impl Limit {
             }
             if let Ok(level) = limit.meter.close(now) {
                 let meter = Meter::resume(&quota, now, level);
-                let (label, kind) = (limit.label.clone(), limit.kind);
-                let next = Arc::new(Self { label, kind, quota, meter, successor: OnceLock::new() });
+                let next = Self::of(Arc::clone(&limit.identity), quota, meter);
                 return Arc::clone(limit.successor.get_or_init(|| next));
             }
             limit = limit.successor.wait();
@@ -233,47 +183,76 @@ impl Limit {
     pub fn status(&self, now: Nanos) -> LimitStatus {
         let (limit, gauge) = self.at_newest(|meter| meter.gauge(now));
         let Gauge { left, capacity, full_in } = gauge;
-        let fill = if capacity == 0 { 0.0 } else { left as f64 / capacity as f64 };
-        let Quota { set, window, .. } = limit.quota;
-        let label = limit.label.clone();
-        LimitStatus { label, kind: limit.kind, window, set, capacity, left, fill, refills_in: full_in }
+        let Quota { set, window, shadow, .. } = limit.quota;
+        LimitStatus {
+            id: limit.id(),
+            label: limit.label().clone(),
+            kind: limit.kind,
+            window,
+            set,
+            capacity,
+            left,
+            fill: if capacity == 0 { 0.0 } else { left as f64 / capacity as f64 },
+            refills_in: full_in,
+            waiting: limit.waiting(),
+            shadow,
+            would_refuse: limit.identity.would_refuse.load(Ordering::Relaxed),
+        }
     }
 
-    /// Takes `amount`, or says why not and takes nothing.
+    /// Whether nothing of it is in use and nobody waits for it.
+    pub(crate) fn is_idle(&self, now: Nanos) -> bool {
+        self.waiting() == 0 && self.at_newest(|meter| meter.is_idle(now)).1
+    }
+
+    /// Takes this limit's part of what is asked, or says why not and takes nothing.
     #[inline]
-    pub(crate) fn take(&self, now: Nanos, amount: u64) -> Result<(), Refusal> {
-        let (limit, short) = self.at_newest(|meter| match meter.take(now, amount) {
+    pub(crate) fn take(self: &Arc<Self>, now: Nanos, ask: &Ask) -> Result<(), Refusal> {
+        let demand = self.demand(ask);
+        let (limit, short) = self.newest(|meter| match meter.take(now, &demand) {
             Ok(()) => Ok(None),
             Err(Refused::Short(short)) => Ok(Some(short)),
             Err(Refused::Closed) => Err(Closed),
         });
-        short.map_or(Ok(()), |short| Err(limit.refusal(amount, short)))
-    }
-
-    /// How [`Self::take`] would refuse.
-    pub(crate) fn would_refuse(&self, now: Nanos, amount: u64) -> Option<Refusal> {
-        let (limit, short) = self.at_newest(|meter| meter.shortfall(now, amount));
-        short.map(|short| limit.refusal(amount, short))
-    }
-
-    #[cold]
-    fn refusal(&self, needed: u64, short: Shortfall) -> Refusal {
-        Refusal {
-            label: self.label.clone(),
-            kind: self.kind,
-            set: self.quota.set,
-            window: self.quota.window,
-            left: short.left,
-            needed,
-            retry_after: short.wait.unwrap_or_default(),
-            never_fits: short.wait.is_none(),
+        match short {
+            None => Ok(()),
+            Some(_) if limit.quota.shadow => {
+                limit.watch(now, &demand);
+                Ok(())
+            }
+            Some(short) => Err(limit.refusal(demand.amount, short)),
         }
     }
 
-    /// Gives back `amount` of what was taken at `at`, as far as it still counts.
+    /// Charges a call it would have refused.
+    #[cold]
+    fn watch(&self, now: Nanos, demand: &Demand) {
+        self.identity.would_refuse.fetch_add(1, Ordering::Relaxed);
+        self.at_newest(|meter| meter.force(now, demand));
+    }
+
+    /// How [`Self::take`] would refuse.
+    pub(crate) fn would_refuse(self: &Arc<Self>, now: Nanos, ask: &Ask) -> Option<Refusal> {
+        let demand = self.demand(ask);
+        let (limit, short) = self.newest(|meter| meter.shortfall(now, &demand));
+        short.filter(|_| !limit.quota.shadow).map(|short| limit.refusal(demand.amount, short))
+    }
+
     #[inline]
-    pub(crate) fn refund(&self, at: Nanos, amount: u64) {
-        self.at_newest(|meter| meter.refund(at, amount));
+    const fn demand(&self, ask: &Ask) -> Demand {
+        Demand { amount: ask.cost.of(self.kind), class: ask.class, pace: ask.pace }
+    }
+
+    #[cold]
+    fn refusal(self: &Arc<Self>, needed: u64, short: Shortfall) -> Refusal {
+        let Shortfall { left, wait, reason } = short;
+        Refusal { limit: Arc::clone(self), reason, left, needed, retry_after: wait }
+    }
+
+    /// Gives back `amount` of what a call of this class took at `at`, as far as it still counts.
+    #[inline]
+    pub(crate) fn refund(&self, at: Nanos, amount: u64, class: Priority) {
+        self.at_newest(|meter| meter.refund(at, amount, class));
     }
 
     /// Charges `amount` that was used beyond what was taken at `at`, whether or not it fits.
@@ -285,6 +264,18 @@ impl Limit {
     /// Does something at the meter that has the level: this one's, or that of the last successor.
     #[inline]
     fn at_newest<T>(&self, act: impl Fn(&Meter) -> Result<T, Closed>) -> (&Self, T) {
+        match act(&self.meter) {
+            Ok(done) => (self, done),
+            Err(Closed) => {
+                let (limit, done) = self.successor.wait().newest(act);
+                (limit, done)
+            }
+        }
+    }
+
+    /// The same, for whoever wants to keep the limit.
+    #[inline]
+    fn newest<T>(self: &Arc<Self>, act: impl Fn(&Meter) -> Result<T, Closed>) -> (&Arc<Self>, T) {
         let mut limit = self;
         loop {
             match act(&limit.meter) {

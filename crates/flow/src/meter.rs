@@ -1,22 +1,37 @@
-//! What a sliding window and a token bucket have in common: the words in which they answer.
+//! What a sliding window, a token bucket and a count of permits have in common: the words in which they answer.
 //!
 //! A meter can be *closed*: when a limit is changed, its meter hands its level to a successor and from then on answers
 //! [`Closed`] to everything, so that no charge can fall between the two. [`crate::Limit`] follows the trail; a meter
 //! itself only needs to be certain that after closing it accepts nothing more.
 
+use crate::ask::Pace;
 use crate::bucket::TokenBucket;
-use crate::limit::{Algorithm, Quota};
+use crate::permits::{Flight, Permits};
+use crate::quota::{Algorithm, Quota};
+use crate::refusal::Reason;
 use crate::time::Nanos;
 use crate::window::{Ring, SlidingWindow};
+use sluicegate_vocabulary::Priority;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+
+/// What is asked of one meter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demand {
+    pub(crate) amount: u64,
+    pub(crate) class: Priority,
+    pub(crate) pace: Pace,
+}
 
 /// Why an amount was not taken, as of the moment of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shortfall {
     /// What could be taken at most; zero in debt.
     pub(crate) left: u64,
-    /// How long until the same amount fits if nobody else takes any; `None` if it never can.
+    /// How long until the same is admitted if nobody else takes any; `None` if it never is, or if that depends on when
+    /// others end.
     pub(crate) wait: Option<Duration>,
+    pub(crate) reason: Reason,
 }
 
 /// This meter has a successor; ask that one.
@@ -59,14 +74,17 @@ pub(crate) struct Level {
     pub(crate) left: i128,
     /// A window's whole memory, for a successor of the same length.
     pub(crate) ring: Option<Ring>,
+    /// The permits that are held.
+    pub(crate) flight: Flight,
 }
 
-/// One of the two ways to count.
+/// One of the three ways to count.
 #[derive(Debug)]
 pub(crate) enum Meter {
     /// Boxed, since its counters would make every bucket twenty times as large.
     Window(Box<SlidingWindow>),
     Bucket(TokenBucket),
+    Permits(Permits<AtomicU64>),
 }
 
 impl Meter {
@@ -77,6 +95,7 @@ impl Meter {
             Algorithm::TokenBucket { capacity, refill_step } => {
                 Self::Bucket(TokenBucket::new(quota.set, quota.window, capacity, refill_step))
             }
+            Algorithm::Permits => Self::Permits(Permits::new(quota.set)),
         }
     }
 
@@ -89,41 +108,55 @@ impl Meter {
             Algorithm::TokenBucket { capacity, refill_step } => {
                 Self::Bucket(TokenBucket::resume(quota.set, quota.window, capacity, refill_step, now, &level))
             }
+            Algorithm::Permits => Self::Permits(Permits::resume(quota.set, level.flight)),
         }
     }
 
-    /// Takes `amount`, or says what is missing and takes nothing.
+    /// Takes what is asked, or says what is missing and takes nothing.
     #[inline]
-    pub(crate) fn take(&self, now: Nanos, amount: u64) -> Result<(), Refused> {
+    pub(crate) fn take(&self, now: Nanos, demand: &Demand) -> Result<(), Refused> {
         match self {
-            Self::Window(window) => window.take(now, amount),
-            Self::Bucket(bucket) => bucket.take(now, amount),
+            Self::Window(window) => window.take(now, demand.amount, demand.pace),
+            Self::Bucket(bucket) => bucket.take(now, demand.amount),
+            Self::Permits(permits) => permits.take(demand.class),
+        }
+    }
+
+    /// Takes what is asked, whether or not it is there.
+    pub(crate) fn force(&self, now: Nanos, demand: &Demand) -> Result<(), Closed> {
+        match self {
+            Self::Permits(permits) => permits.force(demand.class),
+            Self::Window(_) | Self::Bucket(_) => self.charge(now, now, demand.amount),
         }
     }
 
     /// What [`Self::take`] would answer, taking nothing.
-    pub(crate) fn shortfall(&self, now: Nanos, amount: u64) -> Result<Option<Shortfall>, Closed> {
+    pub(crate) fn shortfall(&self, now: Nanos, demand: &Demand) -> Result<Option<Shortfall>, Closed> {
         match self {
-            Self::Window(window) => window.shortfall(now, amount),
-            Self::Bucket(bucket) => bucket.shortfall(now, amount),
+            Self::Window(window) => window.shortfall(now, demand.amount, demand.pace),
+            Self::Bucket(bucket) => bucket.shortfall(now, demand.amount),
+            Self::Permits(permits) => permits.shortfall(demand.class),
         }
     }
 
-    /// Gives back `amount` of what was taken at `at`.
+    /// Gives back `amount` of what a call of this class took at `at`. A permit is given back whole.
     #[inline]
-    pub(crate) fn refund(&self, at: Nanos, amount: u64) -> Result<(), Closed> {
+    pub(crate) fn refund(&self, at: Nanos, amount: u64, class: Priority) -> Result<(), Closed> {
         match self {
             Self::Window(window) => window.refund(at, amount),
             Self::Bucket(bucket) => bucket.refund(amount),
+            Self::Permits(permits) => permits.refund(class),
         }
     }
 
-    /// Charges `amount` that was used beyond what was taken at `at`, whether or not it fits.
+    /// Charges `amount` that was used beyond what was taken at `at`, whether or not it fits. Nothing is in flight twice,
+    /// so permits do not change.
     #[inline]
     pub(crate) fn charge(&self, now: Nanos, at: Nanos, amount: u64) -> Result<(), Closed> {
         match self {
             Self::Window(window) => window.charge(now, at, amount),
             Self::Bucket(bucket) => bucket.charge(now, amount),
+            Self::Permits(_) => Ok(()),
         }
     }
 
@@ -132,6 +165,25 @@ impl Meter {
         match self {
             Self::Window(window) => window.gauge(now),
             Self::Bucket(bucket) => bucket.gauge(now),
+            Self::Permits(permits) => permits.gauge(),
+        }
+    }
+
+    /// Whether it is as if it had never been used.
+    pub(crate) fn is_idle(&self, now: Nanos) -> Result<bool, Closed> {
+        match self {
+            Self::Window(window) => window.is_idle(now),
+            Self::Bucket(bucket) => bucket.is_idle(now),
+            Self::Permits(permits) => permits.is_idle(),
+        }
+    }
+
+    /// At what pace it lets those go who wait, in units a second; `None` if that depends on when others end.
+    pub(crate) fn pace(&self, now: Nanos) -> Result<Option<f64>, Closed> {
+        match self {
+            Self::Window(window) => window.pace(now).map(Some),
+            Self::Bucket(bucket) => Ok(Some(bucket.pace())),
+            Self::Permits(_) => Ok(None),
         }
     }
 
@@ -140,6 +192,7 @@ impl Meter {
         match self {
             Self::Window(window) => window.close(now),
             Self::Bucket(bucket) => bucket.close(now),
+            Self::Permits(permits) => permits.close(),
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::limit::{Label, Limit, Quota, Scope};
+use crate::limit::Limit;
+use crate::quota::{Label, Quota, Scope};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -11,6 +12,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn tokens(quota: Quota) -> LimitSet {
     LimitSet::new([Limit::new(Label::new(Scope::Key, "backend"), Kind::Tokens, quota)])
+}
+
+fn ask(tokens: u64) -> Ask {
+    Ask { cost: Cost { requests: 1, tokens }, ..Ask::default() }
 }
 
 fn left(limits: &LimitSet, now: u64) -> u64 {
@@ -45,7 +50,7 @@ fn run(limits: &LimitSet, calls: Vec<(u64, u64, u64, u64)>) -> Vec<Admitted> {
     for (number, (gap, reserved, used, took)) in calls.into_iter().enumerate() {
         now += gap;
         settle_until(&mut open, now);
-        if let Ok(reservation) = limits.reserve(Nanos(now), Cost { requests: 1, tokens: reserved }) {
+        if let Ok(reservation) = limits.reserve(Nanos(now), ask(reserved)) {
             open.insert((now + took, number), (reservation, used));
             admitted.push(Admitted { at: now, reserved, used, settled: now + took });
         }
@@ -85,7 +90,7 @@ proptest! {
             let limits = tokens(quota);
             let mut used = 0;
             for &(reserved, actual) in &costs {
-                if let Ok(reservation) = limits.reserve(Nanos(7), Cost { requests: 1, tokens: reserved }) {
+                if let Ok(reservation) = limits.reserve(Nanos(7), ask(reserved)) {
                     reservation.settle(Nanos(7), actual);
                     used += actual;
                 }
@@ -112,7 +117,7 @@ proptest! {
     fn refund_never_lifts_a_bucket_over_its_capacity(calls in calls(1.0), later in 0..70 * SECOND) {
         let limits = tokens(Quota::bucket(100, MINUTE, 1.5, None));
         let end = run(&limits, calls).iter().map(|call| call.settled).max().unwrap_or(0) + later;
-        let one = Cost { requests: 1, tokens: 1 };
+        let one = ask(1);
         let mut taken = 0;
         while let Ok(reservation) = limits.reserve(Nanos(end), one) {
             reservation.settle(Nanos(end), 1);
@@ -125,16 +130,16 @@ proptest! {
 #[test]
 fn overage_in_a_window_leaves_with_the_call_it_belongs_to() {
     let limits = tokens(Quota::window(100, MINUTE));
-    let reservation = limits.reserve(Nanos(0), Cost { requests: 1, tokens: 10 }).expect("empty");
+    let reservation = limits.reserve(Nanos(0), ask(10)).expect("empty");
     reservation.settle(Nanos(30 * SECOND), 250);
-    let refusal = limits.reserve(Nanos(30 * SECOND), Cost { requests: 1, tokens: 1 }).expect_err("in debt");
-    assert_eq!((refusal.left, refusal.retry_after), (0, Duration::from_secs(31)));
+    let refusal = limits.reserve(Nanos(30 * SECOND), ask(1)).expect_err("in debt");
+    assert_eq!((refusal.left, refusal.retry_after), (0, Some(Duration::from_secs(31))));
 }
 
 #[test]
 fn overage_of_a_call_longer_than_the_window_counts_from_its_end() {
     let limits = tokens(Quota::window(100, MINUTE));
-    let reservation = limits.reserve(Nanos(0), Cost { requests: 1, tokens: 10 }).expect("empty");
+    let reservation = limits.reserve(Nanos(0), ask(10)).expect("empty");
     reservation.settle(Nanos(300 * SECOND), 70);
     assert_eq!(left(&limits, 300 * SECOND), 40);
     assert_eq!(left(&limits, 361 * SECOND), 100);
@@ -144,7 +149,7 @@ fn overage_of_a_call_longer_than_the_window_counts_from_its_end() {
 fn a_settled_request_stays_charged_and_a_dropped_one_does_not() {
     let requests = Limit::new(Label::new(Scope::Key, "backend"), Kind::Requests, Quota::window(10, MINUTE));
     let limits = LimitSet::new([requests]);
-    let cost = Cost { requests: 1, tokens: 5 };
+    let cost = ask(5);
     limits.reserve(Nanos(0), cost).expect("room").settle(Nanos(1), 0);
     drop(limits.reserve(Nanos(0), cost));
     assert_eq!(left(&limits, 1), 9);
@@ -161,7 +166,7 @@ fn books_balance_after_concurrent_calls() {
                 move || {
                     let mut used = 0;
                     for call in 0..2000 {
-                        let reservation = limits.reserve(Nanos(7), Cost { requests: 1, tokens: 50 }).expect("room");
+                        let reservation = limits.reserve(Nanos(7), ask(50)).expect("room");
                         let actual = (call * 7 + seed) % 120;
                         if call % 3 == 0 {
                             drop(reservation);
@@ -192,7 +197,7 @@ fn threads_together_never_exceed_the_limit() {
             let mut admitted = Vec::new();
             while start.elapsed() < window * 6 {
                 let now = clock();
-                if let Ok(reservation) = limits.reserve(Nanos(now), Cost { requests: 1, tokens: 1 }) {
+                if let Ok(reservation) = limits.reserve(Nanos(now), ask(1)) {
                     admitted.push(clock());
                     reservation.settle(Nanos(now), 1);
                 }

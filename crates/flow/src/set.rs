@@ -1,16 +1,17 @@
 //! All the limits of one caller, taken together or not at all.
 //!
-//! Which limits concern a caller is worked out once, when its key is compiled into a snapshot; for each call the set is
-//! only walked. It is walked in the order given, which should be from the narrowest to the broadest: a caller over its
-//! own limit is then turned away before it touches what it shares with others.
+//! Which limits concern a caller is worked out once; for each call the set is only walked. It is walked in the order
+//! given, which should be from the narrowest to the broadest: a caller over its own limit is then turned away before it
+//! touches what it shares with others. Limits that only watch come last, so that they count what the others admit.
 //!
 //! **Promise.** A refused call has charged nothing anywhere. For the moment between taking from the first limit and
 //! being refused by the last, another call may see less than there is and be refused in turn; never can more be
 //! admitted than there is.
 
+use crate::ask::Ask;
 use crate::limit::{Limit, LimitStatus};
 use crate::refusal::Refusal;
-use crate::reservation::{Cost, Reservation};
+use crate::reservation::Reservation;
 use crate::time::Nanos;
 use std::sync::Arc;
 
@@ -24,10 +25,11 @@ impl LimitSet {
     pub fn new(limits: impl IntoIterator<Item = Arc<Limit>>) -> Self {
         let mut distinct: Vec<Arc<Limit>> = Vec::new();
         for limit in limits {
-            if !distinct.iter().any(|earlier| Arc::ptr_eq(earlier, &limit)) {
+            if !distinct.iter().any(|earlier| earlier.id() == limit.id()) {
                 distinct.push(limit);
             }
         }
+        distinct.sort_by_key(|limit| limit.quota().shadow);
         Self(distinct.into())
     }
 
@@ -37,26 +39,34 @@ impl LimitSet {
         &self.0
     }
 
-    /// Takes `cost` from every limit, or from none.
+    /// Whether calls wait for any of these limits. Whoever comes then has to wait behind them.
+    #[must_use]
+    #[inline]
+    pub fn is_contended(&self) -> bool {
+        self.0.iter().any(|limit| limit.waiting() > 0)
+    }
+
+    /// Takes what is asked from every limit, or from none. Does not look who waits.
     ///
     /// # Errors
     /// The limit that refuses; if several do, the one for which waiting takes longest.
-    pub fn reserve(&self, now: Nanos, cost: Cost) -> Result<Reservation, Refusal> {
+    #[inline]
+    pub fn reserve(&self, now: Nanos, ask: Ask) -> Result<Reservation, Refusal> {
         for (taken, limit) in self.0.iter().enumerate() {
-            if let Err(refusal) = limit.take(now, cost.of(limit.kind())) {
-                for earlier in self.0.iter().take(taken) {
-                    earlier.refund(now, cost.of(earlier.kind()));
-                }
-                return Err(self.longest(refusal, now, cost));
+            if let Err(refusal) = limit.take(now, &ask) {
+                return Err(self.refuse(taken, refusal, now, &ask));
             }
         }
-        Ok(Reservation::new(self.clone(), now, cost))
+        Ok(Reservation::new(self.clone(), now, &ask))
     }
 
-    /// The refusal that stands longest, this one or another limit's.
+    /// Gives back what was taken, and finds the refusal that stands longest: this one or another limit's.
     #[cold]
-    fn longest(&self, first: Refusal, now: Nanos, cost: Cost) -> Refusal {
-        let all = self.0.iter().filter_map(|limit| limit.would_refuse(now, cost.of(limit.kind())));
+    fn refuse(&self, taken: usize, first: Refusal, now: Nanos, ask: &Ask) -> Refusal {
+        for limit in self.0.iter().take(taken) {
+            limit.refund(now, ask.cost.of(limit.kind()), ask.class);
+        }
+        let all = self.0.iter().filter_map(|limit| limit.would_refuse(now, ask));
         all.fold(first, |longest, next| if next.stands_for() > longest.stands_for() { next } else { longest })
     }
 

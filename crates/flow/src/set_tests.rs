@@ -1,5 +1,6 @@
 use super::*;
-use crate::limit::{Algorithm, Kind, Label, Quota, Scope};
+use crate::ask::Cost;
+use crate::quota::{Algorithm, Kind, Label, Quota, Scope};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -9,6 +10,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn limit(name: &str, kind: Kind, quota: Quota) -> Arc<Limit> {
     Limit::new(Label::new(Scope::Key, name), kind, quota)
+}
+
+fn ask(cost: Cost) -> Ask {
+    Ask { cost, ..Ask::default() }
 }
 
 fn quota() -> impl Strategy<Value = Quota> {
@@ -21,6 +26,7 @@ fn quota() -> impl Strategy<Value = Quota> {
                 0..100 => Algorithm::SlidingWindow,
                 _ => Algorithm::TokenBucket { capacity: (set * capacity / 200).max(1), refill_step },
             },
+            shadow: false,
         },
     )
 }
@@ -47,7 +53,7 @@ fn run(limits: &LimitSet, traffic: Vec<(u64, Cost, Option<u64>)>) -> Nanos {
     let mut now = 0;
     for (gap, cost, used) in traffic {
         now += gap;
-        if let (Ok(reservation), Some(used)) = (limits.reserve(Nanos(now), cost), used) {
+        if let (Ok(reservation), Some(used)) = (limits.reserve(Nanos(now), ask(cost)), used) {
             reservation.settle(Nanos(now), used);
         }
     }
@@ -59,7 +65,7 @@ proptest! {
     fn reject_leaves_no_trace(limits in limits(), traffic in traffic(), cost in cost(), later in 0..100 * SECOND) {
         let now = run(&limits, traffic);
         let before = limits.status(now);
-        if limits.reserve(now, cost).is_err() {
+        if limits.reserve(now, ask(cost)).is_err() {
             prop_assert_eq!(limits.status(now), before);
         }
         // Nor does it leave anything that would only show later.
@@ -74,14 +80,14 @@ proptest! {
     #[test]
     fn retry_after_is_true(limits in limits(), traffic in traffic(), cost in cost()) {
         let now = run(&limits, traffic);
-        if let Err(refusal) = limits.reserve(now, cost) {
-            if refusal.never_fits {
-                prop_assert!(limits.reserve(Nanos(now.0 + 1_000_000 * SECOND), cost).is_err());
+        if let Err(refusal) = limits.reserve(now, ask(cost)) {
+            if refusal.never_fits() {
+                prop_assert!(limits.reserve(Nanos(now.0 + 1_000_000 * SECOND), ask(cost)).is_err());
             } else {
-                prop_assert!(refusal.retry_after > Duration::ZERO);
-                let then = now.after(refusal.retry_after);
-                prop_assert!(limits.reserve(Nanos(then.0 - 1), cost).is_err());
-                prop_assert!(limits.reserve(then, cost).is_ok());
+                prop_assert!(refusal.retry_after > Some(Duration::ZERO));
+                let then = now.after(refusal.retry_after.expect("fits"));
+                prop_assert!(limits.reserve(Nanos(then.0 - 1), ask(cost)).is_err());
+                prop_assert!(limits.reserve(then, ask(cost)).is_ok());
             }
         }
     }
@@ -90,7 +96,7 @@ proptest! {
     fn a_reservation_dropped_leaves_no_trace(limits in limits(), traffic in traffic(), cost in cost()) {
         let now = run(&limits, traffic);
         let before: Vec<u64> = limits.status(now).iter().map(|status| status.left).collect();
-        drop(limits.reserve(now, cost));
+        drop(limits.reserve(now, ask(cost)));
         let after: Vec<u64> = limits.status(now).iter().map(|status| status.left).collect();
         prop_assert_eq!(before, after);
     }
@@ -101,28 +107,28 @@ fn the_refusal_that_stands_longest_is_the_one_reported() {
     let quick = limit("quick", Kind::Requests, Quota::bucket(60, MINUTE, 1.0, None));
     let slow = limit("slow", Kind::Tokens, Quota::window(100, MINUTE));
     let limits = LimitSet::new([quick, slow]);
-    limits.reserve(Nanos(0), Cost { requests: 60, tokens: 100 }).expect("empty").settle(Nanos(0), 100);
+    limits.reserve(Nanos(0), ask(Cost { requests: 60, tokens: 100 })).expect("empty").settle(Nanos(0), 100);
 
-    let refusal = limits.reserve(Nanos(0), Cost { requests: 1, tokens: 1 }).expect_err("both are used up");
-    assert_eq!((&*refusal.label.name, refusal.retry_after), ("slow", Duration::from_secs(61)));
-    let refusal = limits.reserve(Nanos(0), Cost { requests: 1, tokens: 101 }).expect_err("can never fit");
-    assert!(refusal.never_fits && &*refusal.label.name == "slow");
-    let refusal = limits.reserve(Nanos(0), Cost { requests: 1, tokens: 0 }).expect_err("no requests left");
-    assert_eq!((&*refusal.label.name, refusal.retry_after), ("quick", Duration::from_secs(1)));
+    let refusal = limits.reserve(Nanos(0), ask(Cost { requests: 1, tokens: 1 })).expect_err("both are used up");
+    assert_eq!((&*refusal.label().name, refusal.retry_after), ("slow", Some(Duration::from_secs(61))));
+    let refusal = limits.reserve(Nanos(0), ask(Cost { requests: 1, tokens: 101 })).expect_err("can never fit");
+    assert!(refusal.never_fits() && &*refusal.label().name == "slow");
+    let refusal = limits.reserve(Nanos(0), ask(Cost { requests: 1, tokens: 0 })).expect_err("no requests left");
+    assert_eq!((&*refusal.label().name, refusal.retry_after), ("quick", Some(Duration::from_secs(1))));
 }
 
 #[test]
 fn a_limit_named_twice_counts_once() {
     let only = limit("only", Kind::Requests, Quota::window(10, MINUTE));
     let limits = LimitSet::new([Arc::clone(&only), only]);
-    limits.reserve(Nanos(0), Cost { requests: 10, tokens: 0 }).expect("fits once").settle(Nanos(0), 0);
+    limits.reserve(Nanos(0), ask(Cost { requests: 10, tokens: 0 })).expect("fits once").settle(Nanos(0), 0);
     assert_eq!(limits.status(Nanos(0)).len(), 1);
 }
 
 #[test]
 fn no_limits_refuse_nothing() {
     let cost = Cost { requests: u64::MAX, tokens: u64::MAX };
-    assert!(LimitSet::default().reserve(Nanos(0), cost).is_ok());
+    assert!(LimitSet::default().reserve(Nanos(0), ask(cost)).is_ok());
 }
 
 /// A client over its own limit who never stops asking takes nothing from the limit it shares.
@@ -134,7 +140,7 @@ fn a_refused_hammerer_does_not_starve_others() {
     let one = Cost { requests: 1, tokens: 10 };
     let mut admitted = 0;
     for moment in 0..10_000 {
-        if let Ok(reservation) = hammerer.reserve(Nanos(moment), one) {
+        if let Ok(reservation) = hammerer.reserve(Nanos(moment), ask(one)) {
             reservation.settle(Nanos(moment), 10);
             admitted += 1;
         }

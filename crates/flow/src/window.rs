@@ -9,11 +9,19 @@
 //! sustained throughput. What is refunded comes off the sub-bucket it was charged to and is dropped once that has left
 //! the window: the charge no longer counts, so giving it back would mint. What was used beyond a reservation is charged
 //! whatever the limit says; new calls then wait until it has left the window. A time older than the newest seen counts
-//! as the newest.
+//! as the newest. Calls that ask for an even pace go at once while at most half of the window is in use, and beyond that
+//! at the pace of [`pace`].
 //!
 //! The counters lie behind a mutex that is held for a few nanoseconds and never across anything else.
 
+#[path = "pace.rs"]
+mod pace;
+
+use self::pace::Pacer;
+use crate::ask::Pace;
 use crate::meter::{Closed, Gauge, Level, Refused, Shortfall};
+use crate::permits::Flight;
+use crate::refusal::Reason;
 use crate::time::{Nanos, nanos};
 use parking_lot::Mutex;
 use std::time::Duration;
@@ -23,10 +31,9 @@ const PARTS: u64 = 60;
 /// Those and the running one.
 const SLOTS: usize = PARTS as usize + 1;
 
-/// At most `limit` in any stretch of a window.
+/// At most so much in any stretch of a window.
 #[derive(Debug)]
 pub(crate) struct SlidingWindow {
-    limit: u64,
     /// `None` once closed.
     ring: Mutex<Option<Ring>>,
 }
@@ -35,6 +42,7 @@ pub(crate) struct SlidingWindow {
 /// slot `i % SLOTS` and counts until the running one is `i + SLOTS`.
 #[derive(Debug, Clone)]
 pub(crate) struct Ring {
+    limit: u64,
     slots: [u64; SLOTS],
     /// Everything in `slots`.
     sum: u128,
@@ -45,47 +53,54 @@ pub(crate) struct Ring {
     /// Charges made before this time are not recognisable here: the ring began then, perhaps with the mere total of
     /// another meter.
     since: Nanos,
+    pacer: Pacer,
 }
 
 impl SlidingWindow {
     /// An empty window.
     pub(crate) fn new(limit: u64, window: Duration) -> Self {
-        Self { limit, ring: Mutex::new(Some(Ring::new(window, Nanos::ZERO, 0))) }
+        Self { ring: Mutex::new(Some(Ring::new(limit, window, Nanos::ZERO, 0))) }
     }
 
     /// A window that goes on from a predecessor's level: sub-bucket by sub-bucket if that was a window as long, else
     /// with all that is in use in the running one. After a bucket no more is left than the bucket had left.
     pub(crate) fn resume(limit: u64, window: Duration, now: Nanos, level: Level) -> Self {
         let ring = match level.ring {
-            Some(ring) if ring.width == width_of(window) => ring,
-            Some(_) => Ring::new(window, now, level.used),
+            Some(mut ring) if ring.width == width_of(window) => {
+                ring.limit = limit;
+                ring.pacer.forget_rate();
+                ring
+            }
+            Some(_) => Ring::new(limit, window, now, level.used),
             None => {
                 let missing = u64::try_from(i128::from(limit) - level.left).unwrap_or(0);
-                Ring::new(window, now, level.used.max(missing))
+                Ring::new(limit, window, now, level.used.max(missing))
             }
         };
-        Self { limit, ring: Mutex::new(Some(ring)) }
+        Self { ring: Mutex::new(Some(ring)) }
     }
 
     #[inline]
-    pub(crate) fn take(&self, now: Nanos, amount: u64) -> Result<(), Refused> {
+    pub(crate) fn take(&self, now: Nanos, amount: u64, pace: Pace) -> Result<(), Refused> {
         let mut guard = self.ring.lock();
         let ring = guard.as_mut().ok_or(Closed)?;
         ring.advance(now);
-        if ring.sum + u128::from(amount) <= u128::from(self.limit) {
-            ring.add(ring.head, amount);
-            Ok(())
-        } else {
-            Err(Refused::Short(ring.shortfall(now, amount, self.limit)))
+        let paced = ring.is_paced(amount, pace);
+        if !ring.fits(amount) || paced && !ring.keeps_pace(now) {
+            return Err(Refused::Short(ring.shortfall(now, amount, pace)));
         }
+        if paced {
+            ring.pacer.spend(amount);
+        }
+        ring.add(ring.head, amount);
+        Ok(())
     }
 
-    pub(crate) fn shortfall(&self, now: Nanos, amount: u64) -> Result<Option<Shortfall>, Closed> {
-        let mut guard = self.ring.lock();
-        let ring = guard.as_mut().ok_or(Closed)?;
-        ring.advance(now);
-        let fits = ring.sum + u128::from(amount) <= u128::from(self.limit);
-        Ok((!fits).then(|| ring.shortfall(now, amount, self.limit)))
+    pub(crate) fn shortfall(&self, now: Nanos, amount: u64, pace: Pace) -> Result<Option<Shortfall>, Closed> {
+        self.with(now, |ring| {
+            let admitted = ring.fits(amount) && (!ring.is_paced(amount, pace) || ring.keeps_pace(now));
+            (!admitted).then(|| ring.shortfall(now, amount, pace))
+        })
     }
 
     #[inline]
@@ -96,34 +111,53 @@ impl SlidingWindow {
 
     #[inline]
     pub(crate) fn charge(&self, now: Nanos, at: Nanos, amount: u64) -> Result<(), Closed> {
-        let mut guard = self.ring.lock();
-        let ring = guard.as_mut().ok_or(Closed)?;
-        ring.advance(now);
-        let charged = ring.living(at).unwrap_or(ring.head);
-        ring.add(charged, amount);
-        Ok(())
+        self.with(now, |ring| {
+            let charged = ring.living(at).unwrap_or(ring.head);
+            ring.add(charged, amount);
+            ring.pacer.debit(amount);
+        })
     }
 
     pub(crate) fn gauge(&self, now: Nanos) -> Result<Gauge, Closed> {
-        let mut guard = self.ring.lock();
-        let ring = guard.as_mut().ok_or(Closed)?;
-        ring.advance(now);
-        Ok(Gauge { left: ring.left(self.limit), capacity: self.limit, full_in: now.until(ring.empty_at()) })
+        self.with(now, |ring| Gauge { left: ring.left(), capacity: ring.limit, full_in: now.until(ring.empty_at()) })
+    }
+
+    pub(crate) fn is_idle(&self, now: Nanos) -> Result<bool, Closed> {
+        self.with(now, |ring| ring.sum == 0)
+    }
+
+    /// The even pace in units a second; with nothing left, what the window lets through in the long run.
+    pub(crate) fn pace(&self, now: Nanos) -> Result<f64, Closed> {
+        self.with(now, |ring| {
+            ring.keeps_pace(now);
+            let rate = ring.pacer.rate();
+            let rate = if rate > 0.0 { rate } else { ring.limit as f64 / SLOTS as f64 };
+            rate * 1e9 / ring.width as f64
+        })
     }
 
     pub(crate) fn close(&self, now: Nanos) -> Result<Level, Closed> {
         let mut ring = self.ring.lock().take().ok_or(Closed)?;
         ring.advance(now);
         let used = u64::try_from(ring.sum).unwrap_or(u64::MAX);
-        Ok(Level { used, left: i128::from(self.limit) - i128::from(used), ring: Some(ring) })
+        let left = i128::from(ring.limit) - i128::from(used);
+        Ok(Level { used, left, ring: Some(ring), flight: Flight::default() })
+    }
+
+    #[inline]
+    fn with<T>(&self, now: Nanos, act: impl FnOnce(&mut Ring) -> T) -> Result<T, Closed> {
+        let mut guard = self.ring.lock();
+        let ring = guard.as_mut().ok_or(Closed)?;
+        ring.advance(now);
+        Ok(act(ring))
     }
 }
 
 impl Ring {
-    fn new(window: Duration, now: Nanos, used: u64) -> Self {
+    fn new(limit: u64, window: Duration, now: Nanos, used: u64) -> Self {
         let width = width_of(window);
         let head = now.0 / width;
-        let mut ring = Self { slots: [0; SLOTS], sum: 0, width, head, since: now };
+        let mut ring = Self { limit, slots: [0; SLOTS], sum: 0, width, head, since: now, pacer: Pacer::new() };
         ring.add(head, used);
         ring
     }
@@ -132,20 +166,28 @@ impl Ring {
     #[inline]
     fn advance(&mut self, now: Nanos) {
         let running = now.0 / self.width;
-        if running <= self.head {
-            return;
+        if running > self.head {
+            self.roll(running);
         }
+    }
+
+    fn roll(&mut self, running: u64) {
         if running - self.head > PARTS {
             self.slots = [0; SLOTS];
             self.sum = 0;
-        } else {
-            for index in self.head + 1..=running {
-                let slot = self.slot(index);
-                let gone = std::mem::take(slot);
-                self.sum -= u128::from(gone);
+            self.head = running;
+            self.pacer.rest();
+            return;
+        }
+        while self.head < running {
+            self.head += 1;
+            let gone = std::mem::take(self.slot(self.head));
+            self.sum -= u128::from(gone);
+            // A debt is paid at the pace of each sub-bucket it lasts through; a credit is soon full at any pace.
+            if self.pacer.is_in_debt() {
+                self.repace();
             }
         }
-        self.head = running;
     }
 
     /// Adds to a sub-bucket that counts.
@@ -172,9 +214,10 @@ impl Ring {
             self.sum -= u128::from(off);
             missing -= off;
             if missing == 0 {
-                return;
+                break;
             }
         }
+        self.pacer.give_back(amount - missing);
     }
 
     /// The sub-bucket of a charge made at `at`, if it still counts.
@@ -183,26 +226,44 @@ impl Ring {
         (at >= self.since && index <= self.head && self.head - index <= PARTS).then_some(index)
     }
 
-    fn left(&self, limit: u64) -> u64 {
-        u64::try_from(u128::from(limit).saturating_sub(self.sum)).unwrap_or(u64::MAX)
+    #[inline]
+    fn fits(&self, amount: u64) -> bool {
+        self.sum + u128::from(amount) <= u128::from(self.limit)
     }
 
-    /// What is missing for `amount`, and when enough of the oldest will have left.
-    fn shortfall(&mut self, now: Nanos, amount: u64, limit: u64) -> Shortfall {
-        let left = self.left(limit);
-        if amount > limit {
-            return Shortfall { left, wait: None };
+    fn left(&self) -> u64 {
+        u64::try_from(u128::from(self.limit).saturating_sub(self.sum)).unwrap_or(u64::MAX)
+    }
+
+    /// What is missing for `amount`, and when it will be admitted.
+    #[cold]
+    fn shortfall(&mut self, now: Nanos, amount: u64, pace: Pace) -> Shortfall {
+        let left = self.left();
+        let Some(mut at) = self.below(self.limit, now, amount) else {
+            return Shortfall { left, wait: None, reason: Reason::NeverFits };
+        };
+        if self.is_paced(amount, pace) {
+            let free = self.below(self.limit / 2, now, amount);
+            at = at.max(self.on_pace_at(now));
+            at = free.map_or(at, |free| free.min(at));
         }
+        let reason = if self.fits(amount) { Reason::Pace } else { Reason::Exhausted };
+        Shortfall { left, wait: Some(now.until(at)), reason }
+    }
+
+    /// When so much of the oldest will have left that `amount` fits below `bound`.
+    fn below(&mut self, bound: u64, now: Nanos, amount: u64) -> Option<Nanos> {
+        let room = u128::from(bound.checked_sub(amount)?);
         let mut staying = self.sum;
-        let mut last = self.head;
+        let mut at = now;
         for index in self.head.saturating_sub(PARTS)..=self.head {
-            staying -= u128::from(*self.slot(index));
-            if staying + u128::from(amount) <= u128::from(limit) {
-                last = index;
+            if staying <= room {
                 break;
             }
+            staying -= u128::from(*self.slot(index));
+            at = self.leaves_at(index);
         }
-        Shortfall { left, wait: Some(now.until(self.leaves_at(last))) }
+        Some(at)
     }
 
     /// When the last that is in use will have left; the past if nothing is.
@@ -220,6 +281,73 @@ impl Ring {
     #[inline]
     fn slot(&mut self, index: u64) -> &mut u64 {
         &mut self.slots[(index % SLOTS as u64) as usize]
+    }
+}
+
+/// The pace: see [`pace`].
+impl Ring {
+    /// Whether a call is held to the pace: with it, more than half of the window is in use.
+    #[inline]
+    fn is_paced(&self, amount: u64, pace: Pace) -> bool {
+        pace == Pace::Even && amount > 0 && self.sum + u128::from(amount) > u128::from(self.limit / 2)
+    }
+
+    /// Whether the pace lets a call go at `now`.
+    fn keeps_pace(&mut self, now: Nanos) -> bool {
+        if !self.pacer.is_of(self.head) {
+            self.repace();
+        }
+        self.pacer.grow(now.0, self.width);
+        !self.pacer.is_in_debt()
+    }
+
+    /// Works out the pace for the running sub-bucket.
+    fn repace(&mut self) {
+        self.pacer.grow(self.head.saturating_mul(self.width), self.width);
+        let left = self.limit as f64 - self.sum as f64;
+        self.pacer.set(self.head, self.sustainable(self.head, left - self.pacer.credit()));
+    }
+
+    /// The highest rate, in units for each sub-bucket, that can be kept from the beginning of `part` on if `left` is
+    /// left then and nothing is charged between the running sub-bucket and that one.
+    fn sustainable(&self, part: u64, left: f64) -> f64 {
+        let mut usable = left;
+        let mut rate = usable;
+        // When the second sub-bucket begins, the oldest counted one has left, and so on.
+        for ahead in 1..=PARTS {
+            usable += self.leaving(part.saturating_add(ahead)) as f64;
+            rate = rate.min(usable / (ahead + 1) as f64);
+        }
+        rate.max(0.0)
+    }
+
+    /// What leaves the window when a later sub-bucket begins, if nothing is charged until then.
+    #[expect(clippy::indexing_slicing, reason = "a remainder by the array's length lies within the array")]
+    fn leaving(&self, part: u64) -> u64 {
+        let charged = part - self.head <= SLOTS as u64;
+        if charged { self.slots[(part % SLOTS as u64) as usize] } else { 0 }
+    }
+
+    /// When the pace lets a call go if none goes before.
+    fn on_pace_at(&mut self, now: Nanos) -> Nanos {
+        if self.keeps_pace(now) {
+            return now;
+        }
+        let (mut credit, mut rate) = (self.pacer.credit(), self.pacer.rate());
+        let mut at = now.0.max(self.pacer.at());
+        let mut left = self.limit as f64 - self.sum as f64;
+        for part in self.head..=self.head.saturating_add(PARTS) {
+            let next = part.saturating_add(1);
+            let end = next.saturating_mul(self.width);
+            if let Some(lasts) = pace::lasts(credit, rate, self.width).filter(|&lasts| at.saturating_add(lasts) < end) {
+                return Nanos(at + lasts);
+            }
+            credit += rate * end.saturating_sub(at) as f64 / self.width as f64;
+            at = end;
+            left += self.leaving(next) as f64;
+            rate = self.sustainable(next, left - credit);
+        }
+        Nanos(at)
     }
 }
 

@@ -42,7 +42,7 @@ proptest! {
         let (mut now, mut admitted) = (start, Vec::new());
         for (gap, amount) in trace {
             now += gap;
-            if window.take(Nanos(now), amount).is_ok() {
+            if window.take(Nanos(now), amount, Pace::Free).is_ok() {
                 admitted.push((now, amount));
             }
         }
@@ -56,7 +56,7 @@ proptest! {
         for ((gap, amount), back) in trace.into_iter().zip(back) {
             let now = (newest + gap).saturating_sub(back);
             newest = newest.max(now);
-            if window.take(Nanos(now), amount).is_ok() {
+            if window.take(Nanos(now), amount, Pace::Free).is_ok() {
                 admitted.push((newest, amount));
             }
         }
@@ -69,13 +69,13 @@ proptest! {
         let mut now = 0;
         for (gap, amount) in trace {
             now += gap;
-            let _ = window.take(Nanos(now), amount);
+            let _ = window.take(Nanos(now), amount, Pace::Free);
         }
         window.charge(Nanos(now), Nanos(now), debt).expect("open");
-        if let Err(refused) = window.take(Nanos(now), amount) {
+        if let Err(refused) = window.take(Nanos(now), amount, Pace::Free) {
             let then = Nanos(now).after(wait(refused));
-            prop_assert!(window.shortfall(Nanos(then.0 - 1), amount).expect("open").is_some(), "an earlier time would do");
-            prop_assert_eq!(window.take(then, amount), Ok(()));
+            prop_assert!(window.shortfall(Nanos(then.0 - 1), amount, Pace::Free).expect("open").is_some(), "an earlier time would do");
+            prop_assert_eq!(window.take(then, amount, Pace::Free), Ok(()));
         }
     }
 
@@ -93,7 +93,7 @@ proptest! {
         let mut overages: Vec<(u64, u64)> = Vec::new();
         for (gap, amount, action, which) in steps {
             now += gap;
-            if action == 0 && window.take(Nanos(now), amount).is_ok() {
+            if action == 0 && window.take(Nanos(now), amount, Pace::Free).is_ok() {
                 takes.push((now, amount));
             } else if action > 0 && !takes.is_empty() {
                 let taken = which.index(takes.len());
@@ -122,7 +122,7 @@ proptest! {
         let window = SlidingWindow::new(limit, Duration::from_nanos(length));
         for (now, at, amount, action) in steps {
             match action {
-                0 => drop(window.take(Nanos(now), amount)),
+                0 => drop(window.take(Nanos(now), amount, Pace::Free)),
                 1 => drop(window.refund(Nanos(at), amount)),
                 2 => drop(window.charge(Nanos(now), Nanos(at), amount)),
                 _ => prop_assert!(window.gauge(Nanos(now)).expect("open").left <= limit),
@@ -141,7 +141,7 @@ fn bursts_around_every_phase_never_exceed_limit() {
             for burst in 0..6 {
                 let at = (phase * PART + burst * WINDOW / 2).saturating_add_signed(nudge);
                 for _ in 0..150 {
-                    if window.take(Nanos(at), 1).is_ok() {
+                    if window.take(Nanos(at), 1, Pace::Free).is_ok() {
                         admitted.push((at, 1));
                     }
                 }
@@ -156,15 +156,15 @@ fn greedy_client_gets_sixty_sixty_firsts_of_the_limit() {
     let window = SlidingWindow::new(100, MINUTE);
     // Seven attempts in each sub-bucket, for ten times 61 of them.
     let attempts = (0..7 * 10 * 61).map(|attempt| attempt * PART / 7);
-    assert_eq!(attempts.filter(|&now| window.take(Nanos(now), 1).is_ok()).count(), 10 * 100);
+    assert_eq!(attempts.filter(|&now| window.take(Nanos(now), 1, Pace::Free).is_ok()).count(), 10 * 100);
 }
 
 #[test]
 fn refund_after_the_window_rolled_changes_nothing() {
     let window = SlidingWindow::new(100, MINUTE);
     let (charged, rolled) = (Nanos(0), Nanos(WINDOW + PART));
-    window.take(charged, 100).expect("empty");
-    window.take(rolled, 70).expect("the first has left");
+    window.take(charged, 100, Pace::Free).expect("empty");
+    window.take(rolled, 70, Pace::Free).expect("the first has left");
     window.refund(charged, 100).expect("open");
     assert_eq!(window.gauge(rolled).expect("open").left, 30);
 }
@@ -173,8 +173,8 @@ fn refund_after_the_window_rolled_changes_nothing() {
 fn refund_finds_a_charge_whose_time_came_late() {
     let window = SlidingWindow::new(100, MINUTE);
     let (early, late) = (Nanos(5 * PART), Nanos(9 * PART));
-    window.take(late, 10).expect("empty");
-    window.take(early, 20).expect("room");
+    window.take(late, 10, Pace::Free).expect("empty");
+    window.take(early, 20, Pace::Free).expect("room");
     window.refund(early, 20).expect("open");
     assert_eq!(window.gauge(late).expect("open").left, 90);
 }
@@ -182,22 +182,28 @@ fn refund_finds_a_charge_whose_time_came_late() {
 #[test]
 fn more_than_the_limit_never_fits() {
     let window = SlidingWindow::new(100, MINUTE);
-    assert_eq!(window.take(Nanos(0), 101), Err(Refused::Short(Shortfall { left: 100, wait: None })));
-    assert_eq!(window.take(Nanos(0), 100), Ok(()));
+    assert_eq!(
+        window.take(Nanos(0), 101, Pace::Free),
+        Err(Refused::Short(Shortfall { left: 100, wait: None, reason: Reason::NeverFits }))
+    );
+    assert_eq!(window.take(Nanos(0), 100, Pace::Free), Ok(()));
 }
 
 #[test]
 fn limit_of_zero_admits_nothing() {
     let window = SlidingWindow::new(0, MINUTE);
-    assert_eq!(window.take(Nanos(0), 1), Err(Refused::Short(Shortfall { left: 0, wait: None })));
+    assert_eq!(
+        window.take(Nanos(0), 1, Pace::Free),
+        Err(Refused::Short(Shortfall { left: 0, wait: None, reason: Reason::NeverFits }))
+    );
 }
 
 #[test]
 fn full_again_when_the_last_charge_has_left() {
     let window = SlidingWindow::new(100, MINUTE);
     assert_eq!(window.gauge(Nanos(7)).expect("open").full_in, Duration::ZERO);
-    window.take(Nanos(0), 10).expect("empty");
-    window.take(Nanos(3 * PART + 1), 10).expect("room");
+    window.take(Nanos(0), 10, Pace::Free).expect("empty");
+    window.take(Nanos(3 * PART + 1), 10, Pace::Free).expect("room");
     let gauge = window.gauge(Nanos(4 * PART)).expect("open");
     assert_eq!((gauge.left, gauge.full_in), (80, Duration::from_nanos(60 * PART)));
     assert_eq!(window.gauge(Nanos(64 * PART - 1)).expect("open").left, 90);
@@ -214,9 +220,9 @@ fn sub_buckets_of_odd_windows_cover_the_whole_window() {
 #[test]
 fn closed_window_answers_nothing_more() {
     let window = SlidingWindow::new(100, MINUTE);
-    window.take(Nanos(0), 10).expect("empty");
+    window.take(Nanos(0), 10, Pace::Free).expect("empty");
     assert_eq!(window.close(Nanos(0)).expect("first").left, 90);
-    assert_eq!(window.take(Nanos(0), 1), Err(Refused::Closed));
+    assert_eq!(window.take(Nanos(0), 1, Pace::Free), Err(Refused::Closed));
     assert_eq!(window.refund(Nanos(0), 1), Err(Closed));
     assert_eq!(window.charge(Nanos(0), Nanos(0), 1), Err(Closed));
     assert!(window.close(Nanos(0)).is_err());

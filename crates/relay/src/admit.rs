@@ -6,7 +6,7 @@
 use crate::call::{Request, Ticket};
 use crate::record::Record;
 use crate::snapshot::Snapshot;
-use sluicegate_flow::{Cost, Nanos};
+use sluicegate_flow::{Ask, Cost, Nanos};
 use sluicegate_vocabulary::Fault;
 use sluicegate_wire::estimate;
 
@@ -21,7 +21,8 @@ pub(crate) fn admit(request: &Request, snapshot: &Snapshot, now: Nanos, record: 
     let Some(limits) = snapshot.limits.of(request.endpoint) else { return Ok(()) };
     let output = request.head.max_output.unwrap_or(DEFAULT_OUTPUT);
     let tokens = estimate::tokens_in_bytes(request.head.input_bytes).saturating_add(output);
-    let reservation = limits.reserve(now, Cost { requests: 1, tokens }).map_err(|refusal| Fault::from(&refusal))?;
+    let ask = Ask { cost: Cost { requests: 1, tokens }, ..Ask::default() };
+    let reservation = limits.reserve(now, ask).map_err(|refusal| Fault::from(&refusal))?;
     record.admitted(Ticket { reservation, tokens });
     Ok(())
 }

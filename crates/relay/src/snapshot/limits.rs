@@ -3,7 +3,7 @@
 //! A limit keeps its fill when the configuration changes: it is found again by its owner and what it counts, and
 //! given its new size, so that a reload never hands out a free burst.
 
-use sluicegate_config::{Limit as Configured, Limits as ConfiguredLimits, Rate, Shape};
+use sluicegate_config::{Limit as Configured, Limits as ConfiguredLimits, Rate, RateKind, Shape};
 use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, LimitStatus, Nanos, Quota, Scope};
 use sluicegate_vocabulary::{Endpoint, Priority};
 use std::sync::Arc;
@@ -29,8 +29,8 @@ impl Limits {
         let overall = limits.add(&Label::new(Scope::Overall, "overall"), &configured.global, before, now);
         for endpoint in Endpoint::ALL {
             let entry = configured.endpoints.get(&endpoint);
-            let own = entry.map(|entry| entry.limit).unwrap_or_default();
-            let mut set = limits.add(&Label::new(Scope::Endpoint, endpoint.path()), &own, before, now);
+            let label = Label::new(Scope::Endpoint, endpoint.path());
+            let mut set = entry.map(|entry| limits.add(&label, &entry.limit, before, now)).unwrap_or_default();
             set.extend(overall.iter().map(Arc::clone));
             let set = (!set.is_empty()).then(|| LimitSet::new(set));
             limits.endpoints.push(OfEndpoint { set, priority: entry.and_then(|entry| entry.priority) });
@@ -55,10 +55,15 @@ impl Limits {
 
     fn add(&mut self, label: &Label, configured: &Configured, before: Option<&Self>, now: Nanos) -> Vec<Arc<Limit>> {
         let mut added = Vec::new();
-        for (kind, rate) in [(Kind::Requests, configured.requests), (Kind::Tokens, configured.tokens)] {
-            let Some(rate) = rate else { continue };
-            let quota = quota(&rate);
-            let same = |limit: &&Arc<Limit>| limit.label() == label && limit.kind() == kind;
+        for rate in &configured.rates {
+            let kind = match rate.kind {
+                RateKind::Requests => Kind::Requests,
+                RateKind::Tokens => Kind::Tokens,
+            };
+            let quota = quota(rate, configured.shadow);
+            let same = |limit: &&Arc<Limit>| {
+                limit.label() == label && limit.kind() == kind && limit.quota().window == quota.window
+            };
             let limit = match before.and_then(|before| before.all.iter().find(same)) {
                 Some(kept) => kept.reconfigure(now, quota),
                 None => Limit::new(label.clone(), kind, quota),
@@ -70,12 +75,12 @@ impl Limits {
     }
 }
 
-fn quota(rate: &Rate) -> Quota {
+fn quota(rate: &Rate, shadow: bool) -> Quota {
     let algorithm = match rate.shape {
         Shape::SlidingWindow => Algorithm::SlidingWindow,
         Shape::TokenBucket { capacity, step } => {
             Algorithm::TokenBucket { capacity, refill_step: step.map(|step| Duration::from_millis(step.millis())) }
         }
     };
-    Quota { set: rate.per_minute, window: Duration::from_secs(60), algorithm }
+    Quota { set: rate.amount, window: rate.window.duration(), algorithm, shadow }
 }
