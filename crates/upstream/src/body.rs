@@ -3,14 +3,16 @@
 //! A request body is a few slices whose total length is known, so it goes out with a content length and no copy. A
 //! response body carries the connection it arrives on: when its last byte has been read the connection goes back to
 //! the pool, and when it is dropped sooner the connection is closed, which is how a provider learns that nobody
-//! listens any more.
+//! listens any more. An answer that came whole gives its connection back before anybody reads it.
 
-use crate::pool::Lease;
-use bytes::Bytes;
+use crate::connections::StreamCount;
+use crate::http1;
+use crate::pool::Home;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -39,6 +41,24 @@ impl RequestBody {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.left == 0
+    }
+
+    /// Fills `into` with what comes first, and says how many it has filled.
+    pub(crate) fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        into.iter_mut().zip(&self.slices).map(|(place, slice)| *place = IoSlice::new(slice)).count()
+    }
+
+    /// Leaves out so many bytes at the beginning.
+    pub(crate) fn advance(&mut self, mut count: usize) {
+        self.left = self.left.saturating_sub(count as u64);
+        while let Some(slice) = self.slices.front_mut() {
+            if count < slice.len() {
+                slice.advance(count);
+                break;
+            }
+            count -= slice.len();
+            self.slices.pop_front();
+        }
     }
 }
 
@@ -69,50 +89,103 @@ impl Body for RequestBody {
     }
 }
 
+/// Why a response body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection ended first.
+    #[error("the connection ended before the answer did")]
+    Truncated,
+    /// Its framing cannot be read.
+    #[error("the answer is malformed: {0}")]
+    Malformed(&'static str),
+    /// The connection failed.
+    #[error("the answer could not be read: {0}")]
+    Connection(#[source] io::Error),
+    /// An HTTP/2 stream or its connection failed.
+    #[error(transparent)]
+    Http2(hyper::Error),
+}
+
 /// A response body, with the connection it comes from.
 #[derive(Debug)]
-pub struct ResponseBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
+pub struct ResponseBody(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// What is left is here, and the connection is somewhere else.
+    Here(Bytes),
+    Http1(http1::Incoming, Home),
+    Http2(hyper::body::Incoming, #[expect(dead_code, reason = "held for its drop, which ends the count")] StreamCount),
 }
 
 impl ResponseBody {
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { incoming, lease: Some(lease) };
-        if body.incoming.is_end_stream() {
-            body.give_back();
-        }
+    pub(crate) fn http1(incoming: http1::Incoming, home: Home) -> Self {
+        let mut body = Self(Source::Http1(incoming, home));
+        body.let_go();
         body
     }
 
-    fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
+    pub(crate) fn http2(incoming: hyper::body::Incoming, count: StreamCount) -> Self {
+        let mut body = Self(Source::Http2(incoming, count));
+        body.let_go();
+        body
+    }
+
+    /// Gives the connection back once all has been read from it.
+    fn let_go(&mut self) {
+        let over = match &self.0 {
+            Source::Here(_) => false,
+            Source::Http1(incoming, _) => incoming.is_read(),
+            Source::Http2(incoming, _) => incoming.is_end_stream(),
+        };
+        if over && let Source::Http1(incoming, home) = std::mem::replace(&mut self.0, Source::Here(Bytes::new())) {
+            let (rest, connection) = incoming.finish();
+            self.0 = Source::Here(rest);
+            if let Some(connection) = connection {
+                home.give_back(connection);
+            }
         }
     }
 }
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if let Poll::Ready(frame) = &polled {
-            match frame {
-                Some(Err(_)) => self.lease = None,
-                Some(Ok(_)) if !self.incoming.is_end_stream() => {}
-                Some(Ok(_)) | None => self.give_back(),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = match &mut self.0 {
+            Source::Here(rest) => {
+                let rest = std::mem::take(rest);
+                return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
+            }
+            Source::Http1(incoming, _) => incoming.poll_piece(cx).map_ok(Frame::data),
+            Source::Http2(incoming, _) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Http2),
+        };
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => self.let_go(),
+            Poll::Ready(Some(Err(_))) => self.0 = Source::Here(Bytes::new()),
+            Poll::Ready(None) => {
+                self.let_go();
+                self.0 = Source::Here(Bytes::new());
             }
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.0 {
+            Source::Here(rest) => rest.is_empty(),
+            Source::Http1(..) => false,
+            Source::Http2(incoming, _) => incoming.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.0 {
+            Source::Here(rest) => SizeHint::with_exact(rest.len() as u64),
+            Source::Http1(incoming, _) => incoming.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Source::Http2(incoming, _) => incoming.size_hint(),
+        }
     }
 }

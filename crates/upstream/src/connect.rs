@@ -1,4 +1,4 @@
-//! Opening one connection: name, TCP, TLS, HTTP handshake.
+//! Opening one connection: name, TCP, TLS, HTTP/2's handshake.
 //!
 //! The addresses a name resolves to race, since an address that swallows packets would otherwise eat the whole time
 //! limit: IPv6 and IPv4 alternate, beginning with the family the resolver prefers; the next starts a quarter of a second
@@ -11,9 +11,10 @@
 
 use crate::body::RequestBody;
 use crate::error::{Stage, UpstreamError};
+use crate::http1::Transport;
 use crate::origin::{Origin, Scheme};
 use crate::tls;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -49,7 +50,7 @@ pub enum Http2 {
 
 /// A fresh connection, ready for its first request.
 pub(crate) enum Sender {
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(Transport),
     Http2(Http2Sender),
 }
 
@@ -86,7 +87,8 @@ impl Connector {
     pub(crate) async fn open(&self, origin: &Origin, http2: Http2) -> Result<Sender, UpstreamError> {
         let tcp = dial(&origin.host, origin.port).await?;
         match origin.scheme {
-            Scheme::Http => handshake(TokioIo::new(tcp), http2 == Http2::Always).await,
+            Scheme::Http if http2 == Http2::Always => handshake(TokioIo::new(tcp)).await,
+            Scheme::Http => Ok(Sender::Http1(Transport::Tcp(tcp))),
             Scheme::Https => {
                 let config = self.tls(http2 != Http2::Never)?;
                 let name = ServerName::try_from(origin.host.to_string())
@@ -96,7 +98,11 @@ impl Connector {
                     .await
                     .map_err(|error| UpstreamError::failed(Stage::Tls, error))?;
                 let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                handshake(TokioIo::new(stream), agreed || http2 == Http2::Always).await
+                if agreed || http2 == Http2::Always {
+                    handshake(TokioIo::new(stream)).await
+                } else {
+                    Ok(Sender::Http1(Transport::Tls(Box::new(stream))))
+                }
             }
         }
     }
@@ -151,41 +157,32 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn handshake<T>(io: TokioIo<T>, use_http2: bool) -> Result<Sender, UpstreamError>
+/// Begins to speak HTTP/2.
+async fn handshake<T>(io: TokioIo<T>) -> Result<Sender, UpstreamError>
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let failed = |error: hyper::Error| UpstreamError::failed(Stage::Connect, error);
-    if use_http2 {
-        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .adaptive_window(true)
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .handshake(io)
-            .await
-            .map_err(failed)?;
-        let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-        let said = Arc::clone(&allowed);
-        tokio::spawn(async move {
-            let ended = poll_fn(|cx| {
-                let polled = Pin::new(&mut connection).poll(cx);
-                said.store(connection.current_max_send_streams(), Ordering::Relaxed);
-                polled
-            });
-            if let Err(error) = ended.await {
-                tracing::debug!(%error, "upstream HTTP/2 connection ended");
-            }
-        });
-        return Ok(Sender::Http2(Http2Sender { sender, allowed }));
-    }
-    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(failed)?;
+    let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .adaptive_window(true)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .handshake(io)
+        .await
+        .map_err(|error| UpstreamError::failed(Stage::Connect, error))?;
+    let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
+    let said = Arc::clone(&allowed);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream HTTP/1 connection ended");
+        let ended = poll_fn(|cx| {
+            let polled = Pin::new(&mut connection).poll(cx);
+            said.store(connection.current_max_send_streams(), Ordering::Relaxed);
+            polled
+        });
+        if let Err(error) = ended.await {
+            tracing::debug!(%error, "upstream HTTP/2 connection ended");
         }
     });
-    Ok(Sender::Http1(sender))
+    Ok(Sender::Http2(Http2Sender { sender, allowed }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The connections to one origin, and who may use which.
 //!
 //! HTTP/1: a stack of idle connections, newest first, so that under light load the same few stay warm and the rest age
-//! out. HTTP/2: connections are shared up to a number of streams, counted here, because a peer that reaches its own
+//! out. Nothing watches them. Whether one can still be used is looked up when it is wanted, and before each reuse,
+//! because what the kernel has reported about a socket is known without asking it again. HTTP/2: connections are shared up to a number of streams, counted here, because a peer that reaches its own
 //! maximum makes requests wait in silence; past the count another connection is opened. A stream goes to the fullest
 //! connection with room, for the reason that HTTP/1 has a stack: after a burst the connections that were opened for it
 //! empty, and one without a stream for the idle time is closed.
@@ -12,8 +13,9 @@
 
 use crate::body::RequestBody;
 use crate::connect::{Http2, Http2Sender};
+use crate::http1::Transport;
 use crate::pool::PoolSettings;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,8 +24,14 @@ use tokio::sync::watch;
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    connection: Transport,
     since: Instant,
+}
+
+impl Idle {
+    fn serves(&mut self, now: Instant, settings: &PoolSettings) -> bool {
+        now.duration_since(self.since) < settings.idle_timeout && self.connection.is_quiet()
+    }
 }
 
 #[derive(Debug)]
@@ -59,7 +67,7 @@ pub(crate) struct Connections {
 /// A connection to send one request on.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(Transport),
     Http2(http2::SendRequest<RequestBody>, StreamCount),
 }
 
@@ -113,10 +121,10 @@ impl Connections {
     /// A connection to use, or what to do for want of one.
     pub(crate) fn take(&mut self, http2: Http2, now: Instant, settings: &PoolSettings) -> Result<Connection, Turn> {
         while http2 != Http2::Always
-            && let Some(idle) = self.idle.pop()
+            && let Some(mut idle) = self.idle.pop()
         {
-            if !idle.sender.is_closed() && now.duration_since(idle.since) < settings.idle_timeout {
-                return Ok(Connection::Http1(idle.sender));
+            if idle.serves(now, settings) {
+                return Ok(Connection::Http1(idle.connection));
             }
         }
         if http2 == Http2::Never {
@@ -156,15 +164,15 @@ impl Connections {
     }
 
     /// Takes back an HTTP/1 connection whose answer has been read.
-    pub(crate) fn give_back(&mut self, sender: http1::SendRequest<RequestBody>, settings: &PoolSettings) {
+    pub(crate) fn give_back(&mut self, connection: Transport, settings: &PoolSettings) {
         if self.idle.len() < settings.max_idle {
-            self.idle.push(Idle { sender, since: Instant::now() });
+            self.idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     /// Closes what has been idle too long. Returns whether anything is left to remember.
     pub(crate) fn sweep(&mut self, now: Instant, settings: &PoolSettings) -> bool {
-        self.idle.retain(|idle| !idle.sender.is_closed() && now.duration_since(idle.since) < settings.idle_timeout);
+        self.idle.retain_mut(|idle| idle.serves(now, settings));
         self.shared.retain(|shared| shared.serves(now, settings));
         self.openings.retain(|opening| opening.failed.has_changed().is_ok());
         self.speaks_http2 || !(self.idle.is_empty() && self.shared.is_empty() && self.openings.is_empty())

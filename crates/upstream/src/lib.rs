@@ -13,6 +13,7 @@ mod body;
 mod connect;
 mod connections;
 mod error;
+pub mod http1;
 mod inflate;
 mod origin;
 mod pool;
@@ -20,7 +21,7 @@ mod provider;
 mod tls;
 
 pub use adapter::{Kind, Speaks};
-pub use body::{RequestBody, ResponseBody};
+pub use body::{BodyError, RequestBody, ResponseBody};
 pub use connect::{Connector, Http2};
 pub use error::{Stage, UpstreamError};
 pub use inflate::Inflate;

@@ -3,19 +3,21 @@
 //! [`Connections`] says which connection a request goes on. An HTTP/1 connection is on loan while a response is read
 //! from it and comes back with the body's end; an HTTP/2 connection counts the stream until then.
 //!
-//! A provider may close an idle connection in the very moment we write to it. When hyper hands the request back
-//! unsent it is sent again on another connection, without that counting as an attempt. A request that may have
-//! reached the provider is never sent again from here.
+//! A provider may close an idle connection in the very moment we write to it. A connection whose end the kernel has
+//! reported is never taken; when the first write fails nevertheless, with nothing of it taken, the request is sent
+//! again on another connection, without that counting as an attempt. A request that may have reached the provider is
+//! never sent again from here.
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::connect::{Connector, Http2, Sender};
 use crate::connections::{Connection, Connections, StreamCount, Turn};
 use crate::error::{Stage, UpstreamError};
+use crate::http1::{self, Transport};
 use crate::origin::{Origin, Scheme};
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,20 +53,17 @@ pub struct Pool {
     inner: Arc<Inner>,
 }
 
-/// A connection on loan. Dropped without [`Lease::give_back`], an HTTP/1 connection is closed.
+/// Where an HTTP/1 connection on loan belongs.
 #[derive(Debug)]
-pub(crate) enum Lease {
-    Http1 { sender: http1::SendRequest<RequestBody>, origin: Arc<Origin>, pool: Arc<Inner> },
-    Http2(#[expect(dead_code, reason = "held for its drop, which ends the count of this stream")] StreamCount),
+pub(crate) struct Home {
+    origin: Arc<Origin>,
+    pool: Arc<Inner>,
 }
 
-impl Lease {
-    pub(crate) fn give_back(self) {
-        let Self::Http1 { sender, origin, pool } = self else { return };
-        if sender.is_closed() {
-            return;
-        }
-        pool.origins.lock().entry(origin).or_default().give_back(sender, &pool.settings);
+impl Home {
+    /// Takes a connection back whose request and answer are over.
+    pub(crate) fn give_back(self, connection: Transport) {
+        self.pool.origins.lock().entry(self.origin).or_default().give_back(connection, &self.pool.settings);
     }
 }
 
@@ -96,7 +95,7 @@ impl Pool {
                 Err(turn) => Box::pin(self.obtain(origin, http2, connect_limit, turn)).await?,
             };
             let sent = match connection {
-                Connection::Http1(sender) => self.send_http1(origin, sender, request).await,
+                Connection::Http1(connection) => self.send_http1(origin, connection, request).await,
                 Connection::Http2(sender, count) => send_http2(origin.scheme, sender, count, request).await,
             };
             match sent {
@@ -156,11 +155,11 @@ impl Pool {
         }
         let opened = self.connector.open(origin, http2).await;
         let connection = match opened {
-            Ok(Sender::Http1(sender)) => {
+            Ok(Sender::Http1(connection)) => {
                 if http2 != Http2::Never {
                     self.with(origin, Connections::speaks_http1);
                 }
-                Connection::Http1(sender)
+                Connection::Http1(connection)
             }
             Ok(Sender::Http2(sender)) => self.with(origin, |connections| connections.share(sender, Instant::now())),
             Err(error) => {
@@ -178,15 +177,16 @@ impl Pool {
     async fn send_http1(
         &self,
         origin: &Arc<Origin>,
-        mut sender: http1::SendRequest<RequestBody>,
+        connection: Transport,
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Unsent> {
-        if let Err(error) = sender.ready().await {
-            return Err(Unsent { error, request: Some(Box::new(request)) });
-        }
-        let response = sender.try_send_request(request).await.map_err(Unsent::from)?;
-        let lease = Lease::Http1 { sender, origin: Arc::clone(origin), pool: Arc::clone(&self.inner) };
-        Ok(response.map(|incoming| ResponseBody::new(incoming, lease)))
+        let (head, incoming) = http1::exchange(connection, request).await?;
+        let home = Home { origin: Arc::clone(origin), pool: Arc::clone(&self.inner) };
+        let mut response = Response::new(ResponseBody::http1(incoming, home));
+        *response.status_mut() = head.status;
+        *response.version_mut() = head.version;
+        *response.headers_mut() = head.headers;
+        Ok(response)
     }
 }
 
@@ -199,10 +199,10 @@ async fn send_http2(
     let relative = make_absolute(&mut request, scheme);
     let sent = match sender.ready().await {
         Ok(()) => sender.try_send_request(request).await.map_err(Unsent::from),
-        Err(error) => Err(Unsent { error, request: Some(Box::new(request)) }),
+        Err(error) => Err(Unsent { error: error.into(), request: Some(Box::new(request)) }),
     };
     match sent {
-        Ok(response) => Ok(response.map(|incoming| ResponseBody::new(incoming, Lease::Http2(count)))),
+        Ok(response) => Ok(response.map(|incoming| ResponseBody::http2(incoming, count))),
         Err(mut unsent) => {
             // It may go out on HTTP/1 next.
             if let (Some(request), Some(relative)) = (&mut unsent.request, relative) {
@@ -242,14 +242,20 @@ fn make_absolute(request: &mut Request<RequestBody>, scheme: Scheme) -> Option<R
 /// A failure, with the request if it is certain that nothing of it was written.
 #[derive(Debug)]
 struct Unsent {
-    error: hyper::Error,
+    error: Box<dyn std::error::Error + Send + Sync>,
     request: Option<Box<Request<RequestBody>>>,
+}
+
+impl From<http1::Unsent> for Unsent {
+    fn from(http1::Unsent { error, request }: http1::Unsent) -> Self {
+        Self { error: error.into(), request }
+    }
 }
 
 impl From<hyper::client::conn::TrySendError<Request<RequestBody>>> for Unsent {
     fn from(mut error: hyper::client::conn::TrySendError<Request<RequestBody>>) -> Self {
         let request = error.take_message().map(Box::new);
-        Self { error: error.into_error(), request }
+        Self { error: error.into_error().into(), request }
     }
 }
 

@@ -1,0 +1,203 @@
+//! The head of an answer: status, header fields, and what they say about the body and the connection.
+//!
+//! Where two readings are possible the answer is refused: an attacker between us and a provider lives off bodies whose
+//! end two parties see in different places. So repeated lengths must agree, a length beside chunks is not believed and
+//! costs the connection its next use, folded lines are malformed, and a protocol is never switched.
+
+use super::decode::Framing;
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use std::mem::MaybeUninit;
+
+/// The largest head, interim answers before it included, in bytes.
+const MAX_HEAD: usize = 64 << 10;
+/// Header fields at most.
+const MAX_FIELDS: usize = 128;
+
+/// An answer's head.
+#[derive(Debug)]
+pub struct Head {
+    /// Its status.
+    pub status: StatusCode,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// Its header fields.
+    pub headers: HeaderMap,
+    /// How its body is framed.
+    pub framing: Framing,
+    /// Whether the connection may carry another request once the body has been read.
+    pub reusable: bool,
+}
+
+/// A head that cannot be used. The blame is the provider's.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// It is no head of an HTTP/1 answer.
+    #[error("the answer's head is malformed: {0}")]
+    Malformed(#[from] httparse::Error),
+    /// A part of it has no meaning.
+    #[error("the answer's head has an invalid {0}")]
+    Invalid(&'static str),
+    /// It is too long.
+    #[error("the answer's head is longer than {} KiB", MAX_HEAD >> 10)]
+    TooLong,
+    /// The provider switches to another protocol.
+    #[error("the answer switches protocols, which nobody asked for")]
+    Switch,
+}
+
+/// Reads the head of one answer, and reads over the interim answers before it.
+#[derive(Debug)]
+pub struct HeadReader {
+    bodiless: bool,
+    /// Bytes of interim answers read over.
+    skipped: usize,
+    /// Bytes at the front that are known not to end a head.
+    searched: usize,
+}
+
+impl HeadReader {
+    /// A reader for the answer to a request; `to_head` for the method `HEAD`, whose answer has no body.
+    #[must_use]
+    pub const fn new(to_head: bool) -> Self {
+        Self { bodiless: to_head, skipped: 0, searched: 0 }
+    }
+
+    /// Takes the head out of a buffer, and leaves what follows it; `None` while it is not all there. The buffer keeps
+    /// what was not taken and is given again with more at its end.
+    ///
+    /// # Errors
+    /// Says why the head cannot be used.
+    pub fn read(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, HeadError> {
+        while self.may_end(buffer) {
+            let Some((status, head, length)) = parse(buffer, self.bodiless)? else { break };
+            self.skipped += length;
+            if self.skipped > MAX_HEAD {
+                return Err(HeadError::TooLong);
+            }
+            buffer.advance(length);
+            self.searched = 0;
+            match head {
+                Some(head) => return Ok(Some(head)),
+                None if status == StatusCode::SWITCHING_PROTOCOLS => return Err(HeadError::Switch),
+                None => {}
+            }
+        }
+        self.searched = buffer.len();
+        if self.skipped + buffer.len() > MAX_HEAD { Err(HeadError::TooLong) } else { Ok(None) }
+    }
+
+    /// Whether a head may end in bytes not seen before. Parsing a long head again for each byte of it would cost the
+    /// square of its length; only the first bytes are parsed in any case, which finds what is not HTTP at once.
+    fn may_end(&self, buffer: &[u8]) -> bool {
+        if self.searched == 0 {
+            return !buffer.is_empty();
+        }
+        let new = buffer.get(self.searched.saturating_sub(2)..).unwrap_or_default();
+        new.windows(2).any(|pair| pair == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
+    }
+}
+
+/// One head at the front of these bytes: its status, the head unless it is an interim one, and its length.
+fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(StatusCode, Option<Head>, usize)>, HeadError> {
+    let mut fields = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let httparse::Status::Complete(length) =
+        config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields)?
+    else {
+        return Ok(None);
+    };
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HeadError::Invalid("status"))?;
+    if status.is_informational() {
+        return Ok(Some((status, None, length)));
+    }
+    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    // One copy of the head; the values are slices of it.
+    let block = Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default());
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut connection = Said::default();
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| HeadError::Invalid("field name"))?;
+        let value = HeaderValue::from_maybe_shared(same_part(&block, bytes, field.value))
+            .map_err(|_| HeadError::Invalid("field value"))?;
+        if name == CONNECTION {
+            connection.note(field.value);
+        }
+        headers.append(name, value);
+    }
+    let (framing, clear) = framing(&mut headers, status, version, bodiless)?;
+    let reusable = clear && framing != Framing::UntilClose && connection.keeps(version);
+    Ok(Some((status, Some(Head { status, version, headers, framing, reusable }), length)))
+}
+
+/// The part of `copy` that `part` is of `original`.
+fn same_part(copy: &Bytes, original: &[u8], part: &[u8]) -> Bytes {
+    let start = part.as_ptr().addr().wrapping_sub(original.as_ptr().addr());
+    match start.checked_add(part.len()) {
+        Some(end) if end <= copy.len() => copy.slice(start..end),
+        _ => Bytes::copy_from_slice(part),
+    }
+}
+
+/// What the `connection` fields say.
+#[derive(Debug, Default)]
+struct Said {
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Said {
+    fn note(&mut self, value: &[u8]) {
+        for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            self.close |= token.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    fn keeps(&self, version: Version) -> bool {
+        !self.close && (version == Version::HTTP_11 || self.keep_alive)
+    }
+}
+
+/// How the body is framed, and whether that is beyond doubt.
+fn framing(
+    headers: &mut HeaderMap,
+    status: StatusCode,
+    version: Version,
+    bodiless: bool,
+) -> Result<(Framing, bool), HeadError> {
+    if bodiless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ok((Framing::Length(0), true));
+    }
+    if let Some(last) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+        if version == Version::HTTP_10 {
+            return Err(HeadError::Invalid("transfer-encoding, which HTTP/1.0 does not have"));
+        }
+        let coding = last.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+        let chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        let clear = headers.remove(CONTENT_LENGTH).is_none();
+        return Ok(if chunked { (Framing::Chunked, clear) } else { (Framing::UntilClose, false) });
+    }
+    let mut lengths =
+        headers.get_all(CONTENT_LENGTH).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let Some(first) = lengths.next() else { return Ok((Framing::UntilClose, false)) };
+    let first = length(first).ok_or(HeadError::Invalid("content-length"))?;
+    if lengths.any(|other| length(other) != Some(first)) {
+        return Err(HeadError::Invalid("content-length: two that differ"));
+    }
+    Ok((Framing::Length(first), true))
+}
+
+fn length(text: &[u8]) -> Option<u64> {
+    let digits = text.trim_ascii();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;
