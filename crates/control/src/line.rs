@@ -29,6 +29,9 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     if !receipt.model.is_empty() {
         text(out, "model", &receipt.model);
     }
+    if let Some(asked) = &receipt.degraded_from {
+        text(out, "degraded_from", asked);
+    }
     if receipt.stream {
         out.push_str(",\"stream\":true");
     }
@@ -36,6 +39,9 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     number(out, "status", u64::from(receipt.status));
     if let Some(fault) = receipt.fault {
         word(out, "fault", fault.as_str());
+    }
+    if let Some(by) = &receipt.refused_by {
+        text(out, "refused_by", by);
     }
     if let Some(last) = receipt.attempts.last() {
         text(out, "provider", &last.provider);
@@ -49,6 +55,9 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
         out.push(']');
     }
     used(out, &receipt.usage);
+    if receipt.reserved > 0 {
+        number(out, "reserved", receipt.reserved);
+    }
     if let Some(cost) = receipt.cost {
         let _ = write!(out, ",\"cost_usd\":\"{cost}\"");
     }

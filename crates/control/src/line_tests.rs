@@ -38,8 +38,11 @@ fn ordinary() -> Receipt {
         ],
         end: EndReason::Done,
         fault: None,
+        refused_by: None,
+        degraded_from: None,
         status: 200,
         usage: Usage { input: 12, cache_read: 3, output: 34, source: UsageSource::Reported, ..Usage::default() },
+        reserved: 0,
         cost: Some(Money::from_nanos(24_300_000)),
         times: Times {
             received: Duration::from_micros(90),
@@ -59,6 +62,25 @@ fn as_json(receipt: &Receipt) -> String {
     let mut out = String::new();
     json(&mut out, &mut Stamp::default(), receipt);
     out
+}
+
+#[test]
+fn a_line_tells_what_flow_control_did_where_it_did_something() {
+    let receipt = Receipt {
+        degraded_from: Some("smart".into()),
+        reserved: 900,
+        fault: Some(FaultKind::LimitTokens),
+        refused_by: Some("key:tokens_per_minute".into()),
+        ..ordinary()
+    };
+    let line = as_json(&receipt);
+    for said in [
+        r#""model":"fast","degraded_from":"smart","#,
+        r#""fault":"limit_tokens","refused_by":"key:tokens_per_minute","#,
+        r#","reserved":900,"cost_usd""#,
+    ] {
+        assert!(line.contains(said), "{said}: {line}");
+    }
 }
 
 #[test]
