@@ -29,6 +29,8 @@
 //! - [`Reservation`] is what a call holds: settled with its real use, or given back when it is dropped.
 //! - [`Refusal`] says which limit, whose, how much is left, and when the same request will be admitted.
 //!
+//! - [`Scheduler`] keeps those who found no room and may wait, and lets them go in a fair order as room comes.
+//!
 //! Pure code: no I/O, no clock ([`Nanos`] is an argument), no task. Nothing here waits for anything but a mutex held
 //! for a few nanoseconds.
 
@@ -41,6 +43,7 @@ mod permits;
 mod quota;
 mod refusal;
 mod reservation;
+mod scheduler;
 mod set;
 mod time;
 mod window;
@@ -50,6 +53,9 @@ pub use limit::{Limit, LimitId, LimitStatus, Rate};
 pub use quota::{Algorithm, Kind, Label, Quota, Scope};
 pub use refusal::{Reason, Refusal};
 pub use reservation::Reservation;
+pub use scheduler::{
+    Backlog, Bounds, FairQueue, LimitWait, Outcome, Place, Scheduler, Shed, Sheds, Stats, Waiter, WaiterId,
+};
 pub use set::LimitSet;
 pub use sluicegate_vocabulary::{Mode, Priority};
 pub use time::Nanos;

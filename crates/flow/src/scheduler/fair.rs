@@ -1,0 +1,371 @@
+//! Who is next: start-time fair queueing on cost, in two levels.
+//!
+//! A limit that is short has one stream of room and many who want it. Serving by strict priority starves the lower
+//! classes; taking turns by calls gives most to whoever sends the largest. Start-time fair queueing does neither. Each
+//! class has a *tag*, the virtual time at which its next call starts; the class with the smallest tag is served, and its
+//! tag moves on by the call's cost divided by the class's weight. Inside a class the same is done among its flows (one
+//! flow is one key), all of weight one. Inside a flow calls are served in the order in which they arrived.
+//!
+//! *Virtual time* is the tag of the one served last. Whoever comes back after a pause has its tag lifted to it, so
+//! nobody saves up credit by staying away. It is never lowered to it: a flow that was found to have used more than
+//! was estimated keeps that debt through its pauses, for [`KEEP`].
+//!
+//! **Promises.** While two classes both wait, what they have been served differs, divided by their weights, by at most
+//! one call of each; so does what two flows of a class have been served. The same holds for what was really used, as
+//! far as [`FairQueue::correct`] is told. No operation looks at more than the logarithm of what waits, save
+//! [`FairQueue::ahead`], which looks at no more than a constant number of flows. What is remembered of flows that do
+//! not wait is bounded in number and in time.
+
+use crate::time::Nanos;
+use sluicegate_vocabulary::Priority;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// The classes from the lowest to the highest, at the index that `Priority as usize` gives.
+pub(crate) const CLASSES: [Priority; 4] = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
+/// How long the tag of a class or flow is remembered while nothing of it waits.
+pub(crate) const KEEP: Duration = Duration::from_secs(300);
+/// Tags of flows that do not wait are kept in two generations; this many in the younger make it the older.
+const KEPT_FLOWS: usize = 4_096;
+/// Virtual time per unit of cost for a class of weight one. Leaves an error under a thousandth for any weight to ten
+/// times the default.
+const UNIT: u64 = 1 << 10;
+/// No call counts for more than this, so that no tag comes near the end of virtual time.
+const LARGEST: u64 = 1 << 32;
+/// How many flows [`FairQueue::ahead`] looks at one by one.
+const LOOKED_AT: usize = 64;
+
+/// One place in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The class.
+    pub class: Priority,
+    /// The flow inside the class: whose call it is.
+    pub flow: u64,
+    /// The place among the calls of its flow: smaller is earlier. No two in a queue may have the same.
+    pub order: u64,
+    /// What the call counts for when shares are compared: its tokens.
+    pub cost: u64,
+    /// What it will take of the limit, in the limit's own unit.
+    pub amount: u64,
+}
+
+/// How much waits in a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Calls.
+    pub calls: usize,
+    /// Their costs together.
+    pub cost: u64,
+    /// Their amounts together.
+    pub amount: u64,
+}
+
+impl Backlog {
+    fn add(&mut self, place: &Place) {
+        self.calls += 1;
+        self.cost = self.cost.saturating_add(place.cost);
+        self.amount = self.amount.saturating_add(place.amount);
+    }
+
+    fn take_off(&mut self, place: &Place) {
+        self.calls = self.calls.saturating_sub(1);
+        self.cost = self.cost.saturating_sub(place.cost);
+        self.amount = self.amount.saturating_sub(place.amount);
+    }
+}
+
+/// The queue of one limit. See the module's text.
+#[derive(Debug)]
+pub struct FairQueue {
+    weights: [u32; 4],
+    virtual_time: u64,
+    classes: [Class; 4],
+}
+
+#[derive(Debug, Default)]
+struct Class {
+    tag: u64,
+    idle_since: Nanos,
+    virtual_time: u64,
+    backlog: Backlog,
+    /// The flows that wait.
+    flows: HashMap<u64, Flow>,
+    /// The same, by tag.
+    order: BTreeSet<(u64, u64)>,
+    kept: Kept,
+}
+
+#[derive(Debug, Default)]
+struct Flow {
+    tag: u64,
+    cost: u64,
+    places: BTreeMap<u64, Place>,
+}
+
+impl FairQueue {
+    /// An empty queue. Weights are in the order low, normal, high, critical; zero counts as one.
+    #[must_use]
+    pub fn new(weights: [u32; 4]) -> Self {
+        let mut queue = Self { weights: [1; 4], virtual_time: 0, classes: Default::default() };
+        queue.set_weights(weights);
+        queue
+    }
+
+    /// Serves by these weights from now on. What has been served stays as it was counted.
+    pub fn set_weights(&mut self, weights: [u32; 4]) {
+        self.weights = weights.map(|weight| weight.max(1));
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.classes.iter().map(|class| class.backlog.calls).sum()
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.classes.iter().all(|class| class.backlog.calls == 0)
+    }
+
+    /// How much waits in a class.
+    #[must_use]
+    pub fn backlog(&self, class: Priority) -> Backlog {
+        self.class(class).backlog
+    }
+
+    /// Takes a place. Costs are counted from 1 to 2^32.
+    pub fn push(&mut self, now: Nanos, place: Place) {
+        let place = Place { cost: place.cost.clamp(1, LARGEST), ..place };
+        let virtual_time = self.virtual_time;
+        let class = self.class_mut(place.class);
+        if class.backlog.calls == 0 {
+            class.tag = returning(class.tag, class.idle_since, virtual_time, now);
+        }
+        class.push(now, place);
+    }
+
+    /// The class that is served next, of those for which `eligible` holds; among equals the higher one.
+    #[must_use]
+    pub fn next_class(&self, eligible: impl Fn(Priority) -> bool) -> Option<Priority> {
+        let waiting = CLASSES.into_iter().rev().filter(|&class| self.class(class).backlog.calls > 0 && eligible(class));
+        waiting.min_by_key(|&class| self.class(class).tag)
+    }
+
+    /// The flow that a class serves next.
+    #[must_use]
+    pub fn next_flow(&self, class: Priority) -> Option<u64> {
+        self.class(class).order.first().map(|&(_, flow)| flow)
+    }
+
+    /// The oldest place of a flow.
+    #[must_use]
+    pub fn oldest(&self, class: Priority, flow: u64) -> Option<u64> {
+        self.class(class).flows.get(&flow)?.places.first_key_value().map(|(&order, _)| order)
+    }
+
+    /// The newest place of a flow.
+    #[must_use]
+    pub fn newest(&self, class: Priority, flow: u64) -> Option<u64> {
+        self.class(class).flows.get(&flow)?.places.last_key_value().map(|(&order, _)| order)
+    }
+
+    /// The place that is next by tags and by arrival.
+    #[must_use]
+    pub fn next(&self) -> Option<Place> {
+        let class = self.next_class(|_| true)?;
+        let flow = self.class(class).flows.get(&self.next_flow(class)?)?;
+        flow.places.first_key_value().map(|(_, place)| *place)
+    }
+
+    /// Gives up a place without having been served: nobody's tag moves.
+    pub fn remove(&mut self, now: Nanos, class: Priority, flow: u64, order: u64) -> Option<Place> {
+        self.class_mut(class).remove(now, flow, order, 0)
+    }
+
+    /// Serves a place: virtual time and the tags of its class and flow move on.
+    pub fn serve(&mut self, now: Nanos, class: Priority, flow: u64, order: u64) -> Option<Place> {
+        let cost = self.class(class).flows.get(&flow)?.places.get(&order)?.cost;
+        let weight = self.weight(class);
+        let tag = self.class(class).tag;
+        self.virtual_time = self.virtual_time.max(tag);
+        let served = self.class_mut(class);
+        served.tag = tag.saturating_add(cost.saturating_mul(UNIT) / weight);
+        served.remove(now, flow, order, cost)
+    }
+
+    /// Corrects what a class and a flow have been charged, by what a call used beyond its cost, or less.
+    pub fn correct(&mut self, now: Nanos, class: Priority, flow: u64, beyond: i64) {
+        let beyond = beyond.clamp(-(LARGEST as i64), LARGEST as i64);
+        let weight = self.weight(class);
+        let class = self.class_mut(class);
+        let scaled = beyond.saturating_mul(UNIT as i64) / weight as i64;
+        class.tag = class.tag.saturating_add_signed(scaled);
+        class.correct(now, flow, beyond);
+    }
+
+    /// The cost that a class would be served before a new call of this flow, with what is to be served of the flow
+    /// itself. Exact for up to 64 flows that come before it, and not too little for more.
+    #[must_use]
+    pub fn ahead(&self, now: Nanos, class: Priority, flow: u64) -> u64 {
+        self.class(class).ahead(now, flow)
+    }
+
+    /// What a class is served at most while another is served `cost`: what its weight and its tag allow.
+    #[must_use]
+    pub fn allowance(&self, now: Nanos, other: Priority, class: Priority, cost: u64) -> u64 {
+        let tag = |class: Priority| {
+            let state = self.class(class);
+            let waits = state.backlog.calls > 0;
+            if waits { state.tag } else { returning(state.tag, state.idle_since, self.virtual_time, now) }
+        };
+        let until = tag(class).saturating_add(cost.saturating_mul(UNIT) / self.weight(class));
+        until.saturating_sub(tag(other)).saturating_mul(self.weight(other)) / UNIT
+    }
+
+    /// Whether anything of those that do not wait is still remembered and of use: with one flow alone there is nobody
+    /// to whom it could owe.
+    #[must_use]
+    pub fn remembers(&self, now: Nanos) -> bool {
+        let classes = self.classes.iter().filter(|class| class.kept.live(now));
+        classes.map(|class| class.kept.len()).sum::<usize>() > 1
+    }
+
+    fn weight(&self, class: Priority) -> u64 {
+        u64::from(*pick(&self.weights, class))
+    }
+
+    fn class(&self, class: Priority) -> &Class {
+        pick(&self.classes, class)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there are four classes and four of each")]
+    fn class_mut(&mut self, class: Priority) -> &mut Class {
+        &mut self.classes[class as usize]
+    }
+}
+
+impl Class {
+    fn push(&mut self, now: Nanos, place: Place) {
+        let flow = self.flows.entry(place.flow).or_insert_with(|| {
+            let (tag, since) = self.kept.take(place.flow).unwrap_or_default();
+            let tag = returning(tag, since, self.virtual_time, now);
+            self.order.insert((tag, place.flow));
+            Flow { tag, ..Flow::default() }
+        });
+        flow.cost = flow.cost.saturating_add(place.cost);
+        flow.places.insert(place.order, place);
+        self.backlog.add(&place);
+    }
+
+    /// Takes a place away and moves its flow's tag on by `served`.
+    fn remove(&mut self, now: Nanos, flow: u64, order: u64, served: u64) -> Option<Place> {
+        let state = self.flows.get_mut(&flow)?;
+        let place = state.places.remove(&order)?;
+        self.backlog.take_off(&place);
+        state.cost = state.cost.saturating_sub(place.cost);
+        let was = state.tag;
+        state.tag = was.saturating_add(served);
+        if served > 0 {
+            self.virtual_time = self.virtual_time.max(was);
+        }
+        if state.places.is_empty() {
+            self.kept.put(now, flow, state.tag);
+            self.order.remove(&(was, flow));
+            self.flows.remove(&flow);
+        } else if served > 0 {
+            self.order.remove(&(was, flow));
+            self.order.insert((state.tag, flow));
+        }
+        if self.backlog.calls == 0 {
+            self.idle_since = now;
+        }
+        Some(place)
+    }
+
+    fn correct(&mut self, now: Nanos, flow: u64, beyond: i64) {
+        if let Some(state) = self.flows.get_mut(&flow) {
+            self.order.remove(&(state.tag, flow));
+            state.tag = state.tag.saturating_add_signed(beyond);
+            self.order.insert((state.tag, flow));
+        } else {
+            let tag = self.kept.take(flow).map_or(self.virtual_time, |(tag, _)| tag);
+            self.kept.put(now, flow, tag.saturating_add_signed(beyond));
+        }
+    }
+
+    fn ahead(&self, now: Nanos, flow: u64) -> u64 {
+        let ends = self.flows.get(&flow).map_or_else(
+            || {
+                let (tag, since) = self.kept.get(flow).unwrap_or_default();
+                returning(tag, since, self.virtual_time, now)
+            },
+            |flow| flow.tag.saturating_add(flow.cost),
+        );
+        let (mut ahead, mut rest) = (0_u64, self.backlog.cost);
+        for (looked_at, (tag, other)) in self.order.range(..(ends, 0)).enumerate() {
+            let until_then = ends - tag;
+            if looked_at == LOOKED_AT {
+                let flows = (self.order.len() - LOOKED_AT) as u64;
+                return ahead.saturating_add(rest.min(flows.saturating_mul(until_then)));
+            }
+            let waits = self.flows.get(other).map_or(0, |other| other.cost);
+            ahead = ahead.saturating_add(waits.min(until_then));
+            rest = rest.saturating_sub(waits);
+        }
+        ahead
+    }
+}
+
+/// The tag of one that comes back: its own if that is a debt not too long ago, else the present.
+fn returning(tag: u64, idle_since: Nanos, virtual_time: u64, now: Nanos) -> u64 {
+    if idle_since.until(now) >= KEEP { virtual_time } else { tag.max(virtual_time) }
+}
+
+#[expect(clippy::indexing_slicing, reason = "there are four classes and four of each")]
+pub(crate) fn pick<T>(of: &[T; 4], class: Priority) -> &T {
+    &of[class as usize]
+}
+
+/// Tags of flows that do not wait, with the time since when they do not. Two generations: the older is thrown away
+/// whole, which costs nothing per flow and bounds both their number and their age.
+#[derive(Debug, Default)]
+struct Kept {
+    younger: HashMap<u64, (u64, Nanos)>,
+    older: HashMap<u64, (u64, Nanos)>,
+    begun: Nanos,
+    last: Nanos,
+}
+
+impl Kept {
+    fn put(&mut self, now: Nanos, flow: u64, tag: u64) {
+        if self.younger.len() >= KEPT_FLOWS || self.begun.until(now) >= KEEP {
+            self.older = std::mem::take(&mut self.younger);
+            self.begun = now;
+        }
+        self.last = now;
+        self.younger.insert(flow, (tag, now));
+    }
+
+    fn get(&self, flow: u64) -> Option<(u64, Nanos)> {
+        self.younger.get(&flow).or_else(|| self.older.get(&flow)).copied()
+    }
+
+    fn take(&mut self, flow: u64) -> Option<(u64, Nanos)> {
+        let found = self.younger.remove(&flow);
+        found.or_else(|| self.older.remove(&flow))
+    }
+
+    fn live(&self, now: Nanos) -> bool {
+        self.last.until(now) < KEEP
+    }
+
+    fn len(&self) -> usize {
+        self.younger.len() + self.older.len()
+    }
+}
+
+#[cfg(test)]
+#[path = "fair_tests.rs"]
+mod tests;

@@ -1,0 +1,196 @@
+//! Who takes how much of the room there is for waiting, and who has to leave when it is full.
+//!
+//! The room is bounded in calls and in bytes. It is not divided beforehand: one class, or one key, may have all of it
+//! while nobody else wants it. A fixed part for each would stand empty just when the others need it. When it is full,
+//! the newcomer is weighed against those inside: of the classes that have more than their share, the lowest gives way,
+//! and in it the flow that takes most, and of that flow the call with the latest deadline, which is commonly the one
+//! that came last and has waited least. If that would be the newcomer itself, it is refused.
+//!
+//! **Promises.** Calls and bytes never exceed their bounds. A class is never pushed out of its share. Nobody is pushed
+//! out in vain: if those who may be asked to leave do not make room enough, nobody leaves.
+
+use super::fair::{CLASSES, pick};
+use super::waiter::Bounds;
+use crate::time::Nanos;
+use sluicegate_vocabulary::Priority;
+use std::collections::{BTreeSet, HashMap};
+
+/// No newcomer pushes out more than this.
+const MOST_PUSHED_OUT: usize = 8;
+
+/// One that waits, as the room sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Guest {
+    pub(super) id: u64,
+    pub(super) class: Priority,
+    pub(super) flow: u64,
+    pub(super) bytes: u64,
+    /// Until when it must have been dispatched.
+    pub(super) latest: Nanos,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    taken: Taken,
+    classes: [ClassRoom; 4],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Taken {
+    pub(super) calls: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct ClassRoom {
+    taken: Taken,
+    flows: HashMap<u64, FlowRoom>,
+    /// The flows by how much they take.
+    by_size: BTreeSet<(u64, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct FlowRoom {
+    size: u64,
+    guests: BTreeSet<(Nanos, u64)>,
+}
+
+impl Taken {
+    const fn with(self, bytes: u64) -> Self {
+        Self { calls: self.calls + 1, bytes: self.bytes.saturating_add(bytes) }
+    }
+
+    const fn without(self, bytes: u64) -> Self {
+        Self { calls: self.calls.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) }
+    }
+}
+
+impl Room {
+    /// All that is taken.
+    pub(super) const fn taken(&self) -> Taken {
+        self.taken
+    }
+
+    /// What a class takes.
+    pub(super) fn of_class(&self, class: Priority) -> Taken {
+        pick(&self.classes, class).taken
+    }
+
+    /// How many calls of a flow wait, in all classes.
+    pub(super) fn of_flow(&self, flow: u64) -> usize {
+        self.classes.iter().filter_map(|class| class.flows.get(&flow)).map(|flow| flow.guests.len()).sum()
+    }
+
+    /// The earliest time by which one of a flow must have been dispatched.
+    pub(super) fn earliest(&self, class: Priority, flow: u64) -> Option<Nanos> {
+        pick(&self.classes, class).flows.get(&flow)?.guests.first().map(|&(latest, _)| latest)
+    }
+
+    pub(super) fn enter(&mut self, bounds: &Bounds, guest: &Guest) {
+        self.taken = self.taken.with(guest.bytes);
+        let class = self.class_mut(guest.class);
+        class.taken = class.taken.with(guest.bytes);
+        let flow = class.flows.entry(guest.flow).or_default();
+        class.by_size.remove(&(flow.size, guest.flow));
+        flow.size = flow.size.saturating_add(size(bounds, guest.bytes));
+        flow.guests.insert((guest.latest, guest.id));
+        class.by_size.insert((flow.size, guest.flow));
+    }
+
+    pub(super) fn leave(&mut self, bounds: &Bounds, guest: &Guest) {
+        let class = self.class_mut(guest.class);
+        let Some(flow) = class.flows.get_mut(&guest.flow) else { return };
+        if !flow.guests.remove(&(guest.latest, guest.id)) {
+            return;
+        }
+        class.by_size.remove(&(flow.size, guest.flow));
+        if flow.guests.is_empty() {
+            class.flows.remove(&guest.flow);
+        } else {
+            flow.size = flow.size.saturating_sub(size(bounds, guest.bytes));
+            class.by_size.insert((flow.size, guest.flow));
+        }
+        class.taken = class.taken.without(guest.bytes);
+        self.taken = self.taken.without(guest.bytes);
+    }
+
+    /// Who has to leave so that this one can enter; `None` if it has to stay outside. Those named have left.
+    pub(super) fn make_way(
+        &mut self,
+        bounds: &Bounds,
+        newcomer: &Guest,
+        find: impl Fn(u64) -> Option<Guest>,
+    ) -> Option<Vec<Guest>> {
+        let mut leaving: Vec<Guest> = Vec::new();
+        loop {
+            let after = self.taken.with(newcomer.bytes);
+            if after.calls <= bounds.calls && after.bytes <= bounds.bytes {
+                return Some(leaving);
+            }
+            let calls_short = after.calls > bounds.calls;
+            let tail = self.tail(bounds, newcomer, calls_short).and_then(&find);
+            match tail {
+                Some(tail)
+                    if leaving.len() < MOST_PUSHED_OUT && self.may_leave(bounds, newcomer, &tail, calls_short) =>
+                {
+                    self.leave(bounds, &tail);
+                    leaving.push(tail);
+                }
+                _ => {
+                    for guest in &leaving {
+                        self.enter(bounds, guest);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The one who has to leave before the newcomer may enter.
+    fn tail(&self, bounds: &Bounds, newcomer: &Guest, calls_short: bool) -> Option<u64> {
+        let over = |class: Priority| {
+            let own = class == newcomer.class;
+            let taken = self.of_class(class);
+            let taken = if own { taken.with(newcomer.bytes) } else { taken };
+            let share = u64::from(*pick(&bounds.class_share, class));
+            if calls_short { taken.calls > part(bounds.calls, share) } else { taken.bytes > part(bounds.bytes, share) }
+        };
+        let class = CLASSES.into_iter().find(|&class| over(class))?;
+        let room = pick(&self.classes, class);
+        let &(largest, flow) = room.by_size.last()?;
+        if class == newcomer.class {
+            let own = room.flows.get(&newcomer.flow).map_or(0, |flow| flow.size);
+            if own.saturating_add(size(bounds, newcomer.bytes)) >= largest {
+                return None;
+            }
+        }
+        room.flows.get(&flow)?.guests.last().map(|&(_, id)| id)
+    }
+
+    /// Whether a class other than the newcomer's keeps its share of bytes without this one. Of calls it does anyway:
+    /// it has more than its share, and loses one.
+    fn may_leave(&self, bounds: &Bounds, newcomer: &Guest, tail: &Guest, calls_short: bool) -> bool {
+        let left = self.of_class(tail.class).without(tail.bytes).bytes;
+        let share = u64::from(*pick(&bounds.class_share, tail.class));
+        calls_short || tail.class == newcomer.class || left >= part(bounds.bytes, share)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there are four classes and four of each")]
+    fn class_mut(&mut self, class: Priority) -> &mut ClassRoom {
+        &mut self.classes[class as usize]
+    }
+}
+
+/// A call's part of the room, calls and bytes in one number: a call counts as the bytes that each would have if all
+/// were equal.
+fn size(bounds: &Bounds, bytes: u64) -> u64 {
+    bytes.saturating_add(bounds.bytes / bounds.calls.max(1)).max(1)
+}
+
+const fn part(whole: u64, percent: u64) -> u64 {
+    (whole as u128 * percent as u128 / 100) as u64
+}
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;
