@@ -74,6 +74,105 @@ async fn a_connection_closed_while_idle_is_replaced_without_an_error() {
 }
 
 #[tokio::test]
+async fn a_connection_comes_back_with_the_end_of_an_answer_in_pieces() {
+    let (listener, origin) = origin().await;
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        for _ in 0..2 {
+            read_request(&mut socket).await;
+            for piece in
+                ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\no\r\n1\r\nk", "\r\n", "0\r\n\r\n"]
+            {
+                socket.write_all(piece.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    for _ in 0..2 {
+        assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
+    }
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_to_be_closed_or_says_more_is_not_used_again() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison",
+    ] {
+        let (listener, origin) = origin().await;
+        let server = tokio::spawn(async move {
+            for _ in 0..2 {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                read_request(&mut socket).await;
+                socket.write_all(answer.as_bytes()).await.unwrap();
+                assert_eq!(socket.read(&mut [0]).await.unwrap_or_default(), 0, "a second request came");
+            }
+        });
+        let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+        for _ in 0..2 {
+            assert_eq!(call(&pool, &origin).await.unwrap(), "ok", "{answer}");
+        }
+        server.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_comes_on_an_idle_connection_is_no_answer() {
+    let (listener, origin) = origin().await;
+    let server = tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        read_request(&mut first).await;
+        first.write_all(ANSWER).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        first.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison").await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        read_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+    });
+    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
+    server.await.unwrap();
+}
+
+/// A reset that the runtime has not heard of yet when the request is written.
+#[tokio::test]
+async fn a_request_that_could_not_be_written_goes_out_on_another_connection() {
+    let (listener, origin) = origin().await;
+    let listener = listener.into_std().unwrap();
+    listener.set_nonblocking(false).unwrap();
+    let (reset, is_reset) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for first in [true, false] {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut seen = [0; 1024];
+            let mut read = 0;
+            while !seen[..read].ends_with(b"hello") {
+                read += socket.read(&mut seen[read..]).unwrap();
+            }
+            socket.write_all(ANSWER).unwrap();
+            if first {
+                std::thread::sleep(Duration::from_millis(50));
+                socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+                drop(socket);
+                reset.send(()).unwrap();
+            }
+        }
+    });
+    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
+    // Without a pause for the runtime, which would hear of it.
+    is_reset.recv().unwrap();
+    assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
+    server.join().unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_may_have_arrived_is_not_sent_twice() {
     let (listener, origin) = origin().await;
     let server = tokio::spawn(async move {

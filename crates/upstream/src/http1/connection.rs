@@ -8,7 +8,7 @@
 //! handed back as unsent only when its first write failed and the kernel had taken nothing.
 
 use super::decode::Decoder;
-use super::encode::Outgoing;
+use super::encode::{Outgoing, Written};
 use super::head::{Head, HeadError, HeadReader};
 use super::transport::{Transport, take};
 use crate::body::{BodyError, RequestBody};
@@ -77,14 +77,18 @@ pub(crate) async fn exchange(
     let (parts, body) = request.into_parts();
     let to_head = parts.method == Method::HEAD;
     let mut outgoing = Outgoing::new(&parts, body);
-    if let Err(error) = poll_fn(|cx| outgoing.poll_some(&mut transport, cx)).await {
-        let known = transport.writes_all_or_nothing();
-        let request = known.then(|| Box::new(Request::from_parts(parts, outgoing.into_body())));
-        return Err(Unsent { error: ExchangeError::Write(error), request });
-    }
+    let (outgoing, failed) = match poll_fn(|cx| outgoing.poll_some(&mut transport, cx)).await {
+        Ok(Written::All) => (None, None),
+        Ok(Written::Part) => (Some(Box::new(outgoing)), None),
+        Err(error) if transport.writes_all_or_nothing() => {
+            let request = Some(Box::new(Request::from_parts(parts, outgoing.into_body())));
+            return Err(Unsent { error: ExchangeError::Write(error), request });
+        }
+        Err(error) => (None, Some(error)),
+    };
     // From here on the request cannot be had back, and an answer may be long in coming.
     drop(parts);
-    let mut wire = Wire { transport, outgoing: Some(Box::new(outgoing)), failed: None };
+    let mut wire = Wire { transport, outgoing, failed };
     let mut heads = HeadReader::new(to_head);
     let mut part = BytesMut::new();
     let answered = poll_fn(|cx| poll_head(&mut wire, &mut heads, &mut part, cx)).await;

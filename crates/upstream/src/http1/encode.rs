@@ -26,6 +26,15 @@ pub(super) struct Outgoing {
     body: RequestBody,
 }
 
+/// How much has been written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Something of it.
+    Part,
+    /// All of it, and what TLS has made of it.
+    All,
+}
+
 impl Outgoing {
     pub(super) fn new(parts: &Parts, body: RequestBody) -> Self {
         Self { head: head(parts, body.len()), head_written: 0, body }
@@ -36,8 +45,8 @@ impl Outgoing {
         self.body
     }
 
-    /// Writes something. Ready with whether that was all, though what TLS has made of it may still have to go.
-    pub(super) fn poll_some(&mut self, transport: &mut Transport, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Writes something.
+    pub(super) fn poll_some(&mut self, transport: &mut Transport, cx: &mut Context<'_>) -> Poll<io::Result<Written>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut count = 0;
         let head = self.head.get(self.head_written..).unwrap_or_default();
@@ -46,23 +55,27 @@ impl Outgoing {
             count = 1;
         }
         count += self.body.chunks_vectored(slices.get_mut(count..).unwrap_or_default());
-        if count > 0 {
-            let head_left = head.len();
-            match ready!(transport.poll_write(cx, slices.get(..count).unwrap_or_default()))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => {
-                    self.head_written += written.min(head_left);
-                    self.body.advance(written.saturating_sub(head_left));
-                }
-            }
+        let head_left = head.len();
+        let written = ready!(transport.poll_write(cx, slices.get(..count).unwrap_or_default()))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        Poll::Ready(Ok(self.head_written == self.head.len() && self.body.is_empty()))
+        self.head_written += written.min(head_left);
+        self.body.advance(written.saturating_sub(head_left));
+        let all = self.is_written() && transport.poll_flush(cx)?.is_ready();
+        Poll::Ready(Ok(if all { Written::All } else { Written::Part }))
     }
 
     /// Writes all of it.
     pub(super) fn poll_all(&mut self, transport: &mut Transport, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !ready!(self.poll_some(transport, cx))? {}
+        while !self.is_written() {
+            ready!(self.poll_some(transport, cx))?;
+        }
         transport.poll_flush(cx)
+    }
+
+    const fn is_written(&self) -> bool {
+        self.head_written == self.head.len() && self.body.is_empty()
     }
 }
 

@@ -15,7 +15,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use tokio::io::{AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -87,8 +87,8 @@ impl Transport {
             }
             // A session ticket may come at any time and is no answer, so TLS has to look.
             Self::Tls(tls) => {
-                let mut cx = Context::from_waker(Waker::noop());
-                tokio::io::AsyncRead::poll_read(Pin::new(tls), &mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+                let look = pin!(tokio::task::unconstrained(tls.read(&mut byte)));
+                look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
             }
         }
     }
