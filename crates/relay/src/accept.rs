@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// A method the path does not take, a URL over the limit, contradictory headers, an endpoint switched off.
 pub(crate) fn accept(
-    parts: Parts,
+    parts: Box<Parts>,
     body: Incoming,
     endpoint: Endpoint,
     target: PathTarget,
@@ -73,6 +73,10 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
             FaultKind::BadRequest,
             "The only transfer-encoding read here is chunked; send the body without any other.",
         ));
+    }
+    if parts.headers.keys_len() == parts.headers.len() {
+        // Nothing is said twice.
+        return None;
     }
     SINGLE.iter().find_map(|name| {
         let mut values = parts.headers.get_all(*name).iter();

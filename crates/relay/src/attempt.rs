@@ -21,6 +21,7 @@ use sluicegate_wire::error::{self, UpstreamHeaders};
 use sluicegate_wire::outline::members;
 use sluicegate_wire::translate::{Context, StreamTranslator};
 use sluicegate_wire::{embeddings, translate, usage};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -98,16 +99,16 @@ pub(crate) async fn attempt(
     let patience = candidate.provider.timeouts.first_byte;
     let left = request.deadline.map(|at| at.saturating_duration_since(Instant::now()));
     let limit = left.map_or(patience, |left| left.min(patience));
-    let exchange = exchange(worker, request, candidate, outgoing, way, id);
+    // Pinned where it is: it is large to move.
+    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, id));
     let outcome = tokio::select! {
         biased;
-        outcome = tokio::time::timeout(limit, exchange) => outcome.unwrap_or_else(|_| {
-            // When the caller's own patience was the shorter one, the provider has done nothing wrong.
-            Err(if limit < patience {
-                Failure { fault: deadline_passed(), result: AttemptResult::Cancelled, status: 0 }
-            } else {
-                timed_out(candidate, Stage::Exchange, limit)
-            })
+        outcome = exchange => outcome,
+        // When the caller's own patience was the shorter one, the provider has done nothing wrong.
+        () = tokio::time::sleep(limit) => Err(if limit < patience {
+            Failure { fault: deadline_passed(), result: AttemptResult::Cancelled, status: 0 }
+        } else {
+            timed_out(candidate, Stage::Exchange, limit)
         }),
         () = worker.stop.cancelled() => Err(stopping()),
     };
@@ -164,16 +165,17 @@ async fn exchange(
     worker: &Worker,
     request: &Request,
     candidate: &Candidate,
-    outgoing: http::Request<sluicegate_upstream::RequestBody>,
+    outgoing: Box<http::Request<sluicegate_upstream::RequestBody>>,
     way: Way,
     id: &CallId,
 ) -> Result<Answered, Failure> {
     let provider = &candidate.provider;
-    let sent = worker.pool.send(&provider.origin, provider.http2, provider.timeouts.connect, outgoing).await;
+    let sent = worker.pool.send(&provider.origin, provider.http2, provider.timeouts.connect, *outgoing).await;
     let response = sent.map_err(|error| unreachable(candidate, &error))?;
     let (head, body) = response.into_parts();
     if matches!(way, Way::Passthrough) {
-        return passed_through(request, candidate, &head, body, id, worker).await;
+        // Boxed like all that few calls come to, so that the others need not keep room for it.
+        return Box::pin(passed_through(request, candidate, &head, body, id, worker)).await;
     }
     let inflate = match inflate_for(&head.headers) {
         Ok(inflate) => inflate,
@@ -182,20 +184,20 @@ async fn exchange(
         }
     };
     if !head.status.is_success() {
-        return refused(request, candidate, &way, head.status, &head.headers, body, inflate).await;
+        return Box::pin(refused(request, candidate, &way, head.status, &head.headers, body, inflate)).await;
     }
     let is_stream = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
         kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
     });
     if request.stream && is_stream {
         let passage = Passage::of(way, request.endpoint);
-        let mut streaming = Streaming::new(body, inflate, passage, request, candidate, id, worker);
+        let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
         if let Err(fault) = streaming.open().await {
             let result = attempt_result(fault.kind);
             return Err(Failure { fault, result, status: head.status.as_u16() });
         }
         let headers = headers::to_client(&head.headers);
-        return Ok(Answered::Stream { status: head.status, headers, streaming: Box::new(streaming), error: None });
+        return Ok(Answered::Stream { status: head.status, headers, streaming, error: None });
     }
     let whole =
         collect(body, inflate, MAX_ANSWER).await.map_err(|what| broken(candidate, head.status.as_u16(), what))?;
@@ -247,12 +249,12 @@ fn passthrough_error(status: StatusCode) -> Option<FaultKind> {
     })
 }
 
-fn inflate_for(headers: &HeaderMap) -> Result<Option<Inflate>, String> {
+fn inflate_for(headers: &HeaderMap) -> Result<Option<Box<Inflate>>, String> {
     match headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()) {
         None => Ok(None),
         Some(encoding) => match encoding.as_str() {
             "identity" | "" => Ok(None),
-            "gzip" | "x-gzip" => Ok(Some(Inflate::new(MAX_ANSWER))),
+            "gzip" | "x-gzip" => Ok(Some(Box::new(Inflate::new(MAX_ANSWER)))),
             _ => Err(encoding),
         },
     }
@@ -339,7 +341,7 @@ async fn refused(
     status: StatusCode,
     headers: &HeaderMap,
     body: ResponseBody,
-    inflate: Option<Inflate>,
+    inflate: Option<Box<Inflate>>,
 ) -> Result<Answered, Failure> {
     let body = collect(body, inflate, MAX_ERROR).await.unwrap_or_default();
     let dialect = dialect(candidate, way, request.endpoint);
@@ -391,7 +393,11 @@ const fn attempt_result(kind: FaultKind) -> AttemptResult {
     }
 }
 
-async fn collect(mut body: ResponseBody, mut inflate: Option<Inflate>, limit: usize) -> Result<Bytes, &'static str> {
+async fn collect(
+    mut body: ResponseBody,
+    mut inflate: Option<Box<Inflate>>,
+    limit: usize,
+) -> Result<Bytes, &'static str> {
     let mut first = Bytes::new();
     let mut rest: Option<BytesMut> = None;
     loop {

@@ -25,8 +25,8 @@ pub(crate) struct Call {
     pub(crate) dialect: Dialect,
     /// When it must be answered: the first byte for streams, the whole otherwise.
     pub(crate) deadline: Option<Instant>,
-    /// Method, path and headers as they came.
-    pub(crate) parts: Parts,
+    /// Method, path and headers as they came; boxed, because they go along from stage to stage.
+    pub(crate) parts: Box<Parts>,
     /// The body, unread.
     pub(crate) body: Incoming,
     /// What the path says beside the endpoint.
@@ -64,7 +64,7 @@ pub(crate) struct Request {
     pub(crate) endpoint: Endpoint,
     pub(crate) dialect: Dialect,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) parts: Parts,
+    pub(crate) parts: Box<Parts>,
     pub(crate) target: PathTarget,
     /// The whole body.
     pub(crate) body: Bytes,

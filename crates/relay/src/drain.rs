@@ -7,23 +7,28 @@
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluicegate_vocabulary::Fault;
+use std::pin::Pin;
 use std::time::Duration;
 
 const MOST: usize = 256 * 1024;
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// Reads a refused call's body away, within bounds, and hands the fault on.
-pub(crate) async fn discard(mut body: Incoming, fault: Fault) -> Fault {
-    let reading = async {
-        let mut seen = 0;
-        while seen < MOST {
-            match body.frame().await {
-                Some(Ok(frame)) => seen += frame.data_ref().map_or(0, bytes::Bytes::len),
-                Some(Err(_)) | None => break,
-            }
+/// Reads a refused call's body away, within bounds, and hands the fault on. Boxed, because calls that are not refused
+/// need not keep room for this.
+pub(crate) fn discard(body: Incoming, fault: Fault) -> Pin<Box<dyn Future<Output = Fault> + Send>> {
+    Box::pin(async move {
+        // Out of time is as good as done: the connection will be closed instead of used again.
+        let _ = tokio::time::timeout(LONGEST, read_away(body)).await;
+        fault
+    })
+}
+
+async fn read_away(mut body: Incoming) {
+    let mut seen = 0;
+    while seen < MOST {
+        match body.frame().await {
+            Some(Ok(frame)) => seen += frame.data_ref().map_or(0, bytes::Bytes::len),
+            Some(Err(_)) | None => break,
         }
-    };
-    // Out of time is as good as done: the connection will be closed instead of used again.
-    let _ = tokio::time::timeout(LONGEST, reading).await;
-    fault
+    }
 }

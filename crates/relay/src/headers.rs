@@ -35,7 +35,8 @@ pub(crate) static OPENAI_VERSION: HeaderName = HeaderName::from_static("openai-v
 /// The client's headers that go on to a provider.
 pub(crate) fn to_provider(client: &HeaderMap) -> HeaderMap {
     let named_by_connection = client.get(CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut out = HeaderMap::with_capacity(client.len() + 4);
+    // Its host, its length and its key stay here, and six of ours come: length, type, encoding, host and key.
+    let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
         if !stays_here(name) && !names(named_by_connection, name) {
             out.append(name.clone(), value.clone());
@@ -46,7 +47,7 @@ pub(crate) fn to_provider(client: &HeaderMap) -> HeaderMap {
 }
 
 fn names(connection: &str, name: &HeaderName) -> bool {
-    connection.split(',').any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
+    !connection.is_empty() && connection.split(',').any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
 }
 
 fn stays_here(name: &HeaderName) -> bool {
@@ -83,10 +84,11 @@ fn stays_here(name: &HeaderName) -> bool {
 
 /// The provider's headers that go on to the client.
 pub(crate) fn to_client(provider: &HeaderMap) -> HeaderMap {
+    // Room for ours too: the connection keeps the map for the next request's headers.
     let mut out = HeaderMap::with_capacity(12);
-    for name in [&CONTENT_TYPE, &OPENAI_PROCESSING_MS, &OPENAI_VERSION] {
-        if let Some(value) = provider.get(name) {
-            out.insert(name, value.clone());
+    for (name, value) in provider {
+        if *name == CONTENT_TYPE || *name == OPENAI_PROCESSING_MS || *name == OPENAI_VERSION {
+            out.entry(name).or_insert_with(|| value.clone());
         }
     }
     out

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// What arrived for an endpoint: the request, and what its path says.
 pub(crate) struct Arrival {
-    pub(crate) parts: Parts,
+    pub(crate) parts: Box<Parts>,
     pub(crate) body: Incoming,
     pub(crate) endpoint: Endpoint,
     pub(crate) target: PathTarget,

@@ -20,7 +20,8 @@ use std::borrow::Cow;
 
 /// One request, ready to send.
 pub(crate) struct Prepared {
-    pub(crate) request: http::Request<RequestBody>,
+    /// Boxed, because it goes along from hand to hand.
+    pub(crate) request: Box<http::Request<RequestBody>>,
     pub(crate) way: Way,
     /// What the translation had to leave out.
     pub(crate) dropped: Vec<Cow<'static, str>>,
@@ -185,13 +186,13 @@ fn assemble(
     path: PathAndQuery,
     mut headers: HeaderMap,
     body: RequestBody,
-) -> http::Request<RequestBody> {
+) -> Box<http::Request<RequestBody>> {
     let provider = &candidate.provider;
     headers.insert(http::header::HOST, provider.host.clone());
     for (name, value) in &provider.headers {
         headers.insert(name.clone(), value.clone());
     }
-    let mut request = http::Request::new(body);
+    let mut request = Box::new(http::Request::new(body));
     *request.method_mut() = method;
     *request.uri_mut() = Uri::from(path);
     *request.headers_mut() = headers;

@@ -143,6 +143,8 @@ impl Record {
 
     pub(crate) fn attempted(&mut self, candidate: &Arc<Candidate>, attempt: AttemptRecord) {
         self.0.receipt.simulated |= candidate.simulated;
+        // Most calls have one, and the record of a stream is kept as long as it is open.
+        self.0.receipt.attempts.reserve_exact(1);
         self.0.receipt.attempts.push(attempt);
         self.0.candidate = Some(Arc::clone(candidate));
     }

@@ -116,10 +116,10 @@ impl Passage {
 /// A stream under way.
 pub(crate) struct Streaming {
     upstream: Option<ResponseBody>,
-    inflate: Option<Inflate>,
+    inflate: Option<Box<Inflate>>,
     passage: Passage,
     /// Gemini's JSON array instead of events, when the client asked so.
-    array: Option<Array>,
+    array: Option<Box<Array>>,
     format: Format,
     id: CallId,
     provider: Arc<str>,
@@ -146,7 +146,7 @@ pub struct CutOff;
 impl Streaming {
     pub(crate) fn new(
         body: ResponseBody,
-        inflate: Option<Inflate>,
+        inflate: Option<Box<Inflate>>,
         passage: Passage,
         request: &Request,
         candidate: &Candidate,
@@ -160,7 +160,7 @@ impl Streaming {
             upstream: Some(body),
             inflate,
             passage,
-            array: wants_array.then(Array::new),
+            array: wants_array.then(|| Box::new(Array::new())),
             format: request.endpoint.format().unwrap_or(Format::Chat),
             id: id.clone(),
             provider: Arc::clone(&candidate.provider.name),
@@ -464,7 +464,7 @@ impl Streaming {
                 }
                 None => {
                     self.note_end(record);
-                    let closing = self.array.take().map(Array::finish);
+                    let closing = self.array.take().map(|array| array.finish());
                     return Poll::Ready(closing.filter(|bytes| !bytes.is_empty()).map(Ok));
                 }
             }

@@ -17,7 +17,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
 use sluicegate_wire::peek::{Head, peek};
-use std::time::Instant;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 /// Reads and checks the body of a call.
 ///
@@ -49,27 +52,32 @@ pub(crate) async fn validate(
         }
     }
     let patience = snapshot.server.body_read_timeout;
-    let left = deadline.map_or(patience, |at| patience.min(at.saturating_duration_since(Instant::now())));
     let mut share = Share::new(&worker.shared.bodies);
-    let reading = tokio::select! {
-        biased;
-        reading = tokio::time::timeout(left, read(body, limit, &mut share)) => reading,
-        () = worker.stop.cancelled() => return Err(stopping().fault),
-    };
-    let body = match reading {
-        Ok(Ok(body)) => body,
-        Ok(Err(unread)) => {
-            if unread.left {
-                record.left();
+    let body = {
+        let mut reading = pin!(read(body, limit, &mut share));
+        // Nearly every body is here already, and then no time need be measured.
+        let read = match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+            Poll::Ready(read) => read,
+            Poll::Pending => {
+                let left = deadline.map_or(patience, |at| patience.min(at.saturating_duration_since(Instant::now())));
+                tokio::select! {
+                    biased;
+                    read = reading => read,
+                    () = tokio::time::sleep(left) => {
+                        return Err(if left < patience { deadline_passed() } else { too_slow(patience) });
+                    }
+                    () = worker.stop.cancelled() => return Err(stopping().fault),
+                }
             }
-            return Err(unread.fault);
-        }
-        Err(_) if left < patience => return Err(deadline_passed()),
-        Err(_) => {
-            return Err(Fault::new(
-                FaultKind::RequestTimeout,
-                format!("The request body did not arrive within {} s.", snapshot.server.body_read_timeout.as_secs()),
-            ));
+        };
+        match read {
+            Ok(body) => body,
+            Err(unread) => {
+                if unread.left {
+                    record.left();
+                }
+                return Err(unread.fault);
+            }
         }
     };
     record.received(body.len());
@@ -93,6 +101,11 @@ pub(crate) async fn validate(
 
 fn too_large(limit: usize) -> Fault {
     Fault::new(FaultKind::BodyTooLarge, format!("The request body is over the limit of {limit} bytes."))
+}
+
+fn too_slow(patience: Duration) -> Fault {
+    let message = format!("The request body did not arrive within {} s.", patience.as_secs());
+    Fault::new(FaultKind::RequestTimeout, message)
 }
 
 /// A body that could not be read whole.

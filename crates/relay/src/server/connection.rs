@@ -1,5 +1,6 @@
 //! One client connection: TLS, the HTTP version, and each request to where it belongs.
 
+use super::tls::Acceptor;
 use super::{Worker, local};
 use crate::accept;
 use crate::pipeline::{self, Arrival};
@@ -7,7 +8,7 @@ use crate::record::Record;
 use crate::reply::{ReplyBody, refuse};
 use crate::surface::{self, Surface};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -29,36 +30,33 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long a client may leave what was sent to it unread.
 const NOT_READING: Duration = Duration::from_secs(120);
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends. Everything but plain HTTP/1 is boxed: of its connections there are many, and they
+/// need not keep room for the other kinds.
 pub(crate) async fn serve(worker: &Arc<Worker>, stream: TcpStream) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(%error, "a client's connection cannot be set up");
         return;
     }
-    let closing = worker.closing.clone();
-    let Some(acceptor) = &worker.shared.tls else {
-        let http2 = worker.shared.rules.http2
-            && tokio::select! {
-                http2 = speaks_http2(&stream) => http2,
-                () = closing.cancelled() => return,
-            };
-        if http2 {
-            // Boxed, because HTTP/1 connections are many and need not keep room for the other kind.
-            Box::pin(exchange_http2(worker, stream)).await;
-        } else {
-            exchange_http1(worker, stream).await;
-        }
-        return;
-    };
+    if let Some(acceptor) = &worker.shared.tls {
+        Box::pin(serve_tls(worker, acceptor, stream)).await;
+    } else if worker.shared.rules.http2 && Box::pin(speaks_http2(worker, &stream)).await {
+        Box::pin(exchange_http2(worker, stream)).await;
+    } else {
+        exchange_http1(worker, stream).await;
+    }
+}
+
+async fn serve_tls(worker: &Arc<Worker>, acceptor: &Acceptor, stream: TcpStream) {
     let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream));
     let accepted = tokio::select! {
-        accepted = Box::pin(handshake) => accepted,
-        () = closing.cancelled() => return,
+        accepted = handshake => accepted,
+        () = worker.closing.cancelled() => return,
     };
     match accepted {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             Box::pin(exchange_http2(worker, stream)).await;
         }
+        // Boxed once more, to let go of what the handshake needed.
         Ok(Ok(stream)) => Box::pin(exchange_http1(worker, stream)).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -73,10 +71,14 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     socket.set_tcp_user_timeout(Some(NOT_READING))
 }
 
-/// Looks at the first bytes without taking them.
-async fn speaks_http2(stream: &TcpStream) -> bool {
+/// Looks at the first bytes without taking them. A connection that is to close before any have come is taken for
+/// HTTP/1, whose server then closes it.
+async fn speaks_http2(worker: &Worker, stream: &TcpStream) -> bool {
     let mut first = [0; 24];
-    let peeked = tokio::time::timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await;
+    let peeked = tokio::select! {
+        peeked = tokio::time::timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)) => peeked,
+        () = worker.closing.cancelled() => return false,
+    };
     matches!(peeked, Ok(Ok(n)) if n >= 4 && PREFACE.starts_with(first.get(..n).unwrap_or_default()))
 }
 
@@ -85,13 +87,13 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let rules = &worker.shared.rules;
-    let mut builder = http1::Builder::new();
-    builder
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(rules.header_read_timeout)
         .half_close(false)
-        .max_header_size(rules.max_header_bytes);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(worker)));
+        .max_header_size(rules.max_header_bytes)
+        .serve_connection(TokioIo::new(stream), service(worker));
+    let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
@@ -135,33 +137,50 @@ fn note(ended: hyper::Result<()>) {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
 
-/// Answers the requests of one connection. The work on an answer is boxed, so that a connection whose answer is
-/// streaming does not keep the room that finding it took.
 fn service(
     worker: &Arc<Worker>,
 ) -> impl Service<Request<Incoming>, Response = Response<ReplyBody>, Error = Infallible, Future = Answering> + use<> {
-    let owner = Arc::clone(worker);
-    service_fn(move |request| -> Answering {
-        let worker = Arc::clone(&owner);
-        Box::pin(async move { Ok(respond(&worker, request).await) })
-    })
+    let worker = Arc::clone(worker);
+    service_fn(move |request| respond(&worker, request))
 }
 
-/// Sends a request where it belongs.
-async fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Response<ReplyBody> {
-    let version = request.version();
+/// Sends a request where it belongs. The work on an answer is boxed, so that a connection whose answer is streaming does
+/// not keep the room that finding it took.
+fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Answering {
     let (parts, body) = request.into_parts();
+    let version = parts.version;
     let (surface, methods) = surface::look_up(parts.uri.path());
-    let mut response = match surface {
+    let response = match surface {
         Surface::Endpoint(endpoint, target) => {
-            pipeline::answer(worker, Arrival { parts, body, endpoint, target, methods }).await
+            let worker = Arc::clone(worker);
+            let arrival = Arrival { parts: Box::new(parts), body, endpoint, target, methods };
+            return Box::pin(async move {
+                let response = pipeline::answer(&worker, arrival).await;
+                Ok(finish(&worker, response, version, methods))
+            });
         }
         Surface::Unknown => outside(worker, &parts, &unknown(&parts)),
         _ if !methods.contains(&parts.method) => outside(worker, &parts, &accept::wrong_method(&parts.method, methods)),
         Surface::Live => health(true),
         Surface::Ready => health(!worker.shared.is_draining()),
-        Surface::Local => local::forward(&worker.shared.local, parts, body).await,
+        Surface::Local => {
+            let worker = Arc::clone(worker);
+            return Box::pin(async move {
+                let response = local::forward(&worker.shared.local, parts, body).await;
+                Ok(finish(&worker, response, version, methods))
+            });
+        }
     };
+    Box::pin(std::future::ready(Ok(finish(worker, response, version, methods))))
+}
+
+/// What is added to every answer.
+fn finish(
+    worker: &Worker,
+    mut response: Response<ReplyBody>,
+    version: Version,
+    methods: &[Method],
+) -> Response<ReplyBody> {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(method) = methods.first()
     {
