@@ -10,7 +10,7 @@ use sluicegate_config::RequestLog;
 use sluicegate_relay::Relay;
 use sluicegate_vocabulary::Stamp;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,7 +69,7 @@ impl LogWriter {
         let (orders, received) = mpsc::channel();
         let (finished, done) = mpsc::channel();
         thread::Builder::new().name("request-log".into()).spawn(move || {
-            Writer { relay, sink, format, stamp: Stamp::default(), buffer: String::new(), failing: false }
+            Writer { relay, sink, format, stamp: Stamp::default(), buffer: String::new(), failing: false, torn: false }
                 .run(&received);
             // Nobody waits any more when the time to finish is over.
             let _ = finished.send(());
@@ -113,6 +113,43 @@ struct Writer {
     stamp: Stamp,
     buffer: String,
     failing: bool,
+    /// The last that was written is the beginning of a line whose rest is lost. It is ended before the next line, so
+    /// that it spoils no other.
+    torn: bool,
+}
+
+/// What became of some lines.
+struct Written<'a> {
+    done: &'a [u8],
+    rest: &'a [u8],
+    outcome: io::Result<()>,
+}
+
+impl Written<'_> {
+    /// Whether the log ends within a line now, if it did `before` or not.
+    fn is_torn(&self, before: bool) -> bool {
+        self.done.last().map_or(before, |byte| *byte != b'\n')
+    }
+
+    fn lines_lost(&self) -> u64 {
+        self.rest.iter().filter(|byte| **byte == b'\n').count() as u64
+    }
+}
+
+/// Writes lines as far as it goes.
+fn put<'a>(to: &mut impl io::Write, lines: &'a [u8]) -> Written<'a> {
+    let mut at = 0;
+    let mut outcome = Ok(());
+    while let Some(rest) = lines.get(at..).filter(|rest| !rest.is_empty() && outcome.is_ok()) {
+        match to.write(rest) {
+            Ok(0) => outcome = Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => at += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => outcome = Err(error),
+        }
+    }
+    let (done, rest) = lines.split_at_checked(at).unwrap_or((lines, &[]));
+    Written { done, rest, outcome }
 }
 
 impl Writer {
@@ -134,29 +171,40 @@ impl Writer {
             return;
         }
         self.buffer.clear();
+        if self.torn {
+            self.buffer.push('\n');
+        }
         for receipt in &receipts {
             match self.format {
                 LogFormat::Json => line::json(&mut self.buffer, &mut self.stamp, receipt),
                 LogFormat::Human { colour } => line::human(&mut self.buffer, &mut self.stamp, receipt, colour),
             }
         }
-        let written = self.sink.file.write_all(self.buffer.as_bytes());
-        if let Err(error) = &written {
-            self.relay.metrics().log_dropped.inc_by(receipts.len() as u64);
+        let written = put(&mut self.sink.file, self.buffer.as_bytes());
+        self.torn = written.is_torn(self.torn);
+        if let Err(error) = &written.outcome {
+            self.relay.metrics().log_dropped.inc_by(written.lines_lost().min(receipts.len() as u64));
             // Once for a series: a full disk must not fill another log.
             if !self.failing {
                 tracing::error!(%error, "the request log cannot be written; lines are lost and counted");
             }
         }
-        self.failing = written.is_err();
+        self.failing = written.outcome.is_err();
         self.buffer.shrink_to(KEEP);
     }
 
     fn reopen(&mut self) {
         let Some(path) = &self.sink.path else { return };
         match open(path) {
-            Ok(opened) => self.sink.file = opened,
+            Ok(opened) => {
+                self.sink.file = opened;
+                self.torn = false;
+            }
             Err(error) => tracing::error!(%error, "the request log cannot be opened again; the old file is kept"),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;
