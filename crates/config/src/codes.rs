@@ -74,7 +74,8 @@ codes! {
         "Write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`. Names are letters, digits and underscores, and do not \
          start with a digit. Write `$${` for a literal `${`."
     BOTH_NAMES "E017" "one setting under two names"
-        "`rpm` and `requests_per_minute` mean the same, and so do `tpm` and `tokens_per_minute`. Keep one of them."
+        "`rpm` and `requests_per_minute` mean the same, and so do `tpm` and `tokens_per_minute`, and a provider's \
+         `max_concurrency` and `limits.concurrency`. Keep one of them."
     BAD_OVERRIDE "E018" "an override that sets nothing"
         "Environment variables named `SLUICEGATE__SECTION__FIELD` set single values. This one leads through a value that \
          is no section, or its name is incomplete."
@@ -124,8 +125,8 @@ codes! {
         "Whoever can reach this address could spend your money. Add a key under `keys:`, listen on 127.0.0.1, or, if \
          something in front checks who calls, say `insecure_open: true` (`--insecure-open`)."
     BAD_THRESHOLD "E041" "not a threshold"
-        "A threshold is `<` or `>` and a number, with a percent sign where the metric is a share: \"<20%\", \">2000\". It \
-         needs quotes in YAML."
+        "A threshold is `<`, `<=`, `>` or `>=` and a number, with a percent sign exactly where the metric is a share: \
+         \"<20%\", \">2000\". It needs quotes in YAML. The number is in the metric's unit, which its name says."
     OUT_OF_RANGE "E042" "a number out of range"
         "The number is outside what can work; the message gives the range."
     BAD_VERSION "E043" "a version of the format that is not known"
@@ -137,6 +138,18 @@ codes! {
     NO_PROVIDER "E045" "nobody to send calls to"
         "No provider is configured. On a listener that only this machine can reach, a simulated one takes its place; on \
          any other that would be a surprise. Add one under `providers:`, or ask for the simulated one with `--sim`."
+
+    ABOVE_LONGER "E046" "more in a short time than in a long one"
+        "A second is part of a minute and a minute of an hour, so a limit on the shorter time that is above the one on the \
+         longer can never be reached. One of the two numbers is not what was meant."
+    UNKNOWN_TENANT "E047" "a tenant that is not defined"
+        "A key's `tenant:` must be the name of an entry under `tenants:`, where its limits are. A misspelt name would \
+         leave the key without them."
+    UNKNOWN_LOWER_TIER "E048" "a lower tier that is not there"
+        "`lower_tier:` names the public name of another model: an entry under `models:`."
+    NOT_LOWER "E049" "a lower tier that does not lead down"
+        "The model named by `lower_tier:` must be of a lower tier (premium, standard, economy) where both say theirs, and \
+         going from one to the next must come to an end."
 
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
@@ -162,6 +175,34 @@ codes! {
         "The endpoint's own limit is as high as the global one, so its calls alone can leave nothing for the others."
     UNUSED_WEIGHT "W113" "a target that gets no calls"
         "Its weight is 0."
+    UNREACHABLE "W114" "a limit that can never be reached"
+        "Every call counts against the wider limit too (the tenant's, the provider's, the global one), so the narrower one \
+         has no effect above it."
+    BELOW_A_CALL "W115" "a token limit smaller than one call"
+        "An ordinary call takes a page or two of input and the output that is reserved for it. One that is larger than the \
+         whole window can never fit and is refused at once; a bucket admits it when full and goes into debt for it. If \
+         requests were meant, use `requests_per_minute`."
+    UNUSED_TENANT "W116" "a tenant without keys"
+        "No key of the file says `tenant:` with this name, so its limits hold nobody."
+    ONE_SIDED_TIER "W117" "a lower tier that nothing falls back to"
+        "A call falls back to a lower tier when three things come together: its model has a `lower_tier`, its key (or the \
+         key's tenant) has `accept_lower_tier: true`, and the key's mode is `graceful`. Here one of them is missing."
+    CLASS_ORDER "W118" "a lower class that gets more"
+        "Weights are shares of what is let through while all classes wait, so they should not rise from critical to low."
+    BODY_CANNOT_WAIT "W119" "a request too large to wait"
+        "`server.max_body` accepts a larger request than all that wait may hold together, so such a one is refused as soon \
+         as there is no room at once."
+    STEP_OVERFLOWS "W120" "a refill step larger than the bucket"
+        "What is refilled at once cannot be more than the bucket holds, so part of each step is lost and the rate is never \
+         reached. Make `refill_rate_ms` shorter or `burst_multiplier` larger."
+    NO_THRESHOLD "W121" "an alert without a threshold"
+        "The entry names a metric and no `alert_threshold`, so nothing is ever raised. All metrics are at /metrics in any \
+         case."
+    SMALL_SHARE "W122" "a share that looks like a fraction"
+        "Shares are measured in percent, so \">0.05\" is a twentieth of a percent, not five. Write the percent sign."
+    UNKNOWN_LIMITED "W123" "a limit on a model that is not known"
+        "No alias leads to this model, and neither the provider's `models:` nor the price book has it. If it is misspelt, \
+         the limit holds no call."
 
     PRICES "N201" "where prices come from"
         "Prices come from a dated list inside the program. A model that is not in it is unpriced: its cost is unknown, \

@@ -1,11 +1,14 @@
 //! The configuration as the relay runs it.
 
-use crate::key::ClientKey;
+use crate::alert::Alert;
+use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::model::Model;
+use crate::priorities::Priorities;
 use crate::provider::{Provider, ProviderKind};
 use crate::server::Server;
 use crate::units::Period;
+use sluicegate_vocabulary::Mode;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -22,12 +25,18 @@ pub struct Config {
     pub models: BTreeMap<String, Model>,
     /// Keys of clients. Empty means that none is needed.
     pub keys: Vec<ClientKey>,
-    /// Limits of the old format.
+    /// Groups of keys that share limits, by name.
+    pub tenants: BTreeMap<String, Tenant>,
+    /// What is done with a call that finds no room when it comes without a key; each key has its own.
+    pub mode: Mode,
+    /// Limits over all calls and by endpoint.
     pub limits: Limits,
+    /// Who waits how long, and in what order.
+    pub priorities: Priorities,
     /// The old file's circuit breaker, if it has one.
     pub breaker: Option<Breaker>,
-    /// The old file's alerts.
-    pub metrics: Vec<MetricAlert>,
+    /// Alerts on measured values, in the order of the file.
+    pub alerts: Vec<Alert>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }
@@ -49,26 +58,4 @@ pub struct Breaker {
     pub recovery_timeout: Option<Period>,
     /// So many trial calls while it is half open.
     pub half_open_max_requests: Option<u32>,
-}
-
-/// One entry of the old file's `metrics`: alert when a measured value crosses a threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MetricAlert {
-    /// The metric's name.
-    pub name: String,
-    /// Which side of the threshold raises the alert; `None` when the entry sets no threshold.
-    pub threshold: Option<Threshold>,
-    /// For how long it must be crossed.
-    pub lasting: Option<Period>,
-}
-
-/// A side of a number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Threshold {
-    /// True for `<`, false for `>`.
-    pub below: bool,
-    /// The number; a percentage is kept as it is written, 20 for `20%`.
-    pub value: f64,
-    /// Whether it was written with a percent sign.
-    pub percent: bool,
 }

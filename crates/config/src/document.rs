@@ -95,6 +95,13 @@ impl Node {
         }
     }
 
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The entry of a name, if this is a mapping that has it.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
@@ -261,6 +268,12 @@ impl Document {
             Value::List(items) => items.get(step.parse::<usize>().ok()?),
             _ => node.entry(step).map(|entry| &entry.node),
         })
+    }
+
+    /// How a name is spelled in the mapping at a path, where there are several ways.
+    pub(crate) fn spelled(&self, path: &[&str], is_it: impl Fn(&str) -> bool) -> Option<&str> {
+        let entries = self.find(path).map(Node::entries).unwrap_or_default();
+        entries.iter().map(|entry| entry.key.as_str()).find(|key| is_it(key))
     }
 
     /// The place of the value at a path, or of its nearest ancestor that exists.

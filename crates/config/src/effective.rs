@@ -2,9 +2,8 @@
 
 use crate::config::Config;
 use crate::document::{Document, Node};
-use crate::limits::{Limit, Shape};
+use crate::endpoint::EndpointPath;
 use crate::provider::{Provider, Timeouts};
-use crate::units::Period;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -42,9 +41,11 @@ pub(crate) fn canonical(config: &Config) -> Value {
         .endpoints
         .iter()
         .map(|(endpoint, entry)| {
-            let mut fields = limit(&entry.limit);
-            fields.insert("priority".into(), entry.priority.map(|priority| priority.as_str()).into());
-            (endpoint.path().to_owned(), fields.into())
+            let mut fields = value(&entry.limit);
+            if let (Value::Object(fields), Some(priority)) = (&mut fields, entry.priority) {
+                fields.insert("priority".into(), priority.as_str().into());
+            }
+            (endpoint.path().to_owned(), fields)
         })
         .collect();
     let breaker = config.breaker.map(|breaker| {
@@ -54,16 +55,20 @@ pub(crate) fn canonical(config: &Config) -> Value {
             "half_open_max_requests": breaker.half_open_max_requests,
         })
     });
-    let metrics: Vec<Value> = config.metrics.iter().map(|alert| json!({ "name": alert.name })).collect();
+    let tenants: Map<_, _> =
+        config.tenants.values().map(|tenant| (tenant.name.clone(), without(value(tenant), &["name"]))).collect();
     json!({
         "name": config.name,
         "server": value(&config.server),
         "providers": providers,
         "models": models,
+        "mode": value(&config.mode),
+        "priorities": value(&config.priorities),
+        "tenants": tenants,
         "keys": value(&config.keys),
-        "rate_limits": { "global": limit(&config.limits.global), "per_endpoint": endpoints },
+        "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
         "circuit_breaker": breaker,
-        "metrics": metrics,
+        "metrics": value(&config.alerts),
         "quirks_file": config.quirks_file,
     })
 }
@@ -103,20 +108,6 @@ fn provider(provider: &Provider) -> Value {
     whole
 }
 
-/// A limit with what follows from it.
-fn limit(limit: &Limit) -> Map<String, Value> {
-    let mut fields = Map::new();
-    for (rate, unit) in [(limit.requests, "requests"), (limit.tokens, "tokens")] {
-        let Some(rate) = rate else { continue };
-        fields.insert(format!("{unit}_per_minute"), rate.per_minute.into());
-        if let Shape::TokenBucket { capacity, step } = rate.shape {
-            fields.insert(format!("{unit}_bucket"), capacity.into());
-            fields.insert("refill_rate_ms".into(), step.map(Period::millis).into());
-        }
-    }
-    fields
-}
-
 /// A value as a file would have it.
 fn written(value: &Value) -> String {
     match value {
@@ -149,7 +140,7 @@ fn walk(value: &Value, path: &mut Vec<String>, visit: &mut dyn FnMut(&[String], 
 }
 
 /// Fields whose value another field of the file decides. A `*` stands for any one name.
-const DECIDED_BY: [(&str, &[&str]); 13] = [
+const DECIDED_BY: [(&str, &[&str]); 20] = [
     ("name", &["gateway.name"]),
     ("providers.default.base_url", &["gateway.base_url"]),
     ("providers.default.keys.0.source", &["gateway.api_key_env"]),
@@ -158,16 +149,33 @@ const DECIDED_BY: [(&str, &[&str]); 13] = [
     ("providers.*.first_byte_timeout", &["server.first_byte_timeout"]),
     ("providers.*.connect_timeout", &["server.connect_timeout"]),
     ("providers.*.stream_idle_timeout", &["server.stream_idle_timeout"]),
-    ("rate_limits.*.requests_per_minute", &["rate_limits.*.rpm"]),
-    ("rate_limits.*.tokens_per_minute", &["rate_limits.*.tpm"]),
-    ("rate_limits.*.requests_bucket", &["rate_limits.*.burst_multiplier", "rate_limits.global.burst_multiplier"]),
-    ("rate_limits.*.tokens_bucket", &["rate_limits.*.burst_multiplier", "rate_limits.global.burst_multiplier"]),
+    ("providers.*.limits.concurrency", &["providers.*.max_concurrency"]),
+    ("tenants.*.mode", &["mode"]),
+    ("*.requests_per_minute", &["*.rpm"]),
+    ("*.tokens_per_minute", &["*.tpm"]),
+    ("*.requests_per_second_bucket", BURST),
+    ("*.requests_per_minute_bucket", BURST),
+    ("*.requests_per_hour_bucket", BURST),
+    ("*.requests_per_day_bucket", BURST),
+    ("*.tokens_per_minute_bucket", BURST),
+    ("*.tokens_per_hour_bucket", BURST),
+    ("*.tokens_per_day_bucket", BURST),
     ("rate_limits.*.refill_rate_ms", &["rate_limits.global.refill_rate_ms"]),
 ];
 
+/// What makes a bucket: the entry's own multiplier, or for an endpoint the global one.
+const BURST: &[&str] = &["*.burst_multiplier", "rate_limits.global.burst_multiplier"];
+
 /// Where a value came from: its own field, the field that decides it, or the entry it belongs to.
 fn from(document: &Document, path: &[String]) -> String {
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let mut path: Vec<&str> = path.iter().map(String::as_str).collect();
+    if let ["rate_limits", "per_endpoint", endpoint, ..] = path.as_mut_slice() {
+        // The file may spell it with a version.
+        let same = EndpointPath::parse(endpoint);
+        *endpoint = document
+            .spelled(&["rate_limits", "per_endpoint"], |key| EndpointPath::parse(key) == same)
+            .unwrap_or(endpoint);
+    }
     let found = document.find(&path).or_else(|| decided_by(document, &path)).or_else(|| entry(document, &path));
     found.map_or_else(|| "default".to_owned(), |node| document.describe(&node.place))
 }
@@ -198,6 +206,7 @@ fn matched<'a>(pattern: &str, path: &[&'a str]) -> Option<Vec<&'a str>> {
 /// target.
 fn entry<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
     match path {
+        ["keys", at, field @ ("mode" | "accept_lower_tier")] => of_tenant(document, at, field),
         ["keys", at, ..] => document.find(&["keys", at]),
         ["models", name, field, ..] => document.find(&["models", name, field]),
         ["providers", name, "kind"] => document.find(&["providers", name]),
@@ -209,6 +218,13 @@ fn entry<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
         ["providers", name, field @ ("models" | "style"), ..] => document.find(&["providers", name, field]),
         _ => None,
     }
+}
+
+/// What a key has from its tenant, and its tenant from the file.
+fn of_tenant<'a>(document: &'a Document, key: &str, field: &str) -> Option<&'a Node> {
+    let tenant = document.find(&["keys", key, "tenant"]).and_then(Node::as_text);
+    let own = tenant.and_then(|tenant| document.find(&["tenants", tenant, field]));
+    own.or_else(|| document.find(&[field]))
 }
 
 #[cfg(test)]

@@ -5,11 +5,16 @@
 //!
 //! A section appears here when something in the program acts on it, and not before: a file that is accepted is a promise.
 
+mod limit;
+
+pub(crate) use limit::{EndpointLimit, Limits};
+
+use crate::alert::AlertMetric;
 use crate::endpoint::EndpointPath;
-use crate::model::{FallbackOn, Translation};
+use crate::model::{FallbackOn, Tier, Translation};
 use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
 use crate::server::Server;
-use crate::units::Period;
+use crate::units::{Period, Size};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -28,11 +33,11 @@ pub(crate) struct File {
     pub version: Option<u64>,
     /// The older format's single provider; it becomes the provider `default`.
     pub gateway: Option<Gateway>,
-    /// The older format's limits: over all calls, and one endpoint's own beside them.
+    /// Limits over all calls, and one endpoint's own beside them.
     pub rate_limits: Option<RateLimits>,
     /// The older format's circuit breaker.
     pub circuit_breaker: Option<CircuitBreaker>,
-    /// The older format's alerts.
+    /// Alerts: each names a measured value and the threshold at which it is raised.
     #[serde(default)]
     pub metrics: Vec<Metric>,
     /// Where the relay listens, what it accepts and how long it waits.
@@ -44,6 +49,13 @@ pub(crate) struct File {
     /// Names that clients send, and where they lead.
     #[serde(default)]
     pub models: BTreeMap<String, Model>,
+    /// What is done with a call that a limit has no room for; tenants and keys may say otherwise. `adaptive` when absent.
+    pub mode: Option<Mode>,
+    /// Who waits how long, and in what order.
+    pub priorities: Option<Priorities>,
+    /// Groups of keys that share limits, by a name of your choice.
+    #[serde(default)]
+    pub tenants: BTreeMap<String, Tenant>,
     /// Keys that clients must come with. Without any, only this machine may call.
     #[serde(default)]
     pub keys: Vec<ClientKey>,
@@ -67,53 +79,14 @@ pub(crate) struct Gateway {
     pub max_retries: Option<u32>,
 }
 
-/// The older format's limits.
+/// Limits over all calls and by endpoint.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RateLimits {
     /// Over all calls.
-    pub global: Option<GlobalLimit>,
+    pub global: Option<Limits>,
     /// By path of the endpoint, or the word `disabled`: only the global limits apply.
     pub per_endpoint: Option<OrDisabled<BTreeMap<EndpointPath, OrDisabled<EndpointLimit>>>>,
-}
-
-/// A limit over all calls.
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct GlobalLimit {
-    /// Requests per minute.
-    pub requests_per_minute: Option<u64>,
-    /// The same as `requests_per_minute`.
-    pub rpm: Option<u64>,
-    /// Tokens per minute, input and output together.
-    pub tokens_per_minute: Option<u64>,
-    /// The same as `tokens_per_minute`.
-    pub tpm: Option<u64>,
-    /// Makes the limit a token bucket that holds the per-minute rate times this. Without it: never more than the limit
-    /// in any 60 seconds.
-    pub burst_multiplier: Option<f64>,
-    /// Refill the bucket in steps of so many milliseconds instead of continuously.
-    pub refill_rate_ms: Option<u64>,
-}
-
-/// One endpoint's own limit. What is absent is inherited: the burst from the global limit, the rest is not limited.
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EndpointLimit {
-    /// Requests per minute.
-    pub requests_per_minute: Option<u64>,
-    /// The same as `requests_per_minute`.
-    pub rpm: Option<u64>,
-    /// Tokens per minute, input and output together.
-    pub tokens_per_minute: Option<u64>,
-    /// The same as `tokens_per_minute`.
-    pub tpm: Option<u64>,
-    /// Highest class of this endpoint's calls.
-    pub priority: Option<Class>,
-    /// As for the global limit, which it is inherited from.
-    pub burst_multiplier: Option<f64>,
-    /// As for the global limit, which it is inherited from.
-    pub refill_rate_ms: Option<u64>,
 }
 
 /// A class of calls; `medium` is the older word for `normal`.
@@ -125,6 +98,66 @@ pub(crate) enum Class {
     Normal,
     Medium,
     Low,
+}
+
+/// What is done with a call that a limit has no room for.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// Refuse it at once.
+    Strict,
+    /// Let it wait its turn, up to its deadline.
+    Adaptive,
+    /// Let it wait; then fall back to a lower tier, where its key has agreed to that.
+    Graceful,
+}
+
+/// Who waits how long, and in what order.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Priorities {
+    /// The classes of calls. What is absent keeps its default.
+    pub classes: Option<Classes>,
+    /// Most calls that wait at once; those beyond are refused with 503. 10000 when absent.
+    pub max_queue: Option<u64>,
+    /// Most bytes of request bodies that wait at once. 1GiB when absent.
+    pub max_queue_bytes: Option<Size>,
+}
+
+/// The classes of calls.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Classes {
+    /// The last to be refused. Weight 8 and 10s when absent.
+    pub critical: Option<ClassRule>,
+    /// A person is waiting. Weight 4 and 10s when absent.
+    pub high: Option<ClassRule>,
+    /// What most calls are. Weight 2 and 30s when absent.
+    pub normal: Option<ClassRule>,
+    /// Bulk work on spare capacity. Weight 1 and 5m when absent.
+    pub low: Option<ClassRule>,
+}
+
+/// One class of calls.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClassRule {
+    /// Its share of what is let through while all classes wait, relative to the sum of the four.
+    pub weight: Option<u32>,
+    /// How long one of its calls may wait that brings no deadline of its own.
+    pub max_wait: Option<Period>,
+}
+
+/// A group of keys that share limits.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tenant {
+    /// What all its keys together are held to.
+    pub limits: Option<Limits>,
+    /// The mode of its keys that name none of their own.
+    pub mode: Option<Mode>,
+    /// Whether calls of its keys may fall back to a model of a lower tier, where a key does not say. `false` when absent.
+    pub accept_lower_tier: Option<bool>,
 }
 
 /// The older format's circuit breaker.
@@ -139,15 +172,15 @@ pub(crate) struct CircuitBreaker {
     pub half_open_max_requests: Option<u32>,
 }
 
-/// The older format's alert on a metric.
+/// An alert on a measured value.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metric {
-    /// Name of the metric.
-    pub name: String,
-    /// `<` or `>` and a number, perhaps with a percent sign: "<20%", ">2000".
+    /// What is measured.
+    pub name: AlertMetric,
+    /// `<`, `<=`, `>` or `>=` and a number, with a percent sign for a share: "<20%", ">2000". In quotes.
     pub alert_threshold: Option<String>,
-    /// How long the threshold must be crossed.
+    /// How long the threshold must be crossed without a break before the alert is raised. At once when absent.
     #[serde(rename = "for")]
     pub lasting: Option<Period>,
 }
@@ -167,6 +200,13 @@ pub(crate) struct Provider {
     /// Several keys that are used as one pool.
     #[serde(default)]
     pub keys: Vec<PoolKey>,
+    /// What all calls to it together are held to, whoever they come from.
+    pub limits: Option<Limits>,
+    /// The same as `limits.concurrency`: calls it is sent at once.
+    pub max_concurrency: Option<u64>,
+    /// What calls to one of its models are held to, by the provider's own id of the model.
+    #[serde(default)]
+    pub model_limits: BTreeMap<String, Limits>,
     /// Models it serves: for calls that name a model without its provider, and for `/v1/models`.
     #[serde(default)]
     pub models: Vec<ListedModel>,
@@ -220,6 +260,8 @@ pub(crate) struct PoolKey {
     pub file: Option<PathBuf>,
     /// The key itself. Better: a variable or a file.
     pub value: Option<String>,
+    /// What calls with this key are held to.
+    pub limits: Option<Limits>,
 }
 
 /// A secret: its text, or where it is.
@@ -271,6 +313,12 @@ pub(crate) struct Model {
     /// How strict translation between formats is.
     #[serde(default)]
     pub translation: Translation,
+    /// What calls by this name together are held to.
+    pub limits: Option<Limits>,
+    /// How good it is: what `lower_tier` leads down from and to.
+    pub tier: Option<Tier>,
+    /// The public name of the model that a call in `graceful` mode falls back to, when its key accepts a lower tier.
+    pub lower_tier: Option<String>,
 }
 
 /// One target or a weighted list.
@@ -307,6 +355,14 @@ pub(crate) struct ClientKey {
     pub models: Option<Vec<String>>,
     /// Class of its calls. `normal` when absent.
     pub priority: Option<Class>,
+    /// The tenant it belongs to: a name under `tenants`.
+    pub tenant: Option<String>,
+    /// What calls with this key are held to, beside its tenant's limits and the global ones.
+    pub limits: Option<Limits>,
+    /// The mode of its calls. Its tenant's, else the file's when absent.
+    pub mode: Option<Mode>,
+    /// Whether a call may fall back to a model of a lower tier, in `graceful` mode. Its tenant's, else `false` when absent.
+    pub accept_lower_tier: Option<bool>,
 }
 
 /// A value, or the word `disabled`.

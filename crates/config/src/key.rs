@@ -1,8 +1,10 @@
-//! Keys of clients. Only their hash is kept: the plain text is forgotten as soon as the file is read.
+//! Keys of clients and the tenants they belong to. Of a key only its hash is kept: the plain text is forgotten as
+//! soon as the file is read.
 
+use crate::limits::Limit;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sluicegate_vocabulary::Priority;
+use sluicegate_vocabulary::{Mode, Priority};
 use std::fmt;
 
 /// The SHA-256 of a client's key. Compare it in constant time.
@@ -57,6 +59,27 @@ pub struct ClientKey {
     /// The class of its calls.
     #[serde(serialize_with = "priority_word")]
     pub priority: Priority,
+    /// The tenant it belongs to: a name in [`Config::tenants`](crate::Config::tenants).
+    pub tenant: Option<String>,
+    /// What its calls are held to, beside its tenant's limits and the global ones.
+    pub limits: Limit,
+    /// What is done with a call that finds no room: the key's own mode, else its tenant's, else the file's.
+    pub mode: Mode,
+    /// Whether its calls may fall back to a lower tier: as the key says, else its tenant, else not.
+    pub accept_lower_tier: bool,
+}
+
+/// Keys that share limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tenant {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// What calls with all its keys together are held to.
+    pub limits: Limit,
+    /// The mode of its keys that name none of their own.
+    pub mode: Mode,
+    /// Whether calls of its keys may fall back to a lower tier, where a key does not say.
+    pub accept_lower_tier: bool,
 }
 
 fn priority_word<S: serde::Serializer>(priority: &Priority, serializer: S) -> Result<S::Ok, S::Error> {

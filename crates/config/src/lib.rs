@@ -14,6 +14,7 @@
 //! assert_eq!(wrong[0].code, "E012");
 //! ```
 
+mod alert;
 mod codes;
 mod compile;
 mod config;
@@ -32,6 +33,7 @@ mod mask;
 mod meaning;
 mod model;
 mod near;
+mod priorities;
 mod provider;
 mod schema;
 mod server;
@@ -42,22 +44,24 @@ mod units;
 mod url;
 mod version;
 
+pub use alert::{Alert, AlertMetric, Comparison, Threshold};
 pub use codes::{EXPLANATIONS, Explanation, explain};
-pub use config::{Breaker, Config, MetricAlert, Threshold};
+pub use config::{Breaker, Config};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use effective::Setting;
 pub use endpoint::EndpointPath;
 pub use environment::{Environment, System};
-pub use key::{ClientKey, KeyHash, ModelRule};
+pub use key::{ClientKey, KeyHash, ModelRule, Tenant};
 pub use known::{KNOWN, Known, OLLAMA_URL, by_name};
-pub use limits::{EndpointLimit, Limit, Limits, Rate, Shape};
+pub use limits::{EndpointLimit, Limit, Limits, Rate, RateKind, Shape, Window};
 pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
-pub use model::{FallbackOn, Model, Target, Translation, WeightedTarget};
+pub use model::{FallbackOn, Model, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
+pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{
     Azure, AzureStyle, ListedModel, Provider, ProviderKey, ProviderKind, SimulatedFault, Simulation, Speaks, Timeouts,
 };
 pub use schema::{schema, starter};
-pub use server::{Address, Listen, RequestLog, Server, Tls};
+pub use server::{Address, Keepalive, Listen, RequestLog, Server, Tls};
 pub use units::{ParseQuantityError, Period, Size};

@@ -1,11 +1,12 @@
 use super::*;
-use crate::limits::Shape;
+use crate::limits::{Limit, RateKind, Shape, Window};
 use crate::provider::ProviderKind;
 use crate::testing::{World, printed};
+use crate::{AlertMetric, Priorities};
 use crate::{EndpointPath, ModelRule, Target};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
-use sluicegate_vocabulary::{Endpoint, Priority};
+use sluicegate_vocabulary::{Endpoint, Mode, Priority};
 
 const OLD: &str = include_str!("../../../examples/gateway.yaml");
 
@@ -28,16 +29,21 @@ fn the_old_file_works_unchanged() {
     assert_eq!(provider.keys[0].secret.expose_secret(), "key-1");
     assert_eq!(provider.timeouts.first_byte.millis(), 30_000);
     assert_eq!(provider.max_retries, 3);
-    let requests = config.limits.global.requests.unwrap();
+    let requests = config.limits.global.rate(RateKind::Requests, Window::Minute).unwrap();
     assert_eq!(requests.worst_minute(), 25_000);
-    let chat = config.limits.endpoints[&Endpoint::ChatCompletions];
-    let Shape::TokenBucket { capacity, step } = chat.limit.requests.unwrap().shape else { panic!("not a bucket") };
+    let chat = &config.limits.endpoints[&Endpoint::ChatCompletions];
+    let Shape::TokenBucket { capacity, step } = chat.limit.rate(RateKind::Requests, Window::Minute).unwrap().shape
+    else {
+        panic!("not a bucket")
+    };
     assert_eq!((capacity, step.unwrap().millis()), (7500, 50));
     assert_eq!(chat.priority, Some(Priority::High));
     assert_eq!(config.limits.endpoints[&Endpoint::Embeddings].priority, Some(Priority::Normal));
     assert_eq!(config.breaker.unwrap().failure_threshold, Some(5));
-    let alert = config.metrics[0].threshold.unwrap();
-    assert!(alert.below && alert.percent && (alert.value - 20.0).abs() < f64::EPSILON);
+    assert_eq!(config.alerts[0].metric, AlertMetric::BucketFillPercentage);
+    assert_eq!(config.alerts[0].threshold.to_string(), "<20%");
+    assert_eq!(config.mode, Mode::Adaptive);
+    assert_eq!(config.priorities, Priorities::default());
 }
 
 #[test]
@@ -59,9 +65,9 @@ fn the_old_file_knows_its_provider_by_the_host() {
 fn without_a_multiplier_the_limit_is_an_exact_window() {
     let text = "rate_limits: { global: { rpm: 10 }, per_endpoint: { /embeddings: { tpm: 5, burst_multiplier: 2 } } }";
     let limits = World::default().load(text).unwrap().config.limits;
-    assert_eq!(limits.global.requests.unwrap().shape, Shape::SlidingWindow);
-    assert_eq!(limits.global.requests.unwrap().worst_minute(), 10);
-    assert_eq!(limits.endpoints[&Endpoint::Embeddings].limit.tokens.unwrap().worst_minute(), 15);
+    assert_eq!(limits.global.rate(RateKind::Requests, Window::Minute).unwrap().shape, Shape::SlidingWindow);
+    assert_eq!(limits.global.rate(RateKind::Requests, Window::Minute).unwrap().worst_minute(), 10);
+    assert_eq!(limits.endpoints[&Endpoint::Embeddings].limit.rates[0].worst_minute(), 15);
 }
 
 #[test]
@@ -70,7 +76,7 @@ fn disabled_means_no_limit_of_its_own() {
     assert!(World::default().load(text).unwrap().config.limits.is_empty());
     let text = "rate_limits: { per_endpoint: { /v1/embeddings: disabled } }";
     let limits = World::default().load(text).unwrap().config.limits;
-    assert_eq!(limits.endpoints[&Endpoint::Embeddings].limit.requests, None);
+    assert_eq!(limits.endpoints[&Endpoint::Embeddings].limit, Limit::default());
 }
 
 #[test]
@@ -249,7 +255,7 @@ fn numbers_and_truth_values_may_come_from_the_environment() {
     let config = world.load(text).unwrap().config;
     assert!(!config.server.http2);
     assert_eq!(config.server.max_body.bytes(), 1 << 20);
-    assert_eq!(config.limits.global.requests.unwrap().per_minute, 600);
+    assert_eq!(config.limits.global.rate(RateKind::Requests, Window::Minute).unwrap().amount, 600);
     assert_eq!(config.providers["lab"].simulation.as_ref().unwrap().seed, 9);
     // Written in the file, a number in quotes is text.
     assert_eq!(codes_of(&world.load("rate_limits: { global: { rpm: '600' } }").unwrap_err()), ["E010"]);

@@ -4,10 +4,13 @@ use crate::codes;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
-use crate::limits::{EndpointLimit, Limit, Rate, Shape};
+use crate::endpoint::EndpointPath;
+use crate::limits::{Limit, Rate, RateKind, Shape, Window};
 use crate::model::{Model, Target};
+use crate::priorities::{ClassRule, Priorities};
 use crate::provider::ProviderKind;
 use sluicegate_ledger::PriceBook;
+use sluicegate_vocabulary::Mode;
 
 /// One line of explanation.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,76 +21,158 @@ pub struct Line {
     pub text: String,
 }
 
-/// What every limit means, the worst minute included. The document gives line numbers where it is there.
+/// What every limit means, the worst minute included, and what is done with a call that finds no room. The document
+/// gives line numbers where it is there.
 pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut say = |subject: &str, text: String| lines.push(Line { subject: subject.to_owned(), text });
-    let Limit { requests, tokens } = config.limits.global;
-    for (rate, unit) in [(requests, "req/min"), (tokens, "tok/min")] {
-        if let Some(rate) = rate {
-            say("global", in_full(&rate, unit));
+    let mut lines = Lines::default();
+    overall(config, document, &mut lines);
+    for tenant in config.tenants.values() {
+        let subject = format!("tenant {}", tenant.name);
+        lines.limit(&subject, &tenant.limits);
+        lines.conduct(&subject, (tenant.mode, tenant.accept_lower_tier), (config.mode, false));
+    }
+    for key in &config.keys {
+        let subject = format!("key {}", key.name);
+        let tenant = key.tenant.as_ref().and_then(|name| config.tenants.get(name));
+        let usual = tenant.map_or((config.mode, false), |tenant| (tenant.mode, tenant.accept_lower_tier));
+        lines.limit(&subject, &key.limits);
+        lines.conduct(&subject, (key.mode, key.accept_lower_tier), usual);
+    }
+    for model in config.models.values() {
+        let subject = format!("model {}", model.name);
+        lines.limit(&subject, &model.limits);
+        if let Some(lower) = &model.lower_tier {
+            lines.say(&subject, format!("falls back to {lower} for keys that accept it"));
         }
     }
-    if requests.is_none() && tokens.is_none() {
-        say("global", "no limit".to_owned());
+    for provider in config.providers.values() {
+        lines.limit(&format!("provider {}", provider.name), &provider.limits);
+        for key in &provider.keys {
+            lines.limit(&format!("provider {}, key {}", provider.name, key.name), &key.limits);
+        }
+        for (model, limit) in &provider.model_limits {
+            lines.limit(&format!("{}/{model}", provider.name), limit);
+        }
+    }
+    if lines.limits > 0 {
+        without_room(config, &mut lines);
+    }
+    lines.all
+}
+
+/// Lines as they come, and how many of them are limits.
+#[derive(Default)]
+struct Lines {
+    all: Vec<Line>,
+    limits: usize,
+}
+
+impl Lines {
+    fn say(&mut self, subject: &str, text: String) {
+        self.all.push(Line { subject: subject.to_owned(), text });
+    }
+
+    /// One line for each number of a limit.
+    fn limit(&mut self, subject: &str, limit: &Limit) {
+        let shadow = if limit.shadow { " · shadow: counted, nothing refused" } else { "" };
+        let rates = limit.rates.iter().map(in_words);
+        let at_once = limit.concurrency.map(|calls| format!("{} at once", grouped(calls)));
+        for text in rates.chain(at_once) {
+            self.limits += 1;
+            self.say(subject, text + shadow);
+        }
+    }
+
+    /// Mode and consent, where they are not what they would be anyway.
+    fn conduct(&mut self, subject: &str, own: (Mode, bool), usual: (Mode, bool)) {
+        if own.0 != usual.0 {
+            self.say(subject, format!("mode {}", own.0.as_str()));
+        }
+        if own.1 != usual.1 {
+            self.say(subject, if own.1 { "accepts a lower tier" } else { "accepts no lower tier" }.to_owned());
+        }
+    }
+}
+
+/// The limits over all calls and by endpoint.
+fn overall(config: &Config, document: Option<&Document>, lines: &mut Lines) {
+    lines.limit("global", &config.limits.global);
+    if config.limits.global.is_empty() {
+        lines.say("global", "no limit".to_owned());
     }
     for (endpoint, entry) in &config.limits.endpoints {
         let path = endpoint.path();
-        let line = document.and_then(|document| document.line(&["rate_limits", "per_endpoint", path]));
-        say(path, in_short(entry, &config.limits.global, line));
+        lines.limit(path, &entry.limit);
+        if entry.limit.is_empty() {
+            let line = document.and_then(|document| {
+                let same = |key: &str| EndpointPath::parse(key) == Some(EndpointPath(*endpoint));
+                let key = document.spelled(&["rate_limits", "per_endpoint"], same)?;
+                document.line(&["rate_limits", "per_endpoint", key])
+            });
+            let at = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+            lines.say(path, format!("no limit of its own{at}"));
+        }
+        if let Some(priority) = entry.priority {
+            lines.say(path, format!("priority {}", priority.as_str()));
+        }
     }
-    if config.limits.endpoints.is_empty() && (requests.is_some() || tokens.is_some()) {
-        say("per endpoint", "no limits of their own; the global ones apply".to_owned());
+    if config.limits.endpoints.is_empty() && !config.limits.global.is_empty() {
+        lines.say("per endpoint", "no limits of their own; the global ones apply".to_owned());
     }
-    lines
 }
 
-/// A rate with its bucket, its step and its worst minute.
-fn in_full(rate: &Rate, unit: &str) -> String {
-    let per_minute = grouped(rate.per_minute);
+/// What is done with a call that a limit has no room for.
+fn without_room(config: &Config, lines: &mut Lines) {
+    let means = match config.mode {
+        Mode::Strict => "strict · a call that finds no room is refused at once",
+        Mode::Adaptive => "adaptive · a call that finds no room waits its turn, up to its deadline",
+        Mode::Graceful => "graceful · as adaptive, then falls back to a lower tier where its key has agreed",
+    };
+    lines.say("mode", means.to_owned());
+    let somebody_waits = config.mode.waits() || config.keys.iter().any(|key| key.mode.waits());
+    if !somebody_waits {
+        return;
+    }
+    let Priorities { classes, max_queue, max_queue_bytes } = &config.priorities;
+    let order =
+        [("critical", classes.critical), ("high", classes.high), ("normal", classes.normal), ("low", classes.low)];
+    let weights: u64 = order.iter().map(|(_, class)| u64::from(class.weight)).sum();
+    let class = |(name, class): &(&str, ClassRule)| {
+        let share = (u64::from(class.weight) * 100 + weights / 2) / weights.max(1);
+        format!("{name} {share} %, {}", class.max_wait)
+    };
+    let all: Vec<String> = order.iter().map(class).collect();
+    lines.say("classes", format!("{} (share while all wait, longest wait)", all.join(" · ")));
+    lines.say("queue", format!("{} calls, {max_queue_bytes} of request bodies; beyond that 503", grouped(*max_queue)));
+}
+
+/// A rate with its bucket, its step and its worst minute or longer.
+fn in_words(rate: &Rate) -> String {
+    let unit = match rate.kind {
+        RateKind::Requests => "req",
+        RateKind::Tokens => "tok",
+    };
+    let (short, any, worst) = match rate.window {
+        Window::Second => ("s", "any second", ("minute", rate.worst_minute())),
+        Window::Minute => ("min", "any 60 s", ("minute", rate.worst_minute())),
+        Window::Hour => ("h", "any hour", ("hour", rate.worst_window())),
+        Window::Day => ("day", "any 24 h", ("day", rate.worst_window())),
+    };
+    let (period, most) = (worst.0, grouped(worst.1));
+    let amount = grouped(rate.amount);
     match rate.shape {
-        Shape::SlidingWindow => format!("{per_minute} {unit} · never more in any 60 s"),
+        Shape::SlidingWindow if rate.window == Window::Second => {
+            format!("{amount} {unit}/{short} · never more in {any} · worst {period} {most}")
+        }
+        Shape::SlidingWindow => format!("{amount} {unit}/{short} · never more in {any}"),
         Shape::TokenBucket { capacity, step } => {
             let refill = match (step, rate.per_step()) {
-                (Some(step), Some(amount)) => format!("+{} per {} ms", grouped(amount), step.millis()),
+                (Some(step), Some(added)) => format!("+{} per {} ms", grouped(added), step.millis()),
                 _ => "refilled continuously".to_owned(),
             };
-            let worst = grouped(rate.worst_minute());
-            format!("{per_minute} {unit} · bucket {} · {refill} · worst minute {worst}", grouped(capacity))
+            format!("{amount} {unit}/{short} · bucket {} · {refill} · worst {period} {most}", grouped(capacity))
         }
     }
-}
-
-/// An endpoint's own limits on one line.
-fn in_short(entry: &EndpointLimit, global: &Limit, line: Option<usize>) -> String {
-    let mut parts = Vec::new();
-    let both = [(entry.limit.requests, global.requests, "req/min"), (entry.limit.tokens, global.tokens, "tok/min")];
-    for (own, global, unit) in both {
-        let Some(own) = own else { continue };
-        // Where the burst is the global limit's, the line above has said how it works.
-        let same_shape =
-            global.is_some_and(|global| std::mem::discriminant(&global.shape) == std::mem::discriminant(&own.shape));
-        match own.shape {
-            Shape::TokenBucket { capacity, .. } if same_shape => {
-                let worst = grouped(own.worst_minute());
-                parts.push(format!(
-                    "{} {unit} (bucket {}, worst minute {worst})",
-                    grouped(own.per_minute),
-                    grouped(capacity)
-                ));
-            }
-            _ if same_shape => parts.push(format!("{} {unit}", grouped(own.per_minute))),
-            _ => parts.push(in_full(&own, unit)),
-        }
-    }
-    if parts.is_empty() {
-        let at = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        parts.push(format!("no limit of its own{at}"));
-    }
-    if let Some(priority) = entry.priority {
-        parts.push(format!("priority {}", priority.as_str()));
-    }
-    parts.join(" · ")
 }
 
 /// A number with a space between thousands: `400 000`.

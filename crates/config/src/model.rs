@@ -1,5 +1,6 @@
 //! Public names of models and where they lead.
 
+use crate::limits::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,6 +18,13 @@ pub struct Model {
     pub fallback_on: Vec<FallbackOn>,
     /// How strict a translation between formats is.
     pub translation: Translation,
+    /// What calls by this name are held to.
+    pub limits: Limit,
+    /// How good it is, if the file says.
+    pub tier: Option<Tier>,
+    /// The public name that a call falls back to when its key accepts a lower tier. It exists, and following it from
+    /// name to name comes to an end.
+    pub lower_tier: Option<String>,
     /// Whether this is one of the short names that come with the program, not one of the file's.
     pub builtin: bool,
 }
@@ -59,6 +67,30 @@ pub struct WeightedTarget {
     pub model: Target,
     /// Its share, relative to the sum of the list. At least one of a list is above 0.
     pub weight: u32,
+}
+
+/// How good a model is, lowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Good enough, and cheap.
+    Economy,
+    /// In between.
+    Standard,
+    /// The best.
+    Premium,
+}
+
+impl Tier {
+    /// The word of the configuration file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Economy => "economy",
+            Self::Standard => "standard",
+            Self::Premium => "premium",
+        }
+    }
 }
 
 /// A failure that may lead to a fallback. Refusals that would be the same elsewhere (400, 401, 403) are not among them.

@@ -3,6 +3,7 @@
 //! What the file says about a provider is in the file layer; this is what came of it. There is nothing left to
 //! look up, guess or fall back on: a stage that needs a time limit finds a time limit.
 
+use crate::limits::Limit;
 use crate::units::Period;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -174,6 +175,10 @@ pub struct Provider {
     pub azure: Option<Azure>,
     /// How it plays; `Some` exactly when the kind is simulated.
     pub simulation: Option<Simulation>,
+    /// What all calls to it together are held to.
+    pub limits: Limit,
+    /// What calls to one of its models are held to, by its own id of the model.
+    pub model_limits: BTreeMap<String, Limit>,
 }
 
 impl Provider {
@@ -208,6 +213,8 @@ pub struct ProviderKey {
     /// The key itself, without white space around it.
     #[serde(skip)]
     pub secret: SecretString,
+    /// What calls with it are held to.
+    pub limits: Limit,
 }
 
 /// A model that a provider serves.

@@ -50,6 +50,10 @@ pub struct Server {
     pub first_byte_timeout: Period,
     /// How long a provider's stream may say nothing before it counts as broken.
     pub stream_idle_timeout: Period,
+    /// `off`, or a time: a streaming client that has had no answer for so long is sent a comment, and another every so
+    /// often, so that nothing on the way takes the connection for dead. That begins the answer: its status is 200 from
+    /// then on, and what goes wrong later is an error event in the stream.
+    pub stream_keepalive: Keepalive,
     /// How long open calls may go on after the order to stop.
     pub shutdown_grace: Period,
     /// Endpoints that answer 404, by path: `/images/generations`.
@@ -79,6 +83,7 @@ impl Default for Server {
             connect_timeout: Period::from_secs(5),
             first_byte_timeout: Period::from_secs(600),
             stream_idle_timeout: Period::from_secs(120),
+            stream_keepalive: Keepalive::Off,
             shutdown_grace: Period::from_secs(30),
             disabled_endpoints: Vec::new(),
             data_dir: PathBuf::from("./data"),
@@ -115,6 +120,76 @@ pub struct Tls {
     pub cert: PathBuf,
     /// PEM file with the private key.
     pub key: PathBuf,
+}
+
+/// Comments to a streaming client that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keepalive {
+    /// None: the status stays open until the provider answers.
+    #[default]
+    Off,
+    /// The first after so long, and another each time it has passed again.
+    Every(Period),
+}
+
+impl Keepalive {
+    /// The time between comments; `None` when there are none.
+    #[must_use]
+    pub const fn period(self) -> Option<Period> {
+        match self {
+            Self::Off => None,
+            Self::Every(period) => Some(period),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keepalive {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const WANTED: &str = "`off`, or a time with its unit: 10s";
+        struct OffOrTime;
+        impl Visitor<'_> for OffOrTime {
+            type Value = Keepalive;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(WANTED)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Keepalive, E> {
+                match text.trim() {
+                    "off" => Ok(Keepalive::Off),
+                    time => time.parse().map(Keepalive::Every).map_err(|_| E::custom(format!("write {WANTED}"))),
+                }
+            }
+            // Older readers of YAML, and the tools built on them, turn a bare `off` into this.
+            fn visit_bool<E: de::Error>(self, on: bool) -> Result<Keepalive, E> {
+                if on { self.visit_str("true") } else { Ok(Keepalive::Off) }
+            }
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Keepalive, E> {
+                self.visit_str("")
+            }
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Keepalive, E> {
+                self.visit_str("")
+            }
+        }
+        deserializer.deserialize_any(OffOrTime)
+    }
+}
+
+impl Serialize for Keepalive {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str("off"),
+            Self::Every(period) => serializer.collect_str(period),
+        }
+    }
+}
+
+impl JsonSchema for Keepalive {
+    fn schema_name() -> Cow<'static, str> {
+        "Keepalive".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let off = json_schema!({ "description": "No comments.", "enum": ["off", false] });
+        json_schema!({ "anyOf": [off, generator.subschema_for::<Period>()] })
+    }
 }
 
 /// Where the line per call is written.

@@ -1,48 +1,105 @@
-//! Keys of clients: read, hashed, and the plain text forgotten.
+//! Keys of clients: read, hashed, the plain text forgotten, and what they have from their tenant filled in.
 
+use super::limit::Wider;
 use super::secret::Sources;
 use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file;
-use crate::key::{ClientKey, KeyHash, ModelRule};
+use crate::key::{ClientKey, KeyHash, ModelRule, Tenant};
+use crate::limits::Limit;
 use crate::model::{Model, Target};
 use crate::near::nearest;
 use crate::provider::Provider;
 use secrecy::ExposeSecret as _;
-use sluicegate_vocabulary::Priority;
+use sluicegate_vocabulary::{Mode, Priority};
 use std::collections::BTreeMap;
 
+/// What a key's `models` may name.
+pub(super) struct Names<'a> {
+    pub(super) models: &'a BTreeMap<String, Model>,
+    pub(super) providers: &'a BTreeMap<String, Provider>,
+    /// Every provider that the file names, those with mistakes of their own included.
+    pub(super) named: &'a [String],
+}
+
+/// What a key belongs to, and has from there what it does not say itself.
+pub(super) struct Owners<'a> {
+    pub(super) tenants: &'a BTreeMap<String, Tenant>,
+    pub(super) mode: Mode,
+    pub(super) global: &'a Limit,
+}
+
 impl Compiler<'_> {
+    /// The keys, each with its place in the list.
     pub(super) fn keys(
         &mut self,
         stated: Vec<file::ClientKey>,
-        models: &BTreeMap<String, Model>,
-        providers: &BTreeMap<String, Provider>,
-        named: &[String],
-    ) -> Vec<ClientKey> {
-        let mut keys: Vec<ClientKey> = Vec::new();
-        for (at, stated) in stated.into_iter().enumerate() {
-            let at = at.to_string();
+        names: &Names<'_>,
+        owners: &Owners<'_>,
+    ) -> Vec<(usize, ClientKey)> {
+        let mut keys: Vec<(usize, ClientKey)> = Vec::new();
+        for (place, stated) in stated.into_iter().enumerate() {
+            let at = place.to_string();
             let path = ["keys", &at];
             if !usable_name(&stated.name) {
                 let what = "a key's name is letters, digits, `-`, `_` and `.`, at most 64";
                 self.say(Diagnostic::new(codes::BAD_NAME, what), &["keys", &at, "name"]);
             }
-            if keys.iter().any(|other| other.name == stated.name) {
+            if keys.iter().any(|(_, other)| other.name == stated.name) {
                 let what = format!("two keys are called `{}`", stated.name);
                 self.say(Diagnostic::new(codes::DUPLICATE_NAME, what), &["keys", &at, "name"]);
             }
-            let rules = stated.models.as_ref().map(|list| self.rules(list, models, providers, named, &path));
+            let rules = stated.models.as_ref().map(|list| self.rules(list, names, &path));
+            let tenant = self.tenant_of(&stated, owners, &path);
+            let limits = self.key_limits(&stated, tenant, owners, &path);
             let Some((hash, source)) = self.client_key(&stated, &path) else { continue };
-            if let Some(same) = keys.iter().find(|other| other.hash == hash && self.read_secrets) {
+            if let Some(same) = keys.iter().map(|(_, key)| key).find(|other| other.hash == hash && self.read_secrets) {
                 let what = format!("`{}` and `{}` are the same key", same.name, stated.name);
                 self.say(Diagnostic::new(codes::SAME_KEY, what), &path);
             }
             let priority = stated.priority.map_or(Priority::Normal, Into::into);
-            keys.push(ClientKey { name: stated.name, source, hash, models: rules, priority });
+            let mode = stated.mode.map(Into::into).or(tenant.map(|tenant| tenant.mode)).unwrap_or(owners.mode);
+            let accept_lower_tier = stated.accept_lower_tier.or(tenant.map(|tenant| tenant.accept_lower_tier));
+            let key = ClientKey {
+                name: stated.name,
+                source,
+                hash,
+                models: rules,
+                priority,
+                tenant: stated.tenant,
+                limits,
+                mode,
+                accept_lower_tier: accept_lower_tier.unwrap_or_default(),
+            };
+            keys.push((place, key));
         }
         keys
+    }
+
+    fn tenant_of<'o>(&mut self, stated: &file::ClientKey, owners: &Owners<'o>, path: &[&str; 2]) -> Option<&'o Tenant> {
+        let name = stated.tenant.as_ref()?;
+        let tenant = owners.tenants.get(name);
+        if tenant.is_none() {
+            let [keys, at] = path;
+            self.unknown_tenant(name, owners.tenants, &[keys, at, "tenant"]);
+        }
+        tenant
+    }
+
+    fn key_limits(
+        &mut self,
+        stated: &file::ClientKey,
+        tenant: Option<&Tenant>,
+        owners: &Owners<'_>,
+        path: &[&str; 2],
+    ) -> Limit {
+        let [keys, at] = path;
+        let shared = tenant.map(|tenant| (tenant, format!("tenants.{}.limits", tenant.name)));
+        let tenant = shared.iter().map(|(tenant, at)| Wider { limit: &tenant.limits, name: "its tenant's limit", at });
+        let wider: Vec<Wider<'_>> = tenant.chain([Wider::global(owners.global)]).collect();
+        let who = format!("key {}", stated.name);
+        self.limit(stated.limits.as_ref(), &who, &wider, &[keys, at, "limits"])
     }
 
     fn client_key(&mut self, stated: &file::ClientKey, path: &[&str]) -> Option<(KeyHash, String)> {
@@ -78,14 +135,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn rules(
-        &mut self,
-        list: &[String],
-        models: &BTreeMap<String, Model>,
-        providers: &BTreeMap<String, Provider>,
-        named: &[String],
-        path: &[&str],
-    ) -> Vec<ModelRule> {
+    fn rules(&mut self, list: &[String], names: &Names<'_>, path: &[&str]) -> Vec<ModelRule> {
+        let Names { models, providers, named } = *names;
         let mut rules = Vec::new();
         for (at, text) in list.iter().enumerate() {
             let rule = ModelRule::parse(text.trim());

@@ -4,20 +4,26 @@
 //! in one part: a file with five mistakes is told about five mistakes. Each part knows the path of what it reads, and
 //! the document turns paths into places.
 
+mod alert;
+mod egress;
 mod key;
 mod limit;
 mod model;
+mod priorities;
 mod provider;
 pub(crate) mod secret;
 mod server;
+mod tenant;
+mod tier;
 
 use crate::codes;
-use crate::config::{Breaker, Config, MetricAlert, Threshold};
+use crate::config::{Breaker, Config};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::Document;
 use crate::environment::Environment;
-use crate::file::{CircuitBreaker, File, Metric};
+use crate::file::{CircuitBreaker, File};
 use crate::units::Period;
+use sluicegate_vocabulary::Mode;
 use std::collections::BTreeMap;
 
 /// The name under which the older format's single provider is known.
@@ -64,20 +70,31 @@ impl<'a> Compiler<'a> {
         }
         // A provider with a mistake of its own is still a provider to the sections that name it.
         let named: Vec<String> = stated.into_keys().chain(file.gateway.map(|_| DEFAULT_PROVIDER.to_owned())).collect();
-        let models = self.models(&file.models, &providers, &named);
-        let keys = self.keys(file.keys, &models, &providers, &named);
         let limits = self.limits(file.rate_limits.as_ref());
+        let models = self.models(&file.models, &providers, &named, &limits.global);
+        self.served_models(&providers, &models);
+        let mode = file.mode.map_or(Mode::default(), Into::into);
+        let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
+        let names = key::Names { models: &models, providers: &providers, named: &named };
+        let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
+        let keys = self.keys(file.keys, &names, &owners);
+        self.agreed(&keys, &models);
+        let keys = keys.into_iter().map(|(_, key)| key).collect();
+        let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let breaker = file.circuit_breaker.as_ref().and_then(|breaker| self.breaker(breaker));
-        let metrics = self.metrics(&file.metrics);
+        let alerts = self.alerts(&file.metrics);
         let config = Config {
             name: name.unwrap_or_else(|| "sluicegate".to_owned()),
             server: file.server,
             providers,
             models,
             keys,
+            tenants,
+            mode,
             limits,
+            priorities,
             breaker,
-            metrics,
+            alerts,
             quirks_file: file.quirks_file,
         };
         self.exposure(&config);
@@ -126,27 +143,6 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn metrics(&mut self, metrics: &[Metric]) -> Vec<MetricAlert> {
-        let mut alerts = Vec::new();
-        for (at, metric) in metrics.iter().enumerate() {
-            let at = at.to_string();
-            let threshold = metric.alert_threshold.as_deref().map(Threshold::parse);
-            if threshold == Some(None) {
-                let what = "a threshold is `<` or `>` and a number, such as \"<20%\" or \">2000\"";
-                self.say(Diagnostic::new(codes::BAD_THRESHOLD, what), &["metrics", &at, "alert_threshold"]);
-            }
-            alerts.push(MetricAlert {
-                name: metric.name.clone(),
-                threshold: threshold.flatten(),
-                lasting: metric.lasting,
-            });
-        }
-        if !metrics.is_empty() {
-            self.not_yet("metrics", "alerts on metrics are not raised in this version; the values are at /metrics");
-        }
-        alerts
-    }
-
     fn not_yet(&mut self, section: &str, what: &str) {
         self.say_at_name(Diagnostic::new(codes::NOT_YET, what), &[section]);
     }
@@ -183,20 +179,6 @@ impl Config {
                 .remedy("add a key under `keys:`, or listen on 127.0.0.1")
                 .note("or, if something in front of it checks who calls: --insecure-open")
         })
-    }
-}
-
-impl Threshold {
-    /// Reads `<20%`, `> 2000`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let below = text.starts_with('<');
-        let number = text.strip_prefix(['<', '>'])?.trim();
-        let (number, percent) = number.strip_suffix('%').map_or((number, false), |number| (number.trim_end(), true));
-        let digits = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let value = number.parse().ok().filter(|value: &f64| digits && value.is_finite())?;
-        Some(Self { below, value, percent })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Public names: every target leads to a provider that exists.
 
+use super::limit::Wider;
 use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file::{self, Targets};
+use crate::limits::Limit;
 use crate::model::{FallbackOn, Model, Target, Translation, WeightedTarget};
 use crate::near::nearest;
 use crate::provider::Provider;
@@ -19,6 +21,7 @@ impl Compiler<'_> {
         stated: &BTreeMap<String, file::Model>,
         providers: &BTreeMap<String, Provider>,
         named: &[String],
+        global: &Limit,
     ) -> BTreeMap<String, Model> {
         let mut models = builtin(providers);
         for (name, stated) in stated {
@@ -37,6 +40,8 @@ impl Compiler<'_> {
                 fallbacks.extend(self.target(target, named, &path));
             }
             self.wide_enough(name, &to, &fallbacks, providers);
+            let (who, wider) = (format!("model {name}"), [Wider::global(global)]);
+            let limits = self.limit(stated.limits.as_ref(), &who, &wider, &["models", name, "limits"]);
             models.insert(
                 name.clone(),
                 Model {
@@ -45,10 +50,14 @@ impl Compiler<'_> {
                     fallbacks,
                     fallback_on: stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec()),
                     translation: stated.translation,
+                    limits,
+                    tier: stated.tier,
+                    lower_tier: stated.lower_tier.clone(),
                     builtin: false,
                 },
             );
         }
+        self.lower_tiers(&models);
         models
     }
 
@@ -143,10 +152,18 @@ fn builtin(providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
             Some(Target { provider: provider.name.clone(), model: target.model })
         });
         let model = target.filter(|_| !stated(&name))?;
-        let to = vec![WeightedTarget { model, weight: 1 }];
-        let fallback_on = FallbackOn::DEFAULT.to_vec();
-        let translation = Translation::Default;
-        Some((name.clone(), Model { name, to, fallbacks: Vec::new(), fallback_on, translation, builtin: true }))
+        let model = Model {
+            name: name.clone(),
+            to: vec![WeightedTarget { model, weight: 1 }],
+            fallbacks: Vec::new(),
+            fallback_on: FallbackOn::DEFAULT.to_vec(),
+            translation: Translation::Default,
+            limits: Limit::default(),
+            tier: None,
+            lower_tier: None,
+            builtin: true,
+        };
+        Some((name, model))
     };
     table.into_iter().filter_map(model).collect()
 }

@@ -1,11 +1,13 @@
 //! Providers: what they are, where they are, with which keys.
 
+use super::limit::Wider;
 use super::secret::{Found, Sources};
 use super::{Compiler, DEFAULT_PROVIDER, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file::{self, Gateway, Secret};
 use crate::known;
+use crate::limits::Limit;
 use crate::provider::{Azure, AzureStyle, ListedModel, Provider, ProviderKey, ProviderKind, Simulation, Timeouts};
 use crate::server::Server;
 use crate::units::Period;
@@ -81,6 +83,8 @@ impl Compiler<'_> {
             max_retries: gateway.max_retries.unwrap_or(DEFAULT_RETRIES),
             azure: None,
             simulation: None,
+            limits: Limit::default(),
+            model_limits: BTreeMap::new(),
         })
     }
 
@@ -126,7 +130,9 @@ impl Compiler<'_> {
                 None
             }
         };
-        let keys = self.provider_keys(name, stated, kind, by_name);
+        let limits = self.provider_limits(name, stated);
+        let model_limits = self.model_limits(name, stated, &limits);
+        let keys = self.provider_keys(name, stated, kind, by_name, &limits);
         let timeouts = self.timeouts(name, stated, server);
         let headers = self.headers(name, &stated.headers);
         if let Some(retries) = stated.max_retries {
@@ -164,6 +170,8 @@ impl Compiler<'_> {
             max_retries: stated.max_retries.unwrap_or(DEFAULT_RETRIES),
             azure,
             simulation,
+            limits,
+            model_limits,
         })
     }
 
@@ -195,6 +203,7 @@ impl Compiler<'_> {
         stated: &file::Provider,
         kind: ProviderKind,
         by_name: Option<&known::Known>,
+        limits: &Limit,
     ) -> Vec<ProviderKey> {
         let path = ["providers", name];
         let ways = [stated.api_key_env.is_some(), stated.api_key.is_some(), !stated.keys.is_empty()];
@@ -204,7 +213,7 @@ impl Compiler<'_> {
             return Vec::new();
         }
         if !stated.keys.is_empty() {
-            return self.pool(name, &stated.keys);
+            return self.pool(name, &stated.keys, limits);
         }
         let found = match (&stated.api_key_env, &stated.api_key) {
             (Some(variable), _) => self.secret_in_variable(variable, &["providers", name, "api_key_env"]),
@@ -245,7 +254,8 @@ impl Compiler<'_> {
         found.into_iter().map(|found| pool_key(name, found)).collect()
     }
 
-    fn pool(&mut self, provider: &str, stated: &[file::PoolKey]) -> Vec<ProviderKey> {
+    fn pool(&mut self, provider: &str, stated: &[file::PoolKey], limits: &Limit) -> Vec<ProviderKey> {
+        let whole = format!("providers.{provider}.limits");
         let mut pool: Vec<ProviderKey> = Vec::new();
         for (at, key) in stated.iter().enumerate() {
             let position = at.to_string();
@@ -270,6 +280,9 @@ impl Compiler<'_> {
                     &["providers", provider, "keys", &position, "name"],
                 );
             }
+            let wider = Wider { limit: limits, name: "its provider's limit", at: &whole };
+            let at = ["providers", provider, "keys", &position, "limits"];
+            let limits = self.limit(key.limits.as_ref(), &format!("key {name}"), &[wider], &at);
             let Some(found) = self.secret(&sources, &path) else { continue };
             let same = |other: &&ProviderKey| other.secret.expose_secret() == found.secret.expose_secret();
             if self.read_secrets
@@ -279,7 +292,7 @@ impl Compiler<'_> {
                     format!("this is the same key as `{}`; a pool of one key twice has the limits of one", same.name);
                 self.say(Diagnostic::new(codes::SAME_KEY, what), &path);
             }
-            pool.push(ProviderKey { name, source: found.source, secret: found.secret });
+            pool.push(ProviderKey { name, source: found.source, secret: found.secret, limits });
         }
         pool
     }
@@ -424,5 +437,5 @@ fn listed(stated: &[file::ListedModel], vendor: Option<&str>) -> (Vec<ListedMode
 }
 
 fn pool_key(provider: &str, found: Found) -> ProviderKey {
-    ProviderKey { name: provider.to_owned(), source: found.source, secret: found.secret }
+    ProviderKey { name: provider.to_owned(), source: found.source, secret: found.secret, limits: Limit::default() }
 }

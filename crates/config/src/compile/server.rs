@@ -33,6 +33,12 @@ impl Compiler<'_> {
                 self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), &["server", name]);
             }
         }
+        if let Some(period) = server.stream_keepalive.period()
+            && (period.millis() < 100 || period.millis() > 600_000)
+        {
+            let what = "`stream_keepalive` must be `off` or from 100ms to 10m";
+            self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), &["server", "stream_keepalive"]);
+        }
         self.within(server.max_json_depth, 8, 512, &["server", "max_json_depth"]);
         if let Some(workers) = server.workers {
             self.within(workers.get(), 1, 1024, &["server", "workers"]);

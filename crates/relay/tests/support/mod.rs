@@ -2,11 +2,11 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use sluicegate_config::{
-    ClientKey, Config, FallbackOn, KeyHash, Listen, Model, Period, Provider, ProviderKey, ProviderKind, Server, Target,
-    Timeouts, Translation, WeightedTarget,
+    ClientKey, Config, FallbackOn, KeyHash, Limit, Listen, Model, Period, Provider, ProviderKey, ProviderKind, Server,
+    Target, Timeouts, Translation, WeightedTarget,
 };
 use sluicegate_relay::{Relay, Settings};
-use sluicegate_vocabulary::{Priority, Receipt};
+use sluicegate_vocabulary::{Mode, Priority, Receipt};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -142,6 +142,7 @@ pub(crate) fn provider(name: &str, kind: ProviderKind, address: SocketAddr) -> P
             name: "main".to_owned(),
             source: "test".to_owned(),
             secret: "provider-secret".into(),
+            limits: Limit::default(),
         }],
         speaks: kind.speaks().to_vec(),
         stream_usage: true,
@@ -156,6 +157,8 @@ pub(crate) fn provider(name: &str, kind: ProviderKind, address: SocketAddr) -> P
         max_retries: 0,
         azure: None,
         simulation: None,
+        limits: Limit::default(),
+        model_limits: std::collections::BTreeMap::default(),
     }
 }
 
@@ -168,6 +171,9 @@ pub(crate) fn model(name: &str, targets: &[&str]) -> Model {
         fallbacks: targets.collect(),
         fallback_on: FallbackOn::DEFAULT.to_vec(),
         translation: Translation::Default,
+        limits: Limit::default(),
+        tier: None,
+        lower_tier: None,
         builtin: false,
     }
 }
@@ -180,6 +186,10 @@ pub(crate) fn key(name: &str, value: &str) -> ClientKey {
         hash: KeyHash::of(value),
         models: None,
         priority: Priority::Normal,
+        tenant: None,
+        limits: Limit::default(),
+        mode: Mode::Adaptive,
+        accept_lower_tier: false,
     }
 }
 
