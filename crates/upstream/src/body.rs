@@ -7,13 +7,14 @@
 
 use crate::connections::StreamCount;
 use crate::http1;
-use crate::pool::Home;
+use crate::pool::Site;
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A request body: slices in order. Cloning shares the bytes, so a body can be sent again.
@@ -114,38 +115,45 @@ pub struct ResponseBody(Source);
 enum Source {
     /// What is left is here, and the connection is somewhere else.
     Here(Bytes),
-    Http1(http1::Incoming, Home),
+    Http1(http1::Incoming, Arc<Site>),
     Http2(hyper::body::Incoming, #[expect(dead_code, reason = "held for its drop, which ends the count")] StreamCount),
 }
 
 impl ResponseBody {
-    pub(crate) fn http1(incoming: http1::Incoming, home: Home) -> Self {
-        let mut body = Self(Source::Http1(incoming, home));
-        body.let_go();
-        body
+    pub(crate) fn http1(incoming: http1::Incoming, site: &Arc<Site>) -> Self {
+        if incoming.is_read() {
+            return Self(finish(incoming, site));
+        }
+        Self(Source::Http1(incoming, Arc::clone(site)))
     }
 
     pub(crate) fn http2(incoming: hyper::body::Incoming, count: StreamCount) -> Self {
-        let mut body = Self(Source::Http2(incoming, count));
-        body.let_go();
-        body
+        if incoming.is_end_stream() {
+            return Self(Source::Here(Bytes::new()));
+        }
+        Self(Source::Http2(incoming, count))
     }
 
-    /// Gives the connection back once all has been read from it.
+    /// Lets go of the connection once all has been read from it.
     fn let_go(&mut self) {
         let over = match &self.0 {
             Source::Here(_) => false,
             Source::Http1(incoming, _) => incoming.is_read(),
             Source::Http2(incoming, _) => incoming.is_end_stream(),
         };
-        if over && let Source::Http1(incoming, home) = std::mem::replace(&mut self.0, Source::Here(Bytes::new())) {
-            let (rest, connection) = incoming.finish();
-            self.0 = Source::Here(rest);
-            if let Some(connection) = connection {
-                home.give_back(connection);
-            }
+        if over && let Source::Http1(incoming, site) = std::mem::replace(&mut self.0, Source::Here(Bytes::new())) {
+            self.0 = finish(incoming, &site);
         }
     }
+}
+
+/// Gives the connection of a body that has been read back to where it belongs.
+fn finish(incoming: http1::Incoming, site: &Site) -> Source {
+    let (rest, connection) = incoming.finish();
+    if let Some(connection) = connection {
+        site.give_back(connection);
+    }
+    Source::Here(rest)
 }
 
 impl Body for ResponseBody {

@@ -40,38 +40,27 @@ impl Default for PoolSettings {
     }
 }
 
+/// An origin and the connections to it. A call holds on to it, so that a connection on loan knows where it belongs.
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct Site {
+    origin: Arc<Origin>,
     settings: PoolSettings,
-    origins: Mutex<HashMap<Arc<Origin>, Connections>>,
+    connections: Mutex<Connections>,
 }
 
 /// The upstream connections of one worker.
 #[derive(Debug, Clone)]
 pub struct Pool {
     connector: Arc<Connector>,
-    inner: Arc<Inner>,
-}
-
-/// Where an HTTP/1 connection on loan belongs.
-#[derive(Debug)]
-pub(crate) struct Home {
-    origin: Arc<Origin>,
-    pool: Arc<Inner>,
-}
-
-impl Home {
-    /// Takes a connection back whose request and answer are over.
-    pub(crate) fn give_back(self, connection: Transport) {
-        self.pool.origins.lock().entry(self.origin).or_default().give_back(connection, &self.pool.settings);
-    }
+    settings: PoolSettings,
+    sites: Arc<Mutex<HashMap<Arc<Origin>, Arc<Site>>>>,
 }
 
 impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(connector: Arc<Connector>, settings: PoolSettings) -> Self {
-        Self { connector, inner: Arc::new(Inner { settings, origins: Mutex::default() }) }
+        Self { connector, settings, sites: Arc::default() }
     }
 
     /// Sends a request and waits for the answer's head.
@@ -86,16 +75,17 @@ impl Pool {
         connect_limit: Duration,
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let site = self.site(origin);
         loop {
-            let taken = self.take(origin, http2);
+            let taken = site.take(http2);
             let (connection, reused) = match taken {
                 Ok(connection) => (connection, true),
                 // Boxed: a TLS handshake's state is a hundred times larger than all else that a call waits for, and would
                 // be carried along by every call.
-                Err(turn) => Box::pin(self.obtain(origin, http2, connect_limit, turn)).await?,
+                Err(turn) => Box::pin(site.obtain(&self.connector, http2, connect_limit, turn)).await?,
             };
             let sent = match connection {
-                Connection::Http1(connection) => self.send_http1(origin, connection, request).await,
+                Connection::Http1(connection) => send_http1(&site, connection, request).await,
                 Connection::Http2(sender, count) => send_http2(origin.scheme, sender, count, request).await,
             };
             match sent {
@@ -108,31 +98,42 @@ impl Pool {
 
     /// Closes what has been idle too long. Call it now and then.
     pub fn sweep(&self, now: Instant) {
-        let Inner { settings, origins } = &*self.inner;
-        origins.lock().retain(|_, connections| connections.sweep(now, settings));
+        self.sites.lock().retain(|_, site| {
+            let kept = site.connections.lock().sweep(now, &site.settings);
+            // A call under way gives its connection back to the site it has.
+            kept || Arc::strong_count(site) > 1
+        });
     }
 
-    fn with<T>(&self, origin: &Arc<Origin>, act: impl FnOnce(&mut Connections) -> T) -> T {
-        let mut origins = self.inner.origins.lock();
-        if let Some(connections) = origins.get_mut(origin) {
-            return act(connections);
+    fn site(&self, origin: &Arc<Origin>) -> Arc<Site> {
+        let mut sites = self.sites.lock();
+        if let Some(site) = sites.get(origin) {
+            return Arc::clone(site);
         }
-        act(origins.entry(Arc::clone(origin)).or_default())
+        let site = Site { origin: Arc::clone(origin), settings: self.settings, connections: Mutex::default() };
+        Arc::clone(sites.entry(Arc::clone(origin)).or_insert(Arc::new(site)))
+    }
+}
+
+impl Site {
+    fn take(&self, http2: Http2) -> Result<Connection, Turn> {
+        self.connections.lock().take(http2, Instant::now(), &self.settings)
     }
 
-    fn take(&self, origin: &Arc<Origin>, http2: Http2) -> Result<Connection, Turn> {
-        self.with(origin, |connections| connections.take(http2, Instant::now(), &self.inner.settings))
+    /// Takes an HTTP/1 connection back whose request and answer are over.
+    pub(crate) fn give_back(&self, connection: Transport) {
+        self.connections.lock().give_back(connection, &self.settings);
     }
 
     /// A connection where none was free, and whether it has been used before.
     async fn obtain(
         &self,
-        origin: &Arc<Origin>,
+        connector: &Connector,
         http2: Http2,
         limit: Duration,
         turn: Turn,
     ) -> Result<(Connection, bool), UpstreamError> {
-        match tokio::time::timeout(limit, self.wait_or_open(origin, http2, turn)).await {
+        match tokio::time::timeout(limit, self.wait_or_open(connector, http2, turn)).await {
             Ok(obtained) => obtained,
             Err(_) => Err(UpstreamError::Timeout { stage: Stage::Connect, after: limit }),
         }
@@ -140,28 +141,28 @@ impl Pool {
 
     async fn wait_or_open(
         &self,
-        origin: &Arc<Origin>,
+        connector: &Connector,
         http2: Http2,
         mut turn: Turn,
     ) -> Result<(Connection, bool), UpstreamError> {
         while let Turn::Wait(mut failed) = turn {
             turn = match failed.changed().await {
                 Ok(()) => Turn::Alone,
-                Err(_) => match self.take(origin, http2) {
+                Err(_) => match self.take(http2) {
                     Ok(connection) => return Ok((connection, true)),
                     Err(turn) => turn,
                 },
             };
         }
-        let opened = self.connector.open(origin, http2).await;
+        let opened = connector.open(&self.origin, http2).await;
         let connection = match opened {
             Ok(Sender::Http1(connection)) => {
                 if http2 != Http2::Never {
-                    self.with(origin, Connections::speaks_http1);
+                    self.connections.lock().speaks_http1();
                 }
                 Connection::Http1(connection)
             }
-            Ok(Sender::Http2(sender)) => self.with(origin, |connections| connections.share(sender, Instant::now())),
+            Ok(Sender::Http2(sender)) => self.connections.lock().share(sender, Instant::now()),
             Err(error) => {
                 if let Turn::Open(others) = turn {
                     others.send_replace(true);
@@ -173,21 +174,19 @@ impl Pool {
         drop(turn);
         Ok((connection, false))
     }
+}
 
-    async fn send_http1(
-        &self,
-        origin: &Arc<Origin>,
-        connection: Transport,
-        request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Unsent> {
-        let (head, incoming) = http1::exchange(connection, request).await?;
-        let home = Home { origin: Arc::clone(origin), pool: Arc::clone(&self.inner) };
-        let mut response = Response::new(ResponseBody::http1(incoming, home));
-        *response.status_mut() = head.status;
-        *response.version_mut() = head.version;
-        *response.headers_mut() = head.headers;
-        Ok(response)
-    }
+async fn send_http1(
+    site: &Arc<Site>,
+    connection: Transport,
+    request: Request<RequestBody>,
+) -> Result<Response<ResponseBody>, Unsent> {
+    let (head, incoming) = http1::exchange(connection, request).await?;
+    let mut response = Response::new(ResponseBody::http1(incoming, site));
+    *response.status_mut() = head.status;
+    *response.version_mut() = head.version;
+    *response.headers_mut() = head.headers;
+    Ok(response)
 }
 
 async fn send_http2(
