@@ -172,8 +172,12 @@ impl Size {
 /// What calls are like, apart from when they come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kinds {
-    /// Shares of the classes; they need not add up to anything.
+    /// Shares of the classes that calls ask for; they need not add up to anything.
     pub classes: ByClass<f64>,
+    /// The highest class that calls of a key can have, by its number; the others can have any.
+    pub highest_of_key: Vec<Priority>,
+    /// The highest class that calls to an endpoint can have; to the others, any.
+    pub highest_of_endpoint: Vec<(Endpoint, Priority)>,
     /// Shares of the endpoints.
     pub endpoints: Vec<(Endpoint, f64)>,
     /// How many keys call.
@@ -194,6 +198,8 @@ impl Default for Kinds {
     fn default() -> Self {
         Self {
             classes: ByClass([0.1, 0.2, 0.4, 0.3]),
+            highest_of_key: Vec::new(),
+            highest_of_endpoint: Vec::new(),
             endpoints: vec![(Endpoint::ChatCompletions, 1.0)],
             keys: 20,
             skew: 1.0,
@@ -249,18 +255,22 @@ impl Dealer {
         self.of_class(at, CLASSES.get(class).copied().unwrap_or_default(), client)
     }
 
-    /// The next call, of this class.
+    /// The next call, of this class or the highest below it that it can have.
     pub(crate) fn of_class(&mut self, at: Nanos, class: Priority, client: Option<u32>) -> Call {
         let at_key = self.draw.unit() * self.keys.last().copied().unwrap_or_default();
         let key = self.keys.partition_point(|&up_to| up_to <= at_key).min(self.keys.len() - 1);
         let endpoint = self.kinds.endpoints.get(self.draw.share(&self.endpoints));
+        let endpoint = endpoint.map_or(Endpoint::ChatCompletions, |(endpoint, _)| *endpoint);
+        let of_endpoint = self.kinds.highest_of_endpoint.iter().find(|(own, _)| *own == endpoint);
+        let highest = self.kinds.highest_of_key.get(key).into_iter().chain(of_endpoint.map(|(_, highest)| highest));
+        let class = highest.fold(class, |class, highest| class.min(*highest));
         let models = u64::from(self.kinds.models.max(1));
         let tokens_out = self.kinds.tokens_out.draw(&mut self.draw);
         Call {
             at,
             class,
             key: key as u32,
-            endpoint: endpoint.map_or(Endpoint::ChatCompletions, |(endpoint, _)| *endpoint),
+            endpoint,
             model: (self.draw.bits() % models) as u32,
             tokens_in: self.kinds.tokens_in.draw(&mut self.draw),
             tokens_out,

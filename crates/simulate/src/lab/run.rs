@@ -13,6 +13,7 @@ use super::events::Events;
 use super::policy::{Act, Answer, Id, NoControl, Policy, Retry, Retrying, Semaphore};
 use super::provider::{AtWork, Provider, Verdict};
 use super::record::{End, Record, Run};
+use super::relay::{Relay, Relaying};
 use super::traffic::{Offered, Source};
 use sluicegate_flow::Nanos;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub enum Control {
         /// How long a call may wait.
         timeout: Duration,
     },
+    /// Sluicegate.
+    Relay(Box<Relay>),
 }
 
 /// Traffic, a provider, and what stands between.
@@ -57,6 +60,7 @@ impl Experiment {
             Control::None => Box::new(NoControl),
             Control::Retry(retry) => Box::new(Retrying::new(*retry, self.seed)),
             Control::Semaphore { permits, timeout } => Box::new(Semaphore::new(*permits, *timeout)),
+            Control::Relay(relay) => Box::new(Relaying::new(relay, self.seed)),
         };
         Lab::new(self, policy).run()
     }

@@ -11,11 +11,12 @@ use super::call::{ByClass, Kinds};
 use super::policy::Retry;
 use super::provider::{Ceiling, Counted, Form, Provider};
 use super::record::Run;
+use super::relay::{Concerns, Relay, Rule};
 use super::report::Report;
 use super::run::{Control, Experiment};
 use super::trace::{Trace, TraceError};
 use super::traffic::{Offered, Part, Shape, Spacing, Traffic};
-use sluicegate_flow::Nanos;
+use sluicegate_flow::{Kind, Label, Nanos, Quota, Scope};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -64,6 +65,15 @@ pub fn provider() -> Provider {
     Provider { ceilings: vec![ceiling], ..Provider::default() }
 }
 
+/// Sluicegate, told the provider's limit and nothing else.
+#[must_use]
+pub fn relay() -> Relay {
+    let quota = Quota::window(LIMIT, SECOND);
+    let label = Label::new(Scope::Provider, "provider");
+    let rule = Rule { label, kind: Kind::Requests, quota, concerns: Concerns::All };
+    Relay { egress: vec![rule], lead: provider().first_token, ..Relay::default() }
+}
+
 /// What is compared, and under which name. The semaphore has as many permits as calls are in flight at the limit, and
 /// lets a call wait as long as the highest class would.
 #[must_use]
@@ -74,6 +84,7 @@ pub fn controls() -> Vec<(&'static str, Control)> {
         ("no control", Control::None),
         ("retry with backoff", Control::Retry(Retry::default())),
         ("fixed semaphore", Control::Semaphore { permits, timeout: 10 * SECOND }),
+        ("sluicegate", Control::Relay(Box::new(relay()))),
     ]
 }
 
