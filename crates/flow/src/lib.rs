@@ -37,6 +37,7 @@
 mod ask;
 mod atom;
 mod bucket;
+pub mod egress;
 mod limit;
 mod meter;
 mod permits;

@@ -1,0 +1,459 @@
+//! A circuit breaker: who answers nothing is not asked, until one call at a time shows that it answers again.
+//!
+//! Two signals open it, because each is blind where the other sees. Five failures one after another find the target that
+//! is dead within five calls, however few calls there are. A success rate below half over the last ten seconds finds the
+//! one that answers now and then, and wants twenty results before it judges. Both count exactly, so the same failures
+//! give the same verdict whether they come in a burst or spread over the window.
+//!
+//! A failure is what the target did: no connection, a 5xx, no first byte in time, a stream that broke off. What the
+//! caller did wrong, and a caller who went away, say nothing about the target. "Too many requests" and "overloaded" are
+//! signals for the limits, not for the breaker; but a probe that meets them has not shown that the target is back.
+//!
+//! Open, it stays so for a time that doubles with each failed probe, drawn at random so that many relays do not come
+//! back together, or as long as the target asks if that is longer. Then one probe at a time is let through; three
+//! successes in a row close it, and a [ramp](Breaker::ramp) brings the load back slowly.
+//!
+//! **Promises.** At most five calls and those in flight meet a dead target before it is isolated. While it is isolated at
+//! most one probe goes in each back-off. A probe that ends without a verdict leaves no trace. Results of calls that began
+//! before the breaker last changed its state are not counted.
+
+use crate::egress::gate::{Answer, Gate, Phase};
+use crate::time::{Nanos, nanos};
+use parking_lot::Mutex;
+use sluicegate_vocabulary::AttemptResult;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// When a breaker opens and closes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BreakerSettings {
+    /// Failures one after another that open it.
+    pub consecutive: u32,
+    /// Results within the last ten seconds below which the success rate is not judged.
+    pub samples: u32,
+    /// Success rate below which it opens, 0 to 1.
+    pub success_rate: f64,
+    /// How long it is open the first time; doubled with each failed probe.
+    pub open_first: Duration,
+    /// The longest it is open unless the target asks for more.
+    pub open_longest: Duration,
+    /// The shortest part of that time that chance may make of it, 0 to 1; 1 for no chance.
+    pub least: f64,
+    /// Probes that may be out at once.
+    pub probes: u32,
+    /// Successful probes in a row that close it.
+    pub successes: u32,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            consecutive: 5,
+            samples: 20,
+            success_rate: 0.5,
+            open_first: Duration::from_secs(1),
+            open_longest: Duration::from_secs(60),
+            least: 0.5,
+            probes: 1,
+            successes: 3,
+        }
+    }
+}
+
+impl BreakerSettings {
+    /// Opens after so many failures in a row, instead of five.
+    #[must_use]
+    pub fn with_failures(self, failures: u32) -> Self {
+        Self { consecutive: failures.max(1), ..self }
+    }
+
+    /// Stays open exactly that long each time, instead of for a growing time drawn at random.
+    #[must_use]
+    pub fn with_open_for(self, open: Duration) -> Self {
+        Self { open_first: open, open_longest: open, least: 1.0, ..self }
+    }
+
+    /// Lets so many trial calls out at once, instead of one; three successes close it, or all of them if fewer.
+    #[must_use]
+    pub fn with_trials(self, trials: u32) -> Self {
+        let probes = trials.max(1);
+        Self { probes, successes: Self::default().successes.min(probes), ..self }
+    }
+}
+
+/// What a breaker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Calls go.
+    Closed,
+    /// No call goes.
+    Open,
+    /// Probes go.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// The word for display.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half open",
+        }
+    }
+}
+
+/// Why a breaker changed its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Too many failures one after another.
+    Consecutive,
+    /// Too low a success rate.
+    Rate,
+    /// Its time was over and a probe went.
+    Due,
+    /// A probe failed.
+    ProbeFailed,
+    /// Enough probes succeeded.
+    Recovered,
+}
+
+/// One change of state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// When.
+    pub at: Nanos,
+    /// What it became.
+    pub state: BreakerState,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// A breaker for display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerStatus {
+    /// What it is doing.
+    pub state: BreakerState,
+    /// When the next probe may go, while open.
+    pub until: Option<Nanos>,
+    /// Results of the last ten seconds, failures among them.
+    pub results: u32,
+    /// Failures of the last ten seconds.
+    pub failures: u32,
+    /// Failures one after another.
+    pub consecutive: u32,
+    /// The last changes of state, oldest first; at most [`Breaker::HISTORY`].
+    pub history: Vec<Transition>,
+}
+
+/// A target that is not to be called now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Isolated {
+    /// When a probe may go at the earliest.
+    pub until: Nanos,
+    /// It was isolated for its success rate alone, so some calls to it do succeed.
+    pub on_rate: bool,
+}
+
+/// The right to call a target once. Say how it went with [`Breaker::record`]; dropped, nothing is learned from it.
+#[derive(Debug)]
+#[must_use = "a call without a pass is not counted"]
+pub struct Pass(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// A call through a closed breaker, in this period of its life.
+    Free(u16),
+    /// A call to show whether the target is back.
+    Probe(Probe),
+    /// A call let through an open breaker because nobody else was left.
+    LastResort,
+}
+
+/// Holds one of the places for probes.
+#[derive(Debug)]
+struct Probe {
+    breaker: Arc<Breaker>,
+    period: u16,
+}
+
+/// Gives the place back.
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.breaker.gate.give_back(self.period);
+    }
+}
+
+impl Pass {
+    /// Whether this call decides if the target is back. Its result should be told as soon as the first event of an
+    /// answer has come, and after [`Breaker::LEASE`] it no longer holds its place.
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        matches!(self.0, Kind::Probe(_))
+    }
+
+    pub(crate) const fn last_resort() -> Self {
+        Self(Kind::LastResort)
+    }
+}
+
+/// What a result says about the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+    /// It lives, but wants less.
+    Throttled,
+    Nothing,
+}
+
+const fn verdict(result: AttemptResult) -> Verdict {
+    match result {
+        AttemptResult::Ok => Verdict::Good,
+        AttemptResult::Connect | AttemptResult::ServerError | AttemptResult::Timeout | AttemptResult::Broken => {
+            Verdict::Bad
+        }
+        AttemptResult::RateLimited | AttemptResult::Overloaded => Verdict::Throttled,
+        AttemptResult::AuthError | AttemptResult::ClientError | AttemptResult::Cancelled => Verdict::Nothing,
+    }
+}
+
+/// The longest time that a target is left alone because it asked for it.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
+/// How long it takes until a target that came back has its whole load.
+const RAMP: Duration = Duration::from_secs(10);
+/// The load at the beginning of the ramp.
+const RAMP_FLOOR: f64 = 0.1;
+
+/// One target's breaker.
+#[derive(Debug)]
+pub struct Breaker {
+    settings: BreakerSettings,
+    gate: Gate<AtomicU64>,
+    /// When the ramp ends; 0 if there is none.
+    ramp_end: AtomicU64,
+    book: Mutex<Book>,
+}
+
+impl Breaker {
+    /// How many changes of state are remembered.
+    pub const HISTORY: usize = 16;
+    /// How long a probe that says nothing keeps others from being sent.
+    pub const LEASE: Duration = Duration::from_secs(60);
+
+    /// A closed breaker.
+    #[must_use]
+    pub fn new(settings: BreakerSettings) -> Self {
+        Self { settings, gate: Gate::new(), ramp_end: AtomicU64::new(0), book: Mutex::default() }
+    }
+
+    /// Asks to call the target.
+    ///
+    /// # Errors
+    /// The target is isolated.
+    #[inline]
+    pub fn admit(self: &Arc<Self>, now: Nanos) -> Result<Pass, Isolated> {
+        match self.gate.ask(now, self.settings.probes, now.after(Self::LEASE)) {
+            Answer::Go(period) => Ok(Pass(Kind::Free(period))),
+            Answer::Probe { period, first } => {
+                if first {
+                    self.book.lock().begin_probing(now);
+                }
+                Ok(Pass(Kind::Probe(Probe { breaker: Arc::clone(self), period })))
+            }
+            Answer::No { until, on_rate } => Err(Isolated { until, on_rate }),
+        }
+    }
+
+    /// Tells how a call went. `retry_after` is how long the target asks to be left alone; `draw` is a number between 0
+    /// and 1 by chance, used if the breaker opens.
+    pub fn record(&self, pass: Pass, result: AttemptResult, now: Nanos, retry_after: Option<Duration>, draw: f64) {
+        let verdict = verdict(result);
+        if verdict == Verdict::Nothing {
+            return;
+        }
+        let mut book = self.book.lock();
+        let view = self.gate.view();
+        match &pass.0 {
+            Kind::Free(period) if view.phase == Phase::Closed && view.period() == *period => {
+                if let Some(cause) = book.judge(verdict, now, &self.settings) {
+                    self.open(&mut book, now, cause, retry_after, draw);
+                }
+            }
+            Kind::Probe(probe) if view.phase == Phase::HalfOpen && view.period() == probe.period => {
+                self.judge_probe(&mut book, verdict, now, retry_after, draw);
+            }
+            // All its calls failing is no matter of rate any more: this one is dead.
+            Kind::LastResort if view.phase != Phase::Closed && view.on_rate => {
+                book.count_consecutive(verdict);
+                if book.consecutive >= self.settings.consecutive {
+                    self.open(&mut book, now, Cause::Consecutive, retry_after, draw);
+                }
+            }
+            Kind::Free(_) | Kind::Probe(_) | Kind::LastResort => {}
+        }
+    }
+
+    fn judge_probe(&self, book: &mut Book, verdict: Verdict, now: Nanos, retry_after: Option<Duration>, draw: f64) {
+        book.count_consecutive(verdict);
+        if verdict != Verdict::Good {
+            book.attempt = book.attempt.saturating_add(1);
+            return self.open(book, now, Cause::ProbeFailed, retry_after, draw);
+        }
+        book.successes += 1;
+        if book.successes >= self.settings.successes {
+            let transitions = std::mem::take(&mut book.history);
+            *book = Book { history: transitions, ..Book::default() };
+            book.remember(Transition { at: now, state: BreakerState::Closed, cause: Cause::Recovered });
+            self.ramp_end.store(nanos(RAMP).saturating_add(now.0), Ordering::Relaxed);
+            self.gate.close();
+        }
+    }
+
+    fn open(&self, book: &mut Book, now: Nanos, cause: Cause, retry_after: Option<Duration>, draw: f64) {
+        let settings = &self.settings;
+        let doubled = settings.open_first.saturating_mul(1 << book.attempt.min(16)).min(settings.open_longest);
+        let chance = settings.least + (1.0 - settings.least) * draw.clamp(0.0, 1.0);
+        let open = doubled.mul_f64(chance.clamp(0.0, 1.0)).max(retry_after.unwrap_or_default().min(LONGEST_ASKED));
+        let was_on_rate = self.gate.view().on_rate;
+        let dead = book.consecutive >= settings.consecutive;
+        let on_rate = !dead && (cause == Cause::Rate || (cause == Cause::ProbeFailed && was_on_rate));
+        book.remember(Transition { at: now, state: BreakerState::Open, cause });
+        self.gate.open(now.after(open), on_rate);
+    }
+
+    /// The part of the usual load that the target should have now: below 1 for ten seconds after it came back.
+    #[must_use]
+    #[inline]
+    pub fn ramp(&self, now: Nanos) -> f64 {
+        let end = self.ramp_end.load(Ordering::Relaxed);
+        if end <= now.0 {
+            return 1.0;
+        }
+        let left = (end - now.0) as f64 / nanos(RAMP) as f64;
+        1.0 - left.min(1.0) * (1.0 - RAMP_FLOOR)
+    }
+
+    /// Whether calls go, without asking for a probe.
+    #[must_use]
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.gate.view().phase == Phase::Closed
+    }
+
+    /// What it is doing, for display.
+    #[must_use]
+    pub fn status(&self, now: Nanos) -> BreakerStatus {
+        let mut book = self.book.lock();
+        book.roll(now);
+        let view = self.gate.view();
+        BreakerStatus {
+            state: match view.phase {
+                Phase::Closed => BreakerState::Closed,
+                Phase::Open => BreakerState::Open,
+                Phase::HalfOpen => BreakerState::HalfOpen,
+            },
+            until: (view.phase == Phase::Open).then(|| view.until()),
+            results: book.sum.good + book.sum.bad,
+            failures: book.sum.bad,
+            consecutive: book.consecutive,
+            history: book.history.iter().copied().collect(),
+        }
+    }
+}
+
+/// Slots of a second each: the one under way and nine whole ones before it.
+const SLOTS: usize = 10;
+const SLOT: u64 = 1_000_000_000;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    good: u32,
+    bad: u32,
+}
+
+/// The results of the last ten seconds.
+#[derive(Debug, Default)]
+struct Book {
+    slots: [Tally; SLOTS],
+    sum: Tally,
+    /// The second of the newest slot.
+    head: u64,
+    consecutive: u32,
+    /// Probes that failed since it was last closed.
+    attempt: u32,
+    /// Probes that succeeded since it was last open.
+    successes: u32,
+    history: VecDeque<Transition>,
+}
+
+impl Book {
+    fn begin_probing(&mut self, now: Nanos) {
+        self.successes = 0;
+        self.remember(Transition { at: now, state: BreakerState::HalfOpen, cause: Cause::Due });
+    }
+
+    fn count_consecutive(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Good => self.consecutive = 0,
+            Verdict::Bad => self.consecutive = self.consecutive.saturating_add(1),
+            Verdict::Throttled | Verdict::Nothing => {}
+        }
+    }
+
+    /// Counts a result of a closed breaker; says why it should open, if it should.
+    fn judge(&mut self, verdict: Verdict, now: Nanos, settings: &BreakerSettings) -> Option<Cause> {
+        self.count_consecutive(verdict);
+        let count = match verdict {
+            Verdict::Good => Tally { good: 1, bad: 0 },
+            Verdict::Bad => Tally { good: 0, bad: 1 },
+            Verdict::Throttled | Verdict::Nothing => return None,
+        };
+        self.roll(now);
+        if let Some(slot) = self.slots.get_mut((self.head % SLOTS as u64) as usize) {
+            slot.add(count);
+        }
+        self.sum.add(count);
+        if self.consecutive >= settings.consecutive {
+            return Some(Cause::Consecutive);
+        }
+        let results = self.sum.good + self.sum.bad;
+        let low = f64::from(self.sum.good) < settings.success_rate * f64::from(results);
+        (results >= settings.samples && low).then_some(Cause::Rate)
+    }
+
+    /// Forgets what is older than the window. A time before the newest seen is that newest.
+    fn roll(&mut self, now: Nanos) {
+        let second = now.0 / SLOT;
+        let passed = second.saturating_sub(self.head).min(SLOTS as u64);
+        for back in 0..passed {
+            if let Some(slot) = self.slots.get_mut(((second - back) % SLOTS as u64) as usize) {
+                self.sum.good -= slot.good;
+                self.sum.bad -= slot.bad;
+                *slot = Tally::default();
+            }
+        }
+        self.head = self.head.max(second);
+    }
+
+    fn remember(&mut self, transition: Transition) {
+        if self.history.len() == Breaker::HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(transition);
+    }
+}
+
+impl Tally {
+    const fn add(&mut self, other: Self) {
+        self.good = self.good.saturating_add(other.good);
+        self.bad = self.bad.saturating_add(other.bad);
+    }
+}
+
+#[cfg(test)]
+#[path = "breaker_tests.rs"]
+mod tests;

@@ -1,0 +1,26 @@
+//! What is known of those who answer, and what to do when they fail.
+//!
+//! Towards a client a limit is a promise of ours. Towards a provider it is a guess: its limits are told in headers or
+//! not at all, its capacity changes by the minute, and its keys run dry or are refused. This module holds what has been
+//! learned of a provider and decides from it: whether a target may be called at all, by which key, how many calls at
+//! once, how fast, and what to do with a call that failed.
+//!
+//! - [`Breaker`] isolates a target that is dead, and finds out with one call at a time when it is back.
+//! - [`decide`] says what to do with a failed try, within a [`RetryBudget`] that keeps a storm from being made worse.
+//! - [`Throttle`] tells the kinds of "too many requests" apart, since each wants another answer.
+//!
+//! Everything here is told the time and the chance: the caller passes [`crate::Nanos`] and draws. While all is well each
+//! of these costs a call one atomic load or a mutex held for some nanoseconds.
+
+mod breaker;
+mod breakers;
+mod budget;
+mod gate;
+mod retry;
+mod throttle;
+
+pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
+pub use breakers::Breakers;
+pub use budget::RetryBudget;
+pub use retry::{Decision, Failed, decide};
+pub use throttle::{Refused, Throttle};
