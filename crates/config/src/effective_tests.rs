@@ -55,3 +55,73 @@ fn every_value_says_where_it_came_from() {
     }
     assert!(!shown.join("\n").contains("secret-"), "a secret is shown");
 }
+
+const FLOW: &str = "\
+mode: strict
+rate_limits:
+  global:
+    requests_per_second: 10
+    burst_multiplier: 2
+  per_endpoint:
+    /v1/embeddings:
+      requests_per_hour: 50
+tenants:
+  acme:
+    mode: graceful
+  other: {}
+keys:
+  - name: a
+    value_env: A
+    tenant: acme
+    limits:
+      tpm: 9000
+      burst_multiplier: 1
+  - name: b
+    value_env: B
+    tenant: other
+    accept_lower_tier: true
+providers:
+  lab:
+    kind: simulated
+    max_concurrency: 4
+metrics:
+  - name: queue_depth
+    alert_threshold: \">=5\"
+    for: 2m
+priorities:
+  classes:
+    low: { weight: 1 }
+";
+
+#[test]
+fn what_is_inherited_says_from_where() {
+    let loaded = World::with(&[("A", "secret-a"), ("B", "secret-b")]).load(FLOW).unwrap();
+    let shown: Vec<String> =
+        loaded.settings.iter().map(|setting| format!("{}={} {}", setting.path, setting.value, setting.from)).collect();
+    for expected in [
+        "mode=strict sluicegate.yaml:1",
+        "rate_limits.global.requests_per_second=10 sluicegate.yaml:4",
+        "rate_limits.global.requests_per_second_bucket=20 sluicegate.yaml:5",
+        "rate_limits.per_endpoint./embeddings.requests_per_hour=50 sluicegate.yaml:8",
+        "rate_limits.per_endpoint./embeddings.requests_per_hour_bucket=100 sluicegate.yaml:5",
+        "tenants.acme.mode=graceful sluicegate.yaml:11",
+        "tenants.other.mode=strict sluicegate.yaml:1",
+        "tenants.other.accept_lower_tier=false default",
+        "keys.0.mode=graceful sluicegate.yaml:11",
+        "keys.0.accept_lower_tier=false default",
+        "keys.0.limits.tokens_per_minute=9000 sluicegate.yaml:18",
+        "keys.0.limits.tokens_per_minute_bucket=9000 sluicegate.yaml:19",
+        "keys.1.mode=strict sluicegate.yaml:1",
+        "keys.1.accept_lower_tier=true sluicegate.yaml:23",
+        "providers.lab.limits.concurrency=4 sluicegate.yaml:27",
+        "metrics.0.name=queue_depth sluicegate.yaml:29",
+        "metrics.0.alert_threshold=>=5 sluicegate.yaml:30",
+        "metrics.0.for=2m sluicegate.yaml:31",
+        "priorities.classes.low.weight=1 sluicegate.yaml:34",
+        "priorities.classes.critical.max_wait=10s default",
+        "priorities.max_queue=10000 default",
+        "server.stream_keepalive=off default",
+    ] {
+        assert!(shown.iter().any(|line| line == expected), "{expected}\n{}", shown.join("\n"));
+    }
+}

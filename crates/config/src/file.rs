@@ -119,6 +119,7 @@ pub(crate) struct Priorities {
     /// The classes of calls. What is absent keeps its default.
     pub classes: Option<Classes>,
     /// Most calls that wait at once; those beyond are refused with 503. 10000 when absent.
+    #[schemars(range(min = 1))]
     pub max_queue: Option<u64>,
     /// Most bytes of request bodies that wait at once. 1GiB when absent.
     pub max_queue_bytes: Option<Size>,
@@ -143,6 +144,7 @@ pub(crate) struct Classes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClassRule {
     /// Its share of what is let through while all classes wait, relative to the sum of the four.
+    #[schemars(range(min = 1))]
     pub weight: Option<u32>,
     /// How long one of its calls may wait that brings no deadline of its own.
     pub max_wait: Option<Period>,
@@ -203,6 +205,7 @@ pub(crate) struct Provider {
     /// What all calls to it together are held to, whoever they come from.
     pub limits: Option<Limits>,
     /// The same as `limits.concurrency`: calls it is sent at once.
+    #[schemars(range(min = 1))]
     pub max_concurrency: Option<u64>,
     /// What calls to one of its models are held to, by the provider's own id of the model.
     #[serde(default)]

@@ -64,6 +64,16 @@ fn the_schema_refuses_what_the_program_refuses() {
         "models: { a: {} }",
         "models: { a: { to: [] } }",
         "keys: [{}]",
+        "mode: gracious",
+        "models: { a: { to: b/c, tier: best } }",
+        "keys: [{ name: a, value: b, limits: { rpm: 0 } }]",
+        "tenants: { a: { limits: { concurrency: 0 } } }",
+        "tenants: { a: { limits: { burst_multiplier: 0 } } }",
+        "providers: { a: { kind: simulated, max_concurrency: 0 } }",
+        "priorities: { max_queue: 0 }",
+        "priorities: { classes: { medium: {} } }",
+        "server: { stream_keepalive: sometimes }",
+        "metrics: [{ name: temperature }]",
     ] {
         assert!(!problems(text).is_empty(), "the schema accepts {text}");
         assert!(crate::load(text, "f").is_err(), "the program accepts {text}");

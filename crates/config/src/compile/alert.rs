@@ -1,7 +1,7 @@
 //! Alerts: a threshold that its metric can cross.
 
 use super::Compiler;
-use crate::alert::{Alert, Threshold};
+use crate::alert::{Alert, AlertMetric, Threshold};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file::Metric;
@@ -19,8 +19,12 @@ impl Compiler<'_> {
             let Some(written) = stated.alert_threshold.as_deref() else {
                 let what = format!("without `alert_threshold` nothing is raised for `{}`", stated.name);
                 let diagnostic = Diagnostic::new(codes::NO_THRESHOLD, what);
-                let example = if stated.name.is_share() { "\"<20%\"" } else { "\">2000\"" };
-                self.say(diagnostic.remedy(format!("alert_threshold: {example}")), &["metrics", &at]);
+                let example = match stated.name {
+                    AlertMetric::BucketFillPercentage => "<20%",
+                    share if share.is_share() => ">5%",
+                    _ => ">2000",
+                };
+                self.say(diagnostic.remedy(format!("alert_threshold: \"{example}\"")), &["metrics", &at]);
                 continue;
             };
             if let Some(threshold) = self.threshold(written, stated, &["metrics", &at, "alert_threshold"]) {

@@ -294,12 +294,14 @@ impl Compiler<'_> {
         }
     }
 
-    /// Warns of a limit that a wider one makes unreachable.
+    /// Warns of a limit that a wider one makes unreachable; where several do, of the first.
     fn can_be_reached(&mut self, own: &Limit, who: &str, wider: &[Wider<'_>], path: &[&str]) {
+        let mut said = Vec::new();
         for wider in wider {
             for shared in self.shared(own, wider, path) {
-                if shared.own > shared.wider {
+                if shared.own > shared.wider && !said.contains(&shared.at) {
                     self.say(shared.above(codes::UNREACHABLE, who, wider), &shared.at);
+                    said.push(shared.at);
                 }
             }
         }
@@ -358,3 +360,7 @@ const fn generates(endpoint: Endpoint) -> bool {
             | Endpoint::GenerateStream
     )
 }
+
+#[cfg(test)]
+#[path = "limit_tests.rs"]
+mod tests;

@@ -44,14 +44,13 @@ impl Compiler<'_> {
 
     fn class(&mut self, name: &str, stated: Option<file::ClassRule>, usual: ClassRule) -> ClassRule {
         let stated = stated.unwrap_or_default();
-        if let Some(weight) = stated.weight {
-            self.within(weight, 1, 1_000_000, &["priorities", "classes", name, "weight"]);
-        }
+        let path = ["priorities", "classes", name, "weight"];
+        let weight = stated.weight.filter(|weight| self.within(*weight, 1, 1_000_000, &path)).unwrap_or(usual.weight);
         if stated.max_wait.is_some_and(|wait| wait == Period::default() || wait > DAY) {
             let what = "`max_wait` must be from 1ms to 1d";
             self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), &["priorities", "classes", name, "max_wait"]);
         }
-        ClassRule { weight: stated.weight.unwrap_or(usual.weight), max_wait: stated.max_wait.unwrap_or(usual.max_wait) }
+        ClassRule { weight, max_wait: stated.max_wait.unwrap_or(usual.max_wait) }
     }
 
     /// Warns of a class that gets more than the one above it.

@@ -63,3 +63,7 @@ impl Compiler<'_> {
         self.say(diagnostic.note(format!("tenants: {known}")), path);
     }
 }
+
+#[cfg(test)]
+#[path = "tenant_tests.rs"]
+mod tests;

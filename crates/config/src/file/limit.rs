@@ -14,29 +14,41 @@ macro_rules! with_limits {
         #[serde(deny_unknown_fields)]
         pub(crate) struct $name {
             /// Requests in any second.
+            #[schemars(range(min = 1))]
             pub requests_per_second: Option<u64>,
             /// Requests in any 60 seconds.
+            #[schemars(range(min = 1))]
             pub requests_per_minute: Option<u64>,
             /// The same as `requests_per_minute`.
+            #[schemars(range(min = 1))]
             pub rpm: Option<u64>,
             /// Requests in any 60 minutes.
+            #[schemars(range(min = 1))]
             pub requests_per_hour: Option<u64>,
             /// Requests in any 24 hours.
+            #[schemars(range(min = 1))]
             pub requests_per_day: Option<u64>,
             /// Tokens in any 60 seconds, input and output together.
+            #[schemars(range(min = 1))]
             pub tokens_per_minute: Option<u64>,
             /// The same as `tokens_per_minute`.
+            #[schemars(range(min = 1))]
             pub tpm: Option<u64>,
             /// Tokens in any 60 minutes, input and output together.
+            #[schemars(range(min = 1))]
             pub tokens_per_hour: Option<u64>,
             /// Tokens in any 24 hours, input and output together.
+            #[schemars(range(min = 1))]
             pub tokens_per_day: Option<u64>,
             /// Calls at once.
+            #[schemars(range(min = 1))]
             pub concurrency: Option<u64>,
             /// Makes every rate of this entry a token bucket that holds the rate times this. Without it: never more
             /// than the rate in any window.
+            #[schemars(range(min = 0.001, max = 1000.0))]
             pub burst_multiplier: Option<f64>,
             /// Refill the buckets in steps of so many milliseconds instead of continuously.
+            #[schemars(range(min = 1, max = 60_000))]
             pub refill_rate_ms: Option<u64>,
             /// Count and report what this limit would refuse, and refuse nothing.
             pub shadow: Option<bool>,
