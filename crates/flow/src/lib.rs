@@ -38,6 +38,7 @@ mod ask;
 mod atom;
 mod bucket;
 pub mod egress;
+mod ladder;
 mod limit;
 mod meter;
 mod permits;
@@ -50,12 +51,13 @@ mod time;
 mod window;
 
 pub use ask::{Ask, Cost, Pace};
+pub use ladder::{HEADROOM, HOLD, Ladder};
 pub use limit::{Limit, LimitId, LimitStatus, Rate};
 pub use quota::{Algorithm, Kind, Label, Quota, Scope};
 pub use refusal::{Reason, Refusal};
 pub use reservation::Reservation;
 pub use scheduler::{
-    Backlog, Bounds, FairQueue, LimitWait, Outcome, Place, Scheduler, Shed, Sheds, Stats, Waiter, WaiterId,
+    Ahead, Backlog, Bounds, FairQueue, LimitWait, Outcome, Place, Scheduler, Shed, Sheds, Stats, Waiter, WaiterId,
 };
 pub use set::LimitSet;
 pub use sluicegate_vocabulary::{Mode, Priority};

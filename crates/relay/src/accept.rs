@@ -34,7 +34,8 @@ pub(crate) fn accept(
         Ok(deadline) => deadline,
         Err(fault) => return Err(Box::new(Refused { fault, body })),
     };
-    Ok(Call { endpoint, dialect, deadline, parts, body, target })
+    let client_timeout = client_timeout(&parts.headers);
+    Ok(Call { endpoint, dialect, deadline, client_timeout, parts, body, target })
 }
 
 /// A fault found before the body was read, with that body.
@@ -102,6 +103,12 @@ static SINGLE: [&HeaderName; 7] = [
 pub(crate) fn wrong_method(method: &Method, methods: &[Method]) -> Fault {
     let wanted = methods.first().map_or("POST", Method::as_str);
     Fault::new(FaultKind::MethodNotAllowed, format!("{method} is not a method of this path; use {wanted}."))
+}
+
+/// How long the client's SDK waits, as OpenAI's and Anthropic's tell it: seconds, perhaps with a fraction.
+fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get("x-stainless-timeout")?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero())
 }
 
 /// `X-Deadline-Ms`, counted from arrival.

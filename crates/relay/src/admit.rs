@@ -1,28 +1,148 @@
 //! Stage six: may it go now?
 //!
-//! Room is taken in all of the caller's limits at once or in none: requests by one, tokens by an estimate that the
-//! receipt corrects. What the limits do not hold is refused at once with the time after which it would pass.
+//! Room is taken in all of the caller's limits at once or in none: requests by one, tokens by an estimate that is
+//! corrected by what the call really uses. A call that finds room goes on without meeting anybody. One that does not
+//! waits its turn as long as its deadline allows, unless its mode is strict; and a graceful caller who has agreed to it
+//! goes to a lower tier rather than be refused.
 
-use crate::call::{Request, Ticket};
+use crate::call::{Caller, Plan, Request, Ticket};
+use crate::estimate;
 use crate::record::Record;
-use crate::snapshot::Snapshot;
-use sluicegate_flow::{Ask, Cost, Nanos};
-use sluicegate_vocabulary::Fault;
-use sluicegate_wire::estimate;
+use crate::room::{Want, fault};
+use crate::server::Worker;
+use crate::snapshot::{Route, Snapshot, duration};
+use sluicegate_flow::{Ask, LimitSet, Nanos, Pace, Reason, Refusal};
+use sluicegate_vocabulary::{Fault, FaultKind, Mode, Priority};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// Output reserved for a call that sets no cap of its own, in tokens.
-const DEFAULT_OUTPUT: u64 = 1024;
+/// The part of its patience that a call which may go to a lower tier spends on waiting for the higher one.
+const SHARE_FOR_PRIMARY: f64 = 0.8;
 
-/// Takes room for a call.
+/// Takes room for a call, and says where it goes: its plan, or the plan of a lower tier.
 ///
 /// # Errors
 /// The limit that refused, what is left of it, and when it would pass.
-pub(crate) fn admit(request: &Request, snapshot: &Snapshot, now: Nanos, record: &mut Record) -> Result<(), Fault> {
-    let Some(limits) = snapshot.limits.of(request.endpoint) else { return Ok(()) };
-    let output = request.head.max_output.unwrap_or(DEFAULT_OUTPUT);
-    let tokens = estimate::tokens_in_bytes(request.head.input_bytes).saturating_add(output);
-    let ask = Ask { cost: Cost { requests: 1, tokens }, ..Ask::default() };
-    let reservation = limits.reserve(now, ask).map_err(|refusal| Fault::from(&refusal))?;
-    record.admitted(Ticket { reservation, tokens });
+pub(crate) async fn admit(
+    worker: &Worker,
+    request: &Request,
+    caller: &Caller,
+    plan: Plan,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Plan, Fault> {
+    if let Some(format) = request.endpoint.format().filter(|_| request.stream && !request.wants_array()) {
+        record.streams(format);
+    }
+    let mut plan = plan;
+    loop {
+        let lower = lower_tier(&plan.route, caller, snapshot);
+        match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
+            Ok(()) => return Ok(plan),
+            Err(refused) => {
+                let Some(lower) = lower.filter(|_| refused.kind != FaultKind::NeverFits) else { return Err(refused) };
+                plan.route.ladder.short(worker.shared.room.now());
+                record.degraded(&plan.route.name);
+                plan = Plan { candidates: lower.candidates().map(Arc::clone).collect(), route: lower };
+            }
+        }
+    }
+}
+
+/// Where a caller who agreed to it goes instead.
+fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) -> Option<Arc<Route>> {
+    if caller.mode != Mode::Graceful || !caller.accepts_lower_tier() {
+        return None;
+    }
+    snapshot.names.aliases.get(route.lower_tier.as_deref()?).map(Arc::clone)
+}
+
+async fn enter(
+    worker: &Worker,
+    request: &Request,
+    caller: &Caller,
+    route: &Arc<Route>,
+    has_lower: bool,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<(), Fault> {
+    let room = &worker.shared.room;
+    let now = room.now();
+    let Some(set) = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now) else { return Ok(()) };
+    // Upper classes step down last: only when they themselves find no room.
+    if has_lower && caller.priority != Priority::Critical && route.ladder.is_down(now, || least_fill(&set, now)) {
+        return Err(stepped_down());
+    }
+    record.held_to(&set);
+    let (cost, output) = estimate::cost(worker, request, caller, route, &set);
+    let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
+    let (held, waited) = match room.try_take(&set, ask) {
+        Ok(held) => (held, Duration::ZERO),
+        Err(Some(refusal)) if caller.mode == Mode::Strict || refusal.reason == Reason::NeverFits => {
+            return Err(fault(&refusal));
+        }
+        Err(_) if caller.mode == Mode::Strict => {
+            return Err(in_line(&set, now, ask).map_or_else(stepped_down, |refusal| fault(&refusal)));
+        }
+        Err(_) => {
+            let patience = patience(request, caller, snapshot, record.arrived());
+            let patience = if has_lower { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
+            let want = Want {
+                set: &set,
+                ask,
+                flow: caller.live.number,
+                bytes: request.body.len() as u64,
+                arrived: record.arrived(),
+                until: record.arrived() + patience,
+            };
+            let waited = tokio::select! {
+                biased;
+                waited = room.wait(&want) => waited,
+                () = worker.stop.cancelled() => return Err(crate::attempt::stopping().fault),
+            };
+            waited.map_err(|late| {
+                record.queued(late.waited);
+                late.at_own_limit()
+            })?
+        }
+    };
+    record.queued(waited);
+    record.admitted(Ticket { held, cost, output });
     Ok(())
+}
+
+/// How evenly a caller of this mode takes what is left of a window.
+pub(crate) const fn pace(mode: Mode) -> Pace {
+    match mode {
+        Mode::Strict => Pace::Free,
+        Mode::Adaptive | Mode::Graceful => Pace::Even,
+    }
+}
+
+/// How long a call may wait, counted from its arrival: what its caller says, else what its class allows. An SDK's own
+/// timeout can only shorten that, since the SDKs send their default of ten minutes with every call.
+pub(crate) fn patience(request: &Request, caller: &Caller, snapshot: &Snapshot, arrived: Instant) -> Duration {
+    if let Some(deadline) = request.deadline {
+        return deadline.saturating_duration_since(arrived);
+    }
+    let class = duration(snapshot.priorities.of(caller.priority).max_wait);
+    request.client_timeout.map_or(class, |timeout| timeout.min(class))
+}
+
+fn least_fill(set: &LimitSet, now: Nanos) -> f64 {
+    set.status(now).iter().filter(|level| !level.shadow).map(|level| level.fill).fold(1.0, f64::min)
+}
+
+fn stepped_down() -> Fault {
+    Fault::new(FaultKind::LimitRequests, "The model has no room at present; calls go to its lower tier.")
+}
+
+/// The refusal of a strict caller where others wait already: he may neither overtake them nor wait.
+fn in_line(set: &LimitSet, now: Nanos, ask: Ask) -> Option<Refusal> {
+    let limits = set.limits();
+    let contended = limits.iter().find(|limit| limit.waiting() > 0).or(limits.first())?;
+    let needed = ask.cost.of(contended.kind());
+    let ahead = u64::from(contended.waiting()).saturating_mul(needed).saturating_add(needed);
+    let retry_after = contended.pace(now).map(|pace| pace.time_for(ahead));
+    Some(Refusal { limit: Arc::clone(contended), reason: Reason::Exhausted, left: 0, needed, retry_after })
 }

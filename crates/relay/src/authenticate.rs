@@ -26,7 +26,13 @@ pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, F
             same_machine(&call.parts)?;
         }
         let highest = snapshot.limits.priority(call.endpoint).unwrap_or_default();
-        return Ok(Caller { key: None, priority: asked.map_or(highest, |asked| asked.min(highest)) });
+        return Ok(Caller {
+            key: None,
+            priority: asked.map_or(highest, |asked| asked.min(highest)),
+            mode: snapshot.mode,
+            live: Arc::clone(&snapshot.keys.anonymous),
+            limits: snapshot.keys.anonymous_number,
+        });
     }
     let key = presented(&call.parts).find_map(|presented| snapshot.keys.find(&presented)).ok_or_else(|| {
         let message = if presented(&call.parts).next().is_some() {
@@ -38,7 +44,8 @@ pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, F
     })?;
     let highest = snapshot.limits.priority(call.endpoint).map_or(key.priority, |own| own.min(key.priority));
     let priority = asked.map_or(highest, |asked| asked.min(highest));
-    Ok(Caller { key: Some(Arc::clone(key)), priority })
+    let (mode, live, limits) = (key.mode, Arc::clone(&key.live), key.number);
+    Ok(Caller { key: Some(Arc::clone(key)), priority, mode, live, limits })
 }
 
 fn asked_priority(headers: &HeaderMap) -> Result<Option<Priority>, Fault> {

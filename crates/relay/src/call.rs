@@ -4,17 +4,18 @@
 //! while it is served, and leaves a receipt. Each value is made by one stage and only read by those after it.
 
 use crate::budget::Share;
-use crate::snapshot::{Candidate, Key, Route};
+use crate::room::Held;
+use crate::snapshot::{Candidate, Key, Live, Route, Tenant};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::request::Parts;
 use hyper::body::Incoming;
-use sluicegate_flow::Reservation;
-use sluicegate_vocabulary::{Dialect, Endpoint, Priority};
+use sluicegate_flow::Cost;
+use sluicegate_vocabulary::{Dialect, Endpoint, Mode, Priority};
 use sluicegate_wire::peek::Head;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What arrived: everything that can be known before the body is read.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Call {
     pub(crate) dialect: Dialect,
     /// When it must be answered: the first byte for streams, the whole otherwise.
     pub(crate) deadline: Option<Instant>,
+    /// How long the client's SDK says it waits.
+    pub(crate) client_timeout: Option<Duration>,
     /// Method, path and headers as they came; boxed, because they go along from stage to stage.
     pub(crate) parts: Box<Parts>,
     /// The body, unread.
@@ -54,8 +57,26 @@ pub(crate) enum PathTarget {
 pub(crate) struct Caller {
     /// The key, or `None` on a keyless loopback listener.
     pub(crate) key: Option<Arc<Key>>,
-    /// The class of the call, before the endpoint's.
+    /// The class of the call.
     pub(crate) priority: Priority,
+    /// What is done with the call if it finds no room.
+    pub(crate) mode: Mode,
+    /// What goes on for this caller.
+    pub(crate) live: Arc<Live>,
+    /// By which the sets of this caller's limits are kept.
+    pub(crate) limits: u64,
+}
+
+impl Caller {
+    /// The tenant it belongs to.
+    pub(crate) fn tenant(&self) -> Option<&Arc<Tenant>> {
+        self.key.as_ref()?.tenant.as_ref()
+    }
+
+    /// Whether its calls may be answered by a lower tier.
+    pub(crate) fn accepts_lower_tier(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.accepts_lower_tier())
+    }
 }
 
 /// A call whose body has been read and looked into.
@@ -64,6 +85,7 @@ pub(crate) struct Request {
     pub(crate) endpoint: Endpoint,
     pub(crate) dialect: Dialect,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) client_timeout: Option<Duration>,
     pub(crate) parts: Box<Parts>,
     pub(crate) target: PathTarget,
     /// The whole body.
@@ -78,6 +100,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Whether the stream is to be one JSON array instead of events, as Gemini's clients without `alt=sse` expect.
+    pub(crate) fn wants_array(&self) -> bool {
+        self.endpoint == Endpoint::GenerateStream
+            && !self.parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
+    }
+
     /// The model as the client names it.
     pub(crate) fn model(&self) -> Option<Cow<'_, str>> {
         match &self.target {
@@ -101,9 +129,11 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     /// Room taken in the caller's limits.
-    pub(crate) reservation: Reservation,
-    /// The tokens in it, which stand where nobody ever says what was used.
-    pub(crate) tokens: u64,
+    pub(crate) held: Held,
+    /// What was asked for.
+    pub(crate) cost: Cost,
+    /// The part of its tokens that is output, where a limit counts tokens.
+    pub(crate) output: Option<u64>,
 }
 
 /// A header value from text of ours; what cannot stand in a header becomes `-`.

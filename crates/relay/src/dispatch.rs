@@ -5,7 +5,8 @@
 //! call's deadline. What the caller did wrong is told at once.
 
 use crate::attempt::{self, Answered, Failure, Tried};
-use crate::call::{Plan, Request};
+use crate::call::{Caller, Plan, Request};
+use crate::egress;
 use crate::prepare::prepare;
 use crate::record::Record;
 use crate::server::Worker;
@@ -35,12 +36,13 @@ pub(crate) struct Dispatched {
 pub(crate) async fn dispatch(
     worker: &Arc<Worker>,
     request: &Request,
+    caller: &Caller,
     plan: &Plan,
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<Dispatched, Fault> {
     let mut last: Option<Fault> = None;
-    for candidate in &plan.candidates {
+    for candidate in egress::by_room(&worker.shared.room, plan) {
         let mut tries = 0;
         loop {
             if request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -56,6 +58,18 @@ pub(crate) async fn dispatch(
                 }
             };
             let dropped = prepared.dropped.clone();
+            match egress::take(worker, request, caller, plan, candidate, snapshot, record).await {
+                Ok(held) => record.asking(held),
+                Err(fault) => {
+                    // A provider without room is like one that says so itself.
+                    let stop = !plan.route.falls_back_on(AttemptResult::RateLimited);
+                    last = Some(fault);
+                    if stop {
+                        return Err(last.unwrap_or_else(nobody));
+                    }
+                    break;
+                }
+            }
             let guard = Trying::new(candidate, record);
             let tried = attempt::attempt(worker, request, candidate, prepared, guard.record.id()).await;
             let Tried { credential, outcome } = tried;
@@ -67,6 +81,7 @@ pub(crate) async fn dispatch(
                 }
                 Err(failure) => {
                     guard.end(credential, failure.result, failure.status);
+                    record.unanswered();
                     let again = wait(&failure, tries, candidate, request);
                     let stop = !plan.route.falls_back_on(failure.result);
                     last = Some(failure.fault);

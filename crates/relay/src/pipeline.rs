@@ -8,7 +8,9 @@ use crate::record::Record;
 use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
-use crate::{accept, admit, authenticate, cache, count, dispatch, drain, models, route, stream, validate};
+use crate::{
+    accept, admit, authenticate, cache, count, dispatch, drain, keepalive, models, quota, route, stream, validate,
+};
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -31,13 +33,20 @@ pub(crate) async fn answer(worker: &Arc<Worker>, arrival: Arrival) -> Response<R
     if arrival.parts.method == http::Method::HEAD {
         record.head();
     }
+    if let Some(after) = snapshot.server.stream_keepalive {
+        return keepalive::answer(Arc::clone(worker), Arc::clone(&snapshot), arrival, record, after).await;
+    }
     match way(worker, &snapshot, arrival, &mut record).await {
         Ok(reply) => reply.seal(record),
         Err(fault) => refuse(&fault, record),
     }
 }
 
-async fn way(
+/// The way itself.
+///
+/// # Errors
+/// What kept the call from being answered, in words for the client.
+pub(crate) async fn way(
     worker: &Arc<Worker>,
     snapshot: &Arc<Snapshot>,
     arrival: Arrival,
@@ -54,14 +63,16 @@ async fn way(
     };
     record.caller(&caller);
     let request = validate::validate(call, worker, snapshot, record).await?;
-    if request.endpoint == Endpoint::Models {
-        return models::list(&request, &caller, snapshot);
+    match request.endpoint {
+        Endpoint::Models => return models::list(&request, &caller, snapshot),
+        Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
+        _ => {}
     }
     let plan = route::route(&request, &caller, snapshot, record)?;
     if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
         return Ok(reply);
     }
-    admit::admit(&request, snapshot, worker.shared.now(), record)?;
-    let answered = dispatch::dispatch(worker, &request, &plan, snapshot, record).await?;
+    let plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
+    let answered = dispatch::dispatch(worker, &request, &caller, &plan, snapshot, record).await?;
     Ok(stream::reply(answered, snapshot, record))
 }

@@ -1,4 +1,4 @@
-//! Receipts on their way to the request log.
+//! Receipts on their way to the request log and to the figures of the last minute.
 //!
 //! A worker puts its receipts into a buffer of its own; the log's thread empties all buffers a few times a second and
 //! writes the lines in one go. So a call pays for a push into a vector, and no wake-up. When the log cannot keep up
@@ -17,18 +17,14 @@ const CAPACITY: usize = 16_384;
 pub(crate) struct Receipts {
     kept: Mutex<Vec<Receipt>>,
     dropped: Counter,
-    enabled: bool,
 }
 
 impl Receipts {
-    pub(crate) fn new(dropped: Counter, enabled: bool) -> Self {
-        Self { kept: Mutex::default(), dropped, enabled }
+    pub(crate) fn new(dropped: Counter) -> Self {
+        Self { kept: Mutex::default(), dropped }
     }
 
     pub(crate) fn push(&self, receipt: Receipt) {
-        if !self.enabled {
-            return;
-        }
         let mut kept = self.kept.lock();
         if kept.len() < CAPACITY {
             kept.push(receipt);

@@ -4,20 +4,26 @@
 //! call drops it: the last byte sent, a refusal, a client that hangs up, a panic that unwinds. Its drop makes the one
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
-use crate::call::{Caller, Ticket};
+use crate::call::{Caller, Ticket, header_value};
+use crate::room::Held;
 use crate::headers;
+use crate::limit_headers;
+use crate::keepalive::Streams;
 use crate::server::Worker;
 use crate::settle;
-use crate::snapshot::{Candidate, Route, Snapshot};
-use http::HeaderMap;
+use crate::snapshot::{Candidate, Live, Route, Snapshot};
+use http::{HeaderMap, HeaderValue};
+use sluicegate_flow::LimitSet;
 use sluicegate_vocabulary::{
-    AttemptRecord, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Receipt, Usage,
+    AttemptRecord, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The longest model name a receipt keeps, in bytes.
 const MAX_MODEL: usize = 200;
+/// Tokens by which the reservation of a stream grows that exceeds it.
+const TOP_UP: u64 = 256;
 
 /// A call's receipt while it is being written.
 pub(crate) struct Record(Box<State>);
@@ -30,10 +36,20 @@ pub(crate) struct State {
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) candidate: Option<Arc<Candidate>>,
     pub(crate) ticket: Option<Ticket>,
+    /// Room taken in the limits of the provider that is being asked.
+    pub(crate) egress: Option<Held>,
+    /// What the call is held to, admitted or not.
+    limits: Option<LimitSet>,
+    /// What goes on for the caller.
+    pub(crate) live: Option<Arc<Live>>,
+    /// Output tokens that are reserved; what a stream brings beyond them is charged as it comes.
+    reserved_output: u64,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
     head: bool,
+    /// Who wants to know once the call turns out to ask for a stream.
+    streams: Option<Arc<Streams>>,
 }
 
 impl Record {
@@ -61,8 +77,13 @@ impl Record {
             route: None,
             candidate: None,
             ticket: None,
+            egress: None,
+            limits: None,
+            live: None,
+            reserved_output: u64::MAX,
             left: false,
             head: false,
+            streams: None,
         }))
     }
 
@@ -117,6 +138,8 @@ impl Record {
     pub(crate) fn caller(&mut self, caller: &Caller) {
         self.0.receipt.key = caller.key.as_ref().map(|key| Arc::clone(&key.name));
         self.0.receipt.priority = caller.priority;
+        caller.live.began();
+        self.0.live = Some(Arc::clone(&caller.live));
     }
 
     /// The body is complete.
@@ -137,9 +160,71 @@ impl Record {
         self.0.route = Some(Arc::clone(route));
     }
 
+    /// The call has waited.
+    pub(crate) fn queued(&mut self, waited: Duration) {
+        self.0.receipt.times.queued += waited;
+    }
+
+    pub(crate) const fn queued_for(&self) -> Duration {
+        self.0.receipt.times.queued
+    }
+
     pub(crate) fn admitted(&mut self, ticket: Ticket) {
+        if let Some(output) = ticket.output {
+            self.0.receipt.reserved = ticket.cost.tokens;
+            self.0.reserved_output = output;
+        }
         self.0.ticket = Some(ticket);
     }
+
+    /// What the call is held to, admitted or not.
+    pub(crate) fn held_to(&mut self, limits: &LimitSet) {
+        self.0.limits = Some(limits.clone());
+    }
+
+    /// What every answer says about waiting and limits.
+    pub(crate) fn write_limits(&self, headers: &mut HeaderMap) {
+        if let Some(from) = &self.0.receipt.degraded_from {
+            headers.insert(&headers::X_SLUICEGATE_DEGRADED_FROM, header_value(from));
+        }
+        let Some(limits) = &self.0.limits else { return };
+        let now = self.0.worker.shared.room.now();
+        limit_headers::write(headers, limits, self.dialect(), now, self.0.receipt.arrived_ms);
+        let queued = u64::try_from(self.0.receipt.times.queued.as_millis()).unwrap_or(u64::MAX);
+        headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, HeaderValue::from(queued));
+    }
+
+    /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.
+    pub(crate) fn asking(&mut self, egress: Option<Held>) {
+        self.0.egress = egress;
+    }
+
+    /// The provider gave no answer: its limits have been charged a request, and no tokens.
+    pub(crate) fn unanswered(&mut self) {
+        if let Some(egress) = self.0.egress.take() {
+            egress.settle(0);
+        }
+    }
+
+    /// So many tokens of output have come, by what has been seen. What goes beyond the reservation is charged at once,
+    /// so that many long answers cannot overrun a limit together before the first of them ends.
+    pub(crate) fn streamed(&mut self, output: u64) {
+        let state = &mut *self.0;
+        if output <= state.reserved_output {
+            return;
+        }
+        let more = (output - state.reserved_output).div_ceil(TOP_UP) * TOP_UP;
+        state.reserved_output += more;
+        state.receipt.reserved += more;
+        let held = state.ticket.iter_mut().map(|ticket| &mut ticket.held).chain(&mut state.egress);
+        held.for_each(|held| held.top_up(more));
+    }
+
+    /// The call goes to a lower tier than was asked for.
+    pub(crate) fn degraded(&mut self, from: &Arc<str>) {
+        self.0.receipt.degraded_from.get_or_insert_with(|| Arc::clone(from));
+    }
+
 
     pub(crate) fn attempted(&mut self, candidate: &Arc<Candidate>, attempt: AttemptRecord) {
         self.0.receipt.simulated |= candidate.simulated;
@@ -191,6 +276,18 @@ impl Record {
             Blame::Upstream => EndReason::UpstreamError,
             Blame::Client | Blame::Us => EndReason::ClientError,
         };
+    }
+
+    /// Somebody wants to know once the call turns out to ask for a stream.
+    pub(crate) fn tell_streams(&mut self, streams: Arc<Streams>) {
+        self.0.streams = Some(streams);
+    }
+
+    /// The call asks for a stream of events in this format.
+    pub(crate) fn streams(&mut self, format: Format) {
+        if let Some(streams) = self.0.streams.take() {
+            streams.say(format);
+        }
     }
 
     /// The client broke off while it was still sending.

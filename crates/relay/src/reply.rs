@@ -6,6 +6,7 @@
 
 use crate::call::header_value;
 use crate::headers;
+use crate::keepalive::{News, Waiting};
 use crate::record::Record;
 use crate::stream::{CutOff, Streaming};
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// What is still being read from the provider.
     Stream(Box<Streaming>),
+    /// Nothing yet but signs of life.
+    Waiting(Box<Waiting>),
 }
 
 impl Content {
@@ -36,6 +39,7 @@ impl Content {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Stream(stream) => stream.size_hint().exact() == Some(0),
+            Self::Waiting(_) => false,
         }
     }
 }
@@ -51,6 +55,11 @@ impl ReplyBody {
     pub(crate) fn plain(bytes: impl Into<Bytes>) -> Self {
         Self { content: Some(Content::Whole(bytes.into())), record: None }
     }
+
+    /// A body whose call is still on its way.
+    pub(crate) fn waiting(waiting: Waiting) -> Self {
+        Self { content: Some(Content::Waiting(Box::new(waiting))), record: None }
+    }
 }
 
 impl Reply {
@@ -65,6 +74,7 @@ impl Reply {
         let mut response = Response::new(ReplyBody { content: Some(self.content), record: None });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
+        record.write_limits(response.headers_mut());
         if let Ok(id) = HeaderValue::from_str(record.id().as_str()) {
             if record.dialect() == Dialect::Anthropic {
                 response.headers_mut().insert(&headers::REQUEST_ID, id.clone());
@@ -110,6 +120,12 @@ impl Body for ReplyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let this = &mut *self;
+        if let Some(Content::Waiting(waiting)) = &mut this.content {
+            match std::task::ready!(waiting.poll(cx)) {
+                News::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
+                News::Answer(content, record) => *this = Self { content: Some(content), record: Some(record) },
+            }
+        }
         let piece = match &mut this.content {
             None => None,
             Some(Content::Whole(_)) => match this.content.take() {
@@ -126,6 +142,7 @@ impl Body for ReplyBody {
                 Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
                 None => None,
             },
+            Some(Content::Waiting(_)) => return Poll::Pending,
         };
         let Some(bytes) = piece else {
             this.content = None;
@@ -142,7 +159,7 @@ impl Body for ReplyBody {
         match &self.content {
             None => true,
             Some(Content::Whole(bytes)) => bytes.is_empty(),
-            Some(Content::Stream(_)) => false,
+            Some(Content::Stream(_) | Content::Waiting(_)) => false,
         }
     }
 
@@ -151,6 +168,7 @@ impl Body for ReplyBody {
             None => SizeHint::with_exact(0),
             Some(Content::Whole(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             Some(Content::Stream(stream)) => stream.size_hint(),
+            Some(Content::Waiting(_)) => SizeHint::default(),
         }
     }
 }

@@ -14,18 +14,35 @@ pub(crate) fn settle(state: &mut State) {
         let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
         state.receipt.cost = price.cost(&state.receipt.usage).filter(|_| told);
     }
-    if let Some(ticket) = state.ticket.take() {
-        // Where no provider was asked nothing was used, and all that was reserved goes back by drop.
-        if !state.receipt.attempts.is_empty() {
-            let unknown = answered(state.receipt.end) && state.receipt.usage.source == UsageSource::None;
-            let used = if unknown { ticket.tokens } else { state.receipt.usage.total() };
-            ticket.reservation.settle(state.worker.shared.now(), used);
-        }
+    settle_limits(state);
+    if let Some(live) = state.live.take() {
+        live.ended();
     }
     let shared = &state.worker.shared;
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
+}
+
+/// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
+fn settle_limits(state: &mut State) {
+    let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let receipt = &state.receipt;
+    if receipt.attempts.is_empty() {
+        return;
+    }
+    let unknown = answered(receipt.end) && receipt.usage.source == UsageSource::None;
+    let used = if unknown { receipt.reserved } else { receipt.usage.total() };
+    if let Some(egress) = egress {
+        egress.settle(used);
+    }
+    let Some(ticket) = ticket else { return };
+    let room = &state.worker.shared.room;
+    if let (false, Some(live), Some(limits)) = (receipt.times.queued.is_zero(), &state.live, ticket.held.limits()) {
+        let beyond = i64::try_from(used).unwrap_or(i64::MAX).saturating_sub_unsigned(ticket.cost.tokens);
+        room.correct(limits, receipt.priority, live.number, beyond);
+    }
+    ticket.held.settle(used);
 }
 
 /// Whether a call that ended so may have used something.

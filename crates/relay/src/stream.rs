@@ -153,14 +153,12 @@ impl Streaming {
         id: &CallId,
         worker: &Worker,
     ) -> Self {
-        let wants_array = request.endpoint == Endpoint::GenerateStream
-            && !request.parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
         let idle = candidate.provider.timeouts.stream_idle;
         Self {
             upstream: Some(body),
             inflate,
             passage,
-            array: wants_array.then(|| Box::new(Array::new())),
+            array: request.wants_array().then(|| Box::new(Array::new())),
             format: request.endpoint.format().unwrap_or(Format::Chat),
             id: id.clone(),
             provider: Arc::clone(&candidate.provider.name),
@@ -231,6 +229,15 @@ impl Streaming {
             Passage::Same(tap) => tap.first_token(),
             Passage::Translated(translator) => translator.first_token(),
             Passage::Raw => true,
+        }
+    }
+
+    /// Pieces of output so far, which are hardly more than its tokens.
+    fn pieces(&self) -> u64 {
+        match &self.passage {
+            Passage::Same(tap) => tap.next_sequence(),
+            Passage::Translated(translator) => translator.pieces(),
+            Passage::Raw => 0,
         }
     }
 
@@ -440,6 +447,7 @@ impl Streaming {
                 && self.first_token()
             {
                 record.first_token();
+                record.streamed(self.pieces());
             }
             if let Some(bytes) = self.take_queued() {
                 let bytes = self.array.as_mut().map_or(bytes.clone(), |array| array.push(&bytes));

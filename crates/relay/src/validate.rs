@@ -32,7 +32,7 @@ pub(crate) async fn validate(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<Request, Fault> {
-    let Call { endpoint, dialect, deadline, parts, body, target } = call;
+    let Call { endpoint, dialect, deadline, client_timeout, parts, body, target } = call;
     let limit = snapshot.server.max_body;
     let header = |name| parts.headers.get(&name).and_then(|value| value.to_str().ok());
     if header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
@@ -90,7 +90,7 @@ pub(crate) async fn validate(
         Endpoint::Generate => false,
         _ => head.stream,
     };
-    let request = Request { endpoint, dialect, deadline, parts, target, body, share, head, stream };
+    let request = Request { endpoint, dialect, deadline, client_timeout, parts, target, body, share, head, stream };
     let model = match &request.target {
         PathTarget::Provider { name, .. } => Some(std::borrow::Cow::Borrowed(name.as_str())),
         _ => request.model(),

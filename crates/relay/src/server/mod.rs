@@ -17,13 +17,16 @@ pub use tls::TlsError;
 use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::receipts::Receipts;
+use crate::report::FlowReport;
+use crate::room::Room;
 use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use sluicegate_config::{Config, RequestLog};
-use sluicegate_flow::Nanos;
+use sluicegate_config::{Config, Priorities};
+use sluicegate_flow::Bounds;
 use sluicegate_ledger::PriceBook;
 use sluicegate_upstream::{Connector, Pool, PoolSettings, Provider};
+use sluicegate_vocabulary::Priority;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +40,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The limits, and who waits for them.
+    pub(crate) room: Arc<Room>,
     pub(crate) local: mpsc::Sender<LocalRequest>,
     pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) rules: serve::Rules,
@@ -47,15 +52,9 @@ pub(crate) struct Shared {
     draining: AtomicBool,
     /// No new connections, and idle ones close.
     closing: CancellationToken,
-    started: Instant,
 }
 
 impl Shared {
-    /// Time since the start, as limits count it.
-    pub(crate) fn now(&self) -> Nanos {
-        Nanos(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
-    }
-
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -146,7 +145,6 @@ impl Relay {
                 metrics: &metrics,
                 found: &found,
                 before: None,
-                now: Nanos(0),
             },
         )?;
         let tls = config.server.tls.as_ref().map(|files| tls::Acceptor::new(files, config.server.http2)).transpose()?;
@@ -162,14 +160,13 @@ impl Relay {
             load: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             draining: AtomicBool::new(false),
             closing: CancellationToken::new(),
-            started: Instant::now(),
+            room: Room::new(bounds(&config.priorities)),
             metrics,
         });
         let stop = CancellationToken::new();
         let connector = Arc::new(Connector::new());
-        let logged = config.server.request_log != RequestLog::None;
         let receipts: Vec<Arc<Receipts>> =
-            (0..workers).map(|_| Arc::new(Receipts::new(shared.metrics.log_dropped.clone(), logged))).collect();
+            (0..workers).map(|_| Arc::new(Receipts::new(shared.metrics.log_dropped.clone()))).collect();
         let mut threads = Vec::with_capacity(workers);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| listen::handover()).unzip();
         let senders = Arc::new(senders);
@@ -195,6 +192,9 @@ impl Relay {
                 .map_err(StartError::Worker)?;
             threads.push(thread);
         }
+        let pacer = Arc::clone(&shared.room);
+        let pacer = std::thread::Builder::new().name("pacer".to_owned()).spawn(move || pacer.pace());
+        threads.push(pacer.map_err(StartError::Worker)?);
         let relay = Arc::new(Self {
             shared,
             config: Mutex::new(config),
@@ -244,10 +244,16 @@ impl Relay {
         !self.shared.is_draining()
     }
 
-    /// The level of every limit.
+    /// The level of every limit that is shared by all callers or in use.
     #[must_use]
     pub fn limits(&self) -> Vec<sluicegate_flow::LimitStatus> {
-        self.shared.snapshot.load().limits.status(self.shared.now())
+        self.flow().limits.into_iter().map(|limit| limit.level).collect()
+    }
+
+    /// Limits, and who waits for them.
+    #[must_use]
+    pub fn flow(&self) -> FlowReport {
+        FlowReport::of(&self.shared)
     }
 
     /// Takes the receipts that have gathered since the last time, for the request log.
@@ -277,6 +283,7 @@ impl Relay {
         let after = snapshot.version;
         let needs_restart = restart_only(&current, &config);
         self.shared.snapshot.store(Arc::new(snapshot));
+        self.shared.room.changed(bounds(&config.priorities));
         *current = config;
         *self.simulators.lock() = simulators;
         Ok(Reloaded { before, after, needs_restart })
@@ -292,7 +299,6 @@ impl Relay {
                 metrics: &self.shared.metrics,
                 found: &self.found.lock(),
                 before: Some(&before),
-                now: self.shared.now(),
             },
         )
     }
@@ -320,6 +326,7 @@ impl Relay {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.stop_now();
+        self.shared.room.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             if thread.join().is_err() {
                 tracing::error!("a worker thread ended by a panic");
@@ -331,6 +338,13 @@ impl Relay {
     pub fn stop_now(&self) {
         self.stop.cancel();
     }
+}
+
+/// What bounds the calls that wait, by the configuration.
+fn bounds(priorities: &Priorities) -> Bounds {
+    let weights = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
+    let weights = weights.map(|class| priorities.of(class).weight);
+    Bounds { calls: priorities.max_queue, bytes: priorities.max_queue_bytes.bytes(), weights, ..Bounds::default() }
 }
 
 fn restart_only(before: &Config, after: &Config) -> Vec<&'static str> {

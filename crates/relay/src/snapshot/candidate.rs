@@ -1,9 +1,11 @@
 //! Where a call can go: routes, and the candidates on them.
 
 use crate::call::header_value;
+use super::limits::Owned;
 use crate::metrics::{CandidateMetrics, RouteMetrics};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use sluicegate_flow::Ladder;
 use sluicegate_ledger::Price;
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint};
@@ -26,6 +28,8 @@ pub(crate) struct Candidate {
     pub(crate) no_credential: Arc<str>,
     /// Shared by all models of the provider.
     pub(crate) metrics: Arc<CandidateMetrics>,
+    /// What each try at it is held to.
+    pub(crate) limits: Option<Owned>,
     paths: Vec<Option<PathAndQuery>>,
 }
 
@@ -37,6 +41,7 @@ impl Candidate {
         quirks: Quirks,
         price: Option<Price>,
         metrics: &Arc<CandidateMetrics>,
+        limits: Option<Owned>,
     ) -> Self {
         let in_path = deployment.unwrap_or(model);
         Self {
@@ -48,6 +53,7 @@ impl Candidate {
             simulated: provider.kind == Kind::Simulated,
             no_credential: "-".into(),
             metrics: Arc::clone(metrics),
+            limits,
             provider: Arc::clone(provider),
         }
     }
@@ -76,6 +82,12 @@ pub(crate) struct Route {
     pub(crate) fallback_on: Vec<AttemptResult>,
     pub(crate) policy: Option<Policy>,
     pub(crate) metrics: Arc<RouteMetrics>,
+    /// What calls by this name are held to.
+    pub(crate) limits: Option<Owned>,
+    /// The name to which calls step down whose callers accept a lower tier.
+    pub(crate) lower_tier: Option<String>,
+    /// Whether they do. Outlives the configuration.
+    pub(crate) ladder: Arc<Ladder>,
 }
 
 impl Route {

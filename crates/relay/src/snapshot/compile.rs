@@ -1,15 +1,15 @@
 //! From the checked configuration to the snapshot.
 
 use super::keys::KeyRing;
-use super::limits::Limits;
-use super::names::{Listed, Names, fallback_results};
+use super::limits::{Limits, Owned, specs};
+use super::names::{Listed, Names, Serving, fallback_results};
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{AzureStyle, Config, Model, Period, Provider as Configured, ProviderKind, Target as Named};
-use sluicegate_flow::Nanos;
+use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::PriceBook;
 use sluicegate_upstream::{Http2, Kind, Provider, ProviderError, ProviderSpec, Speaks, Timeouts};
 use sluicegate_vocabulary::Endpoint;
@@ -70,9 +70,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) metrics: &'a Arc<Metrics>,
     /// Models that providers were found to serve, by provider.
     pub(crate) found: &'a BTreeMap<String, Vec<String>>,
-    /// The snapshot before, whose limits keep their fill.
+    /// The snapshot before, some of which goes on.
     pub(crate) before: Option<&'a Snapshot>,
-    pub(crate) now: Nanos,
 }
 
 /// Compiles a configuration.
@@ -85,12 +84,18 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     for (name, configured) in &config.providers {
         let provider = Arc::new(provider(name, configured, inputs.simulators)?);
         let listed = listed(name, configured, inputs);
-        homes.push((provider, configured.vendor.clone(), listed));
+        homes.push(Serving {
+            provider,
+            vendor: configured.vendor.clone(),
+            listed,
+            limits: configured.limits.clone(),
+            model_limits: configured.model_limits.clone(),
+        });
     }
-    let providers = homes.iter().map(|(provider, ..)| Arc::clone(provider)).collect();
+    let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, inputs.prices, inputs.metrics);
     for model in config.models.values() {
-        let route = Arc::new(route(model, &names)?);
+        let route = Arc::new(route(model, &names, inputs.before)?);
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
@@ -98,10 +103,12 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         version,
         version_header: header_value(&version.to_string()),
         server: rules(config),
-        keys: KeyRing::new(&config.keys),
+        keys: KeyRing::new(config, inputs.before.map(|before| &before.keys)),
         names,
         providers,
-        limits: Limits::new(&config.limits, inputs.before.map(|before| &before.limits), inputs.now),
+        limits: Limits::new(config),
+        mode: config.mode,
+        priorities: config.priorities,
         policy: Policy::Default,
     })
 }
@@ -124,6 +131,7 @@ fn rules(config: &Config) -> ServerRules {
         body_read_timeout: duration(server.body_read_timeout),
         disabled: Speaks::of(&disabled),
         open: server.insecure_open,
+        stream_keepalive: server.stream_keepalive.period().map(duration),
     }
 }
 
@@ -206,7 +214,7 @@ fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<
     listed
 }
 
-fn route(model: &Model, names: &Names) -> Result<Route, CompileError> {
+fn route(model: &Model, names: &Names, before: Option<&Snapshot>) -> Result<Route, CompileError> {
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
         names
             .candidate(&target.provider, &target.model)
@@ -229,5 +237,10 @@ fn route(model: &Model, names: &Names) -> Result<Route, CompileError> {
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
         metrics: Arc::new(RouteMetrics::new(&model.name)),
+        limits: Owned::new(specs(Scope::Model, &model.name, &model.limits)),
+        lower_tier: model.lower_tier.clone(),
+        ladder: before
+            .and_then(|before| before.names.aliases.get(&model.name))
+            .map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
 }

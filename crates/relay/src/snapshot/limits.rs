@@ -1,86 +1,157 @@
-//! The configured limits, as sets that a call takes all or nothing.
+//! What each call is held to.
 //!
-//! A limit keeps its fill when the configuration changes: it is found again by its owner and what it counts, and
-//! given its new size, so that a reload never hands out a free burst.
+//! The configuration says what is allowed to whom; here that becomes, for each owner, a short list of [`Spec`]s. A
+//! call's own set is put together from its key's, its tenant's, its endpoint's, its model's and the overall ones by the
+//! process's [`LimitTable`], which keeps the levels: across calls, across reloads, and only as long as somebody uses
+//! them. The narrow ones come first, so that a caller over his own limit takes nothing of what he shares.
 
-use sluicegate_config::{Limit as Configured, Limits as ConfiguredLimits, Rate, RateKind, Shape};
-use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, LimitStatus, Nanos, Quota, Scope};
+use super::{Candidate, Route};
+use crate::call::Caller;
+use sluicegate_config::{Config, Limit as Configured, Rate, RateKind, Shape};
+use crate::table::{LimitTable, SetId, Spec};
+use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope};
 use sluicegate_vocabulary::{Endpoint, Priority};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Sets of limits by endpoint.
-#[derive(Debug, Default)]
+/// What one owner is held to.
+pub(crate) type Specs = Arc<[Spec]>;
+
+/// Turns an owner's part of the configuration into limits.
+pub(crate) fn specs(scope: Scope, name: &str, configured: &Configured) -> Specs {
+    let label = Label::new(scope, name);
+    let spec = |kind, quota: Quota| {
+        let quota = if configured.shadow { quota.in_shadow() } else { quota };
+        Spec { label: label.clone(), kind, quota }
+    };
+    let rates = configured.rates.iter().map(|rate| {
+        let kind = match rate.kind {
+            RateKind::Requests => Kind::Requests,
+            RateKind::Tokens => Kind::Tokens,
+        };
+        spec(kind, quota(rate))
+    });
+    let permits = configured.concurrency.map(|most| spec(Kind::Concurrency, Quota::concurrency(most)));
+    rates.chain(permits).collect()
+}
+
+fn quota(rate: &Rate) -> Quota {
+    let window = rate.window.duration();
+    match rate.shape {
+        Shape::SlidingWindow => Quota::window(rate.amount, window),
+        Shape::TokenBucket { capacity, step } => {
+            let refill_step = step.map(|step| Duration::from_millis(step.millis()));
+            let algorithm = Algorithm::TokenBucket { capacity, refill_step };
+            Quota { algorithm, ..Quota::window(rate.amount, window) }
+        }
+    }
+}
+
+/// A number that no other owner has. Sets of limits are kept by such numbers.
+pub(crate) fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The limits that calls share by what they call.
+#[derive(Debug)]
 pub(crate) struct Limits {
+    overall: Specs,
     endpoints: Vec<OfEndpoint>,
-    all: Vec<Arc<Limit>>,
 }
 
 #[derive(Debug)]
 struct OfEndpoint {
-    set: Option<LimitSet>,
+    specs: Specs,
     priority: Option<Priority>,
 }
 
+/// What a route or a candidate is held to, and the number its sets are kept by.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    number: u64,
+    specs: Specs,
+}
+
+impl Owned {
+    /// `None` where nothing is limited.
+    pub(crate) fn new(specs: Specs) -> Option<Self> {
+        (!specs.is_empty()).then(|| Self { number: number(), specs })
+    }
+}
+
 impl Limits {
-    /// Compiles the configured limits, keeping the fill of those that were there before.
-    pub(crate) fn new(configured: &ConfiguredLimits, before: Option<&Self>, now: Nanos) -> Self {
-        let mut limits = Self::default();
-        let overall = limits.add(&Label::new(Scope::Overall, "overall"), &configured.global, before, now);
-        for endpoint in Endpoint::ALL {
-            let entry = configured.endpoints.get(&endpoint);
-            let label = Label::new(Scope::Endpoint, endpoint.path());
-            let mut set = entry.map(|entry| limits.add(&label, &entry.limit, before, now)).unwrap_or_default();
-            set.extend(overall.iter().map(Arc::clone));
-            let set = (!set.is_empty()).then(|| LimitSet::new(set));
-            limits.endpoints.push(OfEndpoint { set, priority: entry.and_then(|entry| entry.priority) });
+    pub(crate) fn new(config: &Config) -> Self {
+        let endpoint = |endpoint: Endpoint| {
+            let entry = config.limits.endpoints.get(&endpoint);
+            let specs = entry.map(|entry| specs(Scope::Endpoint, endpoint.path(), &entry.limit)).unwrap_or_default();
+            OfEndpoint { specs, priority: entry.and_then(|entry| entry.priority) }
+        };
+        Self {
+            overall: specs(Scope::Overall, "overall", &config.limits.global),
+            endpoints: Endpoint::ALL.into_iter().map(endpoint).collect(),
         }
-        limits
     }
 
-    /// What a call to this endpoint takes from.
-    pub(crate) fn of(&self, endpoint: Endpoint) -> Option<&LimitSet> {
-        self.endpoints.get(endpoint as usize)?.set.as_ref()
+    /// What a call is held to before it may go anywhere; `None` for a call that nothing limits.
+    pub(crate) fn ingress(
+        &self,
+        table: &LimitTable,
+        caller: &Caller,
+        endpoint: Endpoint,
+        route: &Route,
+        now: Nanos,
+    ) -> Option<LimitSet> {
+        let own = caller.key.as_ref().map(|key| &key.limits);
+        let tenant = caller.tenant().map(|tenant| &tenant.limits);
+        let of_endpoint = self.endpoints.get(endpoint as usize).map(|entry| &entry.specs);
+        let model = route.limits.as_ref().map(|owned| &owned.specs);
+        let parts = [own, tenant, of_endpoint, model, Some(&self.overall)];
+        if parts.iter().flatten().all(|specs| specs.is_empty()) {
+            return None;
+        }
+        let model = route.limits.as_ref().map_or(0, |owned| owned.number);
+        // Numbers are handed out one by one and come nowhere near 2^56.
+        let id = SetId(caller.limits << 8 | endpoint as u64, model);
+        let make = || parts.into_iter().flatten().flat_map(|specs| specs.iter().cloned());
+        Some(table.set(id, now, make))
+    }
+
+    /// What one try at a candidate is held to.
+    pub(crate) fn egress(table: &LimitTable, candidate: &Candidate, now: Nanos) -> Option<LimitSet> {
+        let owned = candidate.limits.as_ref()?;
+        Some(table.set(SetId(0, owned.number), now, || owned.specs.iter().cloned()))
+    }
+
+    /// Whether calls wait for room at a candidate.
+    pub(crate) fn is_contended(table: &LimitTable, candidate: &Candidate, now: Nanos) -> bool {
+        Self::egress(table, candidate, now).is_some_and(|set| set.is_contended())
+    }
+
+    /// Every limit that some call of this caller would meet, each once.
+    pub(crate) fn of_caller<'a>(
+        &self,
+        table: &LimitTable,
+        caller: &Caller,
+        routes: impl Iterator<Item = &'a Arc<Route>>,
+        now: Nanos,
+    ) -> Vec<Arc<Limit>> {
+        let own = caller.key.iter().flat_map(|key| key.limits.iter());
+        let tenant = caller.tenant().into_iter().flat_map(|tenant| tenant.limits.iter());
+        let endpoints = self.endpoints.iter().flat_map(|entry| entry.specs.iter());
+        let models = routes.filter_map(|route| route.limits.as_ref()).flat_map(|owned| owned.specs.iter());
+        let all = own.chain(tenant).chain(endpoints).chain(models).chain(self.overall.iter());
+        all.map(|spec| table.limit(spec, now)).collect()
+    }
+
+    /// The limits that all callers share: the overall ones and the endpoints'.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = &Spec> {
+        self.overall.iter().chain(self.endpoints.iter().flat_map(|entry| entry.specs.iter()))
     }
 
     /// The highest class of calls to this endpoint, if it has one.
     pub(crate) fn priority(&self, endpoint: Endpoint) -> Option<Priority> {
         self.endpoints.get(endpoint as usize)?.priority
     }
-
-    /// The level of every limit.
-    pub(crate) fn status(&self, now: Nanos) -> Vec<LimitStatus> {
-        self.all.iter().map(|limit| limit.status(now)).collect()
-    }
-
-    fn add(&mut self, label: &Label, configured: &Configured, before: Option<&Self>, now: Nanos) -> Vec<Arc<Limit>> {
-        let mut added = Vec::new();
-        for rate in &configured.rates {
-            let kind = match rate.kind {
-                RateKind::Requests => Kind::Requests,
-                RateKind::Tokens => Kind::Tokens,
-            };
-            let quota = quota(rate, configured.shadow);
-            let same = |limit: &&Arc<Limit>| {
-                limit.label() == label && limit.kind() == kind && limit.quota().window == quota.window
-            };
-            let limit = match before.and_then(|before| before.all.iter().find(same)) {
-                Some(kept) => kept.reconfigure(now, quota),
-                None => Limit::new(label.clone(), kind, quota),
-            };
-            self.all.push(Arc::clone(&limit));
-            added.push(limit);
-        }
-        added
-    }
-}
-
-fn quota(rate: &Rate, shadow: bool) -> Quota {
-    let algorithm = match rate.shape {
-        Shape::SlidingWindow => Algorithm::SlidingWindow,
-        Shape::TokenBucket { capacity, step } => {
-            Algorithm::TokenBucket { capacity, refill_step: step.map(|step| Duration::from_millis(step.millis())) }
-        }
-    };
-    Quota { set: rate.amount, window: rate.window.duration(), algorithm, shadow }
 }

@@ -12,14 +12,15 @@ mod names;
 
 pub(crate) use candidate::{Candidate, Route, Target};
 pub use compile::{CompileError, Simulators};
-pub(crate) use compile::{Inputs, compile};
-pub(crate) use keys::{Key, KeyRing};
+pub(crate) use compile::{Inputs, compile, duration};
+pub(crate) use keys::{Key, KeyRing, Live, Tenant};
 pub(crate) use limits::Limits;
 pub(crate) use names::{Listed, Names};
 
 use http::HeaderValue;
+use sluicegate_config::Priorities;
 use sluicegate_upstream::{Provider, Speaks};
-use sluicegate_vocabulary::ConfigVersion;
+use sluicegate_vocabulary::{ConfigVersion, Mode};
 use sluicegate_wire::translate::Policy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +40,12 @@ pub(crate) struct Snapshot {
     pub(crate) names: Names,
     /// Configured providers, by name in order.
     pub(crate) providers: Vec<Arc<Provider>>,
-    /// Limits per endpoint.
+    /// What calls are held to.
     pub(crate) limits: Limits,
+    /// What is done with a call without a key that finds no room.
+    pub(crate) mode: Mode,
+    /// Who waits how long.
+    pub(crate) priorities: Priorities,
     /// How much a translation may lose where the model's entry does not say.
     pub(crate) policy: Policy,
 }
@@ -55,4 +60,6 @@ pub(crate) struct ServerRules {
     pub(crate) disabled: Speaks,
     /// No key is needed although others can reach us: the operator insisted.
     pub(crate) open: bool,
+    /// After how long a waiting stream's client is told that it waits.
+    pub(crate) stream_keepalive: Option<Duration>,
 }

@@ -9,9 +9,11 @@
 //! only so many are remembered, and none that is overlong.
 
 use super::candidate::{Candidate, Route, Target};
+use super::limits::{Owned, specs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
 use parking_lot::RwLock;
-use sluicegate_config::nearest;
+use sluicegate_config::{Limit as ConfiguredLimit, nearest};
+use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::{Price, PriceBook, Rate};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
@@ -30,8 +32,19 @@ pub(crate) struct Listed {
     pub(crate) deployment: Option<String>,
 }
 
-/// A provider, its vendor's name in the price book, and the models it lists.
-pub(crate) type Serving = (Arc<Provider>, Option<String>, BTreeMap<String, Listed>);
+/// A provider as the configuration has it.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) provider: Arc<Provider>,
+    /// The vendor's name in the price book.
+    pub(crate) vendor: Option<String>,
+    /// The models it lists.
+    pub(crate) listed: BTreeMap<String, Listed>,
+    /// What calls to it are held to.
+    pub(crate) limits: ConfiguredLimit,
+    /// What calls to one of its models are held to.
+    pub(crate) model_limits: BTreeMap<String, ConfiguredLimit>,
+}
 
 /// One provider as names resolve to it.
 #[derive(Debug)]
@@ -41,8 +54,21 @@ pub(crate) struct Home {
     pub(crate) vendor: Option<String>,
     pub(crate) listed: BTreeMap<String, Listed>,
     metrics: Arc<CandidateMetrics>,
+    limits: ConfiguredLimit,
+    model_limits: BTreeMap<String, ConfiguredLimit>,
     /// Passthrough calls go here, without a model.
     pub(crate) whole: Arc<Route>,
+}
+
+impl Home {
+    /// What a try at one of its models is held to: the model's own limits first, then the provider's.
+    fn limits_of(&self, model: &str) -> Option<Owned> {
+        let own = self.model_limits.get(model).map(|limits| {
+            specs(Scope::Model, &format!("{}/{model}", self.provider.name), limits)
+        });
+        let all = specs(Scope::Provider, &self.provider.name, &self.limits);
+        Owned::new(own.iter().flat_map(|own| own.iter()).chain(all.iter()).cloned().collect())
+    }
 }
 
 /// Everything a name can lead to.
@@ -74,12 +100,15 @@ impl Names {
             other: metrics.other(),
             remembered: RwLock::default(),
         };
-        for (provider, vendor, listed) in homes {
+        for Serving { provider, vendor, listed, limits, model_limits } in homes {
             let metrics = Arc::new(metrics.provider(&provider.name));
             let quirks = names.quirks.for_model(provider.kind.as_str(), "");
-            let bare = Arc::new(Candidate::new(&provider, "", None, quirks, None, &metrics));
+            let held = Owned::new(specs(Scope::Provider, &provider.name, &limits));
+            let bare = Arc::new(Candidate::new(&provider, "", None, quirks, None, &metrics, held));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
-            names.homes.insert(provider.name.to_string(), Home { provider, vendor, listed, metrics, whole });
+            let name = provider.name.to_string();
+            let home = Home { provider, vendor, listed, metrics, limits, model_limits, whole };
+            names.homes.insert(name, home);
         }
         let listed: Vec<(String, String)> = names
             .homes
@@ -101,7 +130,8 @@ impl Names {
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
         let deployment = home.listed.get(model).and_then(|listed| listed.deployment.as_deref());
         let price = self.price(home, model);
-        Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &home.metrics)))
+        let limits = home.limits_of(model);
+        Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &home.metrics, limits)))
     }
 
     /// The price of a model at a provider, or `None` when nobody told us.
@@ -121,6 +151,9 @@ impl Names {
             fallback_on: Vec::new(),
             policy: None,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
+            limits: None,
+            lower_tier: None,
+            ladder: Arc::new(Ladder::new()),
         }
     }
 

@@ -21,7 +21,13 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         http2: Http2::Auto,
     };
     let listed = listed.iter().map(|id| ((*id).to_owned(), Listed::default())).collect();
-    (Arc::new(Provider::new(spec).unwrap()), None, listed)
+    Serving {
+        provider: Arc::new(Provider::new(spec).unwrap()),
+        vendor: None,
+        listed,
+        limits: ConfiguredLimit::default(),
+        model_limits: BTreeMap::new(),
+    }
 }
 
 fn names(homes: &[(&str, &[&str])]) -> Names {

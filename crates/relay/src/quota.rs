@@ -1,0 +1,58 @@
+//! `GET /v1/quota`: the caller's own limits, and what is left of them.
+//!
+//! It shows every limit that some call of this key would meet, those shared with others included, because what is left
+//! of a shared limit is what is left for this caller too. It takes from none of them.
+
+use crate::call::Caller;
+use crate::reply::{Content, Reply};
+use crate::server::Worker;
+use crate::snapshot::Snapshot;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use sluicegate_flow::{Kind, Limit, Nanos};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The page of one caller.
+pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Reply {
+    let room = &worker.shared.room;
+    let now = room.now();
+    let routes = snapshot.names.aliases.values();
+    let limits = snapshot.limits.of_caller(&room.table, caller, routes, now);
+    let body = json!({
+        "object": "quota",
+        "schema": "sluicegate.quota/v1",
+        "key": caller.key.as_ref().map(|key| &*key.name),
+        "tenant": caller.tenant().map(|tenant| &*tenant.name),
+        "class": caller.priority.as_str(),
+        "mode": caller.mode.as_str(),
+        "limits": limits.iter().map(|limit| level(limit, now)).collect::<Vec<_>>(),
+        "in_flight": caller.live.in_flight(),
+        "waiting": room.waiting_of(caller.live.number),
+    });
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(&crate::headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
+    Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) }
+}
+
+fn level(limit: &Arc<Limit>, now: Nanos) -> Value {
+    let level = limit.status(now);
+    let millis = |time: Duration| u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    let rate = level.kind != Kind::Concurrency;
+    json!({
+        "name": level.label.to_string(),
+        "scope": level.label.scope.as_str(),
+        "counts": level.kind.as_str(),
+        "window_seconds": rate.then(|| level.window.as_secs_f64()),
+        "limit": level.set,
+        "capacity": level.capacity,
+        "remaining": level.left,
+        "fill_percent": (level.fill * 1000.0).round() / 10.0,
+        "refills_in_ms": rate.then(|| millis(level.refills_in)),
+        "waiting": limit.waiting(),
+        "shadow": level.shadow,
+    })
+}

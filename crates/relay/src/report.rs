@@ -1,0 +1,103 @@
+//! What operators are shown of flow control.
+//!
+//! A picture of one moment, made on demand from the limits and from what waits. Nothing is counted for it on the way
+//! of a call.
+
+use crate::server::Shared;
+use sluicegate_flow::{LimitStatus, Sheds};
+use sluicegate_vocabulary::Priority;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Limits in a report at most, beside those at which somebody waits.
+const MOST_LIMITS: usize = 1000;
+
+/// Limits, and who waits for them.
+#[derive(Debug, Clone, Default)]
+pub struct FlowReport {
+    /// Every limit in use or configured for all callers, most contended first.
+    pub limits: Vec<LimitReport>,
+    /// What waits, by class, highest first.
+    pub waiting: Vec<ClassReport>,
+    /// Bytes of the request bodies that wait.
+    pub waiting_bytes: u64,
+    /// Callers with calls under way or waiting.
+    pub callers: Vec<CallerReport>,
+}
+
+/// One limit.
+#[derive(Debug, Clone)]
+pub struct LimitReport {
+    /// Its level.
+    pub level: LimitStatus,
+    /// Calls that wait for it.
+    pub waiting: u32,
+    /// How long the first of them has waited.
+    pub oldest: Duration,
+}
+
+/// One class.
+#[derive(Debug, Clone, Copy)]
+pub struct ClassReport {
+    /// Which.
+    pub class: Priority,
+    /// Calls that wait.
+    pub waiting: u64,
+    /// Calls refused because they could not have been let go in time, or because there was no room to wait, since the
+    /// start.
+    pub shed: u64,
+}
+
+/// One key's calls.
+#[derive(Debug, Clone)]
+pub struct CallerReport {
+    /// The key's name, or `-` where none is needed.
+    pub key: Arc<str>,
+    /// Calls being served.
+    pub in_flight: u32,
+    /// Calls waiting.
+    pub waiting: usize,
+}
+
+impl FlowReport {
+    pub(crate) fn of(shared: &Shared) -> Self {
+        let (room, snapshot) = (&shared.room, shared.snapshot.load());
+        let (now, stats) = (room.now(), room.stats());
+        // Whoever looks wants to see the limits of all callers also while they are idle.
+        let shared_by_all: Vec<_> = snapshot.limits.shared().map(|spec| room.table.limit(spec, now)).collect();
+        let mut waits: HashMap<_, _> = stats.limits.iter().map(|wait| (wait.id, wait.oldest)).collect();
+        let mut limits: Vec<LimitReport> = room
+            .table
+            .iter_status(now, MOST_LIMITS)
+            .into_iter()
+            .map(|level| {
+                let oldest = waits.remove(&level.id).unwrap_or_default();
+                LimitReport { waiting: level.waiting, oldest, level }
+            })
+            .collect();
+        drop(shared_by_all);
+        limits.sort_by(|one, other| {
+            let order = other.waiting.cmp(&one.waiting).then(one.level.fill.total_cmp(&other.level.fill));
+            order.then_with(|| one.level.label.to_string().cmp(&other.level.label.to_string()))
+        });
+        let classes = [Priority::Critical, Priority::High, Priority::Normal, Priority::Low];
+        let waiting = classes.into_iter().map(|class| ClassReport {
+            class,
+            waiting: stats.waiting.get(class as usize).copied().unwrap_or_default(),
+            shed: stats.sheds.get(class as usize).map_or(0, all),
+        });
+        let anonymous = (Arc::from("-"), Arc::clone(&snapshot.keys.anonymous));
+        let keys = snapshot.keys.iter().map(|key| (Arc::clone(&key.name), Arc::clone(&key.live)));
+        let callers = keys.chain([anonymous]).filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| CallerReport {
+            key,
+            in_flight: live.in_flight(),
+            waiting: room.waiting_of(live.number),
+        });
+        Self { limits, waiting: waiting.collect(), waiting_bytes: stats.bytes, callers: callers.collect() }
+    }
+}
+
+const fn all(sheds: &Sheds) -> u64 {
+    sheds.early + sheds.late + sheds.queue_full + sheds.pushed_out + sheds.never_fits
+}

@@ -1,0 +1,362 @@
+//! Where calls wait for room, and who lets them go.
+//!
+//! A call that finds room in its limits never comes here. One that does not, and whose mode lets it wait, is put into
+//! the process's one [`Scheduler`] and sleeps on a channel of its own. It is woken by whoever makes room: the call
+//! that ends and gives a permit or unused tokens back, on whatever worker that is, or the pacer, a thread that sleeps
+//! until the next moment at which a limit has refilled enough to let somebody go. The scheduler's lock is held for
+//! the time of one decision and never across an await; verdicts are delivered after it is released.
+//!
+//! Everything taken from limits is a [`Held`]. Its drop gives back what was not used and lets the next one go, so no
+//! path can forget it: not a refusal, not a client that leaves while it waits, not a panic.
+
+use parking_lot::{Condvar, Mutex};
+use sluicegate_flow::{
+    Ask, Bounds, LimitSet, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter, WaiterId,
+};
+use crate::table::LimitTable;
+use sluicegate_vocabulary::{Fault, FaultKind, Priority};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How often limits that nobody uses are forgotten.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// The process's waiting calls, and its limits.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) table: LimitTable,
+    scheduler: Mutex<Scheduler<Place>>,
+    /// When the pacer has to look next, if earlier than it knows.
+    alarm: Mutex<Option<Nanos>>,
+    bell: Condvar,
+    stopped: AtomicBool,
+    started: Instant,
+}
+
+/// A waiting call's ear.
+type Place = oneshot::Sender<Verdict>;
+
+#[derive(Debug)]
+enum Verdict {
+    Admitted(Held, Duration),
+    Shed(Shed, Duration),
+}
+
+/// What a call wants to wait for.
+pub(crate) struct Want<'a> {
+    pub(crate) set: &'a LimitSet,
+    pub(crate) ask: Ask,
+    /// The key, as a number.
+    pub(crate) flow: u64,
+    /// Bytes of its body.
+    pub(crate) bytes: u64,
+    pub(crate) arrived: Instant,
+    /// When it must have been let go.
+    pub(crate) until: Instant,
+}
+
+/// A call that was not let go.
+#[derive(Debug)]
+pub(crate) struct Late {
+    /// `None` if it was forgotten, which would be a defect.
+    why: Option<Shed>,
+    /// How long it had waited.
+    pub(crate) waited: Duration,
+    /// How long it might have waited.
+    patience: Duration,
+}
+
+impl Late {
+    /// What the client is told where the limit is one of its own.
+    pub(crate) fn at_own_limit(&self) -> Fault {
+        match &self.why {
+            None => forgotten(),
+            Some(Shed::NeverFits { refusal }) => fault(refusal),
+            Some(Shed::Deadline { refusal }) => {
+                let fault = fault(refusal);
+                let message = format!("{} {}", fault.message, self.too_long());
+                Fault { message: message.into(), ..fault }
+            }
+            Some(Shed::QueueFull { refusal } | Shed::PushedOut { refusal }) => no_room(refusal),
+        }
+    }
+
+    /// What the client is told where the limit is a provider's.
+    pub(crate) fn at_provider(&self) -> Fault {
+        match &self.why {
+            None => forgotten(),
+            Some(Shed::NeverFits { refusal }) => fault(refusal),
+            Some(Shed::Deadline { refusal }) => {
+                let told = fault(refusal);
+                let message = format!("{refusal} {}", self.too_long());
+                let fault = Fault::new(FaultKind::Timeout, message).code("deadline_exceeded");
+                let fault = fault.refused_by(refusal.refused_by());
+                told.retry_after_ms.map_or_else(|| fault.clone(), |ms| fault.clone().retry_after_ms(ms))
+            }
+            Some(Shed::QueueFull { refusal } | Shed::PushedOut { refusal }) => no_room(refusal),
+        }
+    }
+
+    fn too_long(&self) -> String {
+        format!("It could not be let go within the {:.1} s that it may wait.", self.patience.as_secs_f64())
+    }
+}
+
+/// What a client is told whom a limit refuses.
+pub(crate) fn fault(refusal: &Refusal) -> Fault {
+    let fault = Fault::from(refusal);
+    // Those who are refused together must not come back together. What is added keeps the time true.
+    match fault.retry_after_ms {
+        Some(ms) => fault.retry_after_ms(ms + (ms as f64 * 0.1 * fastrand::f64()) as u64),
+        None => fault,
+    }
+}
+
+fn forgotten() -> Fault {
+    Fault::new(FaultKind::Internal, "The relay lost a waiting call; this is a defect of the relay.")
+}
+
+fn no_room(refusal: &Refusal) -> Fault {
+    let message = format!("Too many calls wait already. {refusal}");
+    let fault = Fault::new(FaultKind::Overloaded, message).code("queue_full").refused_by(refusal.refused_by());
+    fault.retry_after_ms(refusal.retry_after_ms().unwrap_or(1000))
+}
+
+/// Room in limits. Dropped unsettled, all of it goes back; either way whoever waits for it is let go.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// `None` once given back.
+    reservation: Option<Reservation>,
+    room: Arc<Room>,
+}
+
+impl Held {
+    fn new(reservation: Reservation, room: &Arc<Room>) -> Self {
+        Self { reservation: Some(reservation), room: Arc::clone(room) }
+    }
+
+    /// More tokens than were reserved have come.
+    pub(crate) fn top_up(&mut self, tokens: u64) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.top_up(self.room.now(), tokens);
+        }
+    }
+
+    /// The call was sent and used so many tokens.
+    pub(crate) fn settle(mut self, tokens: u64) {
+        if let Some(reservation) = self.reservation.take() {
+            let limits = reservation.limits().clone();
+            reservation.settle(self.room.now(), tokens);
+            self.room.freed(&limits);
+        }
+    }
+
+    /// The limits it is held in.
+    pub(crate) fn limits(&self) -> Option<&LimitSet> {
+        self.reservation.as_ref().map(Reservation::limits)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            let limits = reservation.limits().clone();
+            drop(reservation);
+            self.room.freed(&limits);
+        }
+    }
+}
+
+impl Room {
+    /// An empty room.
+    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            table: LimitTable::new(),
+            scheduler: Mutex::new(Scheduler::new(bounds)),
+            alarm: Mutex::new(None),
+            bell: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            started: Instant::now(),
+        })
+    }
+
+    /// Time since the start, as limits count it.
+    pub(crate) fn now(&self) -> Nanos {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, moment: Instant) -> Nanos {
+        let nanos = moment.saturating_duration_since(self.started).as_nanos();
+        Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Takes room if there is any and nobody waits for it.
+    ///
+    /// # Errors
+    /// The limit that refuses, or `None` where others wait already.
+    pub(crate) fn try_take(self: &Arc<Self>, set: &LimitSet, ask: Ask) -> Result<Held, Option<Refusal>> {
+        if set.is_contended() {
+            return Err(None);
+        }
+        set.reserve(self.now(), ask).map(|reservation| Held::new(reservation, self)).map_err(Some)
+    }
+
+    /// Waits for room, and says how long it took.
+    ///
+    /// # Errors
+    /// Why it was not to be had in time.
+    pub(crate) async fn wait(self: &Arc<Self>, want: &Want<'_>) -> Result<(Held, Duration), Late> {
+        let patience = want.until.saturating_duration_since(want.arrived);
+        let (place, verdict) = oneshot::channel();
+        let waiter = Waiter {
+            flow: want.flow,
+            ask: want.ask,
+            bytes: want.bytes,
+            arrived: self.at(want.arrived),
+            deadline: self.at(want.until),
+            lead: Duration::ZERO,
+            set: want.set.clone(),
+            item: place,
+        };
+        let mut outcomes = Vec::new();
+        let (id, next) = {
+            let mut scheduler = self.scheduler.lock();
+            let id = scheduler.enqueue(self.now(), waiter, &mut outcomes);
+            (id, scheduler.next_at())
+        };
+        self.deliver(outcomes);
+        self.arm(next);
+        let _leaving = id.map(|id| Leaving { id, room: self });
+        match verdict.await {
+            Ok(Verdict::Admitted(held, waited)) => Ok((held, waited)),
+            Ok(Verdict::Shed(why, waited)) => Err(Late { why: Some(why), waited, patience }),
+            Err(_) => Err(Late { why: None, waited: Duration::ZERO, patience }),
+        }
+    }
+
+    /// The scheduler's state, for display.
+    pub(crate) fn stats(&self) -> Stats {
+        self.scheduler.lock().stats(self.now())
+    }
+
+    /// How many calls of a caller wait.
+    pub(crate) fn waiting_of(&self, flow: u64) -> usize {
+        self.scheduler.lock().waiting_of(flow)
+    }
+
+    /// Other limits, or other bounds, are in force.
+    pub(crate) fn changed(self: &Arc<Self>, bounds: Bounds) {
+        let mut outcomes = Vec::new();
+        let next = {
+            let mut scheduler = self.scheduler.lock();
+            scheduler.reconfigure(bounds);
+            scheduler.limits_changed(self.now(), &mut outcomes);
+            scheduler.next_at()
+        };
+        self.deliver(outcomes);
+        self.arm(next);
+    }
+
+    /// A call that waited used so many tokens more than it reserved, or less; whoever waits beside it gets the rest.
+    pub(crate) fn correct(&self, set: &LimitSet, class: Priority, flow: u64, beyond: i64) {
+        if set.is_contended() {
+            self.scheduler.lock().correct(self.now(), set, class, flow, beyond);
+        }
+    }
+
+    /// Permits or tokens have come back to these limits.
+    fn freed(self: &Arc<Self>, limits: &LimitSet) {
+        if !limits.is_contended() {
+            return;
+        }
+        let mut outcomes = Vec::new();
+        let next = {
+            let mut scheduler = self.scheduler.lock();
+            let now = self.now();
+            for limit in limits.limits().iter().filter(|limit| limit.waiting() > 0) {
+                scheduler.release(now, limit.id(), &mut outcomes);
+            }
+            scheduler.next_at()
+        };
+        self.deliver(outcomes);
+        self.arm(next);
+    }
+
+    fn deliver(self: &Arc<Self>, outcomes: Vec<Outcome<Place>>) {
+        for outcome in outcomes {
+            // Whoever has left meanwhile drops what he was sent, and thereby gives it back.
+            let _ = match outcome {
+                Outcome::Admitted { item, reservation, waited } => {
+                    item.send(Verdict::Admitted(Held::new(reservation, self), waited))
+                }
+                Outcome::Shed { item, why, waited } => item.send(Verdict::Shed(why, waited)),
+            };
+        }
+    }
+
+    /// Sees to it that the pacer looks no later than this.
+    fn arm(&self, next: Option<Nanos>) {
+        let Some(next) = next else { return };
+        let mut alarm = self.alarm.lock();
+        if alarm.is_none_or(|alarm| next < alarm) {
+            *alarm = Some(next);
+            self.bell.notify_one();
+        }
+    }
+
+    /// Lets go whoever can go, whenever somebody can; until [`Room::stop`]. Blocks: it is a thread's whole life.
+    pub(crate) fn pace(self: &Arc<Self>) {
+        let mut swept = Instant::now();
+        while !self.stopped.load(Ordering::Relaxed) {
+            let mut outcomes = Vec::new();
+            let next = {
+                let mut scheduler = self.scheduler.lock();
+                scheduler.pump(self.now(), &mut outcomes);
+                scheduler.next_at()
+            };
+            self.deliver(outcomes);
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
+                self.table.sweep(self.now());
+            }
+            let mut alarm = self.alarm.lock();
+            *alarm = [*alarm, next].into_iter().flatten().min();
+            // A bell that rings is answered at once; the alarm then says until when to sleep on.
+            loop {
+                let wake = alarm.map_or(swept + SWEEP, |at| (self.started + Duration::from_nanos(at.0)).min(swept + SWEEP));
+                if self.stopped.load(Ordering::Relaxed) || self.bell.wait_until(&mut alarm, wake).timed_out() {
+                    break;
+                }
+            }
+            *alarm = None;
+        }
+    }
+
+    /// Ends the pacer.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        drop(self.alarm.lock());
+        self.bell.notify_all();
+    }
+}
+
+/// A place in the queue, given up when the call stops waiting for whatever reason.
+struct Leaving<'a> {
+    id: WaiterId,
+    room: &'a Arc<Room>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        // One that was let go or refused is no longer there, and this does nothing.
+        let (place, next) = {
+            let mut scheduler = self.room.scheduler.lock();
+            (scheduler.cancel(self.room.now(), self.id), scheduler.next_at())
+        };
+        if place.is_some() {
+            self.room.arm(next);
+        }
+    }
+}
