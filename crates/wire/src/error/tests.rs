@@ -518,3 +518,19 @@ proptest! {
         prop_assert_eq!(scrub(&once).into_owned(), once.clone());
     }
 }
+
+#[test]
+fn every_word_of_a_provider_is_kept_the_most_precise_first() {
+    let words = |status, dialect, body: &str| read(status, dialect, body).words;
+    let openai =
+        r#"{"error":{"message":"Rate limit reached","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
+    assert_eq!(words(429, Dialect::OpenAi, openai), ["rate_limit_exceeded", "tokens"]);
+    let anthropic = r#"{"type":"error","error":{"type":"rate_limit_error","message":"Slower.",
+        "details":{"error_code":"ramp_limit_exceeded"}}}"#;
+    assert_eq!(words(429, Dialect::Anthropic, anthropic), ["ramp_limit_exceeded", "rate_limit_error"]);
+    let gemini = r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[
+        {"violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel"}]},{"retryDelay":"34.07s"}]}}"#;
+    let read = read(429, Dialect::Gemini, gemini);
+    assert_eq!(read.words, ["GenerateRequestsPerMinutePerProjectPerModel", "RESOURCE_EXHAUSTED"]);
+    assert_eq!(read.retry_after_ms, Some(34_070));
+}

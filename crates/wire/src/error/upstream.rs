@@ -6,12 +6,15 @@
 //! A status alone says little: a spent quota is a 429 that no waiting mends, and a wrong key at Gemini is a 400.
 
 use super::scrub;
+use crate::limits::moment::http_date;
 use serde_json::Value;
 use sluicegate_vocabulary::{Dialect, Fault, FaultKind};
 use std::borrow::Cow;
 
 /// Longest text of a provider that is passed on, in bytes.
 const MAX_MESSAGE: usize = 2000;
+/// Most words of a provider that are kept.
+const MAX_WORDS: usize = 16;
 
 /// The headers that bear on an error. Names as in the fields, with hyphens.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +40,8 @@ pub struct UpstreamError {
     pub code: Option<String>,
     /// The request field at fault.
     pub param: Option<String>,
+    /// Every code, type and status word it came with, the most precise first: details, then the code, then the type.
+    pub words: Vec<String>,
     /// Milliseconds the provider asks to wait.
     pub retry_after_ms: Option<u64>,
     /// Waiting will not help this credential: its key is refused, its money or its day's quota is spent.
@@ -181,9 +186,11 @@ pub fn read_upstream(status: u16, headers: &UpstreamHeaders<'_>, body: &[u8], di
     } else {
         format!("The provider answered {status} with a page that is no API error.")
     };
+    let words = said.details.iter().chain(&said.code).chain(&said.kind).take(MAX_WORDS);
     UpstreamError {
         kind,
         message,
+        words: words.map(|word| bounded(&scrub(word))).collect(),
         code: said.code.map(|code| bounded(&scrub(&code))),
         param: said.param.map(|param| bounded(&scrub(&param))),
         retry_after_ms: retry_after(headers).or(said.retry_delay_ms),
@@ -375,32 +382,4 @@ fn retry_after(headers: &UpstreamHeaders<'_>) -> Option<u64> {
     }
     let (then, now) = (http_date(text)?, http_date(headers.date?)?);
     u64::try_from(then - now).ok().map(|seconds| seconds * 1000)
-}
-
-/// Seconds since the Unix epoch of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`, the one form servers send.
-fn http_date(text: &str) -> Option<i64> {
-    let (_, rest) = text.trim().split_once(", ")?;
-    let mut fields = rest.split_ascii_whitespace();
-    let day: i64 = fields.next()?.parse().ok()?;
-    let month = fields.next()?;
-    let year: i64 = fields.next()?.parse().ok()?;
-    let mut clock = fields.next()?.split(':').map(|part| part.parse::<i64>().ok());
-    let (hours, minutes, seconds) = (clock.next()??, clock.next()??, clock.next()??);
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = i64::try_from(MONTHS.iter().position(|name| *name == month)?).ok()? + 1;
-    let plausible = (1..=31).contains(&day)
-        && (1970..=9999).contains(&year)
-        && (0..24).contains(&hours)
-        && (0..60).contains(&minutes)
-        && (0..=60).contains(&seconds);
-    if !plausible {
-        return None;
-    }
-    // Days from the civil date, with years that begin in March so that the leap day comes last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = year / 400;
-    let of_era = year % 400;
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Some(days * 86_400 + hours * 3600 + minutes * 60 + seconds)
 }
