@@ -61,6 +61,18 @@ pub struct Backlog {
     pub amount: u64,
 }
 
+/// What stands between a call and its turn in its class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ahead {
+    /// The cost that waits and is served before it, of its own flow and of others.
+    pub cost: u64,
+    /// The cost that others who come later may be served before it at most: all flows of late, each up to the tag at
+    /// which its turn comes.
+    pub overtaking: u64,
+    /// How many other flows there have been of late.
+    pub others: usize,
+}
+
 impl Backlog {
     fn add(&mut self, place: &Place) {
         self.calls += 1;
@@ -205,10 +217,10 @@ impl FairQueue {
         class.correct(now, flow, beyond);
     }
 
-    /// The cost that a class would be served before a new call of this flow, with what is to be served of the flow
-    /// itself. Exact for up to 64 flows that come before it, and not too little for more.
+    /// What stands between a new call of this flow and its turn in its class. Exact for up to 64 flows that come before
+    /// it, and not too little for more.
     #[must_use]
-    pub fn ahead(&self, now: Nanos, class: Priority, flow: u64) -> u64 {
+    pub fn ahead(&self, now: Nanos, class: Priority, flow: u64) -> Ahead {
         self.class(class).ahead(now, flow)
     }
 
@@ -295,26 +307,33 @@ impl Class {
         }
     }
 
-    fn ahead(&self, now: Nanos, flow: u64) -> u64 {
-        let ends = self.flows.get(&flow).map_or_else(
+    fn ahead(&self, now: Nanos, flow: u64) -> Ahead {
+        let known = self.flows.get(&flow);
+        let ends = known.map_or_else(
             || {
                 let (tag, since) = self.kept.get(flow).unwrap_or_default();
                 returning(tag, since, self.virtual_time, now)
             },
             |flow| flow.tag.saturating_add(flow.cost),
         );
+        let others = self.flows.len() + self.kept.len() - usize::from(known.is_some() || self.kept.get(flow).is_some());
+        let turn = |cost: u64| {
+            let all = ends.saturating_sub(self.virtual_time).saturating_mul(others as u64);
+            let own = known.map_or(0, |flow| flow.cost);
+            Ahead { cost, overtaking: all.saturating_sub(cost.saturating_sub(own)), others }
+        };
         let (mut ahead, mut rest) = (0_u64, self.backlog.cost);
         for (looked_at, (tag, other)) in self.order.range(..(ends, 0)).enumerate() {
             let until_then = ends - tag;
             if looked_at == LOOKED_AT {
                 let flows = (self.order.len() - LOOKED_AT) as u64;
-                return ahead.saturating_add(rest.min(flows.saturating_mul(until_then)));
+                return turn(ahead.saturating_add(rest.min(flows.saturating_mul(until_then))));
             }
             let waits = self.flows.get(other).map_or(0, |other| other.cost);
             ahead = ahead.saturating_add(waits.min(until_then));
             rest = rest.saturating_sub(waits);
         }
-        ahead
+        turn(ahead)
     }
 }
 

@@ -135,7 +135,7 @@ fn the_highest_costs_and_corrections_end_in_no_overflow() {
         queue.correct(NOW, Priority::Low, 1, i64::MAX);
         queue.correct(NOW, Priority::Low, 2, i64::MIN);
     }
-    assert!(queue.ahead(NOW, Priority::Low, 3) < u64::MAX);
+    assert!(queue.ahead(NOW, Priority::Low, 3).cost < u64::MAX);
     assert_eq!(std::iter::from_fn(|| serve(&mut queue, NOW)).count(), 100);
 }
 
@@ -146,9 +146,9 @@ fn what_is_ahead_counts_others_only_up_to_the_own_turn() {
         queue.push(NOW, place(Priority::Normal, 1, order, 100));
     }
     queue.push(NOW, place(Priority::Normal, 2, 20, 30));
-    assert_eq!(queue.ahead(NOW, Priority::Normal, 3), 0, "a new flow is next in its class");
-    assert_eq!(queue.ahead(NOW, Priority::Normal, 2), 60, "its own 30 and as much of flow 1");
-    assert_eq!(queue.ahead(NOW, Priority::Normal, 1), 1_030);
+    assert_eq!(queue.ahead(NOW, Priority::Normal, 3).cost, 0, "a new flow is next in its class");
+    assert_eq!(queue.ahead(NOW, Priority::Normal, 2).cost, 60, "its own 30 and as much of flow 1");
+    assert_eq!(queue.ahead(NOW, Priority::Normal, 1).cost, 1_030);
     assert_eq!(queue.allowance(NOW, Priority::High, Priority::Normal, 100), 200);
 }
 

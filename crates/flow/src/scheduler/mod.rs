@@ -28,6 +28,7 @@
 //! [`Bounds`]. Every call has exactly one outcome or is cancelled, and takes its counts with it. One call into this
 //! module does a bounded amount of work for each call it lets go or sheds.
 
+mod estimate;
 mod fair;
 mod line;
 mod rate;
@@ -35,7 +36,7 @@ mod room;
 mod turn;
 mod waiter;
 
-pub use self::fair::{Backlog, FairQueue, Place};
+pub use self::fair::{Ahead, Backlog, FairQueue, Place};
 pub use self::waiter::{Bounds, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, WaiterId};
 
 use self::fair::{CLASSES, KEEP};
@@ -508,3 +509,9 @@ mod support;
 #[cfg(test)]
 #[path = "scheduler_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod laws_tests;
+
+#[cfg(test)]
+mod overload_tests;

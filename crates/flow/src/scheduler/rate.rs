@@ -1,82 +1,124 @@
-//! How fast something comes, from what came lately.
+//! How fast something comes, from what came lately: exponentially weighted means.
 //!
-//! An exponentially weighted mean whose clock runs only while somebody waits. Between two times of contention calls go
-//! past the scheduler unseen; taking that silence for a lull would forget everything each time.
+//! Two questions are asked of them, and they want different answers while little has been seen. *How much does this
+//! limit let through?* Then the best guess is wanted, from the little there is, and from times of contention only.
+//! *How much will come of the other classes?* Then as little as has been seen is assumed: at the beginning of a spike
+//! nobody knows that it will last, and expecting it to would refuse calls that could have waited it out.
 
 use crate::time::Nanos;
-use std::time::Duration;
 
-/// What came this long ago counts for a third.
-const MEMORY: f64 = 10.0;
-/// Before this much has been seen there is no saying. Seconds.
+/// What came this many seconds ago counts for a third.
+const MEMORY: f64 = 20.0;
+/// Before this much has been seen there is no best guess. Seconds.
 const TOO_EARLY: f64 = 0.25;
 
-/// A rate per second.
+/// An amount that fades.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rate {
+struct Fading {
     sum: f64,
-    seen: f64,
     last: Nanos,
 }
 
-impl Rate {
-    /// The clock runs again.
-    pub(super) fn resume(&mut self, now: Nanos) {
+impl Fading {
+    fn at(&self, now: Nanos) -> f64 {
+        self.sum * f64::exp(-self.last.until(now).as_secs_f64() / MEMORY)
+    }
+
+    fn add(&mut self, now: Nanos, amount: f64) {
+        self.sum = self.at(now) + amount;
         self.last = self.last.max(now);
+    }
+}
+
+/// What comes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Arrivals {
+    amount: Fading,
+    calls: Fading,
+}
+
+impl Arrivals {
+    pub(super) fn add(&mut self, now: Nanos, amount: u64) {
+        self.amount.add(now, amount as f64);
+        self.calls.add(now, 1.0);
+    }
+
+    /// The amount that comes in a second, at least.
+    pub(super) fn per_second(&self, now: Nanos) -> f64 {
+        self.amount.at(now) / MEMORY
+    }
+
+    /// The amount that a call has, on the average; zero if none has come.
+    pub(super) fn each(&self, now: Nanos) -> f64 {
+        let calls = self.calls.at(now);
+        if calls > 0.0 { self.amount.at(now) / calls } else { 0.0 }
+    }
+}
+
+/// What is let through.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Throughput {
+    amount: Fading,
+    /// For how many seconds of contention it has been watched.
+    seen: f64,
+}
+
+impl Throughput {
+    /// Somebody waits again: the time since was none of contention.
+    pub(super) fn resume(&mut self, now: Nanos) {
+        self.amount.last = self.amount.last.max(now);
     }
 
     pub(super) fn add(&mut self, now: Nanos, amount: u64) {
-        self.sum = self.decayed(now) + amount as f64;
-        self.seen = (self.seen + self.last.until(now).as_secs_f64()).min(10.0 * MEMORY);
-        self.last = self.last.max(now);
+        self.seen = (self.seen + self.amount.last.until(now).as_secs_f64()).min(10.0 * MEMORY);
+        self.amount.add(now, amount as f64);
     }
 
-    /// What comes in a second, if enough has been seen to say.
+    /// What is let through in a second, if enough has been seen to say.
     pub(super) fn per_second(&self, now: Nanos) -> Option<f64> {
-        let seen = self.seen + self.last.until(now).as_secs_f64();
-        // What a memory of this age would hold, if one a second had come.
+        let seen = self.seen + self.amount.last.until(now).as_secs_f64();
+        // What would be there by now, if one a second had come.
         let weight = MEMORY * -f64::exp_m1(-seen / MEMORY);
-        (seen >= TOO_EARLY).then(|| self.decayed(now) / weight)
-    }
-
-    fn decayed(&self, now: Nanos) -> f64 {
-        let passed: Duration = self.last.until(now);
-        self.sum * f64::exp(-passed.as_secs_f64() / MEMORY)
+        (seen >= TOO_EARLY).then(|| self.amount.at(now) / weight)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
-    fn ticks(rate: &mut Rate, from: u64, to: u64) {
-        for tick in from * 10..to * 10 {
-            rate.add(Nanos(tick * 100_000_000), 5);
-        }
+    const SECOND: u64 = 1_000_000_000;
+
+    fn tenths(from: u64, to: u64) -> impl Iterator<Item = Nanos> {
+        (from * 10..to * 10).map(|tick| Nanos(tick * SECOND / 10))
     }
 
     #[test]
-    fn a_steady_rate_is_known_early_and_stays() {
-        let mut rate = Rate::default();
+    fn throughput_is_known_early_and_through_pauses() {
+        let mut rate = Throughput::default();
         rate.resume(Nanos(0));
         assert_eq!(rate.per_second(Nanos(0)), None);
-        for seconds in [1, 5, 60] {
-            ticks(&mut rate, seconds - 1, seconds);
-            ticks(&mut rate, seconds, seconds + 30);
-            let known = rate.per_second(Nanos((seconds + 30) * 1_000_000_000)).unwrap();
-            assert!((known / 50.0 - 1.0).abs() < 0.1, "{known}");
-            rate = Rate { last: Nanos(seconds * 1_000_000_000), ..Rate::default() };
+        for (from, to) in [(0, 1), (1, 30)] {
+            tenths(from, to).for_each(|now| rate.add(now, 5));
+            let known = rate.per_second(Nanos(to * SECOND)).unwrap();
+            assert!((known / 50.0 - 1.0).abs() < 0.1, "{known} after {to} s");
         }
+        let hour = Nanos(3_600 * SECOND);
+        rate.resume(hour);
+        assert!((rate.per_second(hour).unwrap() / 50.0 - 1.0).abs() < 0.1);
+        assert!(rate.per_second(hour.after(Duration::from_secs(100))).unwrap() < 2.0);
     }
 
     #[test]
-    fn a_pause_without_contention_is_not_a_lull() {
-        let mut rate = Rate::default();
-        rate.resume(Nanos(0));
-        ticks(&mut rate, 0, 30);
-        let hour = Nanos(3_600 * 1_000_000_000);
-        rate.resume(hour);
-        assert!((rate.per_second(hour).unwrap() / 50.0 - 1.0).abs() < 0.1);
-        assert!(rate.per_second(hour.after(Duration::from_secs(40))).unwrap() < 2.0);
+    fn arrivals_are_believed_only_when_they_last() {
+        let mut rate = Arrivals::default();
+        tenths(0, 8).for_each(|now| rate.add(now, 5));
+        let spike = rate.per_second(Nanos(8 * SECOND));
+        assert!((12.0..20.0).contains(&spike), "{spike} of 50");
+        tenths(8, 100).for_each(|now| rate.add(now, 5));
+        let lasting = rate.per_second(Nanos(100 * SECOND));
+        assert!((48.0..51.0).contains(&lasting), "{lasting} of 50");
+        assert!((rate.each(Nanos(100 * SECOND)) - 5.0).abs() < 1e-6);
     }
 }

@@ -6,7 +6,6 @@ use crate::quota::{Kind, Label, Quota, Scope};
 use crate::reservation::Reservation;
 
 pub(super) const SECOND: u64 = 1_000_000_000;
-pub(super) const MILLI: u64 = 1_000_000;
 pub(super) const LOW: Priority = Priority::Low;
 pub(super) const NORMAL: Priority = Priority::Normal;
 pub(super) const HIGH: Priority = Priority::High;
