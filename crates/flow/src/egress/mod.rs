@@ -7,6 +7,7 @@
 //!
 //! - [`Breaker`] isolates a target that is dead, and finds out with one call at a time when it is back.
 //! - [`decide`] says what to do with a failed try, within a [`RetryBudget`] that keeps a storm from being made worse.
+//! - [`Shadow`] keeps a copy of a provider's own count of what is left, so that calls wait here rather than be refused.
 //! - [`Throttle`] tells the kinds of "too many requests" apart, since each wants another answer.
 //!
 //! Everything here is told the time and the chance: the caller passes [`crate::Nanos`] and draws. While all is well each
@@ -16,11 +17,14 @@ mod breaker;
 mod breakers;
 mod budget;
 mod gate;
+mod pulse;
 mod retry;
+mod shadow;
 mod throttle;
 
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
 pub use breakers::Breakers;
 pub use budget::RetryBudget;
 pub use retry::{Decision, Failed, decide};
+pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
 pub use throttle::{Refused, Throttle};

@@ -1,0 +1,291 @@
+use super::*;
+use proptest::prelude::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+const fn one(tokens: u64) -> Charge {
+    Charge { requests: 1, tokens, input_tokens: 0, output_tokens: 0 }
+}
+
+const fn requests(limit: u64, remaining: u64) -> Levels {
+    let told = Told { limit: Some(limit), remaining: Some(remaining), reset: None };
+    Levels { requests: Some(told), tokens: None, input_tokens: None, output_tokens: None }
+}
+
+const QUOTA: Throttle = Throttle::QuotaRequests { reset: None };
+
+/// A shadow that has heard `remaining` of 600 a minute at the start.
+fn told(remaining: u64) -> Shadow {
+    let shadow = Shadow::new(1.0);
+    let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+    shadow.observe(Nanos(0), &sent, &requests(600, remaining));
+    shadow
+}
+
+fn take_all(shadow: &Shadow, now: u64) -> usize {
+    (0..10_000).take_while(|_| shadow.acquire(Nanos(now), one(0)).is_ok()).count()
+}
+
+#[test]
+fn a_provider_that_says_nothing_is_not_paced() {
+    let shadow = Shadow::new(1.0);
+    assert_eq!(take_all(&shadow, 0), 10_000);
+    shadow.succeeded();
+    assert!((shadow.headroom(Nanos(0)) - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_is_left_is_sent_less_a_margin_and_then_the_wait_is_true() {
+    let shadow = told(113);
+    assert_eq!(take_all(&shadow, 0), 100);
+    let wait = shadow.acquire(Nanos(0), one(0)).unwrap_err();
+    assert!((wait.as_secs_f64() - 0.012).abs() < 1e-6, "{wait:?}");
+    assert!(shadow.acquire(Nanos(nanos(wait) - 1000), one(0)).is_err());
+    assert!(shadow.acquire(Nanos(nanos(wait)), one(0)).is_ok());
+}
+
+#[test]
+fn what_was_sent_since_is_taken_off_what_was_told() {
+    let shadow = told(600);
+    let early = shadow.acquire(Nanos(0), one(0)).unwrap();
+    for _ in 0..50 {
+        shadow.acquire(Nanos(0), one(0)).unwrap();
+    }
+    shadow.observe(Nanos(0), &early, &requests(600, 113));
+    assert_eq!(take_all(&shadow, 0), 50);
+}
+
+#[test]
+fn an_answer_to_an_earlier_request_says_nothing_new() {
+    let shadow = told(600);
+    let first = shadow.acquire(Nanos(0), one(0)).unwrap();
+    let second = shadow.acquire(Nanos(0), one(0)).unwrap();
+    shadow.observe(Nanos(1), &second, &requests(600, 100));
+    let before = shadow.status(Nanos(1));
+    shadow.observe(Nanos(1), &first, &requests(600, 599));
+    shadow.observe(Nanos(1), &second, &requests(600, 599));
+    assert_eq!(shadow.status(Nanos(1)), before);
+}
+
+#[test]
+fn every_count_must_have_room_and_a_refusal_takes_from_none() {
+    let shadow = Shadow::new(1.0);
+    let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+    let told = Told { limit: Some(60_000), remaining: Some(1121), reset: None };
+    shadow.observe(Nanos(0), &sent, &Levels { tokens: Some(told), ..requests(600, 600) });
+    assert!(shadow.acquire(Nanos(0), one(1001)).is_err());
+    let before = shadow.status(Nanos(0));
+    assert!(shadow.acquire(Nanos(0), one(1001)).is_err());
+    assert_eq!(shadow.status(Nanos(0)), before);
+    assert!(shadow.acquire(Nanos(0), one(1000)).is_ok());
+}
+
+#[test]
+fn a_request_larger_than_all_there_is_goes_when_nothing_is_used() {
+    let shadow = Shadow::new(1.0);
+    let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+    let told = Told { limit: Some(6000), remaining: Some(1000), reset: None };
+    shadow.observe(Nanos(0), &sent, &Levels { tokens: Some(told), ..Levels::default() });
+    let wait = shadow.acquire(Nanos(0), one(50_000)).unwrap_err();
+    assert!((wait.as_secs_f64() - 50.0).abs() < 1e-3, "{wait:?}");
+    assert!(shadow.acquire(Nanos(nanos(wait)), one(50_000)).is_ok());
+    assert!(shadow.acquire(Nanos(nanos(wait) + 400 * SECOND), one(50)).is_err(), "in debt");
+}
+
+#[test]
+fn more_than_was_ever_seen_is_not_counted_on_unless_it_is_needed() {
+    let shadow = Shadow::new(1.0);
+    let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+    let told = Told { limit: Some(6000), remaining: Some(1000), reset: None };
+    shadow.observe(Nanos(0), &sent, &Levels { tokens: Some(told), ..Levels::default() });
+    // The bucket may hold no more than the thousand that were seen, however long it had to refill.
+    let went = (0..100).take_while(|_| shadow.acquire(Nanos(600 * SECOND), one(100)).is_ok()).count();
+    assert_eq!(went, 8);
+    assert!(shadow.acquire(Nanos(1200 * SECOND), one(2000)).is_ok());
+}
+
+#[test]
+fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_as_the_bucket_refills() {
+    for (reset, hold) in [(None, 2.0), (Some(0.5), 0.5), (Some(30.0), 2.0)] {
+        let shadow = told(600);
+        let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+        let reset = reset.map(Duration::from_secs_f64);
+        shadow.refused(Nanos(0), &sent, Throttle::QuotaRequests { reset }, &Levels::default());
+        let hold = (hold * SECOND as f64) as u64;
+        assert!(shadow.headroom(Nanos(hold - 1)) < 1e-9);
+        let mut went = Vec::new();
+        for now in (0..hold + SECOND).step_by(SECOND as usize / 1000) {
+            if shadow.acquire(Nanos(now), one(0)).is_ok() {
+                went.push(now);
+            }
+        }
+        assert!(went[0] >= hold);
+        assert!((5..=9).contains(&went.len()), "a second's worth of the share: {}", went.len());
+    }
+}
+
+#[test]
+fn an_unforeseen_refusal_cuts_the_share_once_a_second_and_successes_raise_it() {
+    let shadow = told(600);
+    let sent: Vec<_> = (0..20).map(|_| shadow.acquire(Nanos(0), one(0)).unwrap()).collect();
+    for sent in &sent {
+        shadow.refused(Nanos(1), sent, QUOTA, &requests(600, 0));
+    }
+    assert!((shadow.status(Nanos(1)).share - 0.8).abs() < 1e-9);
+    for _ in 0..25 {
+        shadow.succeeded();
+    }
+    assert!((shadow.status(Nanos(1)).share - 0.9).abs() < 1e-9);
+    for _ in 0..1000 {
+        shadow.succeeded();
+    }
+    assert!((shadow.status(Nanos(1)).share - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_refusal_that_is_no_matter_of_quota_changes_nothing() {
+    let shadow = told(600);
+    let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+    let before = shadow.status(Nanos(0));
+    for throttle in [Throttle::Concurrency { limit: Some(3) }, Throttle::Billing, Throttle::Overloaded] {
+        shadow.refused(Nanos(0), &sent, throttle, &Levels::default());
+    }
+    assert_eq!(shadow.status(Nanos(0)), before);
+}
+
+#[test]
+fn a_days_limit_refills_by_the_day() {
+    let shadow = Shadow::new(1.0);
+    let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
+    let told = Told { limit: Some(14_400), remaining: Some(5), reset: Some(Duration::from_secs(86_370)) };
+    shadow.observe(Nanos(0), &sent, &Levels { requests: Some(told), ..Levels::default() });
+    assert_eq!(take_all(&shadow, 0), 4);
+    let wait = shadow.acquire(Nanos(0), one(0)).unwrap_err();
+    assert!((3.0..6.5).contains(&wait.as_secs_f64()), "{wait:?}");
+}
+
+#[test]
+fn without_levels_refusals_alone_set_the_rate() {
+    let shadow = Shadow::new(1.0);
+    let refuse = |at: u64| {
+        let sent = shadow.acquire(Nanos(at), one(0)).unwrap_or_default();
+        shadow.refused(Nanos(at), &sent, QUOTA, &Levels::default());
+    };
+    refuse(0);
+    let flood = |from: u64, end: u64| {
+        (from..end).step_by(SECOND as usize / 100).filter(|&now| shadow.acquire(Nanos(now), one(0)).is_ok()).count()
+    };
+    assert_eq!(flood(0, 2 * SECOND), 0);
+    assert_eq!(flood(2 * SECOND, 4 * SECOND), 200);
+    refuse(4 * SECOND);
+    let after = flood(6 * SECOND, 7 * SECOND);
+    assert!((20..100).contains(&after), "{after}");
+}
+
+/// A provider that counts as its limit says.
+struct Honest {
+    level: f64,
+    cap: f64,
+    rate: f64,
+    at: u64,
+}
+
+impl Honest {
+    fn take(&mut self, now: u64, cost: f64) -> bool {
+        self.level = (self.level + (now - self.at) as f64 / SECOND as f64 * self.rate).min(self.cap);
+        self.at = now;
+        let fits = self.level >= cost;
+        if fits {
+            self.level -= cost;
+        }
+        fits
+    }
+}
+
+/// Sends calls of these sizes, in thousandths of the provider's bucket, to an honest provider as soon as the shadow lets them, or after the pause if that is later.
+/// Answers come after the latency given for each.
+fn refused_by(provider: &mut Honest, calls: &[(u64, u64, u64)]) -> usize {
+    let shadow = Shadow::new(1.0);
+    let mut answers: Vec<(u64, Sent, Levels)> = Vec::new();
+    let (mut now, mut refused) = (0, 0);
+    for (i, &(pause, size, latency)) in calls.iter().enumerate() {
+        now += pause;
+        let tokens = (size as f64 / 1000.0 * provider.cap) as u64;
+        let sent = loop {
+            answers.sort_by_key(|(at, ..)| *at);
+            while answers.first().is_some_and(|(at, ..)| *at <= now) {
+                let (at, sent, told) = answers.remove(0);
+                shadow.observe(Nanos(at), &sent, &told);
+            }
+            match shadow.acquire(Nanos(now), one(tokens)) {
+                Ok(sent) => break sent,
+                Err(wait) => {
+                    let answer = answers.first().map_or(u64::MAX, |(at, ..)| *at);
+                    now = answer.min(now + nanos(wait));
+                }
+            }
+        };
+        refused += usize::from(!provider.take(now, tokens as f64));
+        let told =
+            Told { limit: Some((provider.rate * 60.0) as u64), remaining: Some(provider.level as u64), reset: None };
+        // The first answer is heard before anything else is sent.
+        let latency = if i == 0 { 0 } else { latency };
+        answers.push((now + latency, sent, Levels { tokens: Some(told), ..Levels::default() }));
+    }
+    refused
+}
+
+proptest! {
+    #[test]
+    fn alone_no_request_is_refused_in_whatever_order_the_answers_come(
+        limit in 600_u64..1_000_000,
+        seconds in 2_u64..60,
+        calls in prop::collection::vec((Just(0), 1_u64..80, 1_u64..20 * SECOND), 20..300),
+    ) {
+        let rate = limit as f64 / 60.0;
+        let cap = rate * seconds as f64;
+        let mut provider = Honest { level: cap, cap, rate, at: 0 };
+        prop_assert_eq!(refused_by(&mut provider, &calls), 0);
+    }
+
+    #[test]
+    fn alone_no_request_is_refused_when_each_is_answered_before_the_next(
+        limit in 600_u64..1_000_000,
+        seconds in 2_u64..60,
+        calls in prop::collection::vec((SECOND..40 * SECOND, 1_u64..800, 1..SECOND), 20..100),
+    ) {
+        let rate = limit as f64 / 60.0;
+        let cap = rate * seconds as f64;
+        let mut provider = Honest { level: cap, cap, rate, at: 0 };
+        prop_assert_eq!(refused_by(&mut provider, &calls), 0);
+    }
+
+    #[test]
+    fn nothing_that_is_told_makes_it_panic_or_wait_for_ever(
+        steps in prop::collection::vec(
+            (0_u64..10 * SECOND, 0_u8..4, prop::option::of(0_u64..u64::MAX), prop::option::of(0_u64..1_000_000), 0_u64..100_000),
+            1..100,
+        ),
+    ) {
+        let shadow = Shadow::new(0.25);
+        let (mut now, mut last) = (0, Sent::default());
+        for (pause, what, limit, remaining, seconds) in steps {
+            now += pause;
+            let told = Told { limit, remaining, reset: Some(Duration::from_secs(seconds)) };
+            let levels = Levels { requests: Some(told), tokens: Some(told), ..Levels::default() };
+            match what {
+                0 => shadow.observe(Nanos(now), &last, &levels),
+                1 => shadow.refused(Nanos(now), &last, Throttle::QuotaTokens { reset: told.reset }, &levels),
+                2 => shadow.refused(Nanos(now), &last, Throttle::Slope, &levels),
+                _ => {
+                    if let Ok(sent) = shadow.acquire(Nanos(now), one(seconds)) {
+                        last = sent;
+                    }
+                    shadow.succeeded();
+                }
+            }
+            let headroom = shadow.headroom(Nanos(now));
+            prop_assert!((0.0..=1.0).contains(&headroom), "{headroom}");
+        }
+    }
+}
