@@ -8,8 +8,8 @@
 //! would hand every freed permit to whoever may use the last one, and the lower classes would starve.
 //!
 //! **Promises.** In flight are at most the limit, or as many as were when it was cut. Of the low class at most 90 % of
-//! the permits, of low and normal together at most 95 %, rounded down but never below one. A permit given back twice
-//! takes none from others.
+//! the permits, of low and normal together at most 95 %, rounded up: where there are few permits, keeping one free would
+//! cost the lower classes more than it gives the upper ones. A permit given back twice takes none from others.
 
 use crate::atom::{Atom, Word};
 use crate::meter::{Closed, Gauge, Level, Refused, Shortfall};
@@ -91,7 +91,7 @@ impl<W: Word> Permits<W> {
     #[inline]
     fn refuses(&self, flight: Flight, class: Priority) -> Option<Shortfall> {
         let free = self.limit.saturating_sub(flight.total);
-        let share = |percent: u64, held: u64| (self.limit * percent / 100).max(1).saturating_sub(held);
+        let share = |percent: u64, held: u64| (self.limit * percent).div_ceil(100).saturating_sub(held);
         let lower = || share(95, flight.low + flight.normal);
         let left = match class {
             Priority::Critical | Priority::High => free,

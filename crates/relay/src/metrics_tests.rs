@@ -56,11 +56,12 @@ fn refusals_are_counted_by_reason_and_by_whose_limit() {
     for (fault, by) in [
         (FaultKind::LimitTokens, "key:tokens_per_minute"),
         (FaultKind::LimitRequests, "key:requests_per_minute"),
-        (FaultKind::Overloaded, "queue"),
+        (FaultKind::Overloaded, "provider:requests_per_minute"),
         (FaultKind::Timeout, "provider:requests_per_minute"),
-        // Shutting down and a provider's time limit are no refusals of flow control.
+        // Shutting down, a provider's time limit and a caller's own are no refusals of flow control.
         (FaultKind::Overloaded, ""),
         (FaultKind::Timeout, ""),
+        (FaultKind::Timeout, "deadline"),
         (FaultKind::UnknownModel, ""),
     ] {
         metrics.count(&refused(fault, by), None, None);
@@ -73,7 +74,7 @@ fn refusals_are_counted_by_reason_and_by_whose_limit() {
         [
             r#"sluicegate_refusals_total{reason="deadline",scope="provider"} 1"#,
             r#"sluicegate_refusals_total{reason="limit",scope="key"} 2"#,
-            r#"sluicegate_refusals_total{reason="queue_full",scope="queue"} 1"#,
+            r#"sluicegate_refusals_total{reason="queue_full",scope="provider"} 1"#,
         ]
     );
 }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
     Ask, Bounds, LimitSet, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter, WaiterId,
 };
+use crate::snapshot::Snapshot;
 use crate::table::LimitTable;
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::sync::Arc;
@@ -247,7 +248,10 @@ impl Room {
     }
 
     /// Other limits, or other bounds, are in force.
-    pub(crate) fn changed(self: &Arc<Self>, bounds: Bounds) {
+    pub(crate) fn changed(self: &Arc<Self>, snapshot: &Snapshot, bounds: Bounds) {
+        // Those who wait hold the old limits, and meet the new ones only through them.
+        let now = self.now();
+        snapshot.every_limit().for_each(|spec| self.table.renew(spec, now));
         let mut outcomes = Vec::new();
         let next = {
             let mut scheduler = self.scheduler.lock();

@@ -38,6 +38,12 @@ impl LimitTable {
         *entry = entry.reconfigure(now, spec.quota);
         Arc::clone(entry)
     }
+    pub(crate) fn renew(&self, spec: &Spec, now: Nanos) {
+        let mut limits = self.limits.lock();
+        if let Some(limit) = limits.get_mut(&(spec.label.clone(), spec.kind, spec.quota.window)) {
+            *limit = limit.reconfigure(now, spec.quota);
+        }
+    }
     pub(crate) fn sweep(&self, _: Nanos) {}
     pub(crate) fn iter_status(&self, now: Nanos, most: usize) -> Vec<LimitStatus> {
         self.limits.lock().values().take(most).map(|limit| limit.status(now)).collect()

@@ -18,9 +18,9 @@ pub enum RefusedFor {
     Limit,
     /// It can never fit a limit.
     NeverFits,
-    /// There was no room to wait.
+    /// There was no room to wait; of a caller in strict mode, who does not wait, none at the provider.
     QueueFull,
-    /// It waited too long, or would have.
+    /// It would have waited too long for a provider's limit.
     Deadline,
 }
 
@@ -31,12 +31,13 @@ impl RefusedFor {
     /// Why this call was refused, if flow control refused it.
     #[must_use]
     pub fn of(receipt: &Receipt) -> Option<Self> {
-        let ours = || receipt.refused_by.is_some();
+        let by = receipt.refused_by.as_deref();
         match receipt.fault? {
             FaultKind::LimitRequests | FaultKind::LimitTokens => Some(Self::Limit),
             FaultKind::NeverFits => Some(Self::NeverFits),
-            FaultKind::Overloaded if ours() => Some(Self::QueueFull),
-            FaultKind::Timeout if ours() => Some(Self::Deadline),
+            FaultKind::Overloaded if by.is_some() => Some(Self::QueueFull),
+            // A deadline that passes while the provider works names no limit.
+            FaultKind::Timeout if by.is_some_and(|by| by.contains(':')) => Some(Self::Deadline),
             _ => None,
         }
     }
@@ -66,9 +67,8 @@ struct ClassLabels {
     class: &'static str,
 }
 
-/// Owners of limits. Whatever else refuses is the queue.
+/// Owners of limits.
 const SCOPES: [&str; 7] = ["key", "endpoint", "model", "tenant", "overall", "provider", "credential"];
-const QUEUE: &str = "queue";
 
 /// The counters of flow control.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl FlowMetrics {
         }
         if let Some(reason) = RefusedFor::of(receipt) {
             let by = receipt.refused_by.as_deref().and_then(|by| by.split(':').next()).unwrap_or_default();
-            let scope = SCOPES.into_iter().find(|scope| *scope == by).unwrap_or(QUEUE);
+            let scope = SCOPES.into_iter().find(|scope| *scope == by).unwrap_or("other");
             self.refusals.get_or_create(&RefusalLabels { reason: reason.as_str(), scope }).inc();
         }
     }

@@ -282,8 +282,9 @@ impl Relay {
         let before = self.shared.snapshot.load().version;
         let after = snapshot.version;
         let needs_restart = restart_only(&current, &config);
-        self.shared.snapshot.store(Arc::new(snapshot));
-        self.shared.room.changed(bounds(&config.priorities));
+        let snapshot = Arc::new(snapshot);
+        self.shared.snapshot.store(Arc::clone(&snapshot));
+        self.shared.room.changed(&snapshot, bounds(&config.priorities));
         *current = config;
         *self.simulators.lock() = simulators;
         Ok(Reloaded { before, after, needs_restart })

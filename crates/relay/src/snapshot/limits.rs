@@ -75,6 +75,11 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
+    /// What it is held to.
+    pub(crate) fn specs(&self) -> &[Spec] {
+        &self.specs
+    }
+
     /// `None` where nothing is limited.
     pub(crate) fn new(specs: Specs) -> Option<Self> {
         (!specs.is_empty()).then(|| Self { number: number(), specs })

@@ -17,6 +17,7 @@ pub(crate) use keys::{Key, KeyRing, Live, Tenant};
 pub(crate) use limits::Limits;
 pub(crate) use names::{Listed, Names};
 
+use crate::table::Spec;
 use http::HeaderValue;
 use sluicegate_config::Priorities;
 use sluicegate_upstream::{Provider, Speaks};
@@ -48,6 +49,15 @@ pub(crate) struct Snapshot {
     pub(crate) priorities: Priorities,
     /// How much a translation may lose where the model's entry does not say.
     pub(crate) policy: Policy,
+}
+
+impl Snapshot {
+    /// Everything that is limited, whether or not anybody meets it.
+    pub(crate) fn every_limit(&self) -> impl Iterator<Item = &Spec> {
+        let keys = self.keys.iter().flat_map(|key| key.limits.iter());
+        let tenants = self.keys.iter().filter_map(|key| key.tenant.as_ref()).flat_map(|tenant| tenant.limits.iter());
+        self.limits.shared().chain(keys).chain(tenants).chain(self.names.every_limit())
+    }
 }
 
 /// Bounds on requests, ready to compare with.

@@ -11,6 +11,7 @@
 use super::candidate::{Candidate, Route, Target};
 use super::limits::{Owned, specs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
+use crate::table::Spec;
 use parking_lot::RwLock;
 use sluicegate_config::{Limit as ConfiguredLimit, nearest};
 use sluicegate_flow::{Ladder, Scope};
@@ -155,6 +156,15 @@ impl Names {
             lower_tier: None,
             ladder: Arc::new(Ladder::new()),
         }
+    }
+
+    /// What models and providers are held to.
+    pub(crate) fn every_limit(&self) -> impl Iterator<Item = &Spec> {
+        let routes = self.aliases.values().chain(self.by_id.values().flatten());
+        let own = routes.clone().filter_map(|route| route.limits.as_ref());
+        let candidates = routes.flat_map(|route| route.candidates()).chain(self.homes.values().flat_map(|home| home.whole.candidates()));
+        let theirs = candidates.filter_map(|candidate| candidate.limits.as_ref());
+        own.chain(theirs).flat_map(|owned| owned.specs().iter())
     }
 
     /// Resolves a name.

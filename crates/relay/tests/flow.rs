@@ -1,0 +1,380 @@
+//! Calls that find no room: who waits, who is refused, and what each is told. Over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails panics"
+)]
+
+mod support;
+
+use sluicegate_config::{Keepalive, Limit, Period, Rate, RateKind, Window};
+use sluicegate_config::{Config, ProviderKind};
+use sluicegate_vocabulary::{EndReason, FaultKind, Mode};
+use std::io::{Read, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{ANSWER, Act, CHAT, Running, Upstream, chunk, config, end, hi, hi_streamed, json, key, model, post, provider, stream_head};
+
+fn rate(kind: RateKind, window: Window, amount: u64) -> Limit {
+    Limit { rates: vec![Rate::new(kind, window, amount, None, None)], ..Limit::default() }
+}
+
+fn concurrency(most: u64) -> Limit {
+    Limit { concurrency: Some(most), ..Limit::default() }
+}
+
+fn one_provider(upstream: &Upstream) -> Config {
+    let mut config = config(vec![provider("up", ProviderKind::OpenAi, upstream.address)]);
+    config.models = [("m".to_owned(), model("m", &["up/big"]))].into();
+    config
+}
+
+fn status(answer: &str) -> u16 {
+    answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    answer.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// An answer that comes only after a while.
+fn slow(after: Duration) -> Vec<Act> {
+    [vec![Act::Pause(after)], json(200, ANSWER)].concat()
+}
+
+#[test]
+fn a_strict_caller_over_his_limit_is_refused_at_once_and_told_everything() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
+    let mut config = one_provider(&upstream);
+    config.mode = Mode::Strict;
+    config.limits.global = rate(RateKind::Requests, Window::Minute, 2);
+    let running = Running::new(config);
+    let first = running.post(CHAT, "", &hi("m"));
+    assert_eq!(header(&first, "x-ratelimit-limit-requests"), Some("2"));
+    assert_eq!(header(&first, "x-ratelimit-remaining-requests"), Some("1"));
+    assert_eq!(header(&first, "ratelimit-policy"), Some("\"overall-requests-60s\";q=2;w=60"));
+    assert_eq!(header(&first, "x-sluicegate-queue-ms"), Some("0"));
+    assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+    let began = Instant::now();
+    let refused = running.post(CHAT, "", &hi("m"));
+    assert!(began.elapsed() < Duration::from_millis(500));
+    assert_eq!(status(&refused), 429, "{refused}");
+    assert_eq!(header(&refused, "x-sluicegate-refused-by"), Some("overall:requests_per_minute"));
+    let after: u64 = header(&refused, "retry-after-ms").unwrap().parse().unwrap();
+    assert!((58_000..=68_000).contains(&after), "{after}");
+    assert_eq!(header(&refused, "x-ratelimit-remaining-requests"), Some("0"));
+    assert!(refused.contains("2 requests per minute"), "{refused}");
+    let receipts = running.receipts(3);
+    let refused = receipts.iter().find(|receipt| receipt.end == EndReason::Refused).unwrap();
+    assert_eq!(refused.refused_by.as_deref(), Some("overall:requests_per_minute"));
+}
+
+#[test]
+fn an_adaptive_caller_waits_for_his_turn() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 5]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Requests, Window::Second, 2);
+    let running = Running::new(config);
+    let began = Instant::now();
+    let waits: Vec<u64> = (0..5)
+        .map(|_| {
+            let answer = running.post(CHAT, "", &hi("m"));
+            assert_eq!(status(&answer), 200, "{answer}");
+            header(&answer, "x-sluicegate-queue-ms").unwrap().parse().unwrap()
+        })
+        .collect();
+    assert!(began.elapsed() > Duration::from_millis(1400), "{:?}", began.elapsed());
+    assert!(waits.iter().sum::<u64>() > 1000, "{waits:?}");
+    let receipts = running.receipts(5);
+    assert!(receipts.iter().any(|receipt| receipt.times.queued > Duration::from_millis(200)));
+}
+
+#[test]
+fn a_wait_that_cannot_fit_the_deadline_is_refused_at_once() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Requests, Window::Minute, 1);
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+    let began = Instant::now();
+    let refused = running.post(CHAT, "x-deadline-ms: 3000\r\n", &hi("m"));
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(status(&refused), 429, "{refused}");
+    assert!(refused.contains("within the 3.0 s"), "{refused}");
+}
+
+#[test]
+fn an_sdk_that_waits_less_than_its_class_is_refused_by_its_own_time() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Requests, Window::Second, 1);
+    config.limits.global.rates.push(Rate::new(RateKind::Requests, Window::Minute, 4, None, None));
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+    let began = Instant::now();
+    let refused = running.post(CHAT, "x-stainless-timeout: 0.2\r\n", &hi("m"));
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(status(&refused), 429, "{refused}");
+}
+
+#[test]
+fn a_provider_with_all_its_places_taken_is_waited_for() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(400)); 4]);
+    let mut config = one_provider(&upstream);
+    config.providers.get_mut("up").unwrap().limits = concurrency(2);
+    let running = Running::new(config);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200));
+        }
+    });
+    let took = began.elapsed();
+    assert!((Duration::from_millis(750)..Duration::from_millis(1500)).contains(&took), "{took:?}");
+    let flow = running.relay.flow();
+    assert!(flow.limits.iter().all(|limit| limit.level.left == limit.level.capacity), "{flow:?}");
+}
+
+#[test]
+fn a_deadline_at_a_full_provider_is_504_and_a_strict_caller_there_503() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(800)); 3]);
+    let mut config = one_provider(&upstream);
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    config.keys = vec![key("patient", "sk-patient"), key("strict", "sk-strict")];
+    config.keys[1].mode = Mode::Strict;
+    let running = Running::new(config);
+    thread::scope(|scope| {
+        scope.spawn(|| running.post(CHAT, "x-api-key: sk-patient\r\n", &hi("m")));
+        thread::sleep(Duration::from_millis(150));
+        let strict = running.post(CHAT, "x-api-key: sk-strict\r\n", &hi("m"));
+        assert_eq!(status(&strict), 503, "{strict}");
+        assert_eq!(header(&strict, "x-sluicegate-refused-by"), Some("provider:concurrency"));
+        let late = running.post(CHAT, "x-api-key: sk-patient\r\nx-deadline-ms: 200\r\n", &hi("m"));
+        assert_eq!(status(&late), 504, "{late}");
+    });
+}
+
+#[test]
+fn what_can_never_fit_is_refused_for_good() {
+    let upstream = Upstream::new(vec![]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 100);
+    let running = Running::new(config);
+    let refused = running.post(CHAT, "", r#"{"model":"m","max_tokens":5000,"messages":[{"role":"user","content":"hi"}]}"#);
+    assert_eq!(status(&refused), 400, "{refused}");
+    assert_eq!(header(&refused, "x-should-retry"), Some("false"));
+    assert_eq!(running.receipts(1)[0].fault, Some(FaultKind::NeverFits));
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(600)); 2]);
+    let mut config = one_provider(&upstream);
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    let running = Running::new(config);
+    thread::scope(|scope| {
+        scope.spawn(|| running.post(CHAT, "", &hi("m")));
+        thread::sleep(Duration::from_millis(100));
+        let mut leaving = running.connect();
+        leaving.write_all(post(CHAT, "", &hi("m")).as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        assert_eq!(running.relay.flow().callers[0].waiting, 1);
+        drop(leaving);
+        thread::sleep(Duration::from_millis(100));
+        let flow = running.relay.flow();
+        assert_eq!((flow.callers[0].in_flight, flow.callers[0].waiting), (1, 0), "{flow:?}");
+    });
+    let receipts = running.receipts(2);
+    assert_eq!(receipts[1].end, EndReason::ClientGone);
+    assert!(receipts[1].attempts.is_empty());
+    assert!(running.relay.flow().callers.is_empty());
+}
+
+#[test]
+fn tokens_beyond_the_reservation_are_charged_while_the_stream_runs() {
+    let pieces: Vec<Act> = (0..40)
+        .map(|_| chunk("data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"index\":0}]}\n\n"))
+        .chain([Act::Pause(Duration::from_millis(600))])
+        .chain([chunk("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\",\"index\":0}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":40,\"total_tokens\":45}}\n\n"), chunk("data: [DONE]\n\n"), end()])
+        .collect();
+    let upstream = Upstream::new(vec![[vec![stream_head()], pieces].concat()]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 10_000);
+    let running = Running::new(config);
+    let left = || running.relay.flow().limits[0].level.left;
+    let body = r#"{"model":"m","stream":true,"max_tokens":10,"messages":[{"role":"user","content":"hi"}]}"#;
+    thread::scope(|scope| {
+        let call = scope.spawn(|| running.post(CHAT, "", body));
+        thread::sleep(Duration::from_millis(300));
+        assert!((9_600..9_760).contains(&left()), "{}", left());
+        assert_eq!(status(&call.join().unwrap()), 200);
+    });
+    running.receipts(1);
+    assert_eq!(left(), 9_955, "what was really used stands, no more and no less");
+}
+
+#[test]
+fn a_graceful_caller_who_agreed_steps_down_and_others_do_not() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 4]);
+    let mut config = one_provider(&upstream);
+    let mut small = model("small", &["up/little"]);
+    small.builtin = false;
+    let big = config.models.get_mut("m").unwrap();
+    big.limits = rate(RateKind::Requests, Window::Minute, 1);
+    big.lower_tier = Some("small".to_owned());
+    config.models.insert("small".to_owned(), small);
+    config.keys = vec![key("yes", "sk-yes"), key("no", "sk-no")];
+    config.keys[0].mode = Mode::Graceful;
+    config.keys[0].accept_lower_tier = true;
+    config.keys[1].mode = Mode::Graceful;
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "x-api-key: sk-yes\r\n", &hi("m"))), 200);
+    assert!(upstream.request().contains("\"big\""));
+    let down = running.post(CHAT, "x-api-key: sk-yes\r\nx-deadline-ms: 2000\r\n", &hi("m"));
+    assert_eq!(status(&down), 200, "{down}");
+    assert_eq!(header(&down, "x-sluicegate-degraded-from"), Some("m"));
+    assert!(upstream.request().contains("\"little\""));
+    let refused = running.post(CHAT, "x-api-key: sk-no\r\nx-deadline-ms: 2000\r\n", &hi("m"));
+    assert_eq!(status(&refused), 429, "{refused}");
+    assert!(upstream.is_left_alone());
+    let receipts = running.receipts(3);
+    assert_eq!(receipts[1].degraded_from.as_deref(), Some("m"));
+}
+
+#[test]
+fn a_waiting_stream_is_kept_alive_and_then_answered() {
+    let stream = vec![
+        stream_head(),
+        chunk("data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"index\":0}]}\n\n"),
+        chunk("data: [DONE]\n\n"),
+        end(),
+    ];
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(900)), stream]);
+    let mut config = one_provider(&upstream);
+    config.server.stream_keepalive = Keepalive::Every(Period::from_millis(200));
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    let running = Running::new(config);
+    thread::scope(|scope| {
+        scope.spawn(|| running.post(CHAT, "", &hi("m")));
+        thread::sleep(Duration::from_millis(100));
+        let answer = running.post(CHAT, "", &hi_streamed("m"));
+        assert_eq!(status(&answer), 200, "{answer}");
+        assert!(answer.matches(": waiting").count() >= 2, "{answer}");
+        assert!(answer.contains("\"content\":\"x\"") && answer.contains("[DONE]"), "{answer}");
+    });
+    let receipts = running.receipts(2);
+    assert!(receipts.iter().all(|receipt| receipt.end == EndReason::Done), "{receipts:#?}");
+}
+
+#[test]
+fn a_waiting_stream_that_is_refused_ends_with_an_error_event() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(1500))]);
+    let mut config = one_provider(&upstream);
+    config.server.stream_keepalive = Keepalive::Every(Period::from_millis(100));
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    let running = Running::new(config);
+    thread::scope(|scope| {
+        scope.spawn(|| running.post(CHAT, "", &hi("m")));
+        thread::sleep(Duration::from_millis(100));
+        let answer = running.post(CHAT, "x-deadline-ms: 500\r\n", &hi_streamed("m"));
+        assert_eq!(status(&answer), 200, "{answer}");
+        assert!(answer.contains("data: {\"error\""), "{answer}");
+    });
+    let receipts = running.receipts(2);
+    assert!(receipts.iter().any(|receipt| receipt.fault == Some(FaultKind::Timeout)), "{receipts:#?}");
+}
+
+#[test]
+fn a_reload_neither_drops_who_waits_nor_hands_out_a_burst() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 8]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Requests, Window::Second, 1);
+    let running = Running::new(config.clone());
+    assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| running.post(CHAT, "", &hi("m")))).collect();
+        thread::sleep(Duration::from_millis(200));
+        config.limits.global = rate(RateKind::Requests, Window::Second, 2);
+        let began = Instant::now();
+        running.relay.reload(config.clone(), std::collections::HashMap::new()).unwrap();
+        for call in waiting {
+            let answer = call.join().unwrap();
+            assert_eq!(status(&answer), 200);
+        }
+        assert!(began.elapsed() < Duration::from_millis(2600), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn the_quota_page_shows_the_callers_own_limits_and_takes_from_none() {
+    let upstream = Upstream::new(vec![json(200, ANSWER)]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 10_000);
+    config.keys = vec![key("web", "sk-web"), key("other", "sk-other")];
+    config.keys[0].limits = rate(RateKind::Requests, Window::Minute, 60);
+    config.keys[1].limits = rate(RateKind::Requests, Window::Minute, 7);
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "x-api-key: sk-web\r\n", &hi("m"))), 200);
+    let page = || {
+        let raw = running.raw(b"GET /v1/quota HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: sk-web\r\nconnection: close\r\n\r\n");
+        assert_eq!(status(&raw), 200, "{raw}");
+        let body: serde_json::Value = serde_json::from_str(raw.split_once("\r\n\r\n").unwrap().1).unwrap();
+        body
+    };
+    let (first, second) = (page(), page());
+    assert_eq!(first["limits"][0]["remaining"], second["limits"][0]["remaining"]);
+    assert_eq!(first["key"], "web");
+    assert_eq!(first["limits"][0]["name"], "key:web");
+    assert_eq!((&first["limits"][0]["limit"], &first["limits"][0]["remaining"]), (&60.into(), &59.into()));
+    assert_eq!(first["limits"][1]["remaining"], 9_990);
+    assert_eq!(first["limits"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn classes_share_a_full_provider_and_the_lowest_is_not_starved() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(50)); 40]);
+    let mut config = one_provider(&upstream);
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    config.keys = vec![key("bulk", "sk-bulk")];
+    config.keys[0].priority = sluicegate_vocabulary::Priority::Critical;
+    let running = Running::new(config);
+    let (done, ended) = mpsc::channel();
+    thread::scope(|scope| {
+        for index in 0..24 {
+            let (running, done) = (&running, done.clone());
+            let class = if index % 2 == 0 { "critical" } else { "low" };
+            scope.spawn(move || {
+                let answer = running.post(CHAT, &format!("x-api-key: sk-bulk\r\nx-priority: {class}\r\n"), &hi("m"));
+                assert_eq!(status(&answer), 200, "{answer}");
+                done.send(class).unwrap();
+            });
+        }
+    });
+    drop(done);
+    let order: Vec<&str> = ended.iter().collect();
+    let low_early = order.iter().take(12).filter(|class| **class == "low").count();
+    assert!((1..=4).contains(&low_early), "{order:?}");
+}
+
+#[test]
+fn a_connection_is_usable_after_a_refusal() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 2]);
+    let mut config = one_provider(&upstream);
+    config.mode = Mode::Strict;
+    config.limits.global = rate(RateKind::Requests, Window::Second, 1);
+    let running = Running::new(config);
+    let mut stream = running.connect();
+    let request = post(CHAT, "", &hi("m")).replace("connection: close\r\n", "");
+    let mut statuses = Vec::new();
+    for pause in [0, 0, 1100] {
+        thread::sleep(Duration::from_millis(pause));
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).unwrap();
+        statuses.push(status(&String::from_utf8_lossy(&piece[..read])));
+    }
+    assert_eq!(statuses, [200, 429, 200]);
+}
