@@ -8,7 +8,7 @@
 use crate::line;
 use sluicegate_config::RequestLog;
 use sluicegate_relay::Relay;
-use sluicegate_vocabulary::Stamp;
+use sluicegate_vocabulary::{Receipt, Stamp};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
@@ -156,7 +156,8 @@ impl Writer {
     fn run(mut self, orders: &mpsc::Receiver<Order>) {
         loop {
             let order = orders.recv_timeout(EVERY);
-            self.write();
+            let relay = Arc::clone(&self.relay);
+            relay.read_receipts(|receipts| self.write(receipts));
             match order {
                 Ok(Order::Reopen) => self.reopen(),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -165,16 +166,12 @@ impl Writer {
         }
     }
 
-    fn write(&mut self) {
-        let receipts = self.relay.take_receipts();
-        if receipts.is_empty() {
-            return;
-        }
+    fn write(&mut self, receipts: &[Receipt]) {
         self.buffer.clear();
         if self.torn {
             self.buffer.push('\n');
         }
-        for receipt in &receipts {
+        for receipt in receipts {
             match self.format {
                 LogFormat::Json => line::json(&mut self.buffer, &mut self.stamp, receipt),
                 LogFormat::Human { colour } => line::human(&mut self.buffer, &mut self.stamp, receipt, colour),

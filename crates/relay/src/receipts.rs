@@ -4,6 +4,9 @@
 //! writes the lines in one go. So a call pays for a push into a vector, and no wake-up. When the log cannot keep up
 //! the buffer is full, further receipts are dropped from the log, and a metric says how many. They have been counted
 //! all the same.
+//!
+//! What has been logged comes back, and the worker drops one for each that it puts in. Memory freed by another thread
+//! than the one that took it costs the allocator several times as much, and both threads wait for each other's caches.
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
@@ -15,8 +18,15 @@ const CAPACITY: usize = 16_384;
 /// One worker's receipts.
 #[derive(Debug)]
 pub(crate) struct Receipts {
-    kept: Mutex<Vec<Receipt>>,
+    kept: Mutex<Kept>,
     dropped: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    new: Vec<Receipt>,
+    /// Logged, and to be dropped here.
+    old: Vec<Receipt>,
 }
 
 impl Receipts {
@@ -26,10 +36,14 @@ impl Receipts {
 
     pub(crate) fn push(&self, receipt: Receipt) {
         let mut kept = self.kept.lock();
-        if kept.len() < CAPACITY {
-            kept.push(receipt);
-        } else {
-            drop(kept);
+        let old = kept.old.pop();
+        let full = kept.new.len() >= CAPACITY;
+        if !full {
+            kept.new.push(receipt);
+        }
+        drop(kept);
+        drop(old);
+        if full {
             self.dropped.inc();
         }
     }
@@ -37,7 +51,18 @@ impl Receipts {
     /// Takes everything there is, in the order it came.
     pub(crate) fn take(&self) -> Vec<Receipt> {
         let mut kept = self.kept.lock();
-        let room = Vec::with_capacity(kept.len());
-        std::mem::replace(&mut *kept, room)
+        let room = Vec::with_capacity(kept.new.len());
+        std::mem::replace(&mut kept.new, room)
+    }
+
+    /// Takes back what has been logged.
+    pub(crate) fn give_back(&self, old: Vec<Receipt>) {
+        let rest = std::mem::replace(&mut self.kept.lock().old, old);
+        // Outside the lock. There is much of it only when the worker has little to do.
+        drop(rest);
     }
 }
+
+#[cfg(test)]
+#[path = "receipts_tests.rs"]
+mod tests;

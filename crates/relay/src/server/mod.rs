@@ -262,6 +262,17 @@ impl Relay {
         self.receipts.iter().flat_map(|receipts| receipts.take()).collect()
     }
 
+    /// Shows the receipts that have gathered since the last time, each worker's by themselves.
+    pub fn read_receipts(&self, mut read: impl FnMut(&[sluicegate_vocabulary::Receipt])) {
+        for receipts in &self.receipts {
+            let taken = receipts.take();
+            if !taken.is_empty() {
+                read(&taken);
+            }
+            receipts.give_back(taken);
+        }
+    }
+
     /// Puts another configuration in force, all of it or nothing. Calls under way end under the one they began with.
     ///
     /// # Errors
