@@ -34,15 +34,19 @@ pub(crate) static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-acc
 pub(crate) static OPENAI_PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
 pub(crate) static OPENAI_VERSION: HeaderName = HeaderName::from_static("openai-version");
 
-/// The client's headers that go on to a provider.
-pub(crate) fn to_provider(client: &HeaderMap) -> HeaderMap {
+/// The client's headers that go on to a provider; `kind` stands for the client's own content type where it is given.
+pub(crate) fn to_provider(client: &HeaderMap, kind: Option<HeaderValue>) -> HeaderMap {
     let named_by_connection = client.get(CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // Its host, its length and its key stay here, and six of ours come: length, type, encoding, host and key.
     let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
-        if !stays_here(name) && !names(named_by_connection, name) {
+        let replaced = kind.is_some() && *name == CONTENT_TYPE;
+        if !replaced && !stays_here(name) && !names(named_by_connection, name) {
             out.append(name.clone(), value.clone());
         }
+    }
+    if let Some(kind) = kind {
+        out.insert(CONTENT_TYPE, kind);
     }
     out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     out

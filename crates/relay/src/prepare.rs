@@ -147,12 +147,16 @@ fn finish(
             format!("The provider {} does not offer {}.", candidate.provider.name, endpoint.path()),
         )
     })?;
+    let json = HeaderValue::from_static("application/json");
     let mut headers = match way {
-        Way::Same { .. } => headers::to_provider(&request.parts.headers),
+        Way::Same { .. } => headers::to_provider(&request.parts.headers, Some(json)),
         // Another family's headers mean nothing to this provider.
-        _ => HeaderMap::with_capacity(8),
+        _ => {
+            let mut own = HeaderMap::with_capacity(6);
+            own.insert(CONTENT_TYPE, json);
+            own
+        }
     };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if candidate.provider.kind == Kind::Anthropic && !headers.contains_key("anthropic-version") {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
@@ -165,7 +169,7 @@ fn passthrough(request: &Request, candidate: &Candidate, rest: &str) -> Result<P
         .provider
         .passthrough_path(rest, query.as_deref().filter(|query| !query.is_empty()))
         .ok_or_else(|| Fault::new(FaultKind::BadRequest, "The path after the provider's name is not a valid path."))?;
-    let headers = headers::to_provider(&request.parts.headers);
+    let headers = headers::to_provider(&request.parts.headers, None);
     let body = RequestBody::from(request.body.clone());
     let method = request.parts.method.clone();
     Ok(Prepared {

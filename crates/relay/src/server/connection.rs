@@ -16,8 +16,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sluicegate_vocabulary::{Fault, FaultKind};
 use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -94,15 +96,27 @@ where
         .max_header_size(rules.max_header_bytes)
         .serve_connection(TokioIo::new(stream), service(worker));
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = worker.closing.cancelled() => {
+    let mut closing = pin!(worker.closing.cancelled());
+    let mut watching = false;
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(ended));
+        }
+        // Asked once, the token keeps the waker of this task, which stays the same. So it is not asked each time, which
+        // would take its lock several times a call.
+        if watching && !worker.shared.is_draining() {
+            return Poll::Pending;
+        }
+        watching = true;
+        closing.as_mut().poll(cx).map(|()| None)
+    });
+    note(match ended.await {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    };
-    note(ended);
+    });
 }
 
 async fn exchange_http2<T>(worker: &Arc<Worker>, stream: T)
