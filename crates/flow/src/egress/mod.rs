@@ -8,6 +8,7 @@
 //! - [`Breaker`] isolates a target that is dead, and finds out with one call at a time when it is back.
 //! - [`decide`] says what to do with a failed try, within a [`RetryBudget`] that keeps a storm from being made worse.
 //! - [`Shadow`] keeps a copy of a provider's own count of what is left, so that calls wait here rather than be refused.
+//! - [`SloAimd`] finds out how many calls a target bears at once from how long first tokens take.
 //! - [`Throttle`] tells the kinds of "too many requests" apart, since each wants another answer.
 //!
 //! Everything here is told the time and the chance: the caller passes [`crate::Nanos`] and draws. While all is well each
@@ -20,6 +21,7 @@ mod gate;
 mod pulse;
 mod retry;
 mod shadow;
+mod slo_aimd;
 mod throttle;
 
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
@@ -27,4 +29,5 @@ pub use breakers::Breakers;
 pub use budget::RetryBudget;
 pub use retry::{Decision, Failed, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
+pub use slo_aimd::{SloAimd, SloAimdSettings, SloAimdStatus};
 pub use throttle::{Refused, Throttle};
