@@ -228,3 +228,44 @@ fn capacity_is_the_rate_times_the_multiplier() {
     let cases = [(5000, 1.5), (50, 1.14), (10, 1.1), (5, 1.1), (3, 0.1), (7, -1.0), (7, f64::NAN)];
     assert_eq!(cases.map(|(set, by)| capacity(set, by)), [7500, 57, 11, 5, 1, 1, 1]);
 }
+
+#[test]
+fn changed_permits_go_on_with_what_is_in_flight() {
+    let old = Limit::new(Label::new(Scope::Key, "backend"), Kind::Requests, Quota::concurrency(2));
+    assert_eq!((old.kind(), drain(&old, Nanos(0))), (Kind::Concurrency, 2));
+    let new = old.reconfigure(Nanos(0), Quota::concurrency(1));
+    let refusal = new.take(Nanos(0), &ask(1)).expect_err("two are in flight");
+    assert_eq!((refusal.left, refusal.retry_after), (0, None));
+    old.refund(Nanos(0), 1, Priority::Normal);
+    assert!(new.take(Nanos(0), &ask(1)).is_err());
+    new.refund(Nanos(0), 1, Priority::Normal);
+    assert!(old.take(Nanos(0), &ask(1)).is_ok());
+}
+
+#[test]
+fn pace_is_the_rate_at_which_waiters_go() {
+    let per_second = |limit: &Arc<Limit>, now| limit.pace(Nanos(now)).expect("not permits").per_second;
+    assert!((per_second(&limit(bucket(600, 900)), 0) - 10.0).abs() < 1e-6);
+    let window = limit(Quota::window(600, MINUTE));
+    assert!((per_second(&window, 0) - 600.0 / 61.0).abs() < 1e-6, "sixty sub-buckets and the running one");
+    window.charge(Nanos(0), Nanos(0), 305);
+    assert!((per_second(&window, SECOND) - 295.0 / 60.0).abs() < 1e-6, "until the burst has left, the rest must last");
+    window.charge(Nanos(SECOND), Nanos(SECOND), 305);
+    assert!(per_second(&window, 2 * SECOND) > 0.0, "an estimate divides by it");
+    assert_eq!(limit(Quota::window(0, MINUTE)).pace(Nanos(0)), Some(Rate { per_second: 0.0 }));
+    assert_eq!(Rate { per_second: 0.0 }.time_for(1), Duration::MAX);
+    assert_eq!(Limit::new(Label::new(Scope::Key, "k"), Kind::Concurrency, Quota::concurrency(3)).pace(Nanos(0)), None);
+}
+
+/// Seconds, hours and days are windows like any other.
+#[test]
+fn every_window_admits_its_limit_and_no_more_until_it_has_passed() {
+    for seconds in [1, 60, 3_600, 86_400] {
+        let length = Duration::from_secs(seconds);
+        let limit = limit(Quota::window(100, length));
+        let start = 7 * SECOND;
+        assert_eq!(drain(&limit, Nanos(start)), 100);
+        assert_eq!(drain(&limit, Nanos(start).after(length)), 0);
+        assert_eq!(drain(&limit, Nanos(start).after(length + length / 60)), 100);
+    }
+}

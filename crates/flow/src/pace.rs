@@ -15,6 +15,10 @@
 //!
 //! The window stays the guard. Pacing only ever refuses what the window would admit.
 
+/// What calls have given back may go at once up to this many sub-buckets' worth. They give back long after they took,
+/// when the pace has made up for it, and one sub-bucket's worth would not hold what one large call returns.
+const RETURNED: f64 = 6.0;
+
 /// A hair's breadth, in units: sums of fractions end beside zero.
 const SLACK: f64 = 1e-6;
 
@@ -81,10 +85,10 @@ impl Pacer {
     #[inline]
     pub(super) fn grow(&mut self, now: u64, width: u64) {
         if now > self.at {
-            self.credit += self.rate * (now - self.at) as f64 / width as f64;
+            let grown = self.credit + self.rate * (now - self.at) as f64 / width as f64;
+            self.credit = grown.min(self.brim().max(self.credit));
             self.at = now;
         }
-        self.credit = self.credit.min(self.brim());
     }
 
     #[inline]
@@ -94,7 +98,7 @@ impl Pacer {
 
     #[inline]
     pub(super) fn give_back(&mut self, amount: u64) {
-        self.credit = (self.credit + amount as f64).min(self.brim());
+        self.credit = (self.credit + amount as f64).min(self.credit.max(RETURNED * self.rate));
     }
 
     #[inline]
@@ -114,3 +118,7 @@ pub(super) fn lasts(credit: f64, rate: f64, width: u64) -> Option<u64> {
     // Half of the slack, so that rounding does not make the answer too early.
     (rate > 0.0).then(|| (-(credit + SLACK / 2.0) / rate * width as f64).max(0.0).ceil() as u64)
 }
+
+#[cfg(test)]
+#[path = "pace_tests.rs"]
+mod tests;

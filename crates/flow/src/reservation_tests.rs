@@ -72,7 +72,7 @@ proptest! {
     /// With real use up to three times the estimate: at most what was in flight goes over, since everything that was
     /// known by the last admission of a stretch had been charged.
     #[test]
-    fn overage_is_never_dropped(calls in calls(3.0)) {
+    fn overage_never_lost(calls in calls(3.0)) {
         let admitted = run(&tokens(Quota::window(100, MINUTE)), calls);
         for first in &admitted {
             let stretch: Vec<_> =
@@ -83,20 +83,63 @@ proptest! {
         }
     }
 
-    /// A bucket's books balance: what it lost is what was used, whatever was reserved for it.
+    /// The books balance: what a limit lost is what was used, whatever was reserved, topped up or given back for it.
     #[test]
-    fn settling_charges_exactly_what_was_used(costs in vec((0..50_u64, 0..150_u64), 1..20)) {
+    fn settle_exactly_once(calls in vec((0..50_u64, vec(0..40_u64, 0..3), proptest::option::of(0..150_u64)), 1..20)) {
         for quota in [Quota::bucket(1000, MINUTE, 1.0, None), Quota::window(1000, MINUTE)] {
             let limits = tokens(quota);
-            let mut used = 0;
-            for &(reserved, actual) in &costs {
-                if let Ok(reservation) = limits.reserve(Nanos(7), ask(reserved)) {
-                    reservation.settle(Nanos(7), actual);
-                    used += actual;
+            let mut charged = 0;
+            for (reserved, top_ups, used) in &calls {
+                let Ok(mut reservation) = limits.reserve(Nanos(7), ask(*reserved)) else { continue };
+                let mut held = *reserved;
+                for &more in top_ups {
+                    reservation.top_up(Nanos(7), more);
+                    held += more;
+                    prop_assert_eq!(left(&limits, 7), 1000_u64.saturating_sub(charged + held));
+                }
+                prop_assert_eq!(reservation.cost().tokens, held);
+                match used {
+                    Some(used) => reservation.settle(Nanos(7), *used),
+                    None => drop(reservation),
+                }
+                charged += used.unwrap_or(0);
+                prop_assert_eq!(left(&limits, 7), 1000_u64.saturating_sub(charged));
+            }
+        }
+    }
+
+    /// However calls come and end, when the last has ended nothing is in flight, and before that exactly those that
+    /// are.
+    #[test]
+    fn permits_return_to_zero(
+        steps in vec((0..5_u8, 0..4_usize, any::<prop::sample::Index>(), 0..100_u64), 1..200), resize in 1..40_u64,
+    ) {
+        const CLASSES: [Priority; 4] = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
+        let label = || Label::new(Scope::Key, "backend");
+        let wide = Limit::new(label(), Kind::Concurrency, Quota::concurrency(20));
+        let narrow = Limit::new(label(), Kind::Concurrency, Quota::concurrency(7));
+        let rate = Limit::new(label(), Kind::Tokens, Quota::window(500, MINUTE));
+        let limits = LimitSet::new([wide, narrow, rate]);
+        let mut open: Vec<Reservation> = Vec::new();
+        for (number, (action, class, which, tokens)) in steps.into_iter().enumerate() {
+            if number == 100 {
+                let _ = limits.limits()[0].reconfigure(Nanos(7), Quota::concurrency(resize));
+            }
+            match action {
+                0 | 1 => open.extend(limits.reserve(Nanos(7), Ask { class: CLASSES[class], ..ask(tokens) })),
+                _ if open.is_empty() => {}
+                2 => drop(open.swap_remove(which.index(open.len()))),
+                3 => open.swap_remove(which.index(open.len())).settle(Nanos(7), tokens),
+                _ => {
+                    let which = which.index(open.len());
+                    open[which].top_up(Nanos(7), tokens);
                 }
             }
-            prop_assert_eq!(left(&limits, 7), 1000_u64.saturating_sub(used));
+            let held = open.len() as u64;
+            prop_assert_eq!(limits.status(Nanos(7))[1].left, 7 - held);
         }
+        drop(open);
+        prop_assert!(limits.limits()[..2].iter().all(|limit| limit.is_idle(Nanos(7))));
     }
 
     /// Whatever is given back to a window, and however late: no more is left than if each call had been charged its use
@@ -143,6 +186,16 @@ fn overage_of_a_call_longer_than_the_window_counts_from_its_end() {
     reservation.settle(Nanos(300 * SECOND), 70);
     assert_eq!(left(&limits, 300 * SECOND), 40);
     assert_eq!(left(&limits, 361 * SECOND), 100);
+}
+
+#[test]
+fn a_topped_up_stream_is_charged_when_it_uses_and_corrected_from_the_whole() {
+    let limits = tokens(Quota::window(100, MINUTE));
+    let mut reservation = limits.reserve(Nanos(0), ask(60)).expect("empty");
+    reservation.top_up(Nanos(SECOND), 256);
+    assert!(limits.reserve(Nanos(SECOND), ask(1)).is_err(), "in debt while it runs");
+    reservation.settle(Nanos(2 * SECOND), 90);
+    assert_eq!(left(&limits, 2 * SECOND), 10);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ask::Cost;
+use crate::ask::{Cost, Pace};
 use crate::quota::{Algorithm, Kind, Label, Quota, Scope};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -33,9 +33,13 @@ fn quota() -> impl Strategy<Value = Quota> {
 
 fn limits() -> impl Strategy<Value = LimitSet> {
     let kind = prop_oneof![Just(Kind::Requests), Just(Kind::Tokens)];
-    vec((kind, quota()), 0..6).prop_map(|quotas| {
+    let quotas = vec((kind, quota(), proptest::bool::weighted(0.2)), 0..6);
+    quotas.prop_map(|quotas| {
         let numbered = quotas.into_iter().enumerate();
-        LimitSet::new(numbered.map(|(number, (kind, quota))| limit(&number.to_string(), kind, quota)))
+        LimitSet::new(numbered.map(|(number, (kind, quota, held))| {
+            let quota = if held { Quota::concurrency(quota.set % 3) } else { quota };
+            limit(&number.to_string(), kind, quota)
+        }))
     })
 }
 
@@ -81,13 +85,18 @@ proptest! {
     fn retry_after_is_true(limits in limits(), traffic in traffic(), cost in cost()) {
         let now = run(&limits, traffic);
         if let Err(refusal) = limits.reserve(now, ask(cost)) {
-            if refusal.never_fits() {
-                prop_assert!(limits.reserve(Nanos(now.0 + 1_000_000 * SECOND), ask(cost)).is_err());
-            } else {
-                prop_assert!(refusal.retry_after > Some(Duration::ZERO));
-                let then = now.after(refusal.retry_after.expect("fits"));
-                prop_assert!(limits.reserve(Nanos(then.0 - 1), ask(cost)).is_err());
-                prop_assert!(limits.reserve(then, ask(cost)).is_ok());
+            match refusal.retry_after {
+                None if refusal.never_fits() => {
+                    prop_assert!(limits.reserve(Nanos(now.0 + 1_000_000 * SECOND), ask(cost)).is_err());
+                }
+                None => prop_assert_eq!(refusal.kind(), Kind::Concurrency),
+                Some(wait) => {
+                    prop_assert!(wait > Duration::ZERO);
+                    let then = now.after(wait);
+                    prop_assert!(limits.reserve(Nanos(then.0 - 1), ask(cost)).is_err());
+                    let then = limits.reserve(then, ask(cost));
+                    prop_assert!(then.is_ok() || then.is_err_and(|refusal| refusal.kind() == Kind::Concurrency));
+                }
             }
         }
     }
@@ -146,4 +155,57 @@ fn a_refused_hammerer_does_not_starve_others() {
         }
     }
     assert_eq!((admitted, other.status(Nanos(10_000))[0].left), (5, 95));
+}
+
+#[test]
+fn a_limit_in_shadow_refuses_nobody_and_counts_whom_it_would_have() {
+    let watched = limit("watched", Kind::Requests, Quota::window(3, MINUTE).in_shadow());
+    let held = limit("held", Kind::Concurrency, Quota::concurrency(2).in_shadow());
+    let real = limit("real", Kind::Requests, Quota::window(5, MINUTE));
+    let limits = LimitSet::new([watched, held, real]);
+    let one = ask(Cost { requests: 1, tokens: 10 });
+    let mut open: Vec<Reservation> = (0..8).map_while(|_| limits.reserve(Nanos(0), one).ok()).collect();
+    assert_eq!(open.len(), 5, "the real limit refuses, and those it refuses are not counted by the others");
+    let seen = |name: &str| {
+        let of = |status: &LimitStatus| &*status.label.name == name;
+        let status = limits.status(Nanos(0)).into_iter().find(of).expect("in the set");
+        (status.shadow, status.left, status.would_refuse)
+    };
+    assert_eq!([seen("watched"), seen("held"), seen("real")], [(true, 0, 2), (true, 0, 3), (false, 0, 0)]);
+    open.truncate(1);
+    assert_eq!([seen("watched").1, seen("held").1, seen("real").1], [2, 1, 4]);
+}
+
+#[test]
+fn a_set_is_contended_while_anybody_waits_for_any_of_its_limits() {
+    let (one, other) = (limit("one", Kind::Requests, quota_of(3)), limit("other", Kind::Requests, quota_of(3)));
+    let limits = LimitSet::new([one, Arc::clone(&other)]);
+    assert!(!limits.is_contended());
+    let successor = other.reconfigure(Nanos(0), quota_of(4));
+    successor.waiting_changed(2);
+    assert!(limits.is_contended());
+    assert_eq!((other.waiting(), other.id(), successor.status(Nanos(0)).waiting), (2, successor.id(), 2));
+    other.waiting_changed(-2);
+    assert!(!limits.is_contended());
+}
+
+fn quota_of(set: u64) -> Quota {
+    Quota::window(set, MINUTE)
+}
+
+/// A limit in the broad half of a set that refuses takes no turn of the pace from the narrow half.
+#[test]
+fn a_call_refused_elsewhere_leaves_the_pace() {
+    let paced = limit("paced", Kind::Requests, quota_of(100));
+    let full = limit("full", Kind::Tokens, quota_of(10));
+    let even = |tokens| Ask { pace: Pace::Even, ..ask(Cost { requests: 1, tokens }) };
+    let (both, alone) = (LimitSet::new([Arc::clone(&paced), full]), LimitSet::new([paced]));
+    while let Ok(reservation) = alone.reserve(Nanos(0), even(0)) {
+        reservation.settle(Nanos(0), 0);
+    }
+    let due = Nanos(0).after(alone.reserve(Nanos(0), even(0)).expect_err("paced").retry_after.expect("some time"));
+    for _ in 0..10 {
+        assert!(both.reserve(due, even(11)).is_err());
+    }
+    assert!(alone.reserve(due, even(0)).is_ok());
 }

@@ -53,6 +53,7 @@ pub(crate) struct Ring {
     /// Charges made before this time are not recognisable here: the ring began then, perhaps with the mere total of
     /// another meter.
     since: Nanos,
+    /// In debt only while something is in use.
     pacer: Pacer,
 }
 
@@ -183,6 +184,9 @@ impl Ring {
             self.head += 1;
             let gone = std::mem::take(self.slot(self.head));
             self.sum -= u128::from(gone);
+            if self.sum == 0 {
+                self.pacer.rest();
+            }
             // A debt is paid at the pace of each sub-bucket it lasts through; a credit is soon full at any pace.
             if self.pacer.is_in_debt() {
                 self.repace();
@@ -218,6 +222,9 @@ impl Ring {
             }
         }
         self.pacer.give_back(amount - missing);
+        if self.sum == 0 {
+            self.pacer.rest();
+        }
     }
 
     /// The sub-bucket of a charge made at `at`, if it still counts.
@@ -333,6 +340,7 @@ impl Ring {
         if self.keeps_pace(now) {
             return now;
         }
+        let empty_at = self.empty_at();
         let (mut credit, mut rate) = (self.pacer.credit(), self.pacer.rate());
         let mut at = now.0.max(self.pacer.at());
         let mut left = self.limit as f64 - self.sum as f64;
@@ -340,14 +348,14 @@ impl Ring {
             let next = part.saturating_add(1);
             let end = next.saturating_mul(self.width);
             if let Some(lasts) = pace::lasts(credit, rate, self.width).filter(|&lasts| at.saturating_add(lasts) < end) {
-                return Nanos(at + lasts);
+                return empty_at.min(Nanos(at + lasts));
             }
             credit += rate * end.saturating_sub(at) as f64 / self.width as f64;
             at = end;
             left += self.leaving(next) as f64;
             rate = self.sustainable(next, left - credit);
         }
-        Nanos(at)
+        empty_at
     }
 }
 

@@ -18,6 +18,10 @@ fn gap() -> impl Strategy<Value = u64> {
     ]
 }
 
+fn pace() -> impl Strategy<Value = Pace> {
+    prop_oneof![Just(Pace::Free), Just(Pace::Even)]
+}
+
 fn trace() -> impl Strategy<Value = Vec<(u64, u64)>> {
     vec((gap(), prop_oneof![Just(1_u64), 0..20_u64, 80..101_u64]), 1..200)
 }
@@ -37,12 +41,12 @@ fn wait(refused: Refused) -> Duration {
 
 proptest! {
     #[test]
-    fn window_never_exceeds_limit(trace in trace(), start in 0..2 * WINDOW) {
+    fn window_never_exceeds_limit(trace in trace(), paces in vec(pace(), 200), start in 0..2 * WINDOW) {
         let window = SlidingWindow::new(100, MINUTE);
         let (mut now, mut admitted) = (start, Vec::new());
-        for (gap, amount) in trace {
+        for ((gap, amount), pace) in trace.into_iter().zip(paces) {
             now += gap;
-            if window.take(Nanos(now), amount, Pace::Free).is_ok() {
+            if window.take(Nanos(now), amount, pace).is_ok() {
                 admitted.push((now, amount));
             }
         }
@@ -50,13 +54,13 @@ proptest! {
     }
 
     #[test]
-    fn clock_step_back_never_admits_more(trace in trace(), back in vec(0..3 * WINDOW, 200)) {
+    fn clock_step_back_safe(trace in trace(), pace in pace(), back in vec(0..3 * WINDOW, 200)) {
         let window = SlidingWindow::new(100, MINUTE);
         let (mut newest, mut admitted) = (0, Vec::new());
         for ((gap, amount), back) in trace.into_iter().zip(back) {
             let now = (newest + gap).saturating_sub(back);
             newest = newest.max(now);
-            if window.take(Nanos(now), amount, Pace::Free).is_ok() {
+            if window.take(Nanos(now), amount, pace).is_ok() {
                 admitted.push((newest, amount));
             }
         }
@@ -76,6 +80,29 @@ proptest! {
             let then = Nanos(now).after(wait(refused));
             prop_assert!(window.shortfall(Nanos(then.0 - 1), amount, Pace::Free).expect("open").is_some(), "an earlier time would do");
             prop_assert_eq!(window.take(then, amount, Pace::Free), Ok(()));
+        }
+    }
+
+    /// For the pace, "no longer than needed" within a millisecond: credits are fractions.
+    #[test]
+    fn retry_after_of_the_pace_is_true(
+        trace in trace(), paces in vec(pace(), 200), debt in 0..40_u64, back in 0..40_u64, amount in 1..=100_u64,
+    ) {
+        let window = SlidingWindow::new(100, MINUTE);
+        let mut now = 0;
+        for ((gap, amount), pace) in trace.into_iter().zip(paces) {
+            now += gap;
+            let _ = window.take(Nanos(now), amount, pace);
+        }
+        window.charge(Nanos(now), Nanos(now), debt).expect("open");
+        window.refund(Nanos(now), back).expect("open");
+        if let Err(refused) = window.take(Nanos(now), amount, Pace::Even) {
+            let then = Nanos(now).after(wait(refused));
+            if then.0 > now + 1_000_000 {
+                let early = window.shortfall(Nanos(then.0 - 1_000_000), amount, Pace::Even).expect("open");
+                prop_assert!(early.is_some(), "an earlier time would do");
+            }
+            prop_assert_eq!(window.take(then, amount, Pace::Even), Ok(()));
         }
     }
 
@@ -117,13 +144,15 @@ proptest! {
     #[test]
     fn any_input_is_answered(
         limit in any::<u64>(), length in any::<u64>(),
-        steps in vec((any::<u64>(), any::<u64>(), any::<u64>(), 0..4_u8), 1..50),
+        steps in vec((any::<u64>(), any::<u64>(), any::<u64>(), 0..6_u8), 1..50),
     ) {
         let window = SlidingWindow::new(limit, Duration::from_nanos(length));
         for (now, at, amount, action) in steps {
             match action {
                 0 => drop(window.take(Nanos(now), amount, Pace::Free)),
                 1 => drop(window.refund(Nanos(at), amount)),
+                4 => drop(window.take(Nanos(now), amount, Pace::Even)),
+                5 => prop_assert!(window.pace(Nanos(now)).expect("open") >= 0.0),
                 2 => drop(window.charge(Nanos(now), Nanos(at), amount)),
                 _ => prop_assert!(window.gauge(Nanos(now)).expect("open").left <= limit),
             }
