@@ -11,37 +11,29 @@
 
 use super::fair::{CLASSES, pick};
 use super::line::Line;
-use super::rate::Arrivals;
+use super::rate::Coming;
 use crate::ask::Ask;
 use crate::time::Nanos;
 use std::time::Duration;
 
-/// By how many standard deviations more is expected of the others than is likely, were they to come at random.
-const CAUTION: f64 = 2.5;
 /// In how many steps at most the time is approached, and how close is close enough.
 const ROUNDS: usize = 16;
 const CLOSE: f64 = 0.001;
 
-/// What comes of a class.
-#[derive(Debug, Clone, Copy, Default)]
-struct Coming {
-    per_second: f64,
-    each: f64,
-}
-
-impl Coming {
-    fn of(arrivals: &Arrivals, now: Nanos) -> Self {
-        Self { per_second: arrivals.per_second(now), each: arrivals.each(now) }
-    }
-
-    /// How much may come in so many seconds.
-    fn within(&self, seconds: f64) -> f64 {
-        let likely = self.per_second * seconds;
-        likely + CAUTION * (likely * self.each).sqrt()
-    }
-}
-
 impl Line {
+    /// Whether a new call goes before this long has passed, even if all that wait and all that come go before it. What
+    /// most calls find out when they come, for less work than [`Self::expected`].
+    pub(super) fn surely_within(&self, now: Nanos, ask: &Ask, within: Duration) -> bool {
+        let Some(pace) = self.pace(now) else { return true };
+        let seconds = within.as_secs_f64();
+        let before = CLASSES.into_iter().map(|class| {
+            let there = self.queue.backlog(class).amount as f64;
+            there + pick(self.arrivals(), class).at_most_coming().within(seconds)
+        });
+        let all = before.sum::<f64>() + ask.cost.of(self.limit.kind()) as f64;
+        all / pace + self.closed_for(now).as_secs_f64() <= seconds
+    }
+
     /// How long a new call of this flow would wait for its turn here and for room; zero while nobody knows the pace.
     /// With nothing asked and no `cost`, how long until all that waits of the flow has gone.
     pub(super) fn expected(&self, now: Nanos, flow: u64, ask: &Ask, cost: u64) -> Duration {
@@ -53,7 +45,7 @@ impl Line {
         let mine = ahead.cost as f64 * own_ratio + amount as f64;
         // Of the own class those count who are not of the own flow.
         let not_own = ahead.others as f64 / (ahead.others as f64 + 1.0);
-        let coming = CLASSES.map(|class| Coming::of(pick(self.arrivals(), class), now));
+        let coming: [Coming; 4] = CLASSES.map(|class| pick(self.arrivals(), class).coming(now));
         let overtaken = |seconds: f64| {
             let come = pick(&coming, ask.class).within(seconds) * not_own;
             come.min(ahead.overtaking as f64 * own_ratio)
@@ -77,8 +69,13 @@ impl Line {
             }
         }
         // Until there is room at all may take longer than making room for one call.
-        let first = self.wake.map_or(0.0, |wake| now.until(wake).as_secs_f64());
+        let first = self.closed_for(now).as_secs_f64();
         Duration::try_from_secs_f64(time + (first - amount as f64 / pace).max(0.0)).unwrap_or(Duration::MAX)
+    }
+
+    /// How long there is no room at all, as far as that is known.
+    fn closed_for(&self, now: Nanos) -> Duration {
+        self.wake.map_or(Duration::ZERO, |wake| now.until(wake))
     }
 
     /// How much of the limit goes with a unit of cost, in each class: by what waits, else as for this call, else as for

@@ -16,9 +16,10 @@
 //! [`FairQueue::ahead`], which looks at no more than a constant number of flows. What is remembered of flows that do
 //! not wait is bounded in number and in time.
 
+use super::hash::NumberMap;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The classes from the lowest to the highest, at the index that `Priority as usize` gives.
@@ -102,7 +103,7 @@ struct Class {
     virtual_time: u64,
     backlog: Backlog,
     /// The flows that wait.
-    flows: HashMap<u64, Flow>,
+    flows: NumberMap<u64, Flow>,
     /// The same, by tag.
     order: BTreeSet<(u64, u64)>,
     kept: Kept,
@@ -351,8 +352,8 @@ pub(crate) fn pick<T>(of: &[T; 4], class: Priority) -> &T {
 /// whole, which costs nothing per flow and bounds both their number and their age.
 #[derive(Debug, Default)]
 struct Kept {
-    younger: HashMap<u64, (u64, Nanos)>,
-    older: HashMap<u64, (u64, Nanos)>,
+    younger: NumberMap<u64, (u64, Nanos)>,
+    older: NumberMap<u64, (u64, Nanos)>,
     begun: Nanos,
     last: Nanos,
 }

@@ -30,6 +30,7 @@
 
 mod estimate;
 mod fair;
+mod hash;
 mod line;
 mod rate;
 mod room;
@@ -40,6 +41,7 @@ pub use self::fair::{Ahead, Backlog, FairQueue, Place};
 pub use self::waiter::{Bounds, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, WaiterId};
 
 use self::fair::{CLASSES, KEEP};
+use self::hash::NumberMap;
 use self::line::Line;
 use self::room::{Guest, Room};
 use crate::ask::Ask;
@@ -49,7 +51,7 @@ use crate::set::LimitSet;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,8 +69,8 @@ const MOST_MOVES: usize = 256;
 pub struct Scheduler<T> {
     bounds: Bounds,
     last_id: u64,
-    waiters: HashMap<u64, Waiting<T>>,
-    lines: HashMap<LimitId, Line>,
+    waiters: NumberMap<u64, Waiting<T>>,
+    lines: NumberMap<LimitId, Line>,
     timers: BTreeSet<(Nanos, LimitId)>,
     latest: BTreeSet<(Nanos, u64)>,
     room: Room,
@@ -140,8 +142,8 @@ impl<T> Scheduler<T> {
         Self {
             bounds,
             last_id: 0,
-            waiters: HashMap::new(),
-            lines: HashMap::new(),
+            waiters: NumberMap::default(),
+            lines: NumberMap::default(),
             timers: BTreeSet::new(),
             latest: BTreeSet::new(),
             room: Room::default(),
@@ -196,6 +198,7 @@ impl<T> Scheduler<T> {
         let id = self.last_id;
         let mut todo = Vec::new();
         if !self.make_room(now, id, &waiter, &mut todo, out) {
+            let expected = self.expected_at(now, &limit, waiter.flow, &ask).unwrap_or(expected);
             let refusal = refusal(now, &limit, &ask, expected);
             self.refuse(now, waiter, Why::QueueFull, refusal, out);
             self.tidy(now, limit.id());
@@ -303,10 +306,7 @@ impl<T> Scheduler<T> {
     /// How long a call like this would wait, by what waits now; zero if nobody waits for any of its limits.
     #[must_use]
     pub fn expected_wait(&self, now: Nanos, set: &LimitSet, ask: &Ask, flow: u64) -> Duration {
-        let cost = cost_of(ask);
-        let lines = set.limits().iter().filter_map(|limit| self.lines.get(&limit.id()));
-        let waits = lines.filter(|line| !line.is_empty()).map(|line| line.expected(now, flow, ask, cost));
-        waits.max().unwrap_or_default()
+        set.limits().iter().filter_map(|limit| self.expected_at(now, limit, flow, ask)).max().unwrap_or_default()
     }
 
     /// The state for metrics and live views. Looks at everybody who waits.
@@ -350,14 +350,27 @@ impl Seat {
 
 /// What keeps the parts in step.
 impl<T> Scheduler<T> {
-    /// The limit of a set at which a newcomer would wait longest, if anybody waits at any. There it waits first: once it
-    /// is through, the others are soon passed, and until then it is not in their way.
+    /// The limit of a set at which a newcomer would wait longest, if anybody waits at any, and how long, or zero if that
+    /// is surely in time. There it waits first: once it is through, the others are soon passed, and until then it is not
+    /// in their way.
     fn slowest(&self, now: Nanos, waiter: &Waiter<T>) -> Option<(Arc<Limit>, Duration)> {
-        let contended = waiter.set.limits().iter().filter_map(|limit| {
-            let line = self.lines.get(&limit.id()).filter(|line| !line.is_empty())?;
-            Some((limit, line.expected(now, waiter.flow, &waiter.ask, waiter.cost())))
-        });
-        contended.max_by_key(|&(_, expected)| expected).map(|(limit, expected)| (Arc::clone(limit), expected))
+        let Waiter { flow, ask, .. } = waiter;
+        let contended = |limit: &&Arc<Limit>| limit.waiting() > 0 && self.lines.contains_key(&limit.id());
+        let mut limits = waiter.set.limits().iter().filter(contended);
+        let (first, second) = (limits.next()?, limits.next());
+        let within = now.until(waiter.latest());
+        if second.is_none() && self.lines.get(&first.id())?.surely_within(now, ask, within) {
+            return Some((Arc::clone(first), Duration::ZERO));
+        }
+        let expected = |limit| Some((limit, self.expected_at(now, limit, *flow, ask)?));
+        let slowest = std::iter::once(first).chain(second).chain(limits).filter_map(expected);
+        slowest.max_by_key(|&(_, expected)| expected).map(|(limit, expected)| (Arc::clone(limit), expected))
+    }
+
+    /// How long a new call would wait at one limit; `None` if nobody waits there.
+    fn expected_at(&self, now: Nanos, limit: &Arc<Limit>, flow: u64, ask: &Ask) -> Option<Duration> {
+        let line = self.lines.get(&limit.id()).filter(|line| !line.is_empty())?;
+        Some(line.expected(now, flow, ask, cost_of(ask)))
     }
 
     /// The line of a limit.

@@ -34,24 +34,48 @@ impl Fading {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Arrivals {
     amount: Fading,
-    calls: Fading,
+    calls: f64,
 }
 
 impl Arrivals {
     pub(super) fn add(&mut self, now: Nanos, amount: u64) {
+        let left = self.amount.at(now) / self.amount.sum.max(f64::MIN_POSITIVE);
         self.amount.add(now, amount as f64);
-        self.calls.add(now, 1.0);
+        self.calls = self.calls * left + 1.0;
     }
 
-    /// The amount that comes in a second, at least.
-    pub(super) fn per_second(&self, now: Nanos) -> f64 {
-        self.amount.at(now) / MEMORY
+    /// What comes in a second, at least.
+    pub(super) fn coming(&self, now: Nanos) -> Coming {
+        Coming { per_second: self.amount.at(now) / MEMORY, each: self.each() }
+    }
+
+    /// No less than that, for less work.
+    pub(super) fn at_most_coming(&self) -> Coming {
+        Coming { per_second: self.amount.sum / MEMORY, each: self.each() }
     }
 
     /// The amount that a call has, on the average; zero if none has come.
-    pub(super) fn each(&self, now: Nanos) -> f64 {
-        let calls = self.calls.at(now);
-        if calls > 0.0 { self.amount.at(now) / calls } else { 0.0 }
+    fn each(&self) -> f64 {
+        if self.calls > 0.0 { self.amount.sum / self.calls } else { 0.0 }
+    }
+}
+
+/// By how many standard deviations more is expected than is likely, were calls to come at random.
+const CAUTION: f64 = 2.5;
+
+/// What is expected to come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Coming {
+    pub(super) per_second: f64,
+    /// In calls of this amount.
+    pub(super) each: f64,
+}
+
+impl Coming {
+    /// How much may come in so many seconds.
+    pub(super) fn within(&self, seconds: f64) -> f64 {
+        let likely = self.per_second * seconds;
+        likely + CAUTION * (likely * self.each).sqrt()
     }
 }
 
@@ -114,11 +138,12 @@ mod tests {
     fn arrivals_are_believed_only_when_they_last() {
         let mut rate = Arrivals::default();
         tenths(0, 8).for_each(|now| rate.add(now, 5));
-        let spike = rate.per_second(Nanos(8 * SECOND));
+        let spike = rate.coming(Nanos(8 * SECOND)).per_second;
         assert!((12.0..20.0).contains(&spike), "{spike} of 50");
         tenths(8, 100).for_each(|now| rate.add(now, 5));
-        let lasting = rate.per_second(Nanos(100 * SECOND));
+        let lasting = rate.coming(Nanos(100 * SECOND)).per_second;
         assert!((48.0..51.0).contains(&lasting), "{lasting} of 50");
-        assert!((rate.each(Nanos(100 * SECOND)) - 5.0).abs() < 1e-6);
+        assert!(rate.at_most_coming().per_second >= lasting);
+        assert!((rate.coming(Nanos(100 * SECOND)).each - 5.0).abs() < 1e-6);
     }
 }

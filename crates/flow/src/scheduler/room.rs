@@ -10,10 +10,11 @@
 //! out in vain: if those who may be asked to leave do not make room enough, nobody leaves.
 
 use super::fair::{CLASSES, pick};
+use super::hash::NumberMap;
 use super::waiter::Bounds;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// No newcomer pushes out more than this.
 const MOST_PUSHED_OUT: usize = 8;
@@ -44,7 +45,7 @@ pub(super) struct Taken {
 #[derive(Debug, Default)]
 struct ClassRoom {
     taken: Taken,
-    flows: HashMap<u64, FlowRoom>,
+    flows: NumberMap<u64, FlowRoom>,
     /// The flows by how much they take.
     by_size: BTreeSet<(u64, u64)>,
 }
