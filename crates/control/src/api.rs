@@ -4,27 +4,25 @@
 //! reload is carried out by whoever started the relay, because only they know where the configuration came from; the
 //! API hands the order over and waits for the report, so a command can say what happened and end with the right code.
 
+use crate::flow::{AlertLevel, alerts, flow, fullest};
+use crate::operator::Operator;
 use crate::pages::nothing;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use sluicegate_flow::LimitStatus;
-use sluicegate_relay::Relay;
+use sluicegate_relay::LimitReport;
 use sluicegate_upstream::Provider;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How long a reload may take before whoever asked is told to look at the log.
 const RELOAD_LIMIT: Duration = Duration::from_secs(30);
-/// Reloads that may wait their turn.
-const RELOADS_WAITING: usize = 8;
-
-/// An order to read the configuration again, and where the report goes.
-pub type Reload = oneshot::Sender<ReloadReport>;
+/// Limits that a glance shows at most.
+const LIMITS: usize = 20;
 
 /// What came of a reload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,8 +78,11 @@ pub struct Status {
     pub in_flight: i64,
     /// Who answers.
     pub providers: Vec<ProviderStatus>,
-    /// What is left of every limit.
+    /// What is left of limits, the fullest first; at most twenty.
     pub limits: Vec<LimitLevel>,
+    /// Every alert that is configured, and how it stands.
+    #[serde(default)]
+    pub alerts: Vec<AlertLevel>,
 }
 
 impl Status {
@@ -119,73 +120,39 @@ pub struct LimitLevel {
     pub left: u64,
 }
 
-/// The running relay, as the operators' pages see it.
-#[derive(Debug)]
-pub struct Operator {
-    relay: Arc<Relay>,
-    version: &'static str,
-    source: String,
-    started: Instant,
-    reloads: mpsc::Sender<Reload>,
-}
-
-impl Operator {
-    /// A relay of this version, configured from `source` (a file's path, or `environment`), and the orders to reload it.
-    #[must_use]
-    pub fn new(relay: Arc<Relay>, version: &'static str, source: String) -> (Arc<Self>, mpsc::Receiver<Reload>) {
-        let (reloads, orders) = mpsc::channel(RELOADS_WAITING);
-        (Arc::new(Self { relay, version, source, started: Instant::now(), reloads }), orders)
-    }
-
-    pub(crate) fn relay(&self) -> &Relay {
-        &self.relay
-    }
-
-    pub(crate) const fn version(&self) -> &'static str {
-        self.version
-    }
-
-    /// Where clients reach the relay, as URLs.
-    pub(crate) fn addresses(&self) -> Vec<String> {
-        let scheme = if self.relay.config().server.tls.is_some() { "https" } else { "http" };
-        self.relay.addresses().iter().map(|address| format!("{scheme}://{address}")).collect()
-    }
-
-    pub(crate) fn address(&self) -> String {
-        self.addresses().into_iter().next().unwrap_or_default()
-    }
-
-    fn status(&self) -> Status {
-        let relay = &self.relay;
-        let provider = |provider: &Arc<Provider>| ProviderStatus {
-            name: provider.name.to_string(),
-            kind: provider.kind.as_str().to_owned(),
-            host: provider.origin.to_string(),
-            keys: provider.credentials().len(),
-        };
-        let level = |level: LimitStatus| LimitLevel {
-            name: level.label.to_string(),
-            counts: level.kind.as_str().to_owned(),
-            set: level.set,
-            window_seconds: level.window.as_secs(),
-            capacity: level.capacity,
-            left: level.left,
-        };
-        Status {
-            schema: Status::SCHEMA.to_owned(),
-            version: self.version.to_owned(),
-            pid: std::process::id(),
-            uptime_seconds: self.started.elapsed().as_secs(),
-            ready: relay.is_ready(),
-            config: relay.version().to_string(),
-            config_source: self.source.clone(),
-            last_reload_ok: relay.metrics().reload_ok.get() == 1,
-            addresses: self.addresses(),
-            keys_required: !relay.config().keys.is_empty(),
-            in_flight: relay.metrics().in_flight.get(),
-            providers: relay.providers().iter().map(provider).collect(),
-            limits: relay.limits().into_iter().map(level).collect(),
-        }
+/// The relay at this moment.
+fn glance(operator: &Operator) -> Status {
+    let relay = operator.relay();
+    let provider = |provider: &Arc<Provider>| ProviderStatus {
+        name: provider.name.to_string(),
+        kind: provider.kind.as_str().to_owned(),
+        host: provider.origin.to_string(),
+        keys: provider.credentials().len(),
+    };
+    let level = |limit: LimitReport| LimitLevel {
+        name: limit.level.label.to_string(),
+        counts: limit.level.kind.as_str().to_owned(),
+        set: limit.level.set,
+        window_seconds: limit.level.window.as_secs(),
+        capacity: limit.level.capacity,
+        left: limit.level.left,
+    };
+    let figures = operator.figures();
+    Status {
+        schema: Status::SCHEMA.to_owned(),
+        version: operator.version().to_owned(),
+        pid: std::process::id(),
+        uptime_seconds: figures.now().as_secs(),
+        ready: relay.is_ready(),
+        config: relay.version().to_string(),
+        config_source: operator.source().to_owned(),
+        last_reload_ok: relay.metrics().reload_ok.get() == 1,
+        addresses: operator.addresses(),
+        keys_required: !relay.config().keys.is_empty(),
+        in_flight: relay.metrics().in_flight.get(),
+        providers: relay.providers().iter().map(provider).collect(),
+        limits: fullest(relay.flow().limits, LIMITS).map(level).collect(),
+        alerts: operator.with_rules(|rules| alerts(rules, figures)).1,
     }
 }
 
@@ -193,31 +160,53 @@ impl Operator {
 pub fn operator_api(operator: Arc<Operator>) -> Router {
     Router::new()
         .route("/admin/api/status", get(status))
+        .route("/admin/api/flow", get(flow_control))
         .route("/admin/api/reload", post(reload))
         .fallback(nothing)
         .with_state(operator)
 }
 
 async fn status(State(operator): State<Arc<Operator>>) -> Json<Status> {
-    Json(operator.status())
+    Json(glance(&operator))
+}
+
+/// What may be asked of the picture of flow control.
+#[derive(Debug, Deserialize)]
+struct FlowQuery {
+    /// Only this key's limits and calls.
+    key: Option<String>,
+}
+
+async fn flow_control(State(operator): State<Arc<Operator>>, Query(query): Query<FlowQuery>) -> Response {
+    match (flow(&operator, query.key.as_deref()), query.key) {
+        (Some(flow), _) => Json(flow).into_response(),
+        (None, key) => {
+            let message = format!("there is no key {:?}", key.unwrap_or_default());
+            problem(StatusCode::NOT_FOUND, "not_found", &message)
+        }
+    }
 }
 
 async fn reload(State(operator): State<Arc<Operator>>) -> Response {
     let (report, reported) = oneshot::channel();
     if operator.reloads.try_send(report).is_err() {
-        return problem("too many reloads are waiting, or the relay is stopping");
+        return unavailable("too many reloads are waiting, or the relay is stopping");
     }
     match tokio::time::timeout(RELOAD_LIMIT, reported).await {
         Ok(Ok(report)) => {
             let status = if report.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             (status, Json(report)).into_response()
         }
-        Ok(Err(_)) => problem("the relay is stopping"),
-        Err(_) => problem("the reload takes long; its outcome will be in the relay's log"),
+        Ok(Err(_)) => unavailable("the relay is stopping"),
+        Err(_) => unavailable("the reload takes long; its outcome will be in the relay's log"),
     }
 }
 
-fn problem(message: &str) -> Response {
-    let body = serde_json::json!({ "error": { "type": "unavailable", "message": message } });
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+fn unavailable(message: &str) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+}
+
+fn problem(status: StatusCode, kind: &str, message: &str) -> Response {
+    let body = serde_json::json!({ "error": { "type": kind, "message": message } });
+    (status, Json(body)).into_response()
 }

@@ -4,19 +4,32 @@
 //! and leave their receipts to be fetched ([`LogWriter`]), so whatever happens here can be slow, or stuck behind a full
 //! disk, without a call noticing.
 
+mod alerts;
 mod api;
+mod flow;
+mod histogram;
 mod line;
 mod local;
 mod log;
+mod metrics;
+mod operator;
 mod pages;
+mod recent;
 mod serve;
 mod socket;
+mod watch;
 
-pub use api::{LimitLevel, Operator, ProviderStatus, Reload, ReloadReport, Status, operator_api};
+pub use alerts::{LimitName, Raised};
+pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
+pub use flow::{
+    AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting,
+};
 pub use line::{human, json};
 pub use local::serve_local;
 pub use log::{LogFormat, LogWriter};
+pub use operator::{Figures, Operator, Reload};
 pub use pages::{OPENAPI, Surface, pages};
 pub use serve::{serve_tcp, serve_unix};
-pub use socket::{AskError, SOCKET_FILE, ask, bind};
 pub use sluicegate_vocabulary::Stamp;
+pub use socket::{AskError, SOCKET_FILE, ask, bind};
+pub use watch::{NOTICE, watch};

@@ -6,6 +6,7 @@
 //! counted in `sluicegate_request_log_dropped`.
 
 use crate::line;
+use crate::operator::Figures;
 use sluicegate_config::RequestLog;
 use sluicegate_relay::Relay;
 use sluicegate_vocabulary::{Receipt, Stamp};
@@ -47,34 +48,39 @@ enum Order {
     Finish,
 }
 
-/// Where lines go.
+/// Where lines go, if anywhere.
 struct Sink {
-    file: File,
+    file: Option<File>,
     /// By which name the file can be opened again.
     path: Option<PathBuf>,
 }
 
 impl LogWriter {
-    /// Starts to write a relay's log; `None` when none is wanted.
+    /// Starts to write a relay's log, and to count the last minute's calls, which is done without a log too.
     ///
     /// # Errors
     /// The log's file cannot be opened, or the thread not started.
-    pub fn start(relay: Arc<Relay>, to: &RequestLog, format: LogFormat) -> io::Result<Option<Self>> {
+    pub fn start(
+        relay: Arc<Relay>,
+        to: &RequestLog,
+        format: LogFormat,
+        figures: Arc<Figures>,
+    ) -> io::Result<Self> {
         let sink = match to {
-            RequestLog::None => return Ok(None),
-            RequestLog::Stderr => Sink { file: own(io::stderr())?, path: None },
-            RequestLog::Stdout => Sink { file: own(io::stdout())?, path: None },
-            RequestLog::File(path) => Sink { file: open(path)?, path: Some(path.clone()) },
+            RequestLog::None => Sink { file: None, path: None },
+            RequestLog::Stderr => Sink { file: Some(own(io::stderr())?), path: None },
+            RequestLog::Stdout => Sink { file: Some(own(io::stdout())?), path: None },
+            RequestLog::File(path) => Sink { file: Some(open(path)?), path: Some(path.clone()) },
         };
         let (orders, received) = mpsc::channel();
         let (finished, done) = mpsc::channel();
         thread::Builder::new().name("request-log".into()).spawn(move || {
-            Writer { relay, sink, format, stamp: Stamp::default(), buffer: String::new(), failing: false, torn: false }
-                .run(&received);
+            let (stamp, buffer) = (Stamp::default(), String::new());
+            Writer { relay, sink, format, figures, stamp, buffer, failing: false, torn: false }.run(&received);
             // Nobody waits any more when the time to finish is over.
             let _ = finished.send(());
         })?;
-        Ok(Some(Self { orders, done }))
+        Ok(Self { orders, done })
     }
 
     /// Opens the log's file again by its name, after it was moved away.
@@ -110,6 +116,7 @@ struct Writer {
     relay: Arc<Relay>,
     sink: Sink,
     format: LogFormat,
+    figures: Arc<Figures>,
     stamp: Stamp,
     buffer: String,
     failing: bool,
@@ -167,6 +174,8 @@ impl Writer {
     }
 
     fn write(&mut self, receipts: &[Receipt]) {
+        self.figures.count(receipts);
+        let Some(file) = &mut self.sink.file else { return };
         self.buffer.clear();
         if self.torn {
             self.buffer.push('\n');
@@ -177,7 +186,7 @@ impl Writer {
                 LogFormat::Human { colour } => line::human(&mut self.buffer, &mut self.stamp, receipt, colour),
             }
         }
-        let written = put(&mut self.sink.file, self.buffer.as_bytes());
+        let written = put(file, self.buffer.as_bytes());
         self.torn = written.is_torn(self.torn);
         if let Err(error) = &written.outcome {
             self.relay.metrics().log_dropped.inc_by(written.lines_lost().min(receipts.len() as u64));
@@ -194,7 +203,7 @@ impl Writer {
         let Some(path) = &self.sink.path else { return };
         match open(path) {
             Ok(opened) => {
-                self.sink.file = opened;
+                self.sink.file = Some(opened);
                 self.torn = false;
             }
             Err(error) => tracing::error!(%error, "the request log cannot be opened again; the old file is kept"),

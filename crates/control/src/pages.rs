@@ -2,7 +2,7 @@
 //!
 //! They are the same wherever they are served; [`Surface`] says which of them a listener has.
 
-use crate::api::Operator;
+use crate::operator::Operator;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -60,21 +60,25 @@ async fn about(State(operator): State<Arc<Operator>>) -> Response {
 }
 
 async fn metrics(State(operator): State<Arc<Operator>>) -> Response {
-    match operator.relay().metrics().encode() {
-        Ok(text) => page(OPENMETRICS, with_config(text, &operator.relay().version().to_string())),
+    match all_metrics(&operator) {
+        Ok(text) => page(OPENMETRICS, text),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n").into_response(),
     }
 }
 
-/// Adds which configuration is in force. It changes while the process runs, so it is no label of a registered metric.
-fn with_config(mut text: String, version: &str) -> String {
+/// What calls have counted, then what is measured now.
+fn all_metrics(operator: &Operator) -> Result<String, std::fmt::Error> {
     const END: &str = "# EOF\n";
+    let relay = operator.relay();
+    let mut text = relay.metrics().encode()?;
     if text.ends_with(END) {
         text.truncate(text.len() - END.len());
     }
-    text.push_str("# HELP sluicegate_config The configuration in force.\n# TYPE sluicegate_config info\n");
-    text.push_str(&format!("sluicegate_config_info{{version=\"{version}\"}} 1\n{END}"));
-    text
+    let report = relay.flow();
+    let version = relay.version().to_string();
+    text += &operator.with_rules(|rules| crate::metrics::measured(report, rules, &version)).1?;
+    text += END;
+    Ok(text)
 }
 
 async fn schema() -> Response {

@@ -106,6 +106,16 @@ pub(crate) enum Command {
     /// Show the running relay at a glance.
     Status(RemoteArguments),
 
+    /// Show every limit as it is now: what is used, when it refills, who waits.
+    ///
+    /// The fullest come first. A limit that nobody has used lately is not listed, because nothing of it is in use.
+    #[command(after_help = QUOTA_EXAMPLES)]
+    Quota(QuotaArguments),
+
+    /// Watch flow control live: limits, who waits and for how long, callers, refusals.
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArguments),
+
     /// Simulate what costs money or breaks rarely.
     Simulate {
         #[command(subcommand)]
@@ -280,6 +290,53 @@ pub(crate) struct RemoteArguments {
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+const QUOTA_EXAMPLES: &str = "\
+Examples:
+  sluicegate quota
+  sluicegate quota --key web-app              the limits of one key
+  sluicegate quota --json | jq '.limits[] | select(.fill_percent < 20) | .name'";
+
+#[derive(Debug, Args)]
+pub(crate) struct QuotaArguments {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+
+    /// Only the limits of this key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  sluicegate top
+  sluicegate top --interval 250ms
+  sluicegate top --once                       one picture, for a log or a mail
+
+Keys:
+  q, Esc, Ctrl-C      quit";
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArguments {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+
+    /// Time between two looks, at least 100ms.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Period,
+
+    /// Print one picture and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// The shortest time between two looks of `top`.
+const SHORTEST: Period = Period::from_millis(100);
+
+fn interval(text: &str) -> Result<Period, String> {
+    let interval: Period = text.parse().map_err(|error: sluicegate_config::ParseQuantityError| error.to_string())?;
+    if interval < SHORTEST { Err("too short: at least 100ms".to_owned()) } else { Ok(interval) }
 }
 
 #[derive(Debug, Subcommand)]

@@ -36,6 +36,8 @@ fn main() -> ExitCode {
         Some(Command::Explain { code }) => command::explain(code.as_deref()),
         Some(Command::Reload(arguments)) => command::reload(&arguments),
         Some(Command::Status(arguments)) => command::status(&arguments),
+        Some(Command::Quota(arguments)) => command::quota(&arguments),
+        Some(Command::Top(arguments)) => command::top(&arguments),
         Some(Command::Simulate { command }) => command::simulate(command, verbose),
         Some(Command::Completions { shell }) => command::completions(shell),
         Some(Command::Man { folder }) => command::man(folder.as_deref()),

@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The target of what is always said.
-pub(crate) const NOTICE: &str = "notice";
+pub(crate) const NOTICE: &str = sluicegate_control::NOTICE;
 
 /// Starts to listen to what the crates say. `verbose` counts `-v`.
 pub(crate) fn start(verbose: u8, format: LogFormat) {

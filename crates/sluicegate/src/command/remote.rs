@@ -1,5 +1,6 @@
 //! `status` and `reload`: asking the relay that runs on this machine, over the socket in its data directory.
 
+use super::words::lasting;
 use crate::cli::{ConfigArguments, RemoteArguments};
 use crate::outcome::{Code, Failure, Outcome, written};
 use crate::source::Source;
@@ -8,7 +9,7 @@ use http::{Method, StatusCode};
 use owo_colors::OwoColorize as _;
 use serde::de::DeserializeOwned;
 use sluicegate_config::Server;
-use sluicegate_control::{AskError, ReloadReport, SOCKET_FILE, Status, ask};
+use sluicegate_control::{AlertLevel, AskError, ReloadReport, SOCKET_FILE, Status, ask};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use std::time::Duration;
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 /// A little more than the relay gives itself.
 const RELOAD_LIMIT: Duration = Duration::from_secs(35);
+/// Limits that a glance shows.
+const LIMITS: usize = 8;
 
 /// `reload`
 pub(crate) fn reload(arguments: &RemoteArguments) -> Outcome {
@@ -54,7 +57,8 @@ pub(crate) fn status(arguments: &RemoteArguments) -> Outcome {
         question(&data_dir(arguments), Method::GET, "/admin/api/status", STATUS_LIMIT)?;
     let text = if arguments.json { format!("{body}\n") } else { screen(&status) };
     written(terminal::results(&text))?;
-    Ok(if status.ready && status.last_reload_ok { Code::Done } else { Code::No })
+    let calm = status.alerts.iter().all(|alert| !alert.firing);
+    Ok(if status.ready && status.last_reload_ok && calm { Code::Done } else { Code::No })
 }
 
 /// What the relay running with this data directory says about itself; `None` when none runs.
@@ -68,7 +72,7 @@ pub(crate) fn running(data_dir: &Path) -> Outcome<Option<Status>> {
 
 /// Where the relay keeps its socket: as the flag says, else as the configuration says. A configuration that is wrong at
 /// the moment is no reason not to ask the relay about it.
-fn data_dir(arguments: &RemoteArguments) -> PathBuf {
+pub(super) fn data_dir(arguments: &RemoteArguments) -> PathBuf {
     arguments.data_dir.clone().unwrap_or_else(|| configured_data_dir(&arguments.config))
 }
 
@@ -80,13 +84,30 @@ pub(crate) fn configured_data_dir(arguments: &ConfigArguments) -> PathBuf {
     }
 }
 
-fn question<T: DeserializeOwned>(data_dir: &Path, method: Method, path: &str, limit: Duration) -> Outcome<(String, T)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+/// Asks the relay, and gives its answer as text and read.
+pub(super) fn question<T: DeserializeOwned>(
+    data_dir: &Path,
+    method: Method,
+    path: &str,
+    limit: Duration,
+) -> Outcome<(String, T)> {
+    runtime()?.block_on(asked(data_dir, method, path, limit))
+}
+
+pub(super) fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    let failed = |error| Failure::other(format!("cannot start: {error}"));
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)
+}
+
+/// The same on a runtime that is there.
+pub(super) async fn asked<T: DeserializeOwned>(
+    data_dir: &Path,
+    method: Method,
+    path: &str,
+    limit: Duration,
+) -> Outcome<(String, T)> {
     let socket = data_dir.join(SOCKET_FILE);
-    let (status, body) = runtime.block_on(ask(&socket, method, path, limit)).map_err(|error| {
+    let (status, body) = ask(&socket, method, path, limit).await.map_err(|error| {
         let code = match error {
             AskError::NotAllowed => Code::NotAllowed,
             AskError::NotRunning | AskError::Timeout(_) => Code::Unreachable,
@@ -100,7 +121,7 @@ fn question<T: DeserializeOwned>(data_dir: &Path, method: Method, path: &str, li
         Failure::new(code, format!("{}: {error}{hint}", data_dir.display()))
     })?;
     let text = String::from_utf8_lossy(&body).into_owned();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND) {
         let said = serde_json::from_str::<serde_json::Value>(&text).ok();
         let said = said.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
         return Err(Failure::other(said.unwrap_or("the relay cannot do that now")));
@@ -136,23 +157,28 @@ fn screen(status: &Status) -> String {
         };
         text.push_str(&row(name, &format!("{:<width$}  {}  {}  {keys}", provider.name, provider.kind, provider.host)));
     }
-    for (at, limit) in status.limits.iter().enumerate() {
+    for (at, limit) in status.limits.iter().take(LIMITS).enumerate() {
         let name = if at == 0 { "Limits" } else { "" };
         text.push_str(&row(
             name,
             &format!("{}  {} of {} {} left", limit.name, limit.left, limit.capacity, limit.counts),
         ));
     }
+    if status.limits.len() > LIMITS {
+        text.push_str(&row("", "more: sluicegate quota"));
+    }
+    let firing = |alert: &&AlertLevel| alert.firing;
+    for (at, alert) in status.alerts.iter().filter(firing).enumerate() {
+        let name = if at == 0 { "Alerts" } else { "" };
+        text.push_str(&row(name, &raised(alert).style(WARN).to_string()));
+    }
     text
 }
 
-/// Seconds in the two largest units that say something.
-fn lasting(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
+/// An alert that is raised, in a line.
+pub(super) fn raised(alert: &AlertLevel) -> String {
+    let value = alert.value.unwrap_or_default();
+    let limit = alert.limit.as_deref().map(|limit| format!(": {limit}")).unwrap_or_default();
+    let since = alert.since.as_deref().unwrap_or_default();
+    format!("{} is {value} ({}) since {since}{limit}", alert.metric, alert.threshold)
 }

@@ -18,7 +18,7 @@ use simulated::Simulated;
 use sluicegate_config::{Config, Diagnostic, ProviderKind, Severity};
 use sluicegate_control::{
     LogFormat, LogWriter, Operator, Reload, ReloadReport, Surface, operator_api, pages, serve_local, serve_tcp,
-    serve_unix,
+    serve_unix, watch,
 };
 use sluicegate_relay::{Relay, Settings, StartError};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     relay: Arc<Relay>,
     source: Source,
     simulated: Simulated,
-    log: Option<LogWriter>,
+    log: LogWriter,
     reloads: mpsc::Receiver<Reload>,
     _data: DataDir,
 }
@@ -60,9 +60,10 @@ impl Engine {
         let settings = Settings { version: VERSION, simulators: prepared.addresses.clone() };
         let (relay, local) = Relay::start(config, settings).map_err(|error| cannot_start(&error))?;
         simulated.settle(prepared);
-        let log = LogWriter::start(Arc::clone(&relay), &server.request_log, format)
-            .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
         let (operator, reloads) = Operator::new(Arc::clone(&relay), VERSION, source.name());
+        let log = LogWriter::start(Arc::clone(&relay), &server.request_log, format, Arc::clone(operator.figures()))
+            .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
+        tokio::spawn(watch(Arc::clone(&operator)));
         let main = if admin.is_some() { Surface::Clients } else { Surface::Everything };
         tokio::spawn(serve_local(local, pages(Arc::clone(&operator), main)));
         if let Some(listener) = admin {
@@ -75,7 +76,7 @@ impl Engine {
             Err(error) => {
                 let socket = data.socket();
                 tracing::warn!(
-                    "`status` and `reload` cannot reach this relay: {}: {error}. SIGHUP reloads all the same.",
+                    "`status`, `top` and `reload` cannot reach this relay: {}: {error}. SIGHUP reloads all the same.",
                     socket.display()
                 );
             }
@@ -147,9 +148,7 @@ impl Engine {
                 self.simulated.settle(prepared);
                 self.source = source;
                 self.list_simulated_models();
-                if let Some(log) = &self.log {
-                    log.reopen();
-                }
+                self.log.reopen();
                 let after = reloaded.after.to_string();
                 report(true, after, reloaded.needs_restart, &loaded.diagnostics, warnings(&loaded.diagnostics))
             }
@@ -192,9 +191,7 @@ impl Engine {
 
     /// Writes the last lines of the log and gives the folder back.
     pub(crate) fn finish(self) {
-        if let Some(log) = self.log {
-            log.finish(LOG_LIMIT);
-        }
+        self.log.finish(LOG_LIMIT);
     }
 }
 

@@ -1,0 +1,73 @@
+//! Alerts, once a second: measure, decide, say what has changed.
+//!
+//! What an alert does today is to be seen: as a line among what the relay says of itself, in `sluicegate_alert_firing`,
+//! in `status` and `top`. There is one line when it is raised and one when it is over, so a threshold around which a
+//! value hovers fills no log faster than one line a second; `for:` is there to make that rarer.
+
+use crate::alerts::{Change, Measured, Raised};
+use crate::flow::rounded;
+use crate::operator::{Figures, Operator};
+use sluicegate_config::AlertMetric;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// The target of what an operator must see whatever the level of the log is.
+pub const NOTICE: &str = "notice";
+
+/// Time between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Watches what alerts are about. Ends only when it is dropped.
+pub async fn watch(operator: Arc<Operator>) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for change in look(&operator) {
+            say(&change, operator.figures());
+        }
+    }
+}
+
+fn look(operator: &Operator) -> Vec<Change> {
+    let (mut changes, idle) = operator.with_rules(|rules| rules.is_empty());
+    if idle {
+        return changes;
+    }
+    let figures = operator.figures();
+    let minute = figures.last_minute();
+    let report = operator.relay().flow();
+    let measured = Measured {
+        limits: report.limits.iter().map(|limit| &limit.level),
+        waiting: report.waiting.iter().map(|class| class.waiting).sum(),
+        in_flight: operator.in_flight(),
+        minute: &minute,
+    };
+    let (over, news) = operator.with_rules(|rules| rules.look(figures.now(), &measured));
+    changes.extend(over);
+    changes.extend(news);
+    changes
+}
+
+fn say(change: &Change, figures: &Figures) {
+    match change {
+        Change::Raised(raised) => tracing::warn!(target: NOTICE, "alert: {}", told(raised, figures)),
+        Change::Over(raised) => tracing::info!(target: NOTICE, "alert over: {}", told(raised, figures)),
+    }
+}
+
+/// `bucket_fill_percentage is 12% (<20% for 120 s), since 2026-11-21T05:21:39Z: key:backend requests per 60 s`
+fn told(raised: &Raised, figures: &Figures) -> String {
+    let Raised { alert, since, value, limit } = raised;
+    let unit = if alert.metric.is_share() { "%" } else { "" };
+    let hold = alert.hold.duration();
+    let hold = if hold.is_zero() { String::new() } else { format!(" for {} s", hold.as_secs_f64()) };
+    let whose = match limit {
+        Some(limit) => format!(": {limit}"),
+        None => String::new(),
+    };
+    let metric: AlertMetric = alert.metric;
+    let since = figures.moment(*since);
+    format!("{metric} is {}{unit} ({}{hold}), since {since}{whose}", rounded(*value), alert.threshold)
+}
