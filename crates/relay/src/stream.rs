@@ -71,7 +71,8 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
     if !candidate.model.is_empty() {
         headers.insert(&headers::X_SLUICEGATE_MODEL, candidate.model_header.clone());
     }
-    headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, HeaderValue::from(attempts));
+    let attempts = if attempts == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(attempts) };
+    headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, attempts);
     headers.insert(&headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
     if candidate.simulated {
         headers.insert(&headers::X_SLUICEGATE_SIMULATED, HeaderValue::from_static("true"));

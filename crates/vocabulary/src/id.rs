@@ -21,13 +21,13 @@ impl CallId {
     #[must_use]
     pub fn from_random(bits: u128) -> Self {
         const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        let mut text = String::with_capacity(4 + 26);
-        text.push_str("req_");
-        for shift in (0..26).rev() {
+        let mut text = *b"req_00000000000000000000000000";
+        for (place, shift) in text.iter_mut().skip(4).zip((0..26).rev()) {
             let index = (bits >> (shift * 5)) & 31;
-            text.push(ALPHABET.get(index as usize).copied().unwrap_or(b'0').into());
+            *place = ALPHABET.get(index as usize).copied().unwrap_or(b'0');
         }
-        Self(text.into_boxed_str())
+        // It is ASCII.
+        Self(std::str::from_utf8(&text).unwrap_or_default().into())
     }
 
     /// The id as text.

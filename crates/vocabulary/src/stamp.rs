@@ -26,8 +26,12 @@ impl Stamp {
             date_and_time(&mut self.text, second);
         }
         out.push_str(&self.text);
-        // Writing to a string cannot fail.
-        let _ = write!(out, ".{:03}Z", millis % 1000);
+        // By hand, because the formatter takes longer over three digits than all else here over a moment.
+        out.push('.');
+        for unit in [100, 10, 1] {
+            out.push(char::from_digit((millis / unit % 10) as u32, 10).unwrap_or('0'));
+        }
+        out.push('Z');
     }
 
     /// Writes a moment without its milliseconds: `2026-11-21T04:43:44Z`.
