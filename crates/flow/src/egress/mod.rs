@@ -7,6 +7,7 @@
 //!
 //! - [`Breaker`] isolates a target that is dead, and finds out with one call at a time when it is back.
 //! - [`decide`] says what to do with a failed try, within a [`RetryBudget`] that keeps a storm from being made worse.
+//! - [`Pool`] chooses the key for a call, by each one's [`Health`] and what is left of its quota.
 //! - [`Shadow`] keeps a copy of a provider's own count of what is left, so that calls wait here rather than be refused.
 //! - [`SloAimd`] finds out how many calls a target bears at once from how long first tokens take.
 //! - [`Throttle`] tells the kinds of "too many requests" apart, since each wants another answer.
@@ -18,6 +19,8 @@ mod breaker;
 mod breakers;
 mod budget;
 mod gate;
+mod health;
+mod pool;
 mod pulse;
 mod retry;
 mod shadow;
@@ -27,6 +30,8 @@ mod throttle;
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
 pub use breakers::Breakers;
 pub use budget::RetryBudget;
+pub use health::{Health, HealthState, HealthStatus, Role};
+pub use pool::{Lease, Member, Pool, Unavailable};
 pub use retry::{Decision, Failed, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
 pub use slo_aimd::{SloAimd, SloAimdSettings, SloAimdStatus};

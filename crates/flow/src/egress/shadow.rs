@@ -21,7 +21,7 @@ use crate::egress::pulse::Pulse;
 use crate::egress::throttle::Throttle;
 use crate::time::{Nanos, nanos};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What one request takes from each of a provider's counts. Which tokens count how is the provider's affair; what it does
@@ -111,6 +111,10 @@ const LEAST_SHARE: f64 = 0.01;
 const BETWEEN_CUTS: Duration = Duration::from_secs(1);
 /// The longest time for which nothing goes after a refusal.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
+/// The part of the provider's wait that is added to it at most, so that not all come back together, and the longest wait
+/// to which anything is added.
+const EXTRA: f64 = 0.2;
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The length of a limit whose length is not told.
 const MINUTE: f64 = 60.0;
 
@@ -119,6 +123,8 @@ const MINUTE: f64 = 60.0;
 pub struct Shadow {
     /// Nothing was ever told or refused.
     silent: AtomicBool,
+    /// Until when the provider's own wait lasts; 0 for never.
+    exhausted: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -163,7 +169,7 @@ impl Shadow {
             held_until: Nanos::ZERO,
             pulse: None,
         };
-        Self { silent: AtomicBool::new(true), state: Mutex::new(state) }
+        Self { silent: AtomicBool::new(true), exhausted: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     /// Takes what a request needs from every count, or nothing from any. Ask last, after everything else that may refuse.
@@ -198,8 +204,9 @@ impl Shadow {
     }
 
     /// A request was refused as too much, with these levels. Not every refusal is a matter of quotas; the others change
-    /// nothing here. Tell this instead of [`Shadow::observe`].
-    pub fn refused(&self, now: Nanos, sent: &Sent, throttle: Throttle, told: &Levels) {
+    /// nothing here. Tell this instead of [`Shadow::observe`]. `draw` is a number between 0 and 1 by chance, by which the
+    /// provider's wait is made a little longer.
+    pub fn refused(&self, now: Nanos, sent: &Sent, throttle: Throttle, told: &Levels, draw: f64) {
         let (dimensions, reset) = match throttle {
             Throttle::QuotaRequests { reset } => (&[0][..], reset),
             Throttle::QuotaTokens { reset } => (&[1, 2, 3][..], reset),
@@ -215,7 +222,19 @@ impl Shadow {
             state.pulse.get_or_insert_with(|| Pulse::new(now)).too_steep(now);
         } else {
             state.refused(now, sent, dimensions, reset, told);
+            let wait = reset.unwrap_or_default();
+            let until = now.after(wait).after(wait.min(LONGEST_WAIT).mul_f64(EXTRA * draw.clamp(0.0, 1.0)));
+            self.exhausted.fetch_max(until.max(state.held_until).0, Ordering::Relaxed);
         }
+    }
+
+    /// Until when the provider said that there is nothing for us, if that is still to come. Who has another quota to use
+    /// uses that one; who has none may ask [`Shadow::acquire`], which trusts the provider's wait for two seconds only.
+    #[must_use]
+    #[inline]
+    pub fn exhausted_until(&self, now: Nanos) -> Option<Nanos> {
+        let until = Nanos(self.exhausted.load(Ordering::Relaxed));
+        (until > now).then_some(until)
     }
 
     /// What is left for us of the count of which least is left, as a part of what it can be: 0 to 1. 1 if nothing is

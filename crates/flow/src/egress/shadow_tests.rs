@@ -110,7 +110,7 @@ fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_as_the_bucket_re
         let shadow = told(600);
         let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
         let reset = reset.map(Duration::from_secs_f64);
-        shadow.refused(Nanos(0), &sent, Throttle::QuotaRequests { reset }, &Levels::default());
+        shadow.refused(Nanos(0), &sent, Throttle::QuotaRequests { reset }, &Levels::default(), 0.0);
         let hold = (hold * SECOND as f64) as u64;
         assert!(shadow.headroom(Nanos(hold - 1)) < 1e-9);
         let mut went = Vec::new();
@@ -129,7 +129,7 @@ fn an_unforeseen_refusal_cuts_the_share_once_a_second_and_successes_raise_it() {
     let shadow = told(600);
     let sent: Vec<_> = (0..20).map(|_| shadow.acquire(Nanos(0), one(0)).unwrap()).collect();
     for sent in &sent {
-        shadow.refused(Nanos(1), sent, QUOTA, &requests(600, 0));
+        shadow.refused(Nanos(1), sent, QUOTA, &requests(600, 0), 0.0);
     }
     assert!((shadow.status(Nanos(1)).share - 0.8).abs() < 1e-9);
     for _ in 0..25 {
@@ -148,7 +148,7 @@ fn a_refusal_that_is_no_matter_of_quota_changes_nothing() {
     let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
     let before = shadow.status(Nanos(0));
     for throttle in [Throttle::Concurrency { limit: Some(3) }, Throttle::Billing, Throttle::Overloaded] {
-        shadow.refused(Nanos(0), &sent, throttle, &Levels::default());
+        shadow.refused(Nanos(0), &sent, throttle, &Levels::default(), 0.0);
     }
     assert_eq!(shadow.status(Nanos(0)), before);
 }
@@ -169,7 +169,7 @@ fn without_levels_refusals_alone_set_the_rate() {
     let shadow = Shadow::new(1.0);
     let refuse = |at: u64| {
         let sent = shadow.acquire(Nanos(at), one(0)).unwrap_or_default();
-        shadow.refused(Nanos(at), &sent, QUOTA, &Levels::default());
+        shadow.refused(Nanos(at), &sent, QUOTA, &Levels::default(), 0.0);
     };
     refuse(0);
     let flood = |from: u64, end: u64| {
@@ -275,8 +275,8 @@ proptest! {
             let levels = Levels { requests: Some(told), tokens: Some(told), ..Levels::default() };
             match what {
                 0 => shadow.observe(Nanos(now), &last, &levels),
-                1 => shadow.refused(Nanos(now), &last, Throttle::QuotaTokens { reset: told.reset }, &levels),
-                2 => shadow.refused(Nanos(now), &last, Throttle::Slope, &levels),
+                1 => shadow.refused(Nanos(now), &last, Throttle::QuotaTokens { reset: told.reset }, &levels, 0.0),
+                2 => shadow.refused(Nanos(now), &last, Throttle::Slope, &levels, 0.0),
                 _ => {
                     if let Ok(sent) = shadow.acquire(Nanos(now), one(seconds)) {
                         last = sent;
