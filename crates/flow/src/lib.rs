@@ -38,6 +38,8 @@ mod ask;
 mod atom;
 mod bucket;
 pub mod egress;
+mod hash;
+mod kept;
 mod ladder;
 mod limit;
 mod meter;
@@ -47,6 +49,7 @@ mod refusal;
 mod reservation;
 mod scheduler;
 mod set;
+mod table;
 mod time;
 mod window;
 
@@ -61,4 +64,5 @@ pub use scheduler::{
 };
 pub use set::LimitSet;
 pub use sluicegate_vocabulary::{Mode, Priority};
+pub use table::{LimitTable, SetId, Spec};
 pub use time::Nanos;
