@@ -4,6 +4,8 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate_config::Period;
+use sluicegate_simulate::lab::{ByClass, Shape, Size as LabSize};
+use sluicegate_vocabulary::Mode;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -116,10 +118,17 @@ pub(crate) enum Command {
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArguments),
 
-    /// Simulate what costs money or breaks rarely.
+    /// Try the limits of a configuration on traffic, in virtual time.
+    ///
+    /// Says who waits and for how long, who is refused, which limit binds, and what would be enough. An hour takes a
+    /// fraction of a second, and nothing is sent anywhere: limits, queues and classes are the relay's own code, driven by
+    /// a virtual clock. Exit 3 when anybody was refused.
+    #[command(after_help = LAB_EXAMPLES, args_conflicts_with_subcommands = true)]
     Simulate {
         #[command(subcommand)]
-        command: SimulateCommand,
+        command: Option<SimulateCommand>,
+        #[command(flatten)]
+        arguments: Box<LabArguments>,
     },
 
     /// Print a completion script for a shell.
@@ -337,6 +346,86 @@ const SHORTEST: Period = Period::from_millis(100);
 fn interval(text: &str) -> Result<Period, String> {
     let interval: Period = text.parse().map_err(|error: sluicegate_config::ParseQuantityError| error.to_string())?;
     if interval < SHORTEST { Err("too short: at least 100ms".to_owned()) } else { Ok(interval) }
+}
+
+const LAB_EXAMPLES: &str = "\
+Examples:
+  sluicegate simulate                                  traffic that follows from the limits, with spikes
+  sluicegate simulate --traffic spike:30/s,factor=3.4,length=8s,every=2m --for 1h
+  sluicegate simulate --traffic steady:400/min --mix high=20,normal=60,low=20 --tokens 1200:400
+  sluicegate simulate --traffic closed:40 --mode strict    forty clients that never pause
+  sluicegate simulate --log data/requests.log              what was logged, under these limits
+
+Traffic:
+  steady:RATE                                   always at this rate
+  spike:RATE,factor=3.4,length=8s,every=2m      a base rate, and spikes of so many times as much
+  diurnal:RATE,swing=0.8,period=24h             a day, highest at noon
+  edge:CALLS,window=60s                         so many on each side of each turn of the window
+  closed:CLIENTS,think=0ms                      clients that send the next call when the last has ended
+  A RATE is 30/s, 1800/min or 100000/h.";
+
+#[derive(Debug, Args)]
+pub(crate) struct LabArguments {
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+
+    /// How calls come; see below. Without this, --trace or --log: 60 % of what the limits allow, with spikes.
+    #[arg(long, value_name = "SPEC", value_parser = crate::command::shape, group = "calls")]
+    pub(crate) traffic: Option<Shape>,
+
+    /// Calls from a file: counts by second as CSV, or a JSON object a line with at_ms and perhaps class, key, model,
+    /// endpoint, tokens_in, tokens_out, deadline_ms.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "calls")]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Calls from a request log that a relay has written.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "calls")]
+    pub(crate) log: Option<PathBuf>,
+
+    /// How long calls keep coming; ten minutes when not given.
+    #[arg(long = "for", value_name = "TIME", conflicts_with_all = ["trace", "log"])]
+    pub(crate) duration: Option<Period>,
+
+    /// Shares of the classes. Without this, the highest class that key and endpoint allow.
+    #[arg(long, value_name = "CLASS=SHARE,...", value_parser = crate::command::mix)]
+    pub(crate) mix: Option<ByClass<f64>>,
+
+    /// Tokens of input and output of each call; with a tilde (~600:~150) the middle of sizes that vary as real ones do.
+    #[arg(long, value_name = "IN:OUT", value_parser = crate::command::tokens)]
+    pub(crate) tokens: Option<(LabSize, LabSize)>,
+
+    /// Calls follow one another like a clock, not like those of independent users.
+    #[arg(long)]
+    pub(crate) even: bool,
+
+    /// What is done with calls that find no room, instead of what the file says: strict, adaptive or graceful.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<Mode>,
+
+    /// Instances of the relay, each with its share of every limit.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) instances: u32,
+
+    /// How long the provider takes to the first token.
+    #[arg(long, value_name = "TIME", default_value = "400ms")]
+    pub(crate) ttft: Period,
+
+    /// How fast the provider writes after it.
+    #[arg(long, value_name = "NUMBER", default_value_t = 80.0, value_parser = pace)]
+    pub(crate) tokens_per_second: f64,
+
+    /// What everything that looks like chance is drawn from.
+    #[arg(long, value_name = "NUMBER", default_value_t = 42)]
+    pub(crate) seed: u64,
+
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    let pace: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=1e6).contains(&pace) { Ok(pace) } else { Err("a pace is from 0.001 to a million".to_owned()) }
 }
 
 #[derive(Debug, Subcommand)]

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Some(Command::Status(arguments)) => command::status(&arguments),
         Some(Command::Quota(arguments)) => command::quota(&arguments),
         Some(Command::Top(arguments)) => command::top(&arguments),
-        Some(Command::Simulate { command }) => command::simulate(command, verbose),
+        Some(Command::Simulate { command, arguments }) => command::simulate(command, &arguments, verbose),
         Some(Command::Completions { shell }) => command::completions(shell),
         Some(Command::Man { folder }) => command::man(folder.as_deref()),
         Some(Command::Version { json }) => command::version(json),

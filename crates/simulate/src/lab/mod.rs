@@ -27,6 +27,7 @@
 
 mod call;
 mod draw;
+mod enough;
 mod events;
 mod policy;
 mod provider;
@@ -40,6 +41,7 @@ mod trace;
 mod traffic;
 
 pub use call::{ByClass, CLASSES, Call, Kinds, PATIENCE, Size};
+pub use enough::{Enough, Needed, enough};
 pub use policy::Retry;
 pub use provider::{Ceiling, Counted, Form, Provider};
 pub use record::{End, Record, Run};

@@ -9,6 +9,7 @@ use super::call::{Call, Dealer, Kinds};
 use super::draw::Draw;
 use super::trace::Trace;
 use sluicegate_flow::Nanos;
+use std::fmt;
 use std::time::Duration;
 
 /// How calls are spread over time.
@@ -267,6 +268,21 @@ impl Shape {
         }
     }
 
+    /// Calls per second on the average; 0 for a closed loop, whose rate is decided by what it loads.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        match *self {
+            Self::Steady { rate } => rate,
+            Self::Spike { base, factor, length, every } => {
+                let spiking = (length.as_secs_f64() / every.as_secs_f64().max(0.001)).min(1.0);
+                base * (1.0 + spiking * (factor - 1.0))
+            }
+            Self::Diurnal { mean, .. } => mean,
+            Self::Edge { calls, window } => 2.0 * f64::from(calls) / window.as_secs_f64().max(0.001),
+            Self::Closed { .. } => 0.0,
+        }
+    }
+
     /// The highest rate it ever has.
     fn highest(&self) -> f64 {
         match *self {
@@ -274,6 +290,29 @@ impl Shape {
             Self::Spike { base, factor, .. } => base * factor.max(1.0),
             Self::Diurnal { mean, swing, .. } => mean * (1.0 + swing.abs()),
             Self::Edge { .. } | Self::Closed { .. } => 0.0,
+        }
+    }
+}
+
+/// The sentence that describes it.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Steady { rate } => write!(f, "{rate:.1} calls/s"),
+            Self::Spike { base, factor, length, every } => {
+                let (length, every) = (length.as_secs_f64(), every.as_secs_f64());
+                write!(f, "{base:.1} calls/s, and {factor} times as many for {length} s every {every} s")
+            }
+            Self::Diurnal { mean, swing, period } => {
+                let (low, high) = (mean * (1.0 - swing), mean * (1.0 + swing));
+                write!(f, "from {low:.1} to {high:.1} calls/s and back in {} s", period.as_secs_f64())
+            }
+            Self::Edge { calls, window } => {
+                write!(f, "{calls} calls on each side of every turn of {} s", window.as_secs_f64())
+            }
+            Self::Closed { clients, think } => {
+                write!(f, "{clients} clients that pause {} s between calls", think.as_secs_f64())
+            }
         }
     }
 }

@@ -20,5 +20,5 @@ pub(crate) use quota::quota;
 pub(crate) use remote::{reload, status};
 pub(crate) use run::run;
 pub(crate) use serve::serve;
-pub(crate) use simulate::simulate;
+pub(crate) use simulate::{mix, shape, simulate, tokens};
 pub(crate) use top::top;

@@ -1,7 +1,7 @@
 //! `quota`: every limit as it is now, the fullest first.
 
 use super::remote::{data_dir, question, raised};
-use super::words::{amount, bar, brief, fitted, used, window};
+use super::words::{amount, bar, brief, counts, fitted, owner, used};
 use crate::cli::QuotaArguments;
 use crate::outcome::{Outcome, written};
 use crate::terminal::{self, BAD, DIM, GOOD, WARN};
@@ -40,7 +40,6 @@ fn escaped(name: &str) -> String {
 struct Row {
     owner: String,
     counts: String,
-    window: String,
     amount: String,
     refills: String,
     rest: String,
@@ -56,9 +55,8 @@ impl Row {
             rest.push(format!("shadow: would have refused {}", limit.would_refuse));
         }
         Self {
-            owner: fitted(&limit.name, NAME),
-            counts: limit.counts.clone(),
-            window: window(limit.window_seconds),
+            owner: fitted(owner(limit), NAME),
+            counts: counts(limit),
             amount: amount(limit),
             refills: limit.refills_in_ms.map_or_else(|| "-".to_owned(), |ms| brief(ms as f64)),
             rest: rest.join(" · "),
@@ -75,13 +73,11 @@ fn table(flow: &Flow) -> String {
         rows.iter().map(|row| cell(row).chars().count()).chain([heading.len()]).max().unwrap_or_default()
     };
     let (owner, counts) = (width("LIMIT", |row| &row.owner), width("COUNTS", |row| &row.counts));
-    let (per, used_of) = (width("PER", |row| &row.window), width("USED", |row| &row.amount));
-    let refills = width("REFILLS IN", |row| &row.refills);
+    let (used_of, refills) = (width("USED", |row| &row.amount), width("REFILLS IN", |row| &row.refills));
     let heading = format!(
-        "{:<owner$}  {:<counts$}  {:<per$}  {:>used_of$}  {:<room$}  {:>refills$}",
+        "{:<owner$}  {:<counts$}  {:>used_of$}  {:<room$}  {:>refills$}",
         "LIMIT",
         "COUNTS",
-        "PER",
         "USED",
         "",
         "REFILLS IN",
@@ -92,10 +88,9 @@ fn table(flow: &Flow) -> String {
         let share = used(limit);
         let (full, rest) = bar(share, BAR);
         let line = format!(
-            "{:<owner$}  {:<counts$}  {:<per$}  {:>used_of$}  {}{} {:>3.0}%  {:>refills$}  {}",
+            "{:<owner$}  {:<counts$}  {:>used_of$}  {}{} {:>3.0}%  {:>refills$}  {}",
             row.owner,
             row.counts,
-            row.window,
             row.amount,
             full.style(mood(share)),
             rest.style(DIM),
@@ -125,4 +120,4 @@ const fn mood(share: f64) -> Style {
 
 #[cfg(test)]
 #[path = "quota_tests.rs"]
-mod tests;
+pub(crate) mod tests;

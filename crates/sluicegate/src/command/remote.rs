@@ -1,6 +1,6 @@
 //! `status` and `reload`: asking the relay that runs on this machine, over the socket in its data directory.
 
-use super::words::lasting;
+use super::words::{grouped, lasting};
 use crate::cli::{ConfigArguments, RemoteArguments};
 use crate::outcome::{Code, Failure, Outcome, written};
 use crate::source::Source;
@@ -161,7 +161,7 @@ fn screen(status: &Status) -> String {
         let name = if at == 0 { "Limits" } else { "" };
         text.push_str(&row(
             name,
-            &format!("{}  {} of {} {} left", limit.name, limit.left, limit.capacity, limit.counts),
+            &format!("{}  {} of {} {} left", limit.name, grouped(limit.left), grouped(limit.capacity), limit.counts),
         ));
     }
     if status.limits.len() > LIMITS {
@@ -177,8 +177,9 @@ fn screen(status: &Status) -> String {
 
 /// An alert that is raised, in a line.
 pub(super) fn raised(alert: &AlertLevel) -> String {
+    let unit = if alert.threshold.ends_with('%') { "%" } else { "" };
     let value = alert.value.unwrap_or_default();
     let limit = alert.limit.as_deref().map(|limit| format!(": {limit}")).unwrap_or_default();
     let since = alert.since.as_deref().unwrap_or_default();
-    format!("{} is {value} ({}) since {since}{limit}", alert.metric, alert.threshold)
+    format!("{} is {value}{unit} ({}){limit}, since {since}", alert.metric, alert.threshold)
 }

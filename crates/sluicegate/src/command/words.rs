@@ -49,17 +49,24 @@ pub(crate) fn bytes(number: u64) -> String {
     }
 }
 
-/// A limit's window: `second`, `minute`, `hour`, `day`, `15 s`, or `at once` for one on concurrency.
-pub(crate) fn window(seconds: Option<f64>) -> String {
+/// Whose a limit is: `key:web-app`, or `overall`.
+pub(crate) fn owner(limit: &FlowLimit) -> &str {
+    if limit.scope == limit.owner { &limit.scope } else { &limit.name }
+}
+
+/// What a limit counts: `requests/minute`, `tokens/15 s`, `concurrency`.
+pub(crate) fn counts(limit: &FlowLimit) -> String {
     let named = [(1.0, "second"), (60.0, "minute"), (3600.0, "hour"), (86_400.0, "day")];
-    let Some(seconds) = seconds else { return "at once".to_owned() };
+    let Some(seconds) = limit.window_seconds else { return limit.counts.clone() };
     let name = named.into_iter().find(|(length, _)| (length - seconds).abs() < 1e-9);
-    name.map_or_else(|| format!("{seconds} s"), |(_, name)| name.to_owned())
+    let window = name.map_or_else(|| format!("{seconds} s"), |(_, name)| name.to_owned());
+    format!("{}/{window}", limit.counts)
 }
 
 /// How much of a limit is in use, 0 to 1. One that allows nothing is used up.
 pub(crate) fn used(limit: &FlowLimit) -> f64 {
-    if limit.capacity == 0 { 1.0 } else { (1.0 - limit.left as f64 / limit.capacity as f64).clamp(0.0, 1.0) }
+    let left = limit.left.min(limit.capacity);
+    if limit.capacity == 0 { 1.0 } else { 1.0 - left as f64 / limit.capacity as f64 }
 }
 
 /// `118 240/120 000`
@@ -89,4 +96,4 @@ pub(crate) fn fitted(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 #[path = "words_tests.rs"]
-mod tests;
+pub(crate) mod tests;

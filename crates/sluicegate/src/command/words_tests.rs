@@ -13,10 +13,46 @@ fn thousands_stand_apart() {
     assert_eq!([5, 2048, 3 << 20].map(bytes), ["5 B", "2 KiB", "3.0 MiB"]);
 }
 
+pub(crate) fn limit(name: &str, capacity: u64, left: u64) -> FlowLimit {
+    let (scope, owner) = name.split_once(':').unwrap();
+    FlowLimit {
+        name: name.to_owned(),
+        scope: scope.to_owned(),
+        owner: owner.to_owned(),
+        counts: "requests".to_owned(),
+        window_seconds: Some(60.0),
+        set: capacity,
+        capacity,
+        left,
+        fill_percent: left as f64 * 100.0 / capacity as f64,
+        refills_in_ms: Some(12_300),
+        waiting: 0,
+        oldest_wait_ms: 0,
+        shadow: false,
+        would_refuse: 0,
+    }
+}
+
 #[test]
-fn windows_have_names() {
-    let told = [Some(1.0), Some(60.0), Some(3600.0), Some(86_400.0), Some(15.0), None].map(window);
-    assert_eq!(told, ["second", "minute", "hour", "day", "15 s", "at once"]);
+fn a_limit_says_whose_it_is_and_what_it_counts() {
+    let mut one = limit("key:web", 600, 388);
+    assert_eq!((owner(&one), &*amount(&one)), ("key:web", "212/600"));
+    assert_eq!(owner(&limit("overall:overall", 1, 1)), "overall");
+    let mut told = |window| {
+        one.window_seconds = window;
+        counts(&one)
+    };
+    let windows = [Some(1.0), Some(60.0), Some(3600.0), Some(86_400.0), Some(15.0), None].map(&mut told);
+    assert_eq!(
+        windows,
+        ["requests/second", "requests/minute", "requests/hour", "requests/day", "requests/15 s", "requests"]
+    );
+}
+
+#[test]
+fn what_allows_nothing_is_used_up_and_nothing_is_used_more_than_that() {
+    let shares = [limit("key:a", 100, 25), limit("key:a", 0, 0), limit("key:a", 100, 700)].map(|limit| used(&limit));
+    assert_eq!(shares, [0.75, 1.0, 0.0]);
 }
 
 #[test]

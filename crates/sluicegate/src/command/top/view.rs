@@ -4,14 +4,14 @@
 //! list that does not fit says how many more there are.
 
 use crate::command::remote::raised;
-use crate::command::words::{amount, bar, brief, bytes, fitted, grouped, lasting, used, window};
+use crate::command::words::{amount, bar, brief, bytes, counts, fitted, grouped, lasting, owner, used};
 use ratatui::Frame;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Sparkline, Table};
-use sluicegate_control::{Flow, FlowLimit};
+use sluicegate_control::{Flow, FlowCaller, FlowClass, FlowLimit};
 use std::collections::VecDeque;
 
 const DIM: Style = Style::new().add_modifier(Modifier::DIM);
@@ -24,6 +24,10 @@ const LOOKS: usize = 300;
 const RATE: usize = 5;
 /// Cells of a limit's bar.
 const BAR: usize = 20;
+/// From this width on there is room for bars.
+const WIDE: u16 = 100;
+/// Width of the table of classes.
+const CLASSES: u16 = 42;
 /// Lines of a curve, its title included.
 const CURVE: u16 = 5;
 /// Limits on a picture that is as high as it needs to be.
@@ -77,12 +81,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
     .areas(frame.area());
     frame.render_widget(header(flow), head);
     frame.render_widget(Paragraph::new(notices), said);
-    let [calls, waiting] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(curves);
+    let [calls, waiting] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(curves);
     let ended = flow.last_minute.calls_by_second.split_last().map_or(&[][..], |(_, ended)| ended);
     curve(frame, calls, "calls a second", ended.iter().copied(), Color::Cyan);
     curve(frame, waiting, "waiting", picture.waited.iter().copied(), Color::Yellow);
     draw_limits(frame, limits, flow);
-    let [classes, callers] = Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(rest);
+    let [classes, callers] =
+        Layout::horizontal([Constraint::Length(CLASSES), Constraint::Fill(1)]).spacing(1).areas(rest);
     draw_classes(frame, classes, flow);
     draw_callers(frame, callers, flow);
     frame.render_widget(Line::styled("q quits", DIM), foot);
@@ -90,7 +95,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
 
 /// The picture as text, as high as it needs to be.
 pub(super) fn still(picture: &Picture, width: u16) -> String {
-    let limits = picture.flow.limits.len().clamp(1, STILL) + 4;
+    let limits = picture.flow.limits.len().clamp(2, STILL) + 2;
     let height = 2 + CURVE + below(&picture.flow) + u16::try_from(limits + notices(picture).len()).unwrap_or(CURVE);
     let Ok(mut terminal) = ratatui::Terminal::new(TestBackend::new(width.max(60), height));
     let Ok(_) = terminal.draw(|frame| draw(frame, picture));
@@ -102,7 +107,7 @@ pub(super) fn still(picture: &Picture, width: u16) -> String {
 }
 
 fn below(flow: &Flow) -> u16 {
-    u16::try_from(flow.waiting.classes.len().max(4)).unwrap_or(4) + 3
+    u16::try_from(flow.waiting.classes.len().max(4)).unwrap_or(4) + 2
 }
 
 /// The mean of the latest full seconds.
@@ -153,32 +158,36 @@ fn draw_limits(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {
     let all = flow.limits.len() + flow.limits_left_out;
     // The line that says how many more there are takes one itself.
     let shown = if all > room { room.saturating_sub(1) } else { room };
-    let mut rows: Vec<Row<'static>> = flow.limits.iter().take(shown).map(limit_row).collect();
-    let more = all.saturating_sub(rows.len());
-    if all == 0 {
-        rows.push(Row::new(["no limit is in use"]).style(DIM));
-    } else if more > 0 {
-        rows.push(Row::new([format!("and {more} more that are less full")]).style(DIM));
-    }
+    let more = all.saturating_sub(shown.min(flow.limits.len()));
+    let note = match (all, more) {
+        (0, _) => "no limit is in use".to_owned(),
+        (_, 0) => String::new(),
+        (_, more) => format!("and {} more that are less full", grouped(more as u64)),
+    };
+    let [area, last] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(u16::from(!note.is_empty()))]).areas(area);
+    frame.render_widget(Line::styled(note, DIM), last);
+    let wide = area.width >= WIDE;
+    let cells = if wide { BAR } else { 0 };
+    let rows: Vec<Row<'static>> = flow.limits.iter().take(shown).map(|limit| limit_row(limit, cells)).collect();
+    let gauge = u16::try_from(cells).unwrap_or(0) + 5;
     let widths = [
         Constraint::Fill(1),
-        Constraint::Length(12),
-        Constraint::Length(8),
-        Constraint::Length(21),
-        Constraint::Length(u16::try_from(BAR).unwrap_or(20) + 5),
-        Constraint::Length(8),
         Constraint::Length(16),
+        Constraint::Length(17),
+        Constraint::Length(gauge),
+        Constraint::Length(14),
+        Constraint::Length(if wide { 7 } else { 0 }),
     ];
-    let heading = Row::new(["limit", "counts", "per", "used", "", "refills", "waiting, oldest"]).style(DIM);
-    frame.render_widget(
-        Table::new(rows, widths).header(heading).block(block(format!("limits: {} ", grouped(all as u64)))),
-        area,
-    );
+    let heading = ["limit", "counts", "used", "", "waiting", "refills"].map(Line::from);
+    let heading = Row::new(heading.map(|cell| if cell.to_string() == "used" { cell.right_aligned() } else { cell }));
+    let title = block(format!("limits: {} ", grouped(all as u64)));
+    frame.render_widget(Table::new(rows, widths).header(heading.style(DIM)).block(title), area);
 }
 
-fn limit_row(limit: &FlowLimit) -> Row<'static> {
+fn limit_row(limit: &FlowLimit, cells: usize) -> Row<'static> {
     let share = used(limit);
-    let (full, rest) = bar(share, BAR);
+    let (full, rest) = bar(share, cells);
     let colour = match share {
         share if share >= 0.95 => Color::Red,
         share if share >= 0.8 => Color::Yellow,
@@ -187,42 +196,40 @@ fn limit_row(limit: &FlowLimit) -> Row<'static> {
     let gauge = Line::from(vec![
         Span::styled(full, Style::new().fg(colour)),
         Span::styled(rest, DIM),
-        Span::raw(format!(" {:>3.0}%", share * 100.0)),
+        Span::styled(format!(" {:>3.0}%", share * 100.0), Style::new().fg(colour)),
     ]);
     let waiting = match (limit.waiting, limit.shadow) {
         (0, false) => String::new(),
         (0, true) => "shadow".to_owned(),
         (waiting, _) => format!("{}, {}", grouped(waiting.into()), brief(limit.oldest_wait_ms as f64)),
     };
-    let cells: [Line<'static>; 7] = [
-        fitted(&limit.name, 60).into(),
-        limit.counts.clone().into(),
-        window(limit.window_seconds).into(),
-        amount(limit).into(),
+    let refills = limit.refills_in_ms.map_or_else(|| "-".to_owned(), |ms| brief(ms as f64));
+    let cells: [Line<'static>; 6] = [
+        fitted(owner(limit), 60).into(),
+        counts(limit).into(),
+        Line::from(amount(limit)).right_aligned(),
         gauge,
-        limit.refills_in_ms.map_or_else(|| "-".to_owned(), |ms| brief(ms as f64)).into(),
         waiting.into(),
+        refills.into(),
     ];
     Row::new(cells)
 }
 
 fn draw_classes(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {
     let millis = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), brief);
-    let row = |class: &sluicegate_control::FlowClass| {
+    let row = |class: &FlowClass| {
         let waits = flow.last_minute.waits.iter().find(|wait| wait.class == class.class);
         let style = if class.waiting > 0 { STRONG } else { Style::new() };
         Row::new([
             class.class.clone(),
             grouped(class.waiting),
-            grouped(waits.map_or(0, |waits| waits.calls)),
             millis(waits.and_then(|waits| waits.p50_ms)),
             millis(waits.and_then(|waits| waits.p99_ms)),
             grouped(class.shed),
         ])
         .style(style)
     };
-    let widths = [9, 8, 10, 9, 9, 8].map(Constraint::Length);
-    let heading = Row::new(["class", "waiting", "last min", "wait p50", "wait p99", "shed"]).style(DIM);
+    let heading = Row::new(["class", "waiting", "wait p50", "wait p99", "shed"]).style(DIM);
     let waiting = &flow.waiting;
     let title = if waiting.calls == 0 {
         "waiting: nobody ".to_owned()
@@ -231,11 +238,12 @@ fn draw_classes(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {
         format!("waiting: {}, oldest {oldest}, {size} ", grouped(waiting.calls))
     };
     let rows: Vec<Row<'static>> = waiting.classes.iter().map(row).collect();
+    let widths = [8, 7, 8, 8, 6].map(Constraint::Length);
     frame.render_widget(Table::new(rows, widths).header(heading).block(block(title)), area);
 }
 
 fn draw_callers(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {
-    let row = |caller: &sluicegate_control::FlowCaller| {
+    let row = |caller: &FlowCaller| {
         Row::new([fitted(&caller.key, 40), grouped(caller.in_flight.into()), grouped(caller.waiting)])
     };
     let rows: Vec<Row<'static>> =

@@ -1,6 +1,6 @@
 //! `simulate provider`: the simulated provider alone.
 
-use crate::cli::{Fault, ProviderArguments, SimulateCommand};
+use crate::cli::{Fault, ProviderArguments};
 use crate::outcome::{Code, Failure, Outcome, written};
 use crate::{terminal, tracer};
 use sluicegate_control::LogFormat;
@@ -8,10 +8,9 @@ use sluicegate_simulate::{Faults, Options, Simulator};
 use std::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) fn simulate(command: SimulateCommand, verbose: u8) -> Outcome {
-    let SimulateCommand::Provider(arguments) = command;
+pub(super) fn provider(arguments: &ProviderArguments, verbose: u8) -> Outcome {
     tracer::start(verbose, LogFormat::Human { colour: terminal::stderr_has_colour() });
-    let options = options(&arguments)?;
+    let options = options(arguments)?;
     let listener = TcpListener::bind(arguments.listen)
         .map_err(|error| Failure::other(format!("cannot listen on {}: {error}", arguments.listen)))?;
     let failed = |error: std::io::Error| Failure::other(format!("the simulated provider stopped: {error}"));
