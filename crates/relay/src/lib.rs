@@ -36,7 +36,6 @@ mod settle;
 mod snapshot;
 mod stream;
 mod surface;
-mod table;
 mod validate;
 
 pub use metrics::Metrics;

@@ -11,10 +11,9 @@
 
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
-    Ask, Bounds, LimitSet, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter, WaiterId,
+    Ask, Bounds, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter, WaiterId,
 };
 use crate::snapshot::Snapshot;
-use crate::table::LimitTable;
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! From the checked configuration to the snapshot.
 
 use super::keys::KeyRing;
-use super::limits::{Limits, Owned, specs};
+use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::call::header_value;
@@ -80,6 +80,7 @@ pub(crate) struct Inputs<'a> {
 /// Says which part cannot run. Nothing has changed then.
 pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, CompileError> {
     let quirks = Arc::new(quirks(config)?);
+    let revision = number();
     let mut homes = Vec::new();
     for (name, configured) in &config.providers {
         let provider = Arc::new(provider(name, configured, inputs.simulators)?);
@@ -93,9 +94,9 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         });
     }
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
-    let mut names = Names::new(homes, quirks, inputs.prices, inputs.metrics);
+    let mut names = Names::new(homes, quirks, inputs.prices, inputs.metrics, revision);
     for model in config.models.values() {
-        let route = Arc::new(route(model, &names, inputs.before)?);
+        let route = Arc::new(route(model, &names, inputs.before, revision)?);
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
@@ -103,10 +104,10 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         version,
         version_header: header_value(&version.to_string()),
         server: rules(config),
-        keys: KeyRing::new(config, inputs.before.map(|before| &before.keys)),
+        keys: KeyRing::new(config, inputs.before.map(|before| &before.keys), revision),
         names,
         providers,
-        limits: Limits::new(config),
+        limits: Limits::new(config, revision),
         mode: config.mode,
         priorities: config.priorities,
         policy: Policy::Default,
@@ -214,7 +215,12 @@ fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<
     listed
 }
 
-fn route(model: &Model, names: &Names, before: Option<&Snapshot>) -> Result<Route, CompileError> {
+fn route(
+    model: &Model,
+    names: &Names,
+    before: Option<&Snapshot>,
+    revision: u64,
+) -> Result<Route, CompileError> {
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
         names
             .candidate(&target.provider, &target.model)
@@ -237,7 +243,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>) -> Result<Rout
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
         metrics: Arc::new(RouteMetrics::new(&model.name)),
-        limits: Owned::new(specs(Scope::Model, &model.name, &model.limits)),
+        limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         lower_tier: model.lower_tier.clone(),
         ladder: before
             .and_then(|before| before.names.aliases.get(&model.name))

@@ -84,10 +84,10 @@ pub(crate) struct KeyRing {
 }
 
 impl KeyRing {
-    /// The keys of a configuration. What goes on for a key that was there before goes on.
-    pub(crate) fn new(config: &Config, before: Option<&Self>) -> Self {
+    /// The keys of a configuration, whose `revision` this is. What goes on for a key that was there before goes on.
+    pub(crate) fn new(config: &Config, before: Option<&Self>, revision: u64) -> Self {
         let tenant = |tenant: &ConfiguredTenant| {
-            let limits = specs(Scope::Tenant, &tenant.name, &tenant.limits);
+            let limits = specs(Scope::Tenant, &tenant.name, &tenant.limits, revision);
             Arc::new(Tenant { name: tenant.name.as_str().into(), limits })
         };
         let tenants: HashMap<&str, Arc<Tenant>> =
@@ -101,7 +101,7 @@ impl KeyRing {
                 priority: key.priority,
                 mode: key.mode,
                 tenant: key.tenant.as_deref().and_then(|name| tenants.get(name)).map(Arc::clone),
-                limits: specs(Scope::Key, &key.name, &key.limits),
+                limits: specs(Scope::Key, &key.name, &key.limits, revision),
                 number: number(),
                 live,
                 spec: key.clone(),

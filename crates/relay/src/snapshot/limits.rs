@@ -8,8 +8,7 @@
 use super::{Candidate, Route};
 use crate::call::Caller;
 use sluicegate_config::{Config, Limit as Configured, Rate, RateKind, Shape};
-use crate::table::{LimitTable, SetId, Spec};
-use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope};
+use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, LimitTable, Nanos, Quota, Scope, SetId, Spec};
 use sluicegate_vocabulary::{Endpoint, Priority};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,12 +17,12 @@ use std::time::Duration;
 /// What one owner is held to.
 pub(crate) type Specs = Arc<[Spec]>;
 
-/// Turns an owner's part of the configuration into limits.
-pub(crate) fn specs(scope: Scope, name: &str, configured: &Configured) -> Specs {
+/// Turns an owner's part of the configuration into limits. `revision` is the configuration's.
+pub(crate) fn specs(scope: Scope, name: &str, configured: &Configured, revision: u64) -> Specs {
     let label = Label::new(scope, name);
     let spec = |kind, quota: Quota| {
         let quota = if configured.shadow { quota.in_shadow() } else { quota };
-        Spec { label: label.clone(), kind, quota }
+        Spec { label: label.clone(), kind, quota, revision }
     };
     let rates = configured.rates.iter().map(|rate| {
         let kind = match rate.kind {
@@ -87,14 +86,14 @@ impl Owned {
 }
 
 impl Limits {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, revision: u64) -> Self {
         let endpoint = |endpoint: Endpoint| {
             let entry = config.limits.endpoints.get(&endpoint);
-            let specs = entry.map(|entry| specs(Scope::Endpoint, endpoint.path(), &entry.limit)).unwrap_or_default();
+            let specs = entry.map(|entry| specs(Scope::Endpoint, endpoint.path(), &entry.limit, revision)).unwrap_or_default();
             OfEndpoint { specs, priority: entry.and_then(|entry| entry.priority) }
         };
         Self {
-            overall: specs(Scope::Overall, "overall", &config.limits.global),
+            overall: specs(Scope::Overall, "overall", &config.limits.global, revision),
             endpoints: Endpoint::ALL.into_iter().map(endpoint).collect(),
         }
     }

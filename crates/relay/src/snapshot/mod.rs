@@ -17,9 +17,9 @@ pub(crate) use keys::{Key, KeyRing, Live, Tenant};
 pub(crate) use limits::Limits;
 pub(crate) use names::{Listed, Names};
 
-use crate::table::Spec;
 use http::HeaderValue;
 use sluicegate_config::Priorities;
+use sluicegate_flow::Spec;
 use sluicegate_upstream::{Provider, Speaks};
 use sluicegate_vocabulary::{ConfigVersion, Mode};
 use sluicegate_wire::translate::Policy;

@@ -11,10 +11,9 @@
 use super::candidate::{Candidate, Route, Target};
 use super::limits::{Owned, specs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
-use crate::table::Spec;
 use parking_lot::RwLock;
 use sluicegate_config::{Limit as ConfiguredLimit, nearest};
-use sluicegate_flow::{Ladder, Scope};
+use sluicegate_flow::{Ladder, Scope, Spec};
 use sluicegate_ledger::{Price, PriceBook, Rate};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
@@ -63,11 +62,11 @@ pub(crate) struct Home {
 
 impl Home {
     /// What a try at one of its models is held to: the model's own limits first, then the provider's.
-    fn limits_of(&self, model: &str) -> Option<Owned> {
+    fn limits_of(&self, model: &str, revision: u64) -> Option<Owned> {
         let own = self.model_limits.get(model).map(|limits| {
-            specs(Scope::Model, &format!("{}/{model}", self.provider.name), limits)
+            specs(Scope::Model, &format!("{}/{model}", self.provider.name), limits, revision)
         });
-        let all = specs(Scope::Provider, &self.provider.name, &self.limits);
+        let all = specs(Scope::Provider, &self.provider.name, &self.limits, revision);
         Owned::new(own.iter().flat_map(|own| own.iter()).chain(all.iter()).cloned().collect())
     }
 }
@@ -81,6 +80,7 @@ pub(crate) struct Names {
     quirks: Arc<Table>,
     prices: &'static PriceBook,
     other: Arc<RouteMetrics>,
+    revision: u64,
     /// Names resolved by earlier calls.
     remembered: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
@@ -91,7 +91,14 @@ const MOST_REMEMBERED: usize = 4096;
 const LONGEST_REMEMBERED: usize = 256;
 
 impl Names {
-    pub(crate) fn new(homes: Vec<Serving>, quirks: Arc<Table>, prices: &'static PriceBook, metrics: &Metrics) -> Self {
+    /// `revision` is the configuration's, as limits know it.
+    pub(crate) fn new(
+        homes: Vec<Serving>,
+        quirks: Arc<Table>,
+        prices: &'static PriceBook,
+        metrics: &Metrics,
+        revision: u64,
+    ) -> Self {
         let mut names = Self {
             aliases: BTreeMap::new(),
             homes: BTreeMap::new(),
@@ -99,12 +106,13 @@ impl Names {
             quirks,
             prices,
             other: metrics.other(),
+            revision,
             remembered: RwLock::default(),
         };
         for Serving { provider, vendor, listed, limits, model_limits } in homes {
             let metrics = Arc::new(metrics.provider(&provider.name));
             let quirks = names.quirks.for_model(provider.kind.as_str(), "");
-            let held = Owned::new(specs(Scope::Provider, &provider.name, &limits));
+            let held = Owned::new(specs(Scope::Provider, &provider.name, &limits, revision));
             let bare = Arc::new(Candidate::new(&provider, "", None, quirks, None, &metrics, held));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
             let name = provider.name.to_string();
@@ -131,7 +139,7 @@ impl Names {
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
         let deployment = home.listed.get(model).and_then(|listed| listed.deployment.as_deref());
         let price = self.price(home, model);
-        let limits = home.limits_of(model);
+        let limits = home.limits_of(model, self.revision);
         Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &home.metrics, limits)))
     }
 

@@ -32,7 +32,7 @@ fn home(name: &str, listed: &[&str]) -> Serving {
 
 fn names(homes: &[(&str, &[&str])]) -> Names {
     let homes = homes.iter().map(|(name, listed)| home(name, listed)).collect();
-    Names::new(homes, Arc::new(Table::bundled()), PriceBook::bundled(), &Metrics::new("test"))
+    Names::new(homes, Arc::new(Table::bundled()), PriceBook::bundled(), &Metrics::new("test"), 0)
 }
 
 #[test]
