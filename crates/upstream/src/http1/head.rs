@@ -117,18 +117,21 @@ fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(StatusCode, Option<Head
     // One copy of the head; the values are slices of it.
     let block = Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default());
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    let mut connection = Said::default();
+    let mut said = Said::default();
     for field in parsed.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| HeadError::Invalid("field name"))?;
         let value = HeaderValue::from_maybe_shared(same_part(&block, bytes, field.value))
             .map_err(|_| HeadError::Invalid("field value"))?;
-        if name == CONNECTION {
-            connection.note(field.value);
-        }
+        said.note(&name, field.value);
         headers.append(name, value);
     }
-    let (framing, clear) = framing(&mut headers, status, version, bodiless)?;
-    let reusable = clear && framing != Framing::UntilClose && connection.keeps(version);
+    let no_body = bodiless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let framing = if no_body { Framing::Length(0) } else { said.framing(version)? };
+    let mut reusable = framing != Framing::UntilClose && said.keeps(version);
+    if !no_body && said.chunked.is_some() && said.length.is_some() {
+        headers.remove(CONTENT_LENGTH);
+        reusable = false;
+    }
     Ok(Some((status, Some(Head { status, version, headers, framing, reusable }), length)))
 }
 
@@ -141,57 +144,57 @@ fn same_part(copy: &Bytes, original: &[u8], part: &[u8]) -> Bytes {
     }
 }
 
-/// What the `connection` fields say.
+/// What the header fields say about the body's end and about the connection.
 #[derive(Debug, Default)]
 struct Said {
     close: bool,
     keep_alive: bool,
+    /// Whether the last transfer coding is chunks.
+    chunked: Option<bool>,
+    length: Option<Result<u64, &'static str>>,
 }
 
 impl Said {
-    fn note(&mut self, value: &[u8]) {
-        for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= token.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+    fn note(&mut self, name: &HeaderName, value: &[u8]) {
+        if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
+            return;
+        }
+        for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if *name == CONNECTION {
+                self.close |= word.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
+            } else if *name == TRANSFER_ENCODING {
+                self.chunked = Some(word.eq_ignore_ascii_case(b"chunked"));
+            } else {
+                self.length = Some(match (self.length, length(word)) {
+                    (Some(Err(wrong)), _) => Err(wrong),
+                    (_, None) => Err("content-length"),
+                    (Some(Ok(first)), Some(other)) if first != other => Err("content-length: two that differ"),
+                    (_, Some(length)) => Ok(length),
+                });
+            }
         }
     }
 
     fn keeps(&self, version: Version) -> bool {
         !self.close && (version == Version::HTTP_11 || self.keep_alive)
     }
-}
 
-/// How the body is framed, and whether that is beyond doubt.
-fn framing(
-    headers: &mut HeaderMap,
-    status: StatusCode,
-    version: Version,
-    bodiless: bool,
-) -> Result<(Framing, bool), HeadError> {
-    if bodiless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok((Framing::Length(0), true));
-    }
-    if let Some(last) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        if version == Version::HTTP_10 {
-            return Err(HeadError::Invalid("transfer-encoding, which HTTP/1.0 does not have"));
+    /// How the body of an answer that may have one is framed.
+    fn framing(&self, version: Version) -> Result<Framing, HeadError> {
+        match (self.chunked, self.length) {
+            (Some(_), _) if version == Version::HTTP_10 => {
+                Err(HeadError::Invalid("transfer-encoding, which HTTP/1.0 does not have"))
+            }
+            (Some(true), _) => Ok(Framing::Chunked),
+            (Some(false), _) | (None, None) => Ok(Framing::UntilClose),
+            (None, Some(length)) => length.map(Framing::Length).map_err(HeadError::Invalid),
         }
-        let coding = last.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
-        let chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        let clear = headers.remove(CONTENT_LENGTH).is_none();
-        return Ok(if chunked { (Framing::Chunked, clear) } else { (Framing::UntilClose, false) });
     }
-    let mut lengths =
-        headers.get_all(CONTENT_LENGTH).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let Some(first) = lengths.next() else { return Ok((Framing::UntilClose, false)) };
-    let first = length(first).ok_or(HeadError::Invalid("content-length"))?;
-    if lengths.any(|other| length(other) != Some(first)) {
-        return Err(HeadError::Invalid("content-length: two that differ"));
-    }
-    Ok((Framing::Length(first), true))
 }
 
-fn length(text: &[u8]) -> Option<u64> {
-    let digits = text.trim_ascii();
+/// A length: digits and nothing else.
+fn length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
