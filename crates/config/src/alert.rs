@@ -26,7 +26,7 @@ pub struct Alert {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertMetric {
-    /// What is left of the limit that has least left, in percent: 100 when nothing is in use, 0 when it is used up.
+    /// What is left of a limit, of each by itself, in percent: 100 when nothing is in use, 0 when it is used up.
     BucketFillPercentage,
     /// Calls that wait.
     QueueDepth,
@@ -36,7 +36,7 @@ pub enum AlertMetric {
     QueueWaitP99Ms,
     /// Calls refused for a limit or for want of capacity, in percent of all calls.
     RefusalRate,
-    /// Calls that ended in an error which was not the client's, in percent of all calls.
+    /// Calls that failed, at a provider or here, and not by the client's fault, in percent of all calls.
     ErrorRate,
     /// Calls that are being answered.
     InFlight,

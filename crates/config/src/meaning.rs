@@ -11,6 +11,7 @@ use crate::priorities::{ClassRule, Priorities};
 use crate::provider::ProviderKind;
 use sluicegate_ledger::PriceBook;
 use sluicegate_vocabulary::Mode;
+use std::collections::BTreeMap;
 
 /// One line of explanation.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -31,13 +32,7 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
         lines.limit(&subject, &tenant.limits);
         lines.conduct(&subject, (tenant.mode, tenant.accept_lower_tier), (config.mode, false));
     }
-    for key in &config.keys {
-        let subject = format!("key {}", key.name);
-        let tenant = key.tenant.as_ref().and_then(|name| config.tenants.get(name));
-        let usual = tenant.map_or((config.mode, false), |tenant| (tenant.mode, tenant.accept_lower_tier));
-        lines.limit(&subject, &key.limits);
-        lines.conduct(&subject, (key.mode, key.accept_lower_tier), usual);
-    }
+    keys(config, &mut lines);
     for model in config.models.values() {
         let subject = format!("model {}", model.name);
         lines.limit(&subject, &model.limits);
@@ -58,6 +53,33 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
         without_room(config, &mut lines);
     }
     lines.all
+}
+
+/// Keys of which the same is to be said share their lines, so that a thousand equal customers take one.
+fn keys(config: &Config, lines: &mut Lines) {
+    let mut alike: Vec<(&str, usize, Lines)> = Vec::new();
+    let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for key in &config.keys {
+        let tenant = key.tenant.as_ref().and_then(|name| config.tenants.get(name));
+        let usual = tenant.map_or((config.mode, false), |tenant| (tenant.mode, tenant.accept_lower_tier));
+        let mut own = Lines::default();
+        own.limit("", &key.limits);
+        own.conduct("", (key.mode, key.accept_lower_tier), usual);
+        let texts = own.all.iter().map(|line| line.text.clone()).collect();
+        let place = *places.entry(texts).or_insert(alike.len());
+        match alike.get_mut(place) {
+            Some((_, count, _)) => *count += 1,
+            None => alike.push((&key.name, 1, own)),
+        }
+    }
+    for (first, count, own) in alike {
+        let subject = match count {
+            1 => format!("key {first}"),
+            _ => format!("{} keys ({first}, ...)", grouped(count as u64)),
+        };
+        lines.limits += own.limits;
+        own.all.into_iter().for_each(|line| lines.say(&subject, line.text));
+    }
 }
 
 /// Lines as they come, and how many of them are limits.

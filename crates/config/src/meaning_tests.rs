@@ -99,3 +99,14 @@ keys:
         ]
     );
 }
+
+#[test]
+fn keys_that_are_alike_share_their_lines() {
+    let key = |n: usize, rpm: usize| format!("  - {{ name: k{n}, sha256: '{n:064}', limits: {{ rpm: {rpm} }} }}\n");
+    let text: String = (0..2000).map(|n| key(n, if n == 1 { 7 } else { 5 })).collect();
+    let said = lines(&format!("keys:\n{text}"));
+    assert_eq!(
+        said[1..3],
+        ["1 999 keys (k0, ...): 5 req/min · never more in any 60 s", "key k1: 7 req/min · never more in any 60 s"]
+    );
+}
