@@ -32,6 +32,8 @@ pub struct Head {
     pub include_usage: bool,
     /// Most output tokens the client allows, if it says.
     pub max_output: Option<u64>,
+    /// How many answers the client wants (`n`), if it says a whole number.
+    pub choices: Option<u64>,
     /// Bytes of `messages`, `input`, `prompt` or `contents` as they stand in the body; 0 if absent.
     pub input_bytes: usize,
     /// The offset just after the opening brace.
@@ -83,6 +85,7 @@ enum Field {
     MaxOutput,
     /// The newer name of [`Field::MaxOutput`]; it wins.
     MaxCompletion,
+    Choices,
     GenerationConfig,
     Input(Shape),
 }
@@ -98,6 +101,7 @@ impl Field {
             Self::MaxCompletion => 1 << 4,
             Self::GenerationConfig => 1 << 5,
             Self::Input(_) => 1 << 6,
+            Self::Choices => 1 << 7,
         }
     }
 }
@@ -126,17 +130,18 @@ const STREAM: (&str, Field) = ("stream", Field::Stream);
 const STREAM_OPTIONS: (&str, Field) = ("stream_options", Field::StreamOptions);
 const MAX_TOKENS: (&str, Field) = ("max_tokens", Field::MaxOutput);
 const MAX_COMPLETION: (&str, Field) = ("max_completion_tokens", Field::MaxCompletion);
+const CHOICES: (&str, Field) = ("n", Field::Choices);
 const MESSAGES: (&str, Field) = ("messages", Field::Input(Shape::Array));
 const INPUT: (&str, Field) = ("input", Field::Input(Shape::TextOrArray));
 const CONTENTS: (&str, Field) = ("contents", Field::Input(Shape::Any));
 
 const CHAT: Layout = Layout {
-    fields: &[MODEL, MESSAGES, STREAM, STREAM_OPTIONS, MAX_TOKENS, MAX_COMPLETION],
+    fields: &[MODEL, MESSAGES, STREAM, STREAM_OPTIONS, MAX_TOKENS, MAX_COMPLETION, CHOICES],
     required: &[MODEL, MESSAGES],
     model_in_body: true,
 };
 const COMPLETIONS: Layout = Layout {
-    fields: &[MODEL, ("prompt", Field::Input(Shape::Any)), STREAM, STREAM_OPTIONS, MAX_TOKENS],
+    fields: &[MODEL, ("prompt", Field::Input(Shape::Any)), STREAM, STREAM_OPTIONS, MAX_TOKENS, CHOICES],
     required: &[MODEL],
     model_in_body: true,
 };
@@ -199,6 +204,7 @@ pub fn peek(body: &[u8], endpoint: Endpoint, max_depth: usize) -> Result<Head, F
             stream: endpoint == Endpoint::GenerateStream,
             include_usage: false,
             max_output: None,
+            choices: None,
             input_bytes: 0,
             inside: 0,
             empty: true,
@@ -327,6 +333,8 @@ impl Look<'_> {
             }
             Field::MaxOutput => self.head.max_output = self.count(name, &value)?,
             Field::MaxCompletion => self.max_completion = self.count(name, &value)?,
+            // Whether it is allowed is the provider's to say.
+            Field::Choices => self.head.choices = self.count(name, &value).ok().flatten(),
             Field::Input(shape) => {
                 self.input(name, shape, &value)?;
                 self.head.input_bytes = value.span.len();

@@ -22,6 +22,9 @@ fn a_body_gives_model_stream_limits_and_input_size() {
     assert_eq!(head.model(body.as_bytes()).as_deref(), Some("gpt-5"));
     assert!(head.stream && head.include_usage);
     assert_eq!(head.max_output, Some(7), "the newer name wins");
+    let many = peek(br#"{"model":"m","messages":[],"n":3}"#, Endpoint::ChatCompletions, MAX_DEPTH).unwrap();
+    assert_eq!((many.choices, head.choices), (Some(3), None));
+    assert!(peek(br#"{"model":"m","messages":[],"n":1,"n":2}"#, Endpoint::ChatCompletions, MAX_DEPTH).is_err());
     assert_eq!(head.input_bytes, r#"[{"role":"user"}]"#.len());
 }
 
