@@ -123,8 +123,9 @@ impl TokenBucket {
     }
 
     /// Tokens that arrive in a second.
-    pub(crate) fn pace(&self) -> f64 {
-        if self.refill.capacity == 0 { 0.0 } else { 1e9 * TICKS as f64 / self.refill.token as f64 }
+    pub(crate) fn pace(&self) -> Result<f64, Closed> {
+        self.arrival.get()?;
+        Ok(if self.refill.capacity == 0 { 0.0 } else { 1e9 * TICKS as f64 / self.refill.token as f64 })
     }
 
     pub(crate) fn close(&self, now: Nanos) -> Result<Level, Closed> {

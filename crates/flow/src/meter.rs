@@ -182,7 +182,7 @@ impl Meter {
     pub(crate) fn pace(&self, now: Nanos) -> Result<Option<f64>, Closed> {
         match self {
             Self::Window(window) => window.pace(now).map(Some),
-            Self::Bucket(bucket) => Ok(Some(bucket.pace())),
+            Self::Bucket(bucket) => bucket.pace().map(Some),
             Self::Permits(_) => Ok(None),
         }
     }

@@ -211,7 +211,7 @@ fn a_large_call_is_not_starved_by_small_ones() {
         let (mut world, tokens) = (World::new(Bounds::default()), tokens_per_second("t", 10_000, 1.0));
         let limits: Vec<&Arc<Limit>> = extra.iter().chain([&tokens]).collect();
         let small = Call::new(NORMAL, &limits).of(1).tokens(100);
-        saturate(&mut world, &[small.clone()], 50, 5);
+        saturate(&mut world, std::slice::from_ref(&small), 50, 5);
         let large = world.arrive(Call::new(NORMAL, &limits).of(2).tokens(9_500));
         saturate(&mut world, &[small], 50, 10);
         let End::Went { waited, .. } = world.ends[large] else { panic!("{:?}", world.ends[large]) };

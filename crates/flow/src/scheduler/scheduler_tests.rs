@@ -241,3 +241,45 @@ fn stats_say_who_waits_where_and_for_how_long() {
     assert_eq!(stats.limits[0].oldest, Duration::from_millis(500));
     assert_eq!((world.scheduler.waiting_of(7), world.scheduler.waiting_of(8)), (2, 1));
 }
+
+/// While the class sheds, newcomers go first, but only as far as those before them still get their turn in time.
+#[test]
+fn a_shedding_class_serves_newest_first_once_everybody_can_be_served_in_time() {
+    let (mut world, mut limit) = (world(), per_second("a", 10));
+    for _ in 0..120 {
+        world.arrive(Call::new(HIGH, &[&limit]));
+    }
+    let (waiting, shed) = (world.waiting(), world.shed("early"));
+    assert!(shed > 10);
+    world.pass_for(Duration::from_secs(1));
+    assert!(world.order().is_sorted(), "as long as the last is only just in time, the first goes first");
+    limit = limit.reconfigure(world.now, Quota::bucket(40, Duration::from_secs(1), 0.025, None));
+    world.scheduler.limits_changed(world.now, &mut Vec::new());
+    let newcomer = world.arrive(Call::new(HIGH, &[&limit]));
+    world.pass_for(Duration::from_millis(60));
+    assert!(matches!(world.ends[newcomer], End::Went { .. }), "{:?}", world.ends[newcomer]);
+    world.pass_for(Duration::from_secs(9));
+    assert_eq!((world.went(), world.shed("late")), (waiting + 2, 0));
+    assert!(!world.scheduler.lines.values().any(|line| line.is_shedding(HIGH)));
+}
+
+/// A turn is charged when it comes, also if the call then waits on for another limit; if it never goes, the flow gets
+/// the charge back.
+#[test]
+fn a_turn_that_was_not_used_costs_the_flow_nothing() {
+    let (mut world, a, b) = (world(), per_second("a", 1), per_second("b", 4));
+    world.arrive(Call::new(LOW, &[&a]).of(9));
+    for _ in 0..9 {
+        world.arrive(Call::new(LOW, &[&b]).of(9));
+    }
+    let second = world.arrive(Call::new(HIGH, &[&a]).of(2));
+    let both = world.arrive(Call::new(HIGH, &[&a, &b]).of(1).tokens(1_000));
+    world.pass_for(Duration::from_millis(1_010));
+    assert!(matches!(world.ends[second], End::Went { .. }));
+    assert_eq!((world.ends[both], a.waiting()), (End::Waiting, 0), "it had its turn at a and waits at b");
+    world.cancel(both);
+    let later = world.arrive(Call::new(HIGH, &[&a]).of(2));
+    let first = world.arrive(Call::new(HIGH, &[&a]).of(1));
+    world.pass_for(Duration::from_millis(1_000));
+    assert!(matches!(world.ends[first], End::Went { .. }) && world.ends[later] == End::Waiting);
+}

@@ -174,7 +174,10 @@ impl World {
                 }
                 Outcome::Shed { item, why, waited } => {
                     let why = match why {
-                        Shed::Deadline { .. } if waited.is_zero() => "early",
+                        Shed::Deadline { refusal } if waited.is_zero() => {
+                            assert!(refusal.retry_after.is_some_and(|wait| wait >= self.calls[item].patience));
+                            "early"
+                        }
                         Shed::Deadline { .. } => "late",
                         Shed::QueueFull { .. } => "full",
                         Shed::PushedOut { .. } => "pushed out",

@@ -117,12 +117,13 @@ impl<T> Scheduler<T> {
             self.shed(now, id, Why::Late, todo, out);
             return Turn::Done;
         }
-        let queued = |(number, limit): &(usize, &Arc<Limit>)| {
-            let others = self.lines.get(&limit.id()).is_some_and(|line| !line.is_empty());
-            limit.id() != at && others && !trial.passed.has(*number)
-        };
-        let behind = trial.set.limits().iter().enumerate().find(queued);
+        let others = || trial.set.limits().iter().enumerate().filter(|(_, limit)| limit.id() != at);
+        let line = |limit: &Arc<Limit>| self.lines.get(&limit.id());
+        let behind = others()
+            .find(|(number, limit)| !trial.passed.has(*number) && line(limit).is_some_and(|line| !line.is_empty()));
+        let held = others().find(|(_, limit)| line(limit).is_some_and(|line| !line.claims.is_empty()));
         if behind.is_none()
+            && held.is_none()
             && let Ok(reservation) = trial.set.reserve(now, trial.ask)
         {
             self.admit(now, id, reservation, todo, out);
@@ -140,17 +141,19 @@ impl<T> Scheduler<T> {
             self.wait_on(now, at, limit, &trial, todo);
             return Turn::Moved;
         }
+        if let Some((_, limit)) = held {
+            return self.claim(now, at, limit, None, &trial);
+        }
         match blocker(now, &trial, at) {
             // It came back in the meantime.
             None => Turn::Wait(Some(now)),
             Some(refusal) if refusal.never_fits() => self.never(now, &trial, refusal, todo, out),
+            Some(refusal) if self.is_short(now, at, &refusal, &trial.ask) => {
+                self.claim(now, at, &refusal.limit, refusal.retry_after, &trial)
+            }
             Some(refusal) => {
-                if self.is_short(now, at, &refusal, &trial.ask) {
-                    self.claim(now, at, &refusal, &trial)
-                } else {
-                    self.wait_on(now, at, &refusal.limit, &trial, todo);
-                    Turn::Moved
-                }
+                self.wait_on(now, at, &refusal.limit, &trial, todo);
+                Turn::Moved
             }
         }
     }
@@ -246,21 +249,20 @@ impl<T> Scheduler<T> {
         todo.push(to.id());
     }
 
-    /// Only room is missing, and that soon comes: it stands before both queues.
-    fn claim(&mut self, now: Nanos, at: LimitId, refusal: &Refusal, trial: &Trial) -> Turn {
+    /// Only room is missing, or an earlier claimant in the way, and that soon changes: it stands before both queues.
+    fn claim(&mut self, now: Nanos, at: LimitId, other: &Arc<Limit>, wait: Option<Duration>, trial: &Trial) -> Turn {
         let Some(line) = self.lines.get(&at) else { return Turn::Wait(None) };
         let until = now.after(line.patience(now, &trial.ask).saturating_mul(2));
         self.leave_queue(now, at, trial);
-        let other = refusal.limit.id();
-        self.line(&refusal.limit).claim(trial.id);
+        self.line(other).claim(trial.id);
         if let Some(line) = self.lines.get_mut(&at) {
             line.claim(trial.id);
         }
         if let Some(waiting) = self.waiters.get_mut(&trial.id) {
-            waiting.seat = Seat::Claims(vec![at, other], until);
+            waiting.seat = Seat::Claims(vec![at, other.id()], until);
         }
-        let wake = refusal.retry_after.map_or(until, |wait| now.after(wait).min(until));
-        self.set_timer(other, Some(wake));
+        let wake = wait.map_or(until, |wait| now.after(wait).min(until));
+        self.set_timer(other.id(), Some(wake));
         Turn::Wait(Some(wake))
     }
 
