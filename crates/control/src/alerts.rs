@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Which limit, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitName {
+pub(crate) struct LimitName {
     label: Label,
     counts: Kind,
     window: Duration,
@@ -28,8 +28,7 @@ pub struct LimitName {
 
 impl LimitName {
     /// The name of a limit.
-    #[must_use]
-    pub fn of(level: &LimitStatus) -> Self {
+    pub(crate) fn of(level: &LimitStatus) -> Self {
         Self { label: level.label.clone(), counts: level.kind, window: level.window }
     }
 }
@@ -92,15 +91,15 @@ impl<'a, L: Iterator<Item = &'a LimitStatus> + Clone> Measured<'a, L> {
 
 /// An alert that is raised.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Raised {
+pub(crate) struct Raised {
     /// The rule.
-    pub alert: Alert,
+    pub(crate) alert: Alert,
     /// Since when the value has been crossed, counted from the start.
-    pub since: Duration,
+    pub(crate) since: Duration,
     /// The value at the latest look, in the metric's unit.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Whose fill it is, for a rule about limits.
-    pub limit: Option<LimitName>,
+    pub(crate) limit: Option<LimitName>,
 }
 
 /// What a look has changed.

@@ -359,4 +359,4 @@ fn millis_up(time: Duration) -> u64 {
 
 #[cfg(test)]
 #[path = "flow_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -19,7 +19,6 @@ mod serve;
 mod socket;
 mod watch;
 
-pub use alerts::{LimitName, Raised};
 pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
 pub use flow::{
     AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting,

@@ -57,7 +57,7 @@ fn say(change: &Change, figures: &Figures) {
     }
 }
 
-/// `bucket_fill_percentage is 12% (<20% for 120 s), since 2026-11-21T05:21:39Z: key:backend requests per 60 s`
+/// `bucket_fill_percentage is 12% (<20% for 120 s): key:backend requests per 60 s, since 2026-11-21T05:21:39Z`
 fn told(raised: &Raised, figures: &Figures) -> String {
     let Raised { alert, since, value, limit } = raised;
     let unit = if alert.metric.is_share() { "%" } else { "" };
@@ -69,5 +69,5 @@ fn told(raised: &Raised, figures: &Figures) -> String {
     };
     let metric: AlertMetric = alert.metric;
     let since = figures.moment(*since);
-    format!("{metric} is {}{unit} ({}{hold}), since {since}{whose}", rounded(*value), alert.threshold)
+    format!("{metric} is {}{unit} ({}{hold}){whose}, since {since}", rounded(*value), alert.threshold)
 }

@@ -1,6 +1,6 @@
 //! The reference pages say what the program does: names are compared, so neither can drift from the other.
 
-use crate::program::{Running, output, text};
+use crate::program::{output, text};
 use std::path::Path;
 
 fn page(name: &str) -> String {
@@ -10,8 +10,8 @@ fn page(name: &str) -> String {
 
 #[test]
 fn the_page_of_metrics_names_exactly_those_that_are_served() {
-    let relay = Running::serve(None, &[], &[]);
-    relay.chat("sim");
+    let relay = crate::flow::serve();
+    crate::flow::traffic(&relay);
     let served = relay.get("/metrics").body;
     let page = page("metrics.md");
     let mut names: Vec<&str> = served
@@ -53,6 +53,8 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "explain",
         "reload",
         "status",
+        "quota",
+        "top",
         "simulate provider",
         "completions",
         "man",

@@ -9,6 +9,7 @@
 
 mod check;
 mod documents;
+mod flow;
 mod keys;
 mod log;
 mod pages;

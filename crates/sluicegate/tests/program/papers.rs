@@ -13,7 +13,8 @@ fn completions_exist_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let output = output(folder.path(), &["completions", shell]);
         assert_eq!(code(&output), 0, "{shell}");
-        assert!(text(&output.stdout).contains("insecure-open"), "{shell}");
+        let script = text(&output.stdout);
+        assert!(["insecure-open", "quota", "interval"].iter().all(|word| script.contains(word)), "{shell}");
     }
 }
 
@@ -22,7 +23,7 @@ fn the_manual_is_a_page_or_a_folder_of_pages() {
     let folder = tempfile::tempdir().unwrap();
     assert!(text(&output(folder.path(), &["man"]).stdout).contains(".TH sluicegate 1"));
     assert_eq!(code(&output(folder.path(), &["man", "pages"])), 0);
-    for page in ["sluicegate.1", "sluicegate-serve.1", "sluicegate-simulate-provider.1"] {
+    for page in ["sluicegate.1", "sluicegate-serve.1", "sluicegate-quota.1", "sluicegate-top.1", "sluicegate-simulate-provider.1"] {
         assert!(folder.path().join("pages").join(page).exists(), "{page}");
     }
 }

@@ -191,7 +191,8 @@ impl Answer {
     }
 }
 
-fn posting(path: &str, headers: &str, body: &str) -> String {
+/// A request with a body of JSON.
+pub(crate) fn posting(path: &str, headers: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nconnection: close\r\n\
          {headers}content-length: {}\r\n\r\n{body}",
