@@ -9,6 +9,7 @@ use crate::limits::{Limit, Rate, RateKind, Shape, Window};
 use crate::model::{Model, Target};
 use crate::priorities::{ClassRule, Priorities};
 use crate::provider::ProviderKind;
+use crate::units::Period;
 use sluicegate_ledger::PriceBook;
 use sluicegate_vocabulary::Mode;
 use std::collections::BTreeMap;
@@ -51,6 +52,10 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
     }
     if lines.limits > 0 {
         without_room(config, &mut lines);
+    }
+    for alert in &config.alerts {
+        let hold = if alert.hold == Period::default() { String::new() } else { format!(" for {}", alert.hold) };
+        lines.say("alert", format!("{} {}{hold}", alert.metric, alert.threshold));
     }
     lines.all
 }
@@ -188,12 +193,24 @@ fn in_words(rate: &Rate) -> String {
         }
         Shape::SlidingWindow => format!("{amount} {unit}/{short} · never more in {any}"),
         Shape::TokenBucket { capacity, step } => {
-            let refill = match (step, rate.per_step()) {
-                (Some(step), Some(added)) => format!("+{} per {} ms", grouped(added), step.millis()),
-                _ => "refilled continuously".to_owned(),
-            };
+            let refill = step.map_or_else(
+                || "refilled continuously".to_owned(),
+                |step| format!("+{} per {} ms", per_step(rate, step), step.millis()),
+            );
             format!("{amount} {unit}/{short} · bucket {} · {refill} · worst {period} {most}", grouped(capacity))
         }
+    }
+}
+
+/// What one step of refill adds: in hundredths where it is small, so that no step seems to add nothing.
+fn per_step(rate: &Rate, step: Period) -> String {
+    let window = u128::from(rate.window.seconds()) * 1000;
+    let hundredths = (u128::from(rate.amount) * u128::from(step.millis()) * 100 + window / 2) / window;
+    let whole = grouped(u64::try_from((hundredths + 50) / 100).unwrap_or(u64::MAX));
+    match (hundredths / 100, hundredths % 100) {
+        (0, 0) => "less than 0.01".to_owned(),
+        (1..100, 0) | (100.., _) => whole,
+        (units, part) => format!("{units}.{part:02}").trim_end_matches('0').to_owned(),
     }
 }
 

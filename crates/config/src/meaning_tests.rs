@@ -18,7 +18,7 @@ fn the_worst_minute_is_said() {
         [
             "global: 3 000 req/min · bucket 4 500 · +5 per 100 ms · worst minute 7 500",
             "global: 400 000 tok/min · bucket 600 000 · +667 per 100 ms · worst minute 1 000 000",
-            "/chat/completions: 2 000 req/min · bucket 3 000 · +3 per 100 ms · worst minute 5 000",
+            "/chat/completions: 2 000 req/min · bucket 3 000 · +3.33 per 100 ms · worst minute 5 000",
             "/chat/completions: 300 000 tok/min · bucket 450 000 · +500 per 100 ms · worst minute 750 000",
             "/chat/completions: priority high",
             "/embeddings: 3 000 req/min · bucket 4 500 · +5 per 100 ms · worst minute 7 500",
@@ -28,6 +28,8 @@ fn the_worst_minute_is_said() {
             ADAPTIVE,
             CLASSES,
             QUEUE,
+            "alert: bucket_fill_percentage <20%",
+            "alert: queue_wait_p99_ms >2000 for 2m",
         ]
     );
 }
@@ -109,4 +111,21 @@ fn keys_that_are_alike_share_their_lines() {
         said[1..3],
         ["1 999 keys (k0, ...): 5 req/min · never more in any 60 s", "key k1: 7 req/min · never more in any 60 s"]
     );
+}
+
+#[test]
+fn what_a_step_adds_is_never_said_to_be_nothing() {
+    for (amount, step, expected) in [
+        (100, 50, "0.08"),
+        (3000, 100, "5"),
+        (10_000, 50, "8.33"),
+        (120, 50, "0.1"),
+        (400_000, 100, "667"),
+        (6_000_000, 1000, "100 000"),
+        (1, 1, "less than 0.01"),
+    ] {
+        let step = Period::from_millis(step);
+        let rate = Rate::new(RateKind::Requests, Window::Minute, amount, Some(1.0), Some(step));
+        assert_eq!(per_step(&rate, step), expected, "{amount}");
+    }
 }

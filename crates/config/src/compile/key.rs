@@ -31,37 +31,41 @@ pub(super) struct Owners<'a> {
 }
 
 impl Compiler<'_> {
-    /// The keys, each with its place in the list.
+    /// The keys that can be used. What is wrong with the others is reported.
     pub(super) fn keys(
         &mut self,
         stated: Vec<file::ClientKey>,
         names: &Names<'_>,
         owners: &Owners<'_>,
-    ) -> Vec<(usize, ClientKey)> {
-        let mut keys: Vec<(usize, ClientKey)> = Vec::new();
-        for (place, stated) in stated.into_iter().enumerate() {
-            let at = place.to_string();
+    ) -> Vec<ClientKey> {
+        let mut keys: Vec<ClientKey> = Vec::new();
+        // A key with a mistake of its own has still agreed to what it has agreed to.
+        let mut terms = Vec::new();
+        for (at, stated) in stated.into_iter().enumerate() {
+            let at = at.to_string();
             let path = ["keys", &at];
             if !usable_name(&stated.name) {
                 let what = "a key's name is letters, digits, `-`, `_` and `.`, at most 64";
                 self.say(Diagnostic::new(codes::BAD_NAME, what), &["keys", &at, "name"]);
             }
-            if keys.iter().any(|(_, other)| other.name == stated.name) {
+            if keys.iter().any(|other| other.name == stated.name) {
                 let what = format!("two keys are called `{}`", stated.name);
                 self.say(Diagnostic::new(codes::DUPLICATE_NAME, what), &["keys", &at, "name"]);
             }
             let rules = stated.models.as_ref().map(|list| self.rules(list, names, &path));
             let tenant = self.tenant_of(&stated, owners, &path);
             let limits = self.key_limits(&stated, tenant, owners, &path);
+            let mode = stated.mode.map(Into::into).or(tenant.map(|tenant| tenant.mode)).unwrap_or(owners.mode);
+            let accept_lower_tier = stated.accept_lower_tier.or(tenant.map(|tenant| tenant.accept_lower_tier));
+            let accept_lower_tier = accept_lower_tier.unwrap_or_default();
+            terms.push((mode, accept_lower_tier));
             let Some((hash, source)) = self.client_key(&stated, &path) else { continue };
-            if let Some(same) = keys.iter().map(|(_, key)| key).find(|other| other.hash == hash && self.read_secrets) {
+            if let Some(same) = keys.iter().find(|other| other.hash == hash && self.read_secrets) {
                 let what = format!("`{}` and `{}` are the same key", same.name, stated.name);
                 self.say(Diagnostic::new(codes::SAME_KEY, what), &path);
             }
             let priority = stated.priority.map_or(Priority::Normal, Into::into);
-            let mode = stated.mode.map(Into::into).or(tenant.map(|tenant| tenant.mode)).unwrap_or(owners.mode);
-            let accept_lower_tier = stated.accept_lower_tier.or(tenant.map(|tenant| tenant.accept_lower_tier));
-            let key = ClientKey {
+            keys.push(ClientKey {
                 name: stated.name,
                 source,
                 hash,
@@ -70,10 +74,10 @@ impl Compiler<'_> {
                 tenant: stated.tenant,
                 limits,
                 mode,
-                accept_lower_tier: accept_lower_tier.unwrap_or_default(),
-            };
-            keys.push((place, key));
+                accept_lower_tier,
+            });
         }
+        self.agreed(&terms, names.models);
         keys
     }
 

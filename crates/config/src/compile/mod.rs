@@ -78,8 +78,6 @@ impl<'a> Compiler<'a> {
         let names = key::Names { models: &models, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
-        self.agreed(&keys, &models);
-        let keys = keys.into_iter().map(|(_, key)| key).collect();
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let breaker = file.circuit_breaker.as_ref().and_then(|breaker| self.breaker(breaker));
         let alerts = self.alerts(&file.metrics);

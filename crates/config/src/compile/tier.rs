@@ -3,7 +3,6 @@
 use super::Compiler;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::key::ClientKey;
 use crate::model::Model;
 use crate::near::nearest;
 use sluicegate_vocabulary::Mode;
@@ -39,23 +38,23 @@ impl Compiler<'_> {
         }
     }
 
-    /// Warns where a fallback to a lower tier was prepared on one side only. Keys are named by their place in the file.
-    pub(super) fn agreed(&mut self, keys: &[(usize, ClientKey)], models: &BTreeMap<String, Model>) {
+    /// Warns where a fallback to a lower tier was prepared on one side only. `terms` are mode and consent of each key, in
+    /// the order of the file.
+    pub(super) fn agreed(&mut self, terms: &[(Mode, bool)], models: &BTreeMap<String, Model>) {
         let prepared = models.values().find(|model| model.lower_tier.is_some());
-        let agreed = keys.iter().any(|(_, key)| key.accept_lower_tier && key.mode == Mode::Graceful);
-        if let Some(model) = prepared.filter(|_| !agreed) {
+        if let Some(model) = prepared.filter(|_| !terms.contains(&(Mode::Graceful, true))) {
             let what = "no call falls back: it takes a key in `graceful` mode with `accept_lower_tier: true`";
             self.say(Diagnostic::new(codes::ONE_SIDED_TIER, what), &["models", &model.name, "lower_tier"]);
         }
-        for (at, key) in keys {
+        for (at, (mode, accepts)) in terms.iter().enumerate() {
             let at = at.to_string();
             let path = ["keys", &at, "accept_lower_tier"];
-            let stated = self.document.find(&path).is_some();
-            if !key.accept_lower_tier || !stated {
+            // What comes from the tenant may be meant for other keys of it.
+            if !accepts || self.document.find(&path).is_none() {
                 continue;
             }
-            if key.mode != Mode::Graceful {
-                let what = format!("no effect in `{}` mode: only `graceful` falls back", key.mode.as_str());
+            if *mode != Mode::Graceful {
+                let what = format!("no effect in `{}` mode: only `graceful` falls back", mode.as_str());
                 self.say(Diagnostic::new(codes::ONE_SIDED_TIER, what), &path);
             } else if prepared.is_none() {
                 let what = "no model has a `lower_tier` to fall back to";
