@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The relay beside nginx, both in front of the simulated provider, on this machine; then the micro-benchmarks of the
-# crates that have some. Arguments go to the harness; with --only, the micro-benchmarks are left out unless it says
-# `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
+# The relay beside nginx, both in front of the simulated provider, on this machine; then flow control in the laboratory
+# and the micro-benchmarks of the crates that have some. Arguments go to the harness; with --only, these two are left out
+# unless it says `scenario` or `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -14,8 +14,18 @@ micro() {
   printf '```\n'
 }
 
+scenario() {
+  printf '\n'
+  "$TARGET_DIR/release/sluicegate-bench" scenario
+}
+
 if [ "${1:-}" = --only ] && [ "${2:-}" = micro ]; then
   micro
+  exit
+fi
+if [ "${1:-}" = --only ] && [ "${2:-}" = scenario ]; then
+  cargo build --release --locked -p sluicegate-bench
+  scenario
   exit
 fi
 
@@ -32,10 +42,18 @@ cargo build --release --locked -p sluicegate-bench
 status=0
 "$TARGET_DIR/release/sluicegate-bench" compare --relay "$RELAY" "$@" || status=$?
 if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then
+  missed=0
   case " $* " in
     *" --only "*) ;;
-    *" --write "*) micro | tee -a "docs/results/bench-$(date -u +%F).md" ;;
-    *) micro ;;
+    *" --write "*)
+      scenario | tee -a "docs/results/bench-$(date -u +%F).md" || missed=$?
+      micro | tee -a "docs/results/bench-$(date -u +%F).md"
+      ;;
+    *)
+      scenario || missed=$?
+      micro
+      ;;
   esac
+  [ "$missed" -eq 0 ] || status="$missed"
 fi
 exit "$status"

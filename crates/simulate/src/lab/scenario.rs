@@ -7,7 +7,7 @@
 //! The trace is kept as counts by second in `traces/evening.csv`, drawn once from [`traffic`], so that the laboratory,
 //! a load generator over real sockets and anybody else's tool are given the same evening.
 
-use super::call::{ByClass, Kinds};
+use super::call::{ByClass, Kinds, rank};
 use super::policy::Retry;
 use super::provider::{Ceiling, Counted, Form, Provider};
 use super::record::Run;
@@ -44,17 +44,31 @@ pub fn traffic() -> Traffic {
     }
 }
 
-/// What its calls are like: a tenth critical, a fifth high, two fifths normal, the rest low, of 20 keys.
+/// What its calls are like: a tenth critical, a fifth high, two fifths normal, the rest low, of 20 keys of which the
+/// largest makes every fourth call and the smallest every seventieth.
 #[must_use]
 pub fn kinds() -> Kinds {
     Kinds { classes: ByClass([0.1, 0.2, 0.4, 0.3]), ..Kinds::default() }
 }
 
-/// The calls of the trace.
+/// The calls of the trace, from four callers: a program of each class, with a key of its own.
 ///
 /// # Errors
 /// The file in the repository has been damaged.
 pub fn trace() -> Result<Trace, TraceError> {
+    let mut trace = trace_of_many()?;
+    for call in &mut trace.calls {
+        call.key = rank(call.class) as u32;
+    }
+    Ok(trace)
+}
+
+/// The same calls from 20 callers of very different size, each of whom has calls of all classes. Harder, because room
+/// is shared evenly among those who want it: the largest caller waits longest.
+///
+/// # Errors
+/// The file in the repository has been damaged.
+pub fn trace_of_many() -> Result<Trace, TraceError> {
     Trace::counts(TRACE, &kinds(), SEED)
 }
 

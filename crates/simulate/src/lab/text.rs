@@ -92,43 +92,45 @@ pub fn refusals(report: &Report) -> String {
     format!("{}; {told}", kinds.join(", "))
 }
 
-/// Several controls side by side over the same stretch; goodput against `limit` calls a second.
+/// Several controls side by side over the same stretch: how calls ended, and goodput against `limit` calls a second.
 #[must_use]
 pub fn comparison(rows: &[(&str, &Report)], limit: f64) -> String {
-    let head = [
-        "",
-        "refused",
-        "429 limit",
-        "429 provider",
-        "503",
-        "504",
-        "other",
-        "goodput",
-        "critical",
-        "high",
-        "normal",
-        "low",
-    ];
+    let head = ["", "refused", "429 ours", "429 provider", "503", "504", "other", "attempts", "goodput"];
     let mut lines = vec![words(&head)];
     for (name, report) in rows {
         let kind = |name: &str| report.refused.get(name).copied().unwrap_or(0);
         let named = ["429 limit", "429 provider", "503 queue full", "504 deadline"].map(kind);
         let [limited, provider, full, late] = named.map(grouped);
         let other = report.refusals() - named.iter().sum::<u64>();
-        let mut row = vec![
+        lines.push(vec![
             (*name).to_owned(),
-            percent(report.refusals(), report.offered),
+            format!("{:.2} %", 100.0 * report.refused_share()),
             limited,
             provider,
             full,
             late,
             grouped(other),
+            grouped(report.attempts),
             format!("{:.1} %", 100.0 * report.goodput / limit),
-        ];
-        row.extend(report.classes.iter().map(|class| {
-            format!("{} · {} / {}", percent(class.refused, class.offered), span(class.wait.p50), span(class.wait.p99))
+        ]);
+    }
+    table(&lines)
+}
+
+/// Several controls side by side over the same stretch: for each class the share of its calls that was refused, and what
+/// the others waited (half, 99 of 100).
+#[must_use]
+pub fn comparison_by_class(rows: &[(&str, &Report)]) -> String {
+    let mut head = words(&[""]);
+    head.extend(CLASSES.iter().map(|class| format!("{}: refused, p50, p99", class.as_str())));
+    let mut lines = vec![head];
+    for (name, report) in rows {
+        let mut line = words(&[name]);
+        line.extend(report.classes.iter().map(|class| {
+            let refused = percent(class.refused, class.offered);
+            format!("{refused:>7} {:>7} {:>7}", span(class.wait.p50), span(class.wait.p99))
         }));
-        lines.push(row);
+        lines.push(line);
     }
     table(&lines)
 }

@@ -1,4 +1,4 @@
-use super::{classes, comparison, grouped, plot, refusals, span};
+use super::{classes, comparison, comparison_by_class, grouped, plot, refusals, span};
 use crate::lab::call::ByClass;
 use crate::lab::{Ceiling, Control, Counted, Experiment, Form, Offered, Provider, Report, Shape, Traffic};
 use std::time::Duration;
@@ -30,9 +30,11 @@ fn refusals_are_counted_by_kind() {
 #[test]
 fn a_comparison_has_a_line_for_each_control() {
     let report = report();
-    let text = comparison(&[("one", &report), ("another", &report)], 5.0);
-    assert_eq!(text.lines().count(), 3);
-    assert!(text.lines().nth(2).unwrap().trim_start().starts_with("another"));
+    let rows = [("one", &report), ("another", &report)];
+    for text in [comparison(&rows, 5.0), comparison_by_class(&rows)] {
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.lines().nth(2).unwrap().trim_start().starts_with("another"));
+    }
 }
 
 #[test]

@@ -236,13 +236,14 @@ impl Answer {
             );
         }
         if let Some(enough) = &self.enough {
-            let needed = enough.limits.iter().map(|needed| {
-                format!("{} {} instead of {}", needed.limit, text::grouped(needed.enough), text::grouped(needed.is))
-            });
-            let needed: Vec<String> = needed.collect();
+            for (at, needed) in enough.limits.iter().enumerate() {
+                let (is, enough) = (text::grouped(needed.is), text::grouped(needed.enough));
+                let lead = if at == 0 { "enough" } else { "and" };
+                let _ =
+                    writeln!(out, "{} {}: {enough} instead of {is}", format!("{lead:<8}").style(STRONG), needed.limit);
+            }
             let longest = text::span(enough.longest_ms);
-            let line = format!("{}; nobody would be refused, and wait {longest} at most", needed.join(" and "));
-            let _ = writeln!(out, "{} {line}", format!("{:<8}", "enough").style(STRONG));
+            let _ = writeln!(out, "{:<8} nobody would be refused then, and wait {longest} at most", "");
         }
         out
     }
