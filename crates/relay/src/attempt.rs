@@ -15,7 +15,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
-use sluicegate_upstream::{Inflate, ResponseBody, Stage, UpstreamError};
+use sluicegate_upstream::{Credential, Inflate, ResponseBody, Stage, UpstreamError};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
 use sluicegate_wire::outline::members;
@@ -87,11 +87,11 @@ pub(crate) async fn attempt(
     worker: &Worker,
     request: &Request,
     candidate: &Candidate,
+    credential: Option<&Arc<Credential>>,
     prepared: Prepared,
     id: &CallId,
 ) -> Tried {
     let Prepared { request: mut outgoing, way, .. } = prepared;
-    let credential = candidate.provider.credential();
     if let Some(credential) = credential {
         let (name, value) = &credential.header;
         outgoing.headers_mut().insert(name.clone(), value.clone());

@@ -58,8 +58,8 @@ pub(crate) async fn dispatch(
                 }
             };
             let dropped = prepared.dropped.clone();
-            match egress::take(worker, request, caller, plan, candidate, snapshot, record).await {
-                Ok(held) => record.asking(held),
+            let taken = match egress::take(worker, request, caller, plan, candidate, snapshot, record).await {
+                Ok(taken) => taken,
                 Err(fault) => {
                     // A provider without room is like one that says so itself.
                     let stop = !plan.route.falls_back_on(AttemptResult::RateLimited);
@@ -69,9 +69,11 @@ pub(crate) async fn dispatch(
                     }
                     break;
                 }
-            }
+            };
+            record.asking(taken.held);
             let guard = Trying::new(candidate, record);
-            let tried = attempt::attempt(worker, request, candidate, prepared, guard.record.id()).await;
+            let tried =
+                attempt::attempt(worker, request, candidate, taken.credential, prepared, guard.record.id()).await;
             let Tried { credential, outcome } = tried;
             match outcome {
                 Ok(answered) => {

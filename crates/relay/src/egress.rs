@@ -11,7 +11,8 @@ use crate::record::Record;
 use crate::room::{Held, Room, Want, fault};
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Limits, Snapshot};
-use sluicegate_flow::{Ask, Reason};
+use sluicegate_flow::{Ask, Reason, Refusal};
+use sluicegate_upstream::Credential;
 use sluicegate_vocabulary::{Fault, FaultKind, Mode};
 use std::sync::Arc;
 
@@ -32,36 +33,45 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> impl Iterator<Item = &
     of(false).chain(of(true)).chain(fallbacks)
 }
 
-/// Takes room for one try; `None` where nothing limits it.
+/// Room for one try.
+pub(crate) struct Taken<'a> {
+    /// The credential to make it with; `None` for a provider that wants no key.
+    pub(crate) credential: Option<&'a Arc<Credential>>,
+    /// What is held for it; `None` where nothing limits it.
+    pub(crate) held: Option<Held>,
+}
+
+/// Takes room for one try, with the credential whose turn it is or else with one that has room.
 ///
 /// # Errors
 /// The limit that has no room in time.
-pub(crate) async fn take(
+pub(crate) async fn take<'a>(
     worker: &Worker,
     request: &Request,
     caller: &Caller,
     plan: &Plan,
-    candidate: &Candidate,
+    candidate: &'a Candidate,
     snapshot: &Snapshot,
     record: &mut Record,
-) -> Result<Option<Held>, Fault> {
+) -> Result<Taken<'a>, Fault> {
     let room = &worker.shared.room;
-    let Some(set) = Limits::egress(&room.table, candidate, room.now()) else { return Ok(None) };
-    let (cost, _) = estimate::cost(worker, request, caller, &plan.route, &set);
-    let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
-    match room.try_take(&set, ask) {
-        Ok(held) => return Ok(Some(held)),
-        Err(Some(refusal)) if refusal.reason == Reason::NeverFits => return Err(fault(&refusal)),
-        Err(refusal) if caller.mode == Mode::Strict => {
-            let what = refusal.as_ref().map_or_else(|| "Others wait for it.".to_owned(), ToString::to_string);
-            let told = Fault::new(
-                FaultKind::Overloaded,
-                format!("The provider {} has no room at present. {what}", candidate.provider.name),
-            );
-            let told = told.refused_by(refusal.as_ref().map_or_else(|| "provider".to_owned(), |it| it.refused_by()));
-            return Err(told.retry_after_ms(refusal.and_then(|refusal| refusal.retry_after_ms()).unwrap_or(1000)));
+    let (first, count) = (candidate.provider.turn(), candidate.limits.len().max(1));
+    let with = |index: usize, held| Taken { credential: candidate.provider.credentials().get(index), held };
+    let mut short = None;
+    for index in (first..first + count).map(|index| index % count) {
+        let Some(set) = Limits::egress(&room.table, candidate, index, room.now()) else { return Ok(with(index, None)) };
+        let (cost, _) = estimate::cost(worker, request, caller, &plan.route, &set);
+        let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
+        match room.try_take(&set, ask) {
+            Ok(held) => return Ok(with(index, Some(held))),
+            Err(refusal) => _ = short.get_or_insert((index, set, ask, refusal)),
         }
-        Err(_) => {}
+    }
+    let Some((index, set, ask, refusal)) = short else { return Ok(with(first, None)) };
+    match refusal {
+        Some(refusal) if refusal.reason == Reason::NeverFits => return Err(fault(&refusal)),
+        refusal if caller.mode == Mode::Strict => return Err(full(candidate, refusal.as_ref())),
+        _ => {}
     }
     let want = Want {
         set: &set,
@@ -79,11 +89,20 @@ pub(crate) async fn take(
     match waited {
         Ok((held, waited)) => {
             record.queued(waited.saturating_sub(record.queued_for()));
-            Ok(Some(held))
+            Ok(with(index, Some(held)))
         }
         Err(late) => {
             record.queued(late.waited.saturating_sub(record.queued_for()));
             Err(late.at_provider())
         }
     }
+}
+
+/// What a strict caller is told where a provider has no room.
+fn full(candidate: &Candidate, refusal: Option<&Refusal>) -> Fault {
+    let what = refusal.map_or_else(|| "Others wait for it.".to_owned(), ToString::to_string);
+    let message = format!("The provider {} has no room at present. {what}", candidate.provider.name);
+    let fault = Fault::new(FaultKind::Overloaded, message);
+    let fault = fault.refused_by(refusal.map_or_else(|| "provider".to_owned(), Refusal::refused_by));
+    fault.retry_after_ms(refusal.and_then(Refusal::retry_after_ms).unwrap_or(1000))
 }

@@ -28,7 +28,11 @@ pub(crate) fn cost(
         return (Cost { requests: 1, tokens: 0 }, None);
     }
     let output = if answers_at_length(request.endpoint) {
-        request.head.max_output.unwrap_or(DEFAULT_OUTPUT).saturating_mul(request.head.choices.unwrap_or(1).clamp(1, 128))
+        request
+            .head
+            .max_output
+            .unwrap_or(DEFAULT_OUTPUT)
+            .saturating_mul(request.head.choices.unwrap_or(1).clamp(1, 128))
     } else {
         0
     };

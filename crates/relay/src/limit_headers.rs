@@ -53,10 +53,9 @@ pub(crate) fn write(headers: &mut HeaderMap, limits: &LimitSet, dialect: Dialect
         return;
     }
     let mut text = Scratch(BytesMut::with_capacity(512));
-    for (kind, openai, anthropic) in [
-        (Kind::Requests, &OPENAI_REQUESTS, &ANTHROPIC_REQUESTS),
-        (Kind::Tokens, &OPENAI_TOKENS, &ANTHROPIC_TOKENS),
-    ] {
+    for (kind, openai, anthropic) in
+        [(Kind::Requests, &OPENAI_REQUESTS, &ANTHROPIC_REQUESTS), (Kind::Tokens, &OPENAI_TOKENS, &ANTHROPIC_TOKENS)]
+    {
         let Some(least) = levels.iter().filter(|level| level.kind == kind).min_by_key(|level| level.left) else {
             continue;
         };

@@ -5,10 +5,10 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::call::{Caller, Ticket, header_value};
-use crate::room::Held;
 use crate::headers;
-use crate::limit_headers;
 use crate::keepalive::Streams;
+use crate::limit_headers;
+use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Candidate, Live, Route, Snapshot};
@@ -224,7 +224,6 @@ impl Record {
     pub(crate) fn degraded(&mut self, from: &Arc<str>) {
         self.0.receipt.degraded_from.get_or_insert_with(|| Arc::clone(from));
     }
-
 
     pub(crate) fn attempted(&mut self, candidate: &Arc<Candidate>, attempt: AttemptRecord) {
         self.0.receipt.simulated |= candidate.simulated;

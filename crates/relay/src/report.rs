@@ -89,10 +89,8 @@ impl FlowReport {
         });
         let anonymous = (Arc::from("-"), Arc::clone(&snapshot.keys.anonymous));
         let keys = snapshot.keys.iter().map(|key| (Arc::clone(&key.name), Arc::clone(&key.live)));
-        let callers = keys.chain([anonymous]).filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| CallerReport {
-            key,
-            in_flight: live.in_flight(),
-            waiting: room.waiting_of(live.number),
+        let callers = keys.chain([anonymous]).filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| {
+            CallerReport { key, in_flight: live.in_flight(), waiting: room.waiting_of(live.number) }
         });
         Self { limits, waiting: waiting.collect(), waiting_bytes: stats.bytes, callers: callers.collect() }
     }

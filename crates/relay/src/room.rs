@@ -9,11 +9,11 @@
 //! Everything taken from limits is a [`Held`]. Its drop gives back what was not used and lets the next one go, so no
 //! path can forget it: not a refusal, not a client that leaves while it waits, not a panic.
 
+use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
     Ask, Bounds, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter, WaiterId,
 };
-use crate::snapshot::Snapshot;
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -328,7 +328,8 @@ impl Room {
             *alarm = [*alarm, next].into_iter().flatten().min();
             // A bell that rings is answered at once; the alarm then says until when to sleep on.
             loop {
-                let wake = alarm.map_or(swept + SWEEP, |at| (self.started + Duration::from_nanos(at.0)).min(swept + SWEEP));
+                let wake =
+                    alarm.map_or(swept + SWEEP, |at| (self.started + Duration::from_nanos(at.0)).min(swept + SWEEP));
                 if self.stopped.load(Ordering::Relaxed) || self.bell.wait_until(&mut alarm, wake).timed_out() {
                     break;
                 }

@@ -9,14 +9,17 @@
 
 mod support;
 
-use sluicegate_config::{Keepalive, Limit, Period, Rate, RateKind, Window};
 use sluicegate_config::{Config, ProviderKind};
+use sluicegate_config::{Keepalive, Limit, Period, Rate, RateKind, Window};
 use sluicegate_vocabulary::{EndReason, FaultKind, Mode};
 use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{ANSWER, Act, CHAT, Running, Upstream, chunk, config, end, hi, hi_streamed, json, key, model, post, provider, stream_head};
+use support::{
+    ANSWER, Act, CHAT, Running, Upstream, chunk, config, end, hi, hi_streamed, json, key, model, post, provider,
+    stream_head,
+};
 
 fn rate(kind: RateKind, window: Window, amount: u64) -> Limit {
     Limit { rates: vec![Rate::new(kind, window, amount, None, None)], ..Limit::default() }
@@ -139,6 +142,29 @@ fn a_provider_with_all_its_places_taken_is_waited_for() {
 }
 
 #[test]
+fn each_of_a_providers_keys_has_its_own_places() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(400)); 2]);
+    let mut config = one_provider(&upstream);
+    let keys = &mut config.providers.get_mut("up").unwrap().keys;
+    keys[0].limits = concurrency(1);
+    let mut second = keys[0].clone();
+    second.name = "second".to_owned();
+    second.secret = "another-secret".into();
+    keys.push(second);
+    let running = Running::new(config);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200));
+        }
+    });
+    assert!(began.elapsed() < Duration::from_millis(750), "{:?}", began.elapsed());
+    let used: std::collections::BTreeSet<_> =
+        running.receipts(2).iter().map(|receipt| receipt.attempts[0].credential.to_string()).collect();
+    assert_eq!(used.len(), 2, "{used:?}");
+}
+
+#[test]
 fn a_deadline_at_a_full_provider_is_504_and_a_strict_caller_there_503() {
     let upstream = Upstream::new(vec![slow(Duration::from_millis(800)); 3]);
     let mut config = one_provider(&upstream);
@@ -163,7 +189,8 @@ fn what_can_never_fit_is_refused_for_good() {
     let mut config = one_provider(&upstream);
     config.limits.global = rate(RateKind::Tokens, Window::Minute, 100);
     let running = Running::new(config);
-    let refused = running.post(CHAT, "", r#"{"model":"m","max_tokens":5000,"messages":[{"role":"user","content":"hi"}]}"#);
+    let refused =
+        running.post(CHAT, "", r#"{"model":"m","max_tokens":5000,"messages":[{"role":"user","content":"hi"}]}"#);
     assert_eq!(status(&refused), 400, "{refused}");
     assert_eq!(header(&refused, "x-should-retry"), Some("false"));
     assert_eq!(running.receipts(1)[0].fault, Some(FaultKind::NeverFits));
@@ -319,7 +346,8 @@ fn the_quota_page_shows_the_callers_own_limits_and_takes_from_none() {
     let running = Running::new(config);
     assert_eq!(status(&running.post(CHAT, "x-api-key: sk-web\r\n", &hi("m"))), 200);
     let page = || {
-        let raw = running.raw(b"GET /v1/quota HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: sk-web\r\nconnection: close\r\n\r\n");
+        let raw =
+            running.raw(b"GET /v1/quota HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: sk-web\r\nconnection: close\r\n\r\n");
         assert_eq!(status(&raw), 200, "{raw}");
         let body: serde_json::Value = serde_json::from_str(raw.split_once("\r\n\r\n").unwrap().1).unwrap();
         body

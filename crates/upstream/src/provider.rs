@@ -182,17 +182,16 @@ impl Provider {
         self.path(Endpoint::Models, &escape(""))
     }
 
-    /// The next credential in turn; `None` for a provider that wants no key.
+    /// Which of its credentials is next in turn, by its place in [`Self::credentials`].
     #[must_use]
-    pub fn credential(&self) -> Option<&Arc<Credential>> {
+    pub fn turn(&self) -> usize {
         match self.credentials.len() {
-            0 => None,
-            1 => self.credentials.first(),
-            n => self.credentials.get(self.turn.fetch_add(1, Ordering::Relaxed) % n),
+            0 | 1 => 0,
+            n => self.turn.fetch_add(1, Ordering::Relaxed) % n,
         }
     }
 
-    /// All its credentials.
+    /// All its credentials; none for a provider that wants no key.
     #[must_use]
     pub fn credentials(&self) -> &[Arc<Credential>] {
         &self.credentials

@@ -1,7 +1,7 @@
 //! Where a call can go: routes, and the candidates on them.
 
-use crate::call::header_value;
 use super::limits::Owned;
+use crate::call::header_value;
 use crate::metrics::{CandidateMetrics, RouteMetrics};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
@@ -28,8 +28,8 @@ pub(crate) struct Candidate {
     pub(crate) no_credential: Arc<str>,
     /// Shared by all models of the provider.
     pub(crate) metrics: Arc<CandidateMetrics>,
-    /// What each try at it is held to.
-    pub(crate) limits: Option<Owned>,
+    /// What each try at it is held to, by the credential it is made with; one entry for a provider that wants no key.
+    pub(crate) limits: Vec<Option<Owned>>,
     paths: Vec<Option<PathAndQuery>>,
 }
 
@@ -41,7 +41,7 @@ impl Candidate {
         quirks: Quirks,
         price: Option<Price>,
         metrics: &Arc<CandidateMetrics>,
-        limits: Option<Owned>,
+        limits: Vec<Option<Owned>>,
     ) -> Self {
         let in_path = deployment.unwrap_or(model);
         Self {

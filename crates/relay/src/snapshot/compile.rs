@@ -91,6 +91,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             listed,
             limits: configured.limits.clone(),
             model_limits: configured.model_limits.clone(),
+            credential_limits: configured.keys.iter().map(|key| key.limits.clone()).collect(),
         });
     }
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
@@ -215,12 +216,7 @@ fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<
     listed
 }
 
-fn route(
-    model: &Model,
-    names: &Names,
-    before: Option<&Snapshot>,
-    revision: u64,
-) -> Result<Route, CompileError> {
+fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64) -> Result<Route, CompileError> {
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
         names
             .candidate(&target.provider, &target.model)

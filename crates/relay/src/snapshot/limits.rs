@@ -89,7 +89,8 @@ impl Limits {
     pub(crate) fn new(config: &Config, revision: u64) -> Self {
         let endpoint = |endpoint: Endpoint| {
             let entry = config.limits.endpoints.get(&endpoint);
-            let specs = entry.map(|entry| specs(Scope::Endpoint, endpoint.path(), &entry.limit, revision)).unwrap_or_default();
+            let specs =
+                entry.map(|entry| specs(Scope::Endpoint, endpoint.path(), &entry.limit, revision)).unwrap_or_default();
             OfEndpoint { specs, priority: entry.and_then(|entry| entry.priority) }
         };
         Self {
@@ -122,15 +123,16 @@ impl Limits {
         Some(table.set(id, now, make))
     }
 
-    /// What one try at a candidate is held to.
-    pub(crate) fn egress(table: &LimitTable, candidate: &Candidate, now: Nanos) -> Option<LimitSet> {
-        let owned = candidate.limits.as_ref()?;
+    /// What one try at a candidate with one of its credentials is held to.
+    pub(crate) fn egress(table: &LimitTable, candidate: &Candidate, credential: usize, now: Nanos) -> Option<LimitSet> {
+        let owned = candidate.limits.get(credential)?.as_ref()?;
         Some(table.set(SetId(0, owned.number), now, || owned.specs.iter().cloned()))
     }
 
-    /// Whether calls wait for room at a candidate.
+    /// Whether calls wait for room at a candidate, whatever the credential.
     pub(crate) fn is_contended(table: &LimitTable, candidate: &Candidate, now: Nanos) -> bool {
-        Self::egress(table, candidate, now).is_some_and(|set| set.is_contended())
+        let set = |credential| Self::egress(table, candidate, credential, now);
+        (0..candidate.limits.len()).all(|credential| set(credential).is_some_and(|set| set.is_contended()))
     }
 
     /// Every limit that some call of this caller would meet, each once.

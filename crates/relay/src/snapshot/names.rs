@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use sluicegate_config::{Limit as ConfiguredLimit, nearest};
 use sluicegate_flow::{Ladder, Scope, Spec};
 use sluicegate_ledger::{Price, PriceBook, Rate};
-use sluicegate_upstream::{Kind, Provider};
+use sluicegate_upstream::{Credential, Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
 use sluicegate_wire::quirks::Table;
 use std::collections::{BTreeMap, HashMap};
@@ -44,6 +44,8 @@ pub(crate) struct Serving {
     pub(crate) limits: ConfiguredLimit,
     /// What calls to one of its models are held to.
     pub(crate) model_limits: BTreeMap<String, ConfiguredLimit>,
+    /// What calls with one of its credentials are held to, in the order of the credentials.
+    pub(crate) credential_limits: Vec<ConfiguredLimit>,
 }
 
 /// One provider as names resolve to it.
@@ -56,18 +58,31 @@ pub(crate) struct Home {
     metrics: Arc<CandidateMetrics>,
     limits: ConfiguredLimit,
     model_limits: BTreeMap<String, ConfiguredLimit>,
+    credential_limits: Vec<ConfiguredLimit>,
     /// Passthrough calls go here, without a model.
     pub(crate) whole: Arc<Route>,
 }
 
-impl Home {
-    /// What a try at one of its models is held to: the model's own limits first, then the provider's.
-    fn limits_of(&self, model: &str, revision: u64) -> Option<Owned> {
-        let own = self.model_limits.get(model).map(|limits| {
-            specs(Scope::Model, &format!("{}/{model}", self.provider.name), limits, revision)
-        });
-        let all = specs(Scope::Provider, &self.provider.name, &self.limits, revision);
-        Owned::new(own.iter().flat_map(|own| own.iter()).chain(all.iter()).cloned().collect())
+/// What a try is held to, by credential: by the credential's own limits first, then the model's, then the provider's.
+fn held_to(
+    provider: &Provider,
+    model: Option<(&str, &ConfiguredLimit)>,
+    whole: &ConfiguredLimit,
+    credentials: &[ConfiguredLimit],
+    revision: u64,
+) -> Vec<Option<Owned>> {
+    let model =
+        model.map(|(model, limits)| specs(Scope::Model, &format!("{}/{model}", provider.name), limits, revision));
+    let whole = specs(Scope::Provider, &provider.name, whole, revision);
+    let shared = || model.iter().flat_map(|model| model.iter()).chain(whole.iter()).cloned();
+    let own = |(index, credential): (usize, &Arc<Credential>)| {
+        let name = format!("{}/{}", provider.name, credential.name);
+        let own = credentials.get(index).map(|limits| specs(Scope::Credential, &name, limits, revision));
+        Owned::new(own.iter().flat_map(|own| own.iter()).cloned().chain(shared()).collect())
+    };
+    match provider.credentials() {
+        [] => vec![Owned::new(shared().collect())],
+        credentials => credentials.iter().enumerate().map(own).collect(),
     }
 }
 
@@ -109,14 +124,15 @@ impl Names {
             revision,
             remembered: RwLock::default(),
         };
-        for Serving { provider, vendor, listed, limits, model_limits } in homes {
+        for serving in homes {
+            let Serving { provider, vendor, listed, limits, model_limits, credential_limits } = serving;
             let metrics = Arc::new(metrics.provider(&provider.name));
             let quirks = names.quirks.for_model(provider.kind.as_str(), "");
-            let held = Owned::new(specs(Scope::Provider, &provider.name, &limits, revision));
+            let held = held_to(&provider, None, &limits, &credential_limits, revision);
             let bare = Arc::new(Candidate::new(&provider, "", None, quirks, None, &metrics, held));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
             let name = provider.name.to_string();
-            let home = Home { provider, vendor, listed, metrics, limits, model_limits, whole };
+            let home = Home { provider, vendor, listed, metrics, limits, model_limits, credential_limits, whole };
             names.homes.insert(name, home);
         }
         let listed: Vec<(String, String)> = names
@@ -139,7 +155,8 @@ impl Names {
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
         let deployment = home.listed.get(model).and_then(|listed| listed.deployment.as_deref());
         let price = self.price(home, model);
-        let limits = home.limits_of(model, self.revision);
+        let own = home.model_limits.get(model).map(|limits| (model, limits));
+        let limits = held_to(&home.provider, own, &home.limits, &home.credential_limits, self.revision);
         Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &home.metrics, limits)))
     }
 
@@ -170,8 +187,10 @@ impl Names {
     pub(crate) fn every_limit(&self) -> impl Iterator<Item = &Spec> {
         let routes = self.aliases.values().chain(self.by_id.values().flatten());
         let own = routes.clone().filter_map(|route| route.limits.as_ref());
-        let candidates = routes.flat_map(|route| route.candidates()).chain(self.homes.values().flat_map(|home| home.whole.candidates()));
-        let theirs = candidates.filter_map(|candidate| candidate.limits.as_ref());
+        let candidates = routes
+            .flat_map(|route| route.candidates())
+            .chain(self.homes.values().flat_map(|home| home.whole.candidates()));
+        let theirs = candidates.flat_map(|candidate| candidate.limits.iter().flatten());
         own.chain(theirs).flat_map(|owned| owned.specs().iter())
     }
 

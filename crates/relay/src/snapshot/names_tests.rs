@@ -27,6 +27,7 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         listed,
         limits: ConfiguredLimit::default(),
         model_limits: BTreeMap::new(),
+        credential_limits: Vec::new(),
     }
 }
 
