@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use sluicegate_simulate::lab::scenario::{self, Bar, Evening};
-use sluicegate_simulate::lab::text;
+use sluicegate_simulate::lab::{Report, Trace, text};
 
 use crate::Outcome;
 use crate::report::Page;

@@ -29,12 +29,15 @@ pub enum Situation {
     HalfGone,
     /// Overload for four hours.
     Hours,
-    /// Overload of a server an eighth as fast.
+    /// Overload of a server an eighth as fast, with sixteen slots.
     SmallServer,
+    /// Overload of a server an eighth as fast, with slots enough and memory for sixteen calls of the usual size. One large
+    /// call takes half of it. The hardest case for a limit that counts calls.
+    TightMemory,
 }
 
 impl Situation {
-    /// All of them.
+    /// Those in which the law must keep up with the best fixed limit.
     pub const ALL: [Self; 7] = [
         Self::Light,
         Self::Overload,
@@ -63,10 +66,10 @@ impl Situation {
             per_answer: 0.000_18,
             per_input_token: 0.000_04,
         };
+        let slow = Machine { per_answer: 0.001_44, per_input_token: 0.000_32, ..large };
         match self {
-            Self::SmallServer => {
-                Machine { slots: 32, memory: 27_500, per_answer: 0.001_44, per_input_token: 0.000_32, ..large }
-            }
+            Self::SmallServer => Machine { slots: 16, memory: 60_000, ..slow },
+            Self::TightMemory => Machine { slots: 32, memory: 27_500, ..slow },
             _ => large,
         }
     }
@@ -76,10 +79,10 @@ impl Situation {
         match self {
             Self::Light => 0.7 * BEARS,
             Self::Overload | Self::Hours => 1.6 * BEARS,
-            Self::Bursts if (now / 60.0) as u64 % 2 == 0 => 0.5 * BEARS,
+            Self::Bursts if ((now / 60.0) as u64).is_multiple_of(2) => 0.5 * BEARS,
             Self::Bursts => 2.0 * BEARS,
             Self::LongerAnswers | Self::HalfGone => 0.9 * BEARS,
-            Self::SmallServer => 1.6 * BEARS / 8.0,
+            Self::SmallServer | Self::TightMemory => 1.6 * BEARS / 8.0,
         }
     }
 

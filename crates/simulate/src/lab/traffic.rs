@@ -123,7 +123,7 @@ impl Offered {
     /// Begins it.
     pub(crate) fn start(&self, seed: u64) -> Source<'_> {
         match self {
-            Self::Generated(traffic) => Source::Generated(Generator::new(traffic, seed)),
+            Self::Generated(traffic) => Source::Generated(Box::new(Generator::new(traffic, seed))),
             Self::Replayed(trace) => Source::Replayed(trace.calls.iter()),
         }
     }
@@ -131,7 +131,7 @@ impl Offered {
 
 /// Traffic under way.
 pub(crate) enum Source<'a> {
-    Generated(Generator<'a>),
+    Generated(Box<Generator<'a>>),
     Replayed(std::slice::Iter<'a, Call>),
 }
 
