@@ -200,7 +200,12 @@ impl Compiler<'_> {
     fn allows_something(&mut self, value: u64, path: &[&str]) -> bool {
         if value == 0 {
             let what = format!("`{}: 0` would refuse every call", path.last().unwrap_or(&"this"));
-            let remedy = "leave the field out for no limit; server.disabled_endpoints switches an endpoint off";
+            let remedy = match path {
+                ["rate_limits", "per_endpoint", ..] => {
+                    "leave the field out for no limit; server.disabled_endpoints switches an endpoint off"
+                }
+                _ => "leave the field out for no limit",
+            };
             self.say(Diagnostic::new(codes::OUT_OF_RANGE, what).remedy(remedy), path);
         }
         value != 0

@@ -30,12 +30,14 @@ impl Compiler<'_> {
         global: &Limit,
     ) -> BTreeMap<String, Tenant> {
         let mut tenants = BTreeMap::new();
+        // Where a key misspells its tenant, that is said there, and the tenant is not unused.
+        let misspelt = keys.iter().filter_map(|key| key.tenant.as_ref()).any(|name| !stated.contains_key(name));
         for (name, stated) in stated {
             if !usable_name(name) {
                 let what = "a tenant's name is letters, digits, `-`, `_` and `.`, at most 64";
                 self.say_at_name(Diagnostic::new(codes::BAD_NAME, what), &["tenants", name]);
             }
-            if !keys.iter().any(|key| key.tenant.as_ref() == Some(name)) {
+            if !misspelt && !keys.iter().any(|key| key.tenant.as_ref() == Some(name)) {
                 let what = format!("no key belongs to the tenant `{name}`");
                 let remedy = format!("say `tenant: {name}` at its keys, or remove it");
                 let diagnostic = Diagnostic::new(codes::UNUSED_TENANT, what).remedy(remedy);

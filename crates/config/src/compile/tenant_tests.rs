@@ -44,3 +44,15 @@ fn every_circle_of_lower_tiers_is_found_and_said_once() {
     assert_eq!(circles(&[("a", "b"), ("b", "c"), ("c", "b")]), 1, "a leads into a circle and is none");
     assert_eq!(circles(&[("a", "b"), ("b", "a"), ("x", "y"), ("y", "x"), ("z", "end")]), 2);
 }
+
+#[test]
+fn a_tenant_without_keys_is_warned_of_unless_one_misspells_it() {
+    let codes = |text: &str| {
+        let found = World::default().load(text).map_or_else(|found| found, |loaded| loaded.diagnostics);
+        found.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>()
+    };
+    let key = format!("sha256: '{}'", "0".repeat(64));
+    assert_eq!(codes("tenants: { acme: {} }"), ["W116"]);
+    assert_eq!(codes(&format!("tenants: {{ acme: {{}} }}\nkeys: [{{ name: a, tenant: acme, {key} }}]")), [""; 0]);
+    assert_eq!(codes(&format!("tenants: {{ acme: {{}} }}\nkeys: [{{ name: a, tenant: acne, {key} }}]")), ["E047"]);
+}
