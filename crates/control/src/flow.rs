@@ -260,7 +260,7 @@ fn level(limit: &LimitReport) -> FlowLimit {
         scope: level.label.scope.as_str().to_owned(),
         owner: level.label.name.to_string(),
         counts: level.kind.as_str().to_owned(),
-        window_seconds: rate.then(|| level.window.as_secs_f64()),
+        window_seconds: rate.then_some(level.window.as_secs_f64()),
         set: level.set,
         capacity: level.capacity,
         left: level.left,

@@ -18,6 +18,7 @@ pub(crate) fn welcome() -> Outcome {
     text.push_str(&row("sluicegate config init", "print a configuration file to start from"));
     text.push_str(&row("sluicegate check", "check that file and say what its numbers mean"));
     text.push_str(&row("sluicegate status", "the running relay at a glance"));
+    text.push_str(&row("sluicegate top", "its limits and who waits for them, live"));
     text.push_str(&format!("\n{}\n", "sluicegate --help lists every command.".style(DIM)));
     written(terminal::results(&text))
 }

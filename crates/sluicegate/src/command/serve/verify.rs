@@ -131,7 +131,7 @@ fn request(provider: &Provider) -> Option<Request<RequestBody>> {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
     headers.extend(provider.headers.iter().cloned());
-    if let Some(credential) = provider.credential() {
+    if let Some(credential) = provider.credentials().first() {
         let (name, value) = credential.header.clone();
         headers.insert(name, value);
     }

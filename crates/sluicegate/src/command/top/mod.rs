@@ -67,6 +67,7 @@ async fn show(
     interval: Duration,
 ) -> std::io::Result<Code> {
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut keys = keys()?;
     let mut ticks = tokio::time::interval(interval);
@@ -76,6 +77,7 @@ async fn show(
         screen.draw(|frame| view::draw(frame, picture))?;
         tokio::select! {
             _ = terminate.recv() => return Ok(Code::Done),
+            _ = interrupt.recv() => return Ok(Code::Done),
             _ = hangup.recv() => return Ok(Code::Done),
             event = keys.recv() => if event.is_none_or(|event| ends(&event)) {
                 return Ok(Code::Done);
