@@ -28,17 +28,16 @@ pub(crate) fn run() -> Outcome<ExitCode> {
         text::grouped(trace.calls.len() as u64),
         scenario::LIMIT,
     ));
-    page.say(
-        "For each class: the share of its calls that was refused, and the wait of the others (half, 99 of 100).\n",
-    );
-    page.say("### An hour at 60 % of the limit with spikes of 3.4 times as much for 8 s every 2 min\n");
-    let stretch = |of: fn(&Evening) -> &sluicegate_simulate::lab::Report| {
+    let mut stretch = |title: &str, of: fn(&Evening) -> &Report| {
         let rows: Vec<_> = evenings.iter().map(|(name, evening)| (*name, of(evening))).collect();
-        text::comparison(&rows, scenario::LIMIT as f64)
+        page.say(&format!("\n### {title}\n\n```"));
+        page.say(&text::comparison(&rows, scenario::LIMIT as f64));
+        page.say(&text::comparison_by_class(&rows));
+        page.say("```");
     };
-    page.say(&stretch(|evening| &evening.spikes));
-    page.say("### Ten minutes at 1.5 times the limit\n");
-    page.say(&stretch(|evening| &evening.sustained));
+    stretch("An hour at 60 % of the limit, spikes of 3.4 times as much for 8 s every 2 min", |evening| &evening.spikes);
+    stretch("Ten minutes at 1.5 times the limit", |evening| &evening.sustained);
+    page.say("");
     let bars = |evenings: &[(&str, Evening)]| -> Vec<Bar> {
         let ours = evenings.iter().filter(|(name, _)| *name == OURS);
         ours.flat_map(|(_, evening)| evening.bars()).collect()
