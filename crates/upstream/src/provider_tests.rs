@@ -20,7 +20,7 @@ fn provider(kind: Kind, base_url: &str) -> Provider {
 #[test]
 fn keys_are_trimmed_and_never_printed() {
     let provider = provider(Kind::OpenAi, "https://x/v1");
-    let value = &provider.credential().unwrap().header.1;
+    let value = &provider.credentials()[0].header.1;
     assert_eq!(value.as_bytes(), b"Bearer secret-a");
     assert!(!format!("{provider:?}").contains("secret"));
 }
@@ -28,7 +28,7 @@ fn keys_are_trimmed_and_never_printed() {
 #[test]
 fn credentials_take_turns() {
     let provider = provider(Kind::Anthropic, "https://x");
-    let names: Vec<_> = (0..4).map(|_| provider.credential().unwrap().name.to_string()).collect();
+    let names: Vec<_> = (0..4).map(|_| provider.credentials()[provider.turn()].name.to_string()).collect();
     assert_eq!(names, ["a", "b", "a", "b"]);
 }
 
