@@ -20,9 +20,7 @@ mod socket;
 mod watch;
 
 pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
-pub use flow::{
-    AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting,
-};
+pub use flow::{AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting};
 pub use line::{human, json};
 pub use local::serve_local;
 pub use log::{LogFormat, LogWriter};

@@ -60,12 +60,7 @@ impl LogWriter {
     ///
     /// # Errors
     /// The log's file cannot be opened, or the thread not started.
-    pub fn start(
-        relay: Arc<Relay>,
-        to: &RequestLog,
-        format: LogFormat,
-        figures: Arc<Figures>,
-    ) -> io::Result<Self> {
+    pub fn start(relay: Arc<Relay>, to: &RequestLog, format: LogFormat, figures: Arc<Figures>) -> io::Result<Self> {
         let sink = match to {
             RequestLog::None => Sink { file: None, path: None },
             RequestLog::Stderr => Sink { file: Some(own(io::stderr())?), path: None },

@@ -108,9 +108,11 @@ fn who_waits_is_seen_while_he_waits_and_how_long_it_took_afterwards() {
     }
     until("its wait", || {
         let flow = json(&relay.beside(&["quota", "--json"]));
-        flow["last_minute"]["waits"].as_array().unwrap().iter().any(|class| {
-            class["class"] == "normal" && class["calls"] == 2 && class["p99_ms"].as_f64().unwrap() > 500.0
-        })
+        flow["last_minute"]["waits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|class| class["class"] == "normal" && class["calls"] == 2 && class["p99_ms"].as_f64().unwrap() > 500.0)
     });
     assert!(relay.get("/metrics").body.contains(r#"sluicegate_queue_wait_seconds_count{class="normal"} 1"#));
 }

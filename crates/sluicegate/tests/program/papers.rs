@@ -23,7 +23,13 @@ fn the_manual_is_a_page_or_a_folder_of_pages() {
     let folder = tempfile::tempdir().unwrap();
     assert!(text(&output(folder.path(), &["man"]).stdout).contains(".TH sluicegate 1"));
     assert_eq!(code(&output(folder.path(), &["man", "pages"])), 0);
-    for page in ["sluicegate.1", "sluicegate-serve.1", "sluicegate-quota.1", "sluicegate-top.1", "sluicegate-simulate-provider.1"] {
+    for page in [
+        "sluicegate.1",
+        "sluicegate-serve.1",
+        "sluicegate-quota.1",
+        "sluicegate-top.1",
+        "sluicegate-simulate-provider.1",
+    ] {
         assert!(folder.path().join("pages").join(page).exists(), "{page}");
     }
 }
