@@ -1,9 +1,12 @@
 //! What a decision costs: taking from all limits of a caller, and settling.
 //!
-//! `cargo bench -p sluicegate-flow`. The clock read and the look-up of the caller's limits are not in it.
+//! `cargo bench -p sluicegate-flow --bench limits`. The clock read is not in it, and the look-up of the caller's limits
+//! only where the name says so.
 
 use divan::{Bencher, black_box};
-use sluicegate_flow::{Ask, Cost, Kind, Label, Limit, LimitSet, Nanos, Pace, Priority, Quota, Scope};
+use sluicegate_flow::{
+    Ask, Cost, Kind, Label, Limit, LimitSet, LimitTable, Nanos, Pace, Priority, Quota, Scope, SetId, Spec,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -61,6 +64,41 @@ fn reserve_and_settle(bencher: Bencher<'_, '_>, (by, count): (By, usize)) {
 fn reserve(bencher: Bencher<'_, '_>, (by, count): (By, usize)) {
     let (limits, clock) = (limits(by, count, PLENTY), Clock(AtomicU64::new(0)));
     bencher.bench(|| limits.reserve(clock.tick(), black_box(ASK)));
+}
+
+/// The limits of one caller, as the table is told of them: three of its own, the others shared with everybody.
+fn specs(key: u64) -> impl Iterator<Item = Spec> {
+    let own = Label::new(Scope::Key, key.to_string());
+    let day = Duration::from_secs(86_400);
+    [
+        (own.clone(), Kind::Requests, Quota::window(PLENTY, MINUTE)),
+        (own.clone(), Kind::Tokens, Quota::window(PLENTY, MINUTE)),
+        (own, Kind::Concurrency, Quota::concurrency(1_000_000)),
+        (Label::new(Scope::Endpoint, "/chat/completions"), Kind::Requests, Quota::bucket(PLENTY, MINUTE, 1.5, None)),
+        (Label::new(Scope::Endpoint, "/chat/completions"), Kind::Tokens, Quota::bucket(PLENTY, MINUTE, 1.5, None)),
+        (Label::new(Scope::Overall, "overall"), Kind::Requests, Quota::window(PLENTY, MINUTE)),
+        (Label::new(Scope::Overall, "overall"), Kind::Tokens, Quota::window(PLENTY, day)),
+        (Label::new(Scope::Overall, "overall"), Kind::Concurrency, Quota::concurrency(1_000_000)),
+    ]
+    .into_iter()
+    .map(|(label, kind, quota)| Spec { label, kind, quota, revision: 1 })
+}
+
+/// A whole decision over eight limits: the set looked up among those of so many active keys, nobody waiting, room
+/// taken. Settling is outside.
+#[divan::bench(args = [1, 100_000], sample_size = 1000)]
+fn look_up_and_reserve(bencher: Bencher<'_, '_>, keys: u64) {
+    let (table, clock, random) = (LimitTable::new(), Clock(AtomicU64::new(0)), AtomicU64::new(1));
+    (0..keys).for_each(|key| drop(table.set(SetId(key << 8, 0), Nanos(0), || specs(key))));
+    let choose = || {
+        let next = random.load(Ordering::Relaxed).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random.store(next, Ordering::Relaxed);
+        (next >> 33) % keys
+    };
+    bencher.with_inputs(|| (clock.tick(), choose())).bench_refs(|&mut (now, key)| {
+        let set = table.set(SetId(key << 8, 0), now, || specs(key));
+        if set.is_contended() { None } else { set.reserve(now, black_box(ASK)).ok() }
+    });
 }
 
 #[divan::bench(threads = [1, 2], args = [By::Window, By::Bucket])]

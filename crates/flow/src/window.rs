@@ -45,7 +45,7 @@ pub(crate) struct Ring {
     limit: u64,
     slots: [u64; SLOTS],
     /// Everything in `slots`.
-    sum: u128,
+    sum: u64,
     /// The length of a sub-bucket in nanoseconds, rounded up so that 60 of them are never shorter than the window.
     width: u64,
     /// The running sub-bucket.
@@ -140,9 +140,8 @@ impl SlidingWindow {
     pub(crate) fn close(&self, now: Nanos) -> Result<Level, Closed> {
         let mut ring = self.ring.lock().take().ok_or(Closed)?;
         ring.advance(now);
-        let used = u64::try_from(ring.sum).unwrap_or(u64::MAX);
-        let left = i128::from(ring.limit) - i128::from(used);
-        Ok(Level { used, left, ring: Some(ring), flight: Flight::default() })
+        let left = i128::from(ring.limit) - i128::from(ring.sum);
+        Ok(Level { used: ring.sum, left, ring: Some(ring), flight: Flight::default() })
     }
 
     #[inline]
@@ -183,7 +182,7 @@ impl Ring {
         while self.head < running {
             self.head += 1;
             let gone = std::mem::take(self.slot(self.head));
-            self.sum -= u128::from(gone);
+            self.sum -= gone;
             if self.sum == 0 {
                 self.pacer.rest();
             }
@@ -194,14 +193,12 @@ impl Ring {
         }
     }
 
-    /// Adds to a sub-bucket that counts.
+    /// Adds to a sub-bucket that counts, as far as the sum can be told.
     #[inline]
     fn add(&mut self, index: u64, amount: u64) {
-        let slot = self.slot(index);
-        let before = *slot;
-        *slot = before.saturating_add(amount);
-        let added = *slot - before;
-        self.sum += u128::from(added);
+        let added = amount.min(u64::MAX - self.sum);
+        *self.slot(index) += added;
+        self.sum += added;
     }
 
     /// Takes off `amount` that was charged at `at`, if that still counts.
@@ -215,7 +212,7 @@ impl Ring {
             let slot = self.slot(index);
             let off = missing.min(*slot);
             *slot -= off;
-            self.sum -= u128::from(off);
+            self.sum -= off;
             missing -= off;
             if missing == 0 {
                 break;
@@ -235,11 +232,11 @@ impl Ring {
 
     #[inline]
     fn fits(&self, amount: u64) -> bool {
-        self.sum + u128::from(amount) <= u128::from(self.limit)
+        self.sum.saturating_add(amount) <= self.limit
     }
 
     fn left(&self) -> u64 {
-        u64::try_from(u128::from(self.limit).saturating_sub(self.sum)).unwrap_or(u64::MAX)
+        self.limit.saturating_sub(self.sum)
     }
 
     /// What is missing for `amount`, and when it will be admitted.
@@ -260,14 +257,14 @@ impl Ring {
 
     /// When so much of the oldest will have left that `amount` fits below `bound`.
     fn below(&mut self, bound: u64, now: Nanos, amount: u64) -> Option<Nanos> {
-        let room = u128::from(bound.checked_sub(amount)?);
+        let room = bound.checked_sub(amount)?;
         let mut staying = self.sum;
         let mut at = now;
         for index in self.head.saturating_sub(PARTS)..=self.head {
             if staying <= room {
                 break;
             }
-            staying -= u128::from(*self.slot(index));
+            staying -= *self.slot(index);
             at = self.leaves_at(index);
         }
         Some(at)
@@ -296,7 +293,7 @@ impl Ring {
     /// Whether a call is held to the pace: with it, more than half of the window is in use.
     #[inline]
     fn is_paced(&self, amount: u64, pace: Pace) -> bool {
-        pace == Pace::Even && amount > 0 && self.sum + u128::from(amount) > u128::from(self.limit / 2)
+        pace == Pace::Even && amount > 0 && self.sum.saturating_add(amount) > self.limit / 2
     }
 
     /// Whether the pace lets a call go at `now`.
