@@ -9,13 +9,15 @@
 //! We are seldom alone. Others with the same account, and other instances of this relay, take from the same bucket, and
 //! whoever believes that all of what is left is his will meet refusals together with all the others. So only a share of
 //! what is told counts as ours: cut by a fifth when a refusal comes although our copy had room, raised a little with each
-//! success. Costs are estimates, so an eighth is added to each.
+//! success; and the less is ours, the more is kept back for what others take before we hear of it. Costs are estimates, so
+//! an eighth is added to each.
 //!
 //! **Promises.** A provider that says nothing is not paced, at the cost of one atomic load. Once it has spoken, alone,
 //! with costs that are not estimated too low, requests that are small beside its bucket, and more of them than fit, none
 //! that this lets go is refused, in whatever order the answers come. (After a lull a few may be: the provider's bucket
 //! was full for longer than ours, and what it could not take in shows only with the next answer.) After a refusal nothing
-//! goes until the provider's own wait is over, or two seconds; then as the bucket refills from nothing.
+//! goes until the provider's own wait is over, or two seconds; then, from nothing, at a quarter of the pace until an answer
+//! tells the level again.
 
 use crate::egress::pulse::Pulse;
 use crate::egress::throttle::Throttle;
@@ -111,6 +113,11 @@ const LEAST_SHARE: f64 = 0.01;
 const BETWEEN_CUTS: Duration = Duration::from_secs(1);
 /// The longest time for which nothing goes after a refusal.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
+/// So many times a request's cost is kept back when none of the quota is ours, less the more is: what others take before
+/// we hear of it comes in lumps of the same size.
+const KEPT_BACK: f64 = 4.0;
+/// The part of the usual refill after a refusal, until an answer tells the level again.
+const TRICKLE: f64 = 0.25;
 /// The part of the provider's wait that is added to it at most, so that not all come back together, and the longest wait
 /// to which anything is added.
 const EXTRA: f64 = 0.2;
@@ -137,6 +144,8 @@ struct State {
     share: f64,
     cut_at: Option<Nanos>,
     held_until: Nanos,
+    /// Requests up to this number were sent before the last refusal. Until one sent later is heard of, all trickles.
+    trickles_past: Option<u64>,
     /// The rate at which to send, once a refusal came that no level explains.
     pulse: Option<Pulse>,
 }
@@ -167,6 +176,7 @@ impl Shadow {
             share: share.clamp(LEAST_SHARE, 1.0),
             cut_at: None,
             held_until: Nanos::ZERO,
+            trickles_past: None,
             pulse: None,
         };
         Self { silent: AtomicBool::new(true), exhausted: AtomicU64::new(0), state: Mutex::new(state) }
@@ -250,18 +260,33 @@ impl Shadow {
         let state = self.state.lock();
         ShadowStatus {
             share: state.share,
-            levels: state.buckets.map(|bucket| bucket.map(|bucket| bucket.shown(now, state.share))),
+            levels: state.buckets.map(|bucket| bucket.map(|bucket| bucket.shown(now, state.part()))),
             held_until: (state.held_until > now).then_some(state.held_until),
         }
     }
 }
 
+/// How much of a bucket is ours.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// Of what it holds.
+    level: f64,
+    /// Of what is refilled.
+    refill: f64,
+}
+
 impl State {
+    fn part(&self) -> Part {
+        let trickle = if self.trickles_past.is_some() { TRICKLE } else { 1.0 };
+        Part { level: self.share, refill: self.share * trickle }
+    }
+
     fn acquire(&mut self, now: Nanos, charge: Charge) -> Result<Sent, Duration> {
         let costs = charge.each().map(|cost| cost as f64 * MARGIN);
         self.refill(now);
+        let part = self.part();
         let waits = self.buckets.iter().zip(costs);
-        let waits = waits.filter_map(|(bucket, cost)| Some(bucket.as_ref()?.wait(cost, self.share)));
+        let waits = waits.filter_map(|(bucket, cost)| Some(bucket.as_ref()?.wait(cost, part)));
         let by_rate = self.pulse.as_mut().map_or(Duration::ZERO, |pulse| pulse.wait(now));
         let wait = waits.fold(now.until(self.held_until).max(by_rate), Duration::max);
         if !wait.is_zero() {
@@ -270,7 +295,7 @@ impl State {
         for ((bucket, net), cost) in self.buckets.iter_mut().zip(&mut self.sent.net).zip(costs) {
             *net -= cost;
             if let Some(bucket) = bucket {
-                let usable = bucket.usable(cost, self.share);
+                let usable = bucket.usable(cost, part);
                 *net += usable - bucket.level;
                 bucket.level = usable - cost;
             }
@@ -283,9 +308,10 @@ impl State {
     }
 
     fn refill(&mut self, now: Nanos) {
+        let part = self.part();
         for (bucket, net) in self.buckets.iter_mut().zip(&mut self.sent.net) {
             let Some(bucket) = bucket else { continue };
-            let level = bucket.level_at(now, self.share);
+            let level = bucket.level_at(now, part);
             *net += level - bucket.level;
             bucket.level = level;
             bucket.at = bucket.at.max(now);
@@ -298,6 +324,7 @@ impl State {
         }
         self.heard = sent.number;
         self.refill(now);
+        self.trickles_past = self.trickles_past.filter(|last| sent.number <= *last);
         let net_since = self.sent.net.iter().zip(sent.net).map(|(now, then)| now - then);
         for ((bucket, told), net_since) in self.buckets.iter_mut().zip(told.each()).zip(net_since) {
             let Some((told, remaining)) = told.and_then(|told| Some((told, told.remaining? as f64))) else { continue };
@@ -311,7 +338,7 @@ impl State {
 
     fn refused(&mut self, now: Nanos, sent: &Sent, dimensions: &[usize], reset: Option<Duration>, told: &Levels) {
         let known = |state: &Self| dimensions.iter().filter_map(|&at| *state.buckets.get(at)?).collect::<Vec<_>>();
-        let foreseen = known(self).iter().any(|bucket| bucket.level_at(now, self.share) <= 0.0);
+        let foreseen = known(self).iter().any(|bucket| bucket.level_at(now, self.part()) <= 0.0);
         let cut_lately = self.cut_at.is_some_and(|at| at.after(BETWEEN_CUTS) > now);
         if !foreseen && !cut_lately {
             self.share = (self.share * CUT).max(LEAST_SHARE);
@@ -324,6 +351,7 @@ impl State {
         self.heard = self.heard.max(sent.number);
         let hold = reset.unwrap_or(LONGEST_HOLD).min(LONGEST_HOLD);
         self.held_until = self.held_until.max(now.after(hold));
+        self.trickles_past = Some(self.sent.number);
         for &at in dimensions {
             if let Some(Some(bucket)) = self.buckets.get_mut(at) {
                 bucket.level = bucket.level.min(0.0);
@@ -337,7 +365,7 @@ impl State {
             return 0.0;
         }
         let part = |bucket: &Bucket| {
-            let (left, top) = bucket.shown(now, self.share);
+            let (left, top) = bucket.shown(now, self.part());
             left / top.max(1.0)
         };
         self.buckets.iter().flatten().map(part).fold(1.0, f64::min).max(0.0)
@@ -356,32 +384,39 @@ impl Told {
 }
 
 impl Bucket {
-    fn level_at(&self, now: Nanos, share: f64) -> f64 {
-        let refilled = self.at.until(now).as_secs_f64() * share * self.rate;
+    fn level_at(&self, now: Nanos, part: Part) -> f64 {
+        let refilled = self.at.until(now).as_secs_f64() * part.refill * self.rate;
         // What is above the top, after a cut of the share, neither grows nor is taken away.
-        (self.level + refilled).min((share * self.ceiling).max(self.level))
+        (self.level + refilled).min((part.level * self.ceiling).max(self.level))
     }
 
     /// What of the level a request of that cost may count on.
-    fn usable(&self, cost: f64, share: f64) -> f64 {
-        let top = share * self.cap;
+    fn usable(&self, cost: f64, part: Part) -> f64 {
+        let top = part.level * self.cap;
         if cost <= top { self.level.min(top) } else { self.level }
     }
 
     /// How long until a request of that cost may go.
-    fn wait(&self, cost: f64, share: f64) -> Duration {
-        let missing = cost.min(share * self.ceiling) - self.usable(cost, share);
+    fn wait(&self, cost: f64, part: Part) -> Duration {
+        let top = part.level * self.cap;
+        let needed = if cost <= top {
+            (cost * (1.0 + KEPT_BACK * (1.0 - part.level))).min(top)
+        } else {
+            cost.min(part.level * self.ceiling)
+        };
+        let missing = needed - self.usable(cost, part);
         if cost <= 0.0 || missing <= 0.0 {
             return Duration::ZERO;
         }
         // A nanosecond more, so that rounding does not bring the caller back too early.
-        let wait = Duration::try_from_secs_f64(missing / (share * self.rate)).unwrap_or(Duration::MAX);
+        let wait = Duration::try_from_secs_f64(missing / (part.refill * self.rate)).unwrap_or(Duration::MAX);
         Duration::from_nanos(nanos(wait).saturating_add(1))
     }
 
     /// What is left for us, and what that can be at most.
-    fn shown(&self, now: Nanos, share: f64) -> (f64, f64) {
-        (self.level_at(now, share).min(share * self.cap), share * self.cap)
+    fn shown(&self, now: Nanos, part: Part) -> (f64, f64) {
+        let top = part.level * self.cap;
+        (self.level_at(now, part).min(top), top)
     }
 }
 

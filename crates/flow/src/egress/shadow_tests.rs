@@ -105,7 +105,7 @@ fn more_than_was_ever_seen_is_not_counted_on_unless_it_is_needed() {
 }
 
 #[test]
-fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_as_the_bucket_refills() {
+fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_little_until_an_answer() {
     for (reset, hold) in [(None, 2.0), (Some(0.5), 0.5), (Some(30.0), 2.0)] {
         let shadow = told(600);
         let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
@@ -113,14 +113,16 @@ fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_as_the_bucket_re
         shadow.refused(Nanos(0), &sent, Throttle::QuotaRequests { reset }, &Levels::default(), 0.0);
         let hold = (hold * SECOND as f64) as u64;
         assert!(shadow.headroom(Nanos(hold - 1)) < 1e-9);
-        let mut went = Vec::new();
-        for now in (0..hold + SECOND).step_by(SECOND as usize / 1000) {
-            if shadow.acquire(Nanos(now), one(0)).is_ok() {
-                went.push(now);
-            }
-        }
-        assert!(went[0] >= hold);
-        assert!((5..=9).contains(&went.len()), "a second's worth of the share: {}", went.len());
+        let went = |from: u64, to: u64| {
+            let times = (from..to).step_by(SECOND as usize / 1000);
+            times.filter_map(|now| shadow.acquire(Nanos(now), one(0)).ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(went(0, hold).len(), 0);
+        let trickled = went(hold, hold + 3 * SECOND);
+        assert!((2..=6).contains(&trickled.len()), "{}", trickled.len());
+        let now = hold + 3 * SECOND;
+        shadow.observe(Nanos(now), &trickled[0], &requests(600, 0));
+        assert!((15..=25).contains(&went(now, now + 4 * SECOND).len()), "the share's whole pace, less a margin");
     }
 }
 
