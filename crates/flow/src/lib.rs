@@ -1,4 +1,4 @@
-//! When a call may travel: limits.
+//! When a call may travel: limits, and the order in which those go who wait for them.
 //!
 //! A caller has been promised some number of requests and tokens in some length of time, perhaps several such promises
 //! at once: its own, its tenant's, the endpoint's, the whole relay's. This crate says for each call whether all of them
@@ -23,12 +23,14 @@
 //! assert_eq!(refusal.left, 12_384);
 //! ```
 //!
-//! - [`Limit`] is one promise. It counts by an exact sliding window or by a token bucket ([`Algorithm`]) and can be
-//!   changed while it is in use without a free burst.
+//! - [`Limit`] is one promise. It counts by an exact sliding window, by a token bucket or by permits ([`Algorithm`]) and
+//!   can be changed while it is in use without a free burst.
 //! - [`LimitSet`] is all the limits of one caller, compiled once. A call takes from all of them or from none.
-//! - [`Reservation`] is what a call holds: settled with its real use, or given back when it is dropped.
-//! - [`Refusal`] says which limit, whose, how much is left, and when the same request will be admitted.
-//!
+//! - [`LimitTable`] finds the set that concerns a call, and has state only for limits that are in use.
+//! - [`Reservation`] is what a call holds: topped up while it runs, settled with its real use, or given back when it is
+//!   dropped.
+//! - [`Refusal`] says which limit, whose, why, how much is left, and when the same request will be admitted.
+//! - [`estimate`] learns what calls use, so that what is reserved for the next ones is about right.
 //! - [`Scheduler`] keeps those who found no room and may wait, and lets them go in a fair order as room comes.
 //!
 //! Pure code: no I/O, no clock ([`Nanos`] is an argument), no task. Nothing here waits for anything but a mutex held
@@ -38,6 +40,7 @@ mod ask;
 mod atom;
 mod bucket;
 pub mod egress;
+pub mod estimate;
 mod hash;
 mod kept;
 mod ladder;

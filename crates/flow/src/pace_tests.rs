@@ -5,15 +5,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WINDOW: u64 = 60_000_000_000;
 const PART: u64 = WINDOW / PARTS;
 const MILLI: u64 = 1_000_000;
+/// How often a hammering client asks.
+const OFTEN: usize = 4 * MILLI as usize;
 
 /// When something was let go and how much.
 type Log = Vec<(u64, u64)>;
 
-/// Asks in each millisecond, from `start` on for `windows` windows, each time for the cost at hand until it is admitted.
+/// Asks all the time, from `start` on for `windows` windows, each time for the cost at hand until it is admitted.
 /// Also tells when the window was full for the first time: when it had less left than `hair`.
 fn hammer(window: &SlidingWindow, start: u64, windows: u64, hair: u64, mut cost: impl FnMut() -> u64) -> (Log, u64) {
     let (mut log, mut full, mut next) = (Log::new(), u64::MAX, cost());
-    for now in (start..start + windows * WINDOW).step_by(MILLI as usize) {
+    for now in (start..start + windows * WINDOW).step_by(OFTEN) {
         while window.take(Nanos(now), next, Pace::Even).is_ok() {
             log.push((now, next));
             next = cost();

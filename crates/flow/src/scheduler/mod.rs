@@ -30,7 +30,6 @@
 
 mod estimate;
 mod fair;
-mod hash;
 mod line;
 mod rate;
 mod room;
@@ -41,10 +40,10 @@ pub use self::fair::{Ahead, Backlog, FairQueue, Place};
 pub use self::waiter::{Bounds, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, WaiterId};
 
 use self::fair::{CLASSES, KEEP};
-use self::hash::NumberMap;
 use self::line::Line;
 use self::room::{Guest, Room};
 use crate::ask::Ask;
+use crate::hash::NumberMap;
 use crate::limit::{Limit, LimitId};
 use crate::refusal::{Reason, Refusal};
 use crate::set::LimitSet;

@@ -10,8 +10,8 @@
 //! out in vain: if those who may be asked to leave do not make room enough, nobody leaves.
 
 use super::fair::{CLASSES, pick};
-use super::hash::NumberMap;
 use super::waiter::Bounds;
+use crate::hash::NumberMap;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
 use std::collections::BTreeSet;

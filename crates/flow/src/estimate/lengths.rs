@@ -1,0 +1,103 @@
+//! How long answers are.
+//!
+//! The lengths of the last 128 answers, each rounded up by at most an eighth, and how often each occurs. That answers
+//! for any quantile in constant time, forgets at once what is no longer so, and takes a third of a kilobyte. A sketch
+//! of all answers ever given would be of the same size and never forget; one that decays loses its rarest entries
+//! first, and the rare long answers are what a high quantile is made of.
+
+/// How many answers are remembered.
+const REMEMBERED: usize = 128;
+/// From how many on they tell something.
+const ENOUGH: u64 = 20;
+/// Steps between a power of two and the next, as a power of two.
+const STEPS: u32 = 3;
+/// Lengths from here on count as the longest step below: two million tokens.
+const LONGEST: u64 = 1 << 21;
+/// As many classes as there are steps up to the longest.
+const CLASSES: usize = class_of(LONGEST - 1) as usize + 1;
+
+/// What most answers stay below, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learned {
+    /// What 75 of 100 are not longer than.
+    pub p75: u64,
+    /// What 95 of 100 are not longer than.
+    pub p95: u64,
+}
+
+/// The lengths of the latest answers.
+#[derive(Debug, Clone)]
+pub struct Lengths {
+    /// The classes of the remembered ones, in a ring.
+    latest: [u8; REMEMBERED],
+    /// How many of them are of each class.
+    counts: [u8; CLASSES],
+    /// How many answers there have been.
+    seen: u64,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self { latest: [0; REMEMBERED], counts: [0; CLASSES], seen: 0 }
+    }
+}
+
+impl Lengths {
+    /// An answer of so many tokens has ended.
+    pub fn learn(&mut self, tokens: u64) {
+        let class = class_of(tokens.min(LONGEST - 1));
+        let Some(place) = self.latest.get_mut((self.seen % REMEMBERED as u64) as usize) else { return };
+        let forgotten = std::mem::replace(place, class);
+        if self.seen >= REMEMBERED as u64 {
+            self.count(forgotten, |count| count.saturating_sub(1));
+        }
+        self.count(class, |count| count.saturating_add(1));
+        self.seen += 1;
+    }
+
+    /// What most answers stay below; `None` while there have been fewer than 20.
+    #[must_use]
+    pub fn learned(&self) -> Option<Learned> {
+        (self.seen >= ENOUGH).then(|| Learned { p75: self.quantile(75), p95: self.quantile(95) })
+    }
+
+    /// The length that so many of 100 remembered answers do not exceed, rounded up to the longest of its class.
+    fn quantile(&self, percent: u64) -> u64 {
+        let remembered = self.seen.min(REMEMBERED as u64);
+        let mut longer = remembered - (remembered * percent).div_ceil(100);
+        for (class, &count) in (0..=u8::MAX).zip(&self.counts).rev() {
+            match longer.checked_sub(u64::from(count)) {
+                Some(rest) => longer = rest,
+                None => return longest_of(class),
+            }
+        }
+        0
+    }
+
+    fn count(&mut self, class: u8, change: impl Fn(u8) -> u8) {
+        if let Some(count) = self.counts.get_mut(usize::from(class)) {
+            *count = change(*count);
+        }
+    }
+}
+
+/// Small numbers are a class each; from there on eight classes lie between a power of two and the next.
+const fn class_of(tokens: u64) -> u8 {
+    let power = match tokens.checked_ilog2() {
+        Some(power) if power > STEPS => power - STEPS,
+        _ => 0,
+    };
+    // What is left of the highest bits is between 8 and 15, or the number itself.
+    (((power as u64) << STEPS) + (tokens >> power)) as u8
+}
+
+/// The largest number of a class.
+const fn longest_of(class: u8) -> u64 {
+    let power = (class >> STEPS).saturating_sub(1);
+    let highest = class as u64 - ((power as u64) << STEPS);
+    ((highest + 1) << power) - 1
+}
+
+#[cfg(test)]
+#[path = "lengths_tests.rs"]
+mod tests;

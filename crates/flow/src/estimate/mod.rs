@@ -1,0 +1,92 @@
+//! What a call will probably use, learned from what calls have used.
+//!
+//! Tokens are reserved before a call is sent, and corrected when the provider has told what it used. The better the
+//! estimate, the fuller the limit: what is reserved and not used keeps others waiting, and what is used beyond the
+//! reservation is a debt. Two numbers are learned. A model's tokens for each byte of input, which depends on its
+//! tokenizer and on the language its users write ([`Calibration`]). And how long the answers are that one key gets from
+//! one model, which depends on what it is used for ([`Lengths`]).
+//!
+//! **Promises.** Nothing here grows without bound: of models and keys that have not been seen for long, what was
+//! learned is forgotten first. Estimating and learning take constant time and one short lock each.
+
+mod calibration;
+mod lengths;
+mod recent;
+
+pub use self::calibration::Calibration;
+pub use self::lengths::{Learned, Lengths};
+
+use self::recent::Recent;
+use crate::hash::Shards;
+use parking_lot::Mutex;
+use sluicegate_vocabulary::Mode;
+
+/// Output that is reserved where nothing is known: neither what the caller asks for, nor what the model can do, nor
+/// what calls like it have used.
+pub const UNKNOWN_OUTPUT: u64 = 4096;
+
+/// How many locks what was learned is spread over.
+const SHARDS: usize = 16;
+
+/// How much output to reserve for a call that allows itself `max_tokens`, by a model that answers with at most `cap`.
+///
+/// Strict reserves the most there can be. Adaptive reserves what 95 of 100 such calls have stayed below, graceful what
+/// 75 have, and as long as that is not known the most the caller asks for.
+#[must_use]
+pub fn reserve_output(mode: Mode, max_tokens: Option<u64>, cap: Option<u64>, learned: Option<Learned>) -> u64 {
+    let cap = cap.unwrap_or(u64::MAX);
+    let asked = max_tokens.map(|asked| asked.min(cap));
+    let unknown = if cap == u64::MAX || mode != Mode::Strict { UNKNOWN_OUTPUT.min(cap) } else { cap };
+    let usual = match (mode, learned) {
+        (Mode::Strict, _) | (_, None) => return asked.unwrap_or(unknown),
+        (Mode::Adaptive, Some(learned)) => learned.p95,
+        (Mode::Graceful, Some(learned)) => learned.p75,
+    };
+    usual.min(asked.unwrap_or(cap))
+}
+
+/// What has been learned about models, and about the keys that use them. Keys and models are named by numbers that mean
+/// the same across configurations.
+#[derive(Debug)]
+pub struct Estimates {
+    inputs: Shards<Mutex<Recent<u64, Calibration>>>,
+    outputs: Shards<Mutex<Recent<(u64, u64), Lengths>>>,
+    /// The most models, and the most pairs of key and model, in each part.
+    most: usize,
+}
+
+impl Estimates {
+    /// Knows nothing yet. Remembers at most about `most` models, and as many pairs of key and model; each pair takes a
+    /// third of a kilobyte.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { inputs: Shards::new(SHARDS), outputs: Shards::new(SHARDS), most: most.div_ceil(SHARDS) }
+    }
+
+    /// Tokens in so many bytes of input to a model.
+    #[must_use]
+    pub fn input(&self, model: u64, bytes: u64) -> u64 {
+        let mut models = self.inputs.of(&model).lock();
+        models.get(&model, self.most).copied().unwrap_or_default().tokens(bytes)
+    }
+
+    /// How long the answers are that a key gets from a model; `None` while too few have been seen.
+    #[must_use]
+    pub fn output(&self, key: u64, model: u64) -> Option<Learned> {
+        self.outputs.of(&(key, model)).lock().get(&(key, model), self.most)?.learned()
+    }
+
+    /// A provider has counted the tokens of an input.
+    pub fn learn_input(&self, model: u64, bytes: u64, tokens: u64) {
+        self.inputs.of(&model).lock().get_or_default(model, self.most).learn(bytes, tokens);
+    }
+
+    /// A provider has counted the tokens of an answer that came to its end.
+    pub fn learn_output(&self, key: u64, model: u64, tokens: u64) {
+        self.outputs.of(&(key, model)).lock().get_or_default((key, model), self.most).learn(tokens);
+    }
+}
+
+#[cfg(test)]
+#[path = "estimate_tests.rs"]
+mod tests;
