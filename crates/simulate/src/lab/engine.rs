@@ -12,19 +12,19 @@ use std::collections::{BinaryHeap, VecDeque};
 
 /// How large and how fast a server is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Answers it can work at together.
-    pub slots: usize,
+    pub(crate) slots: usize,
     /// Tokens of input and output that fit in its memory.
-    pub memory: u64,
+    pub(crate) memory: u64,
     /// Input tokens it reads in one step at most.
-    pub chunk: u64,
+    pub(crate) chunk: u64,
     /// Seconds a step takes with nothing in it.
-    pub step: f64,
+    pub(crate) step: f64,
     /// Seconds that each answer under way adds to a step.
-    pub per_answer: f64,
+    pub(crate) per_answer: f64,
     /// Seconds that each input token adds to a step.
-    pub per_input_token: f64,
+    pub(crate) per_input_token: f64,
 }
 
 /// A call as the server sees it.

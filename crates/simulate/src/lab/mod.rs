@@ -21,14 +21,20 @@
 //! assert!(report.refused["429 provider"] > report.offered / 3);
 //! ```
 //!
+//! What a provider bears and what it allows are found out rather than configured; [`capacity`] and [`pacing`] judge the
+//! laws by which that is done, each in a small world of its own.
+//!
 //! **Promises.** The same experiment under the same seed gives the same numbers, on every machine. Every call that is
 //! offered has exactly one end. The provider is counted by means of its own, so that a limit that lets one call too many
 //! through is caught by it.
 
 mod call;
+pub mod capacity;
 mod draw;
+mod engine;
 mod enough;
 mod events;
+pub mod pacing;
 mod policy;
 mod provider;
 mod record;
