@@ -112,7 +112,7 @@ fn a_cut_window_admits_nothing_until_enough_has_left() {
     assert_eq!(drain(&old, Nanos(0)), 100);
     let new = old.reconfigure(Nanos(SECOND), Quota::window(50, MINUTE));
     let refusal = new.take(Nanos(SECOND), &ask(1)).expect_err("twice the limit is in use");
-    assert_eq!((refusal.left, refusal.set(), refusal.retry_after), (0, 50, Some(Duration::from_secs(60))));
+    assert_eq!((refusal.left, refusal.set(), refusal.retry_after), (0, 50, Some(Duration::from_millis(59_600))));
     assert_eq!(drain(&new, Nanos(61 * SECOND)), 50);
 }
 
@@ -247,7 +247,7 @@ fn pace_is_the_rate_at_which_waiters_go() {
     let per_second = |limit: &Arc<Limit>, now| limit.pace(Nanos(now)).expect("not permits").per_second;
     assert!((per_second(&limit(bucket(600, 900)), 0) - 10.0).abs() < 1e-6);
     let window = limit(Quota::window(600, MINUTE));
-    assert!((per_second(&window, 0) - 600.0 / 61.0).abs() < 1e-6, "sixty sub-buckets and the running one");
+    assert!((per_second(&window, 0) - 600.0 / 60.6).abs() < 1e-6, "a hundred sub-buckets and the running one");
     window.charge(Nanos(0), Nanos(0), 305);
     assert!((per_second(&window, SECOND) - 295.0 / 60.0).abs() < 1e-6, "until the burst has left, the rest must last");
     window.charge(Nanos(SECOND), Nanos(SECOND), 305);

@@ -176,7 +176,7 @@ fn overage_in_a_window_leaves_with_the_call_it_belongs_to() {
     let reservation = limits.reserve(Nanos(0), ask(10)).expect("empty");
     reservation.settle(Nanos(30 * SECOND), 250);
     let refusal = limits.reserve(Nanos(30 * SECOND), ask(1)).expect_err("in debt");
-    assert_eq!((refusal.left, refusal.retry_after), (0, Some(Duration::from_secs(31))));
+    assert_eq!((refusal.left, refusal.retry_after), (0, Some(Duration::from_millis(30_600))));
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn the_refusal_that_stands_longest_is_the_one_reported() {
     limits.reserve(Nanos(0), ask(Cost { requests: 60, tokens: 100 })).expect("empty").settle(Nanos(0), 100);
 
     let refusal = limits.reserve(Nanos(0), ask(Cost { requests: 1, tokens: 1 })).expect_err("both are used up");
-    assert_eq!((&*refusal.label().name, refusal.retry_after), ("slow", Some(Duration::from_secs(61))));
+    assert_eq!((&*refusal.label().name, refusal.retry_after), ("slow", Some(Duration::from_millis(60_600))));
     let refusal = limits.reserve(Nanos(0), ask(Cost { requests: 1, tokens: 101 })).expect_err("can never fit");
     assert!(refusal.never_fits() && &*refusal.label().name == "slow");
     let refusal = limits.reserve(Nanos(0), ask(Cost { requests: 1, tokens: 0 })).expect_err("no requests left");

@@ -2,15 +2,15 @@
 //!
 //! Counting in fixed minutes lets twice the limit through around the turn of a minute, and so, nearly, does the popular
 //! weighted sum of two fixed windows. An exact log of every admission does not, but its memory grows with the limit.
-//! This one cuts the window into 60 sub-buckets and counts the running one *and* the 60 before it, each whole. What is
+//! This one cuts the window into 100 sub-buckets and counts the running one *and* the 100 before it, each whole. What is
 //! counted therefore always reaches back at least one window, wherever in its sub-bucket an admission fell.
 //!
-//! **Promises.** In any stretch as long as the window at most the limit is admitted. The price is at most a 61st of
+//! **Promises.** In any stretch as long as the window at most the limit is admitted. The price is at most a 101st of
 //! sustained throughput. What is refunded comes off the sub-bucket it was charged to and is dropped once that has left
 //! the window: the charge no longer counts, so giving it back would mint. What was used beyond a reservation is charged
 //! whatever the limit says; new calls then wait until it has left the window. A time older than the newest seen counts
-//! as the newest. Calls that ask for an even pace go at once while at most half of the window is in use, and beyond that
-//! at the pace of [`pace`].
+//! as the newest. Calls that ask for an even pace go at once while at most half of the window is in use and nobody
+//! waits, and otherwise at the pace of [`pace`].
 //!
 //! The counters lie behind a mutex that is held for a few nanoseconds and never across anything else.
 
@@ -18,8 +18,7 @@
 mod pace;
 
 use self::pace::Pacer;
-use crate::ask::Pace;
-use crate::meter::{Closed, Gauge, Level, Refused, Shortfall};
+use crate::meter::{Closed, Gauge, Hold, Level, Refused, Shortfall};
 use crate::permits::Flight;
 use crate::refusal::Reason;
 use crate::time::{Nanos, nanos};
@@ -27,7 +26,7 @@ use parking_lot::Mutex;
 use std::time::Duration;
 
 /// How many whole sub-buckets a window is cut into.
-const PARTS: u64 = 60;
+const PARTS: u64 = 100;
 /// Those and the running one.
 const SLOTS: usize = PARTS as usize + 1;
 
@@ -46,7 +45,7 @@ pub(crate) struct Ring {
     slots: [u64; SLOTS],
     /// Everything in `slots`.
     sum: u64,
-    /// The length of a sub-bucket in nanoseconds, rounded up so that 60 of them are never shorter than the window.
+    /// The length of a sub-bucket in nanoseconds, rounded up so that 100 of them are never shorter than the window.
     width: u64,
     /// The running sub-bucket.
     head: u64,
@@ -82,13 +81,13 @@ impl SlidingWindow {
     }
 
     #[inline]
-    pub(crate) fn take(&self, now: Nanos, amount: u64, pace: Pace) -> Result<(), Refused> {
+    pub(crate) fn take(&self, now: Nanos, amount: u64, hold: Hold) -> Result<(), Refused> {
         let mut guard = self.ring.lock();
         let ring = guard.as_mut().ok_or(Closed)?;
         ring.advance(now);
-        let paced = ring.is_paced(amount, pace);
+        let paced = ring.is_paced(amount, hold);
         if !ring.fits(amount) || paced && !ring.keeps_pace(now) {
-            return Err(Refused::Short(ring.shortfall(now, amount, pace)));
+            return Err(Refused::Short(ring.shortfall(now, amount, hold)));
         }
         if paced {
             ring.pacer.spend(amount);
@@ -97,10 +96,10 @@ impl SlidingWindow {
         Ok(())
     }
 
-    pub(crate) fn shortfall(&self, now: Nanos, amount: u64, pace: Pace) -> Result<Option<Shortfall>, Closed> {
+    pub(crate) fn shortfall(&self, now: Nanos, amount: u64, hold: Hold) -> Result<Option<Shortfall>, Closed> {
         self.with(now, |ring| {
-            let admitted = ring.fits(amount) && (!ring.is_paced(amount, pace) || ring.keeps_pace(now));
-            (!admitted).then(|| ring.shortfall(now, amount, pace))
+            let admitted = ring.fits(amount) && (!ring.is_paced(amount, hold) || ring.keeps_pace(now));
+            (!admitted).then(|| ring.shortfall(now, amount, hold))
         })
     }
 
@@ -241,15 +240,17 @@ impl Ring {
 
     /// What is missing for `amount`, and when it will be admitted.
     #[cold]
-    fn shortfall(&mut self, now: Nanos, amount: u64, pace: Pace) -> Shortfall {
+    fn shortfall(&mut self, now: Nanos, amount: u64, hold: Hold) -> Shortfall {
         let left = self.left();
         let Some(mut at) = self.below(self.limit, now, amount) else {
             return Shortfall { left, wait: None, reason: Reason::NeverFits };
         };
-        if self.is_paced(amount, pace) {
-            let free = self.below(self.limit / 2, now, amount);
+        if self.is_paced(amount, hold) {
             at = at.max(self.on_pace_at(now));
-            at = free.map_or(at, |free| free.min(at));
+            if hold == Hold::BeyondHalf {
+                let free = self.below(self.limit / 2, now, amount);
+                at = free.map_or(at, |free| free.min(at));
+            }
         }
         let reason = if self.fits(amount) { Reason::Pace } else { Reason::Exhausted };
         Shortfall { left, wait: Some(now.until(at)), reason }
@@ -290,10 +291,15 @@ impl Ring {
 
 /// The pace: see [`pace`].
 impl Ring {
-    /// Whether a call is held to the pace: with it, more than half of the window is in use.
+    /// Whether a call is held to the pace.
     #[inline]
-    fn is_paced(&self, amount: u64, pace: Pace) -> bool {
-        pace == Pace::Even && amount > 0 && self.sum.saturating_add(amount) > self.limit / 2
+    fn is_paced(&self, amount: u64, hold: Hold) -> bool {
+        let held = match hold {
+            Hold::Free => false,
+            Hold::BeyondHalf => self.sum.saturating_add(amount) > self.limit / 2,
+            Hold::Always => true,
+        };
+        held && amount > 0
     }
 
     /// Whether the pace lets a call go at `now`.
