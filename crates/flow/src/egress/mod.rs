@@ -10,7 +10,54 @@
 //! - [`Pool`] chooses the key for a call, by each one's [`Health`] and what is left of its quota.
 //! - [`Shadow`] keeps a copy of a provider's own count of what is left, so that calls wait here rather than be refused.
 //! - [`SloAimd`] finds out how many calls a target bears at once from how long first tokens take.
+//! - [`FirstTokens`] keeps how long first tokens take; [`Hedging`] asks a second target when the first is late, if told to.
 //! - [`Throttle`] tells the kinds of "too many requests" apart, since each wants another answer.
+//!
+//! A call towards a provider passes them in this order:
+//!
+//! ```
+//! use sluicegate_flow::Nanos;
+//! use sluicegate_flow::egress::{
+//!     Breaker, BreakerSettings, Charge, Decision, Failed, Health, Levels, Member, Pool, RetryBudget, Role, Shadow, Told, decide,
+//! };
+//! use sluicegate_vocabulary::AttemptResult;
+//! use std::{sync::Arc, time::Duration};
+//!
+//! let (now, draw) = (Nanos(1_000_000_000), 0.5);
+//! let breaker = Arc::new(Breaker::new(BreakerSettings::default()));
+//! let key = Member { id: 1, health: Arc::new(Health::new(Role::Primary)), quota: Arc::new(Shadow::new(1.0)), capacity: 64 };
+//! let (pool, budget) = (Pool::new([key]), RetryBudget::new());
+//!
+//! // Before sending: is the target alive, and which key has room?
+//! let pass = breaker.admit(now).unwrap();
+//! let charge = Charge { requests: 1, tokens: 4_000, ..Charge::default() };
+//! let lease = pool.choose(now, charge, None, 0x1234_5678_9abc_def0).unwrap();
+//!
+//! // With the head of the answer: what the provider tells of its levels.
+//! let requests = Told { limit: Some(600), remaining: Some(599), reset: None };
+//! lease.observe(now, &Levels { requests: Some(requests), ..Levels::default() });
+//!
+//! // At the end: how it went.
+//! breaker.record(pass, AttemptResult::ServerError, now, None, draw);
+//! lease.record(AttemptResult::ServerError, None, now, draw);
+//!
+//! // And what to do about it.
+//! let failed = Failed {
+//!     result: AttemptResult::ServerError,
+//!     throttle: None,
+//!     retry_after: None,
+//!     should_retry: None,
+//!     tries: 1,
+//!     max_retries: 2,
+//!     deadline: now.after(Duration::from_secs(30)),
+//!     first_byte: Duration::from_secs(1),
+//!     other_credential: false,
+//!     other_candidate: true,
+//!     bytes_sent: false,
+//!     repeatable: true,
+//! };
+//! assert_eq!(decide(&failed, &budget, now, draw), Decision::RetrySame { after: Duration::from_millis(125) });
+//! ```
 //!
 //! Everything here is told the time and the chance: the caller passes [`crate::Nanos`] and draws. While all is well each
 //! of these costs a call one atomic load or a mutex held for some nanoseconds.
@@ -18,8 +65,10 @@
 mod breaker;
 mod breakers;
 mod budget;
+mod first_tokens;
 mod gate;
 mod health;
+mod hedge;
 mod pool;
 mod pulse;
 mod retry;
@@ -30,7 +79,9 @@ mod throttle;
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
 pub use breakers::Breakers;
 pub use budget::RetryBudget;
+pub use first_tokens::FirstTokens;
 pub use health::{Health, HealthState, HealthStatus, Role};
+pub use hedge::{HedgeBudget, Hedging};
 pub use pool::{Lease, Member, Pool, Unavailable};
 pub use retry::{Decision, Failed, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
