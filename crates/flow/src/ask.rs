@@ -30,8 +30,8 @@ pub enum Pace {
     /// Whatever is left may be taken at once.
     #[default]
     Free,
-    /// While at most half of the window is in use, at once; beyond that as evenly as the window allows, so that a
-    /// saturated limit lets calls go all the time instead of all at once and then none.
+    /// While at most half of the window is in use and nobody waits for it, at once; otherwise as evenly as the window
+    /// allows, so that a saturated limit lets calls go all the time instead of all at once and then none.
     Even,
 }
 

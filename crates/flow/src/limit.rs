@@ -6,8 +6,8 @@
 //! nothing falls between them. A limit and its successors are one thing to everybody else: they share an identity, and
 //! with it who waits for them.
 
-use crate::ask::Ask;
-use crate::meter::{Closed, Demand, Gauge, Meter, Refused, Shortfall};
+use crate::ask::{Ask, Pace};
+use crate::meter::{Closed, Demand, Gauge, Hold, Meter, Refused, Shortfall};
 use crate::quota::{Algorithm, Kind, Label, Quota};
 use crate::refusal::Refusal;
 use crate::time::Nanos;
@@ -239,8 +239,13 @@ impl Limit {
     }
 
     #[inline]
-    const fn demand(&self, ask: &Ask) -> Demand {
-        Demand { amount: ask.cost.of(self.kind), class: ask.class, pace: ask.pace }
+    fn demand(&self, ask: &Ask) -> Demand {
+        let hold = match ask.pace {
+            Pace::Free => Hold::Free,
+            Pace::Even if self.waiting() == 0 => Hold::BeyondHalf,
+            Pace::Even => Hold::Always,
+        };
+        Demand { amount: ask.cost.of(self.kind), class: ask.class, hold }
     }
 
     #[cold]

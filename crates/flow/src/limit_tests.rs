@@ -269,3 +269,15 @@ fn every_window_admits_its_limit_and_no_more_until_it_has_passed() {
         assert_eq!(drain(&limit, Nanos(start).after(length + length / 60)), 100);
     }
 }
+
+/// Calls that wait while a window is full all find it empty at the same moment. They go one by one all the same.
+#[test]
+fn those_who_wait_are_let_go_evenly_even_if_all_is_left() {
+    let limit = limit(Quota::window(600, MINUTE));
+    let even = Ask { pace: Pace::Even, ..ask(1) };
+    let burst = || (0..600).take_while(|_| limit.take(Nanos(0), &even).is_ok()).count();
+    limit.waiting_changed(1);
+    assert!(burst() < 10);
+    limit.waiting_changed(-1);
+    assert!(burst() >= 290);
+}

@@ -4,7 +4,6 @@
 //! [`Closed`] to everything, so that no charge can fall between the two. [`crate::Limit`] follows the trail; a meter
 //! itself only needs to be certain that after closing it accepts nothing more.
 
-use crate::ask::Pace;
 use crate::bucket::TokenBucket;
 use crate::permits::{Flight, Permits};
 use crate::quota::{Algorithm, Quota};
@@ -20,7 +19,18 @@ use std::time::Duration;
 pub(crate) struct Demand {
     pub(crate) amount: u64,
     pub(crate) class: Priority,
-    pub(crate) pace: Pace,
+    pub(crate) hold: Hold,
+}
+
+/// From when on a call is held to a window's pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Never.
+    Free,
+    /// When more than half of the window is in use.
+    BeyondHalf,
+    /// At once: others wait already.
+    Always,
 }
 
 /// Why an amount was not taken, as of the moment of asking.
@@ -116,7 +126,7 @@ impl Meter {
     #[inline]
     pub(crate) fn take(&self, now: Nanos, demand: &Demand) -> Result<(), Refused> {
         match self {
-            Self::Window(window) => window.take(now, demand.amount, demand.pace),
+            Self::Window(window) => window.take(now, demand.amount, demand.hold),
             Self::Bucket(bucket) => bucket.take(now, demand.amount),
             Self::Permits(permits) => permits.take(demand.class),
         }
@@ -133,7 +143,7 @@ impl Meter {
     /// What [`Self::take`] would answer, taking nothing.
     pub(crate) fn shortfall(&self, now: Nanos, demand: &Demand) -> Result<Option<Shortfall>, Closed> {
         match self {
-            Self::Window(window) => window.shortfall(now, demand.amount, demand.pace),
+            Self::Window(window) => window.shortfall(now, demand.amount, demand.hold),
             Self::Bucket(bucket) => bucket.shortfall(now, demand.amount),
             Self::Permits(permits) => permits.shortfall(demand.class),
         }

@@ -16,7 +16,7 @@ type Log = Vec<(u64, u64)>;
 fn hammer(window: &SlidingWindow, start: u64, windows: u64, hair: u64, mut cost: impl FnMut() -> u64) -> (Log, u64) {
     let (mut log, mut full, mut next) = (Log::new(), u64::MAX, cost());
     for now in (start..start + windows * WINDOW).step_by(OFTEN) {
-        while window.take(Nanos(now), next, Pace::Even).is_ok() {
+        while window.take(Nanos(now), next, Hold::BeyondHalf).is_ok() {
             log.push((now, next));
             next = cost();
         }
@@ -98,15 +98,15 @@ fn costs_of_any_size_fill_the_window_too() {
 #[test]
 fn an_idle_limit_lets_half_of_it_go_at_once_and_then_one_by_one() {
     let window = SlidingWindow::new(600, MINUTE);
-    let burst = (0..600).filter(|_| window.take(Nanos(5 * WINDOW), 1, Pace::Even).is_ok()).count();
+    let burst = (0..600).filter(|_| window.take(Nanos(5 * WINDOW), 1, Hold::BeyondHalf).is_ok()).count();
     assert!((300..=311).contains(&burst), "{burst}");
-    let refused = window.take(Nanos(5 * WINDOW), 1, Pace::Even).expect_err("not due yet");
+    let refused = window.take(Nanos(5 * WINDOW), 1, Hold::BeyondHalf).expect_err("not due yet");
     let Refused::Short(Shortfall { left, wait: Some(wait), reason: Reason::Pace }) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(left, 600 - burst as u64);
     assert!(wait <= MINUTE / 60, "{wait:?}");
-    assert_eq!(window.take(Nanos(5 * WINDOW), left, Pace::Free), Ok(()), "whoever asks for no pace is not held to it");
+    assert_eq!(window.take(Nanos(5 * WINDOW), left, Hold::Free), Ok(()), "whoever asks for no pace is not held to it");
 }
 
 /// Reservations three times as high as the use, corrected five seconds later, as streams are. What is in flight holds a
@@ -118,10 +118,10 @@ fn what_calls_give_back_is_let_go_again() {
         let window = SlidingWindow::new(limit, MINUTE);
         let (mut open, mut total) = (std::collections::VecDeque::new(), 0);
         for now in (0..5 * WINDOW).step_by(10 * MILLI as usize) {
-            while let Some(at) = open.pop_front_if(|at| *at + 5 * PART <= now) {
+            while let Some(at) = open.pop_front_if(|at| *at + 5_000 * MILLI <= now) {
                 window.refund(Nanos(at), reserved - used).expect("open");
             }
-            while window.take(Nanos(now), reserved, Pace::Even).is_ok() {
+            while window.take(Nanos(now), reserved, Hold::BeyondHalf).is_ok() {
                 open.push_back(now);
                 total += if now >= 2 * WINDOW { used } else { 0 };
             }
@@ -134,15 +134,15 @@ fn what_calls_give_back_is_let_go_again() {
 #[test]
 fn what_is_taken_and_given_back_leaves_the_pace() {
     let window = SlidingWindow::new(600, MINUTE);
-    while window.take(Nanos(0), 1, Pace::Even).is_ok() {}
+    while window.take(Nanos(0), 1, Hold::BeyondHalf).is_ok() {}
     let mut now = Nanos(0);
     for _ in 0..1000 {
-        if window.take(now, 1, Pace::Even).is_ok() {
+        if window.take(now, 1, Hold::BeyondHalf).is_ok() {
             window.refund(now, 1).expect("open");
         }
         now.0 += MILLI;
     }
-    assert_eq!(window.take(now, 1, Pace::Even), Ok(()));
+    assert_eq!(window.take(now, 1, Hold::BeyondHalf), Ok(()));
 }
 
 /// Large debts and long windows: what the pace costs stays bounded, and the first wait is not for ever.
@@ -152,7 +152,7 @@ fn a_day_is_paced_too() {
     let window = SlidingWindow::new(1_000_000, day);
     let mut now = Nanos(17);
     for _ in 0..200 {
-        match window.take(now, 10_000, Pace::Even) {
+        match window.take(now, 10_000, Hold::BeyondHalf) {
             Ok(()) => {}
             Err(Refused::Short(Shortfall { wait: Some(wait), .. })) => {
                 assert!(wait <= day / 25, "{wait:?}");
