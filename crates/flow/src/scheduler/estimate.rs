@@ -44,7 +44,9 @@ impl Line {
         let ahead = self.queue.ahead(now, ask.class, flow);
         let mine = ahead.cost as f64 * own_ratio + amount as f64;
         // Of the own class those count who are not of the own flow.
-        let not_own = ahead.others as f64 / (ahead.others as f64 + 1.0);
+        let even = ahead.others as f64 / (ahead.others as f64 + 1.0);
+        let of_class = pick(self.arrivals(), ask.class).coming(now).per_second;
+        let not_own = if of_class > 0.0 { even.min(1.0 - (ahead.own / of_class).min(1.0)) } else { even };
         let coming: [Coming; 4] = CLASSES.map(|class| pick(self.arrivals(), class).coming(now));
         let overtaken = |seconds: f64| {
             let come = pick(&coming, ask.class).within(seconds) * not_own;

@@ -17,6 +17,7 @@
 //! not wait is bounded in number and in time.
 
 use crate::hash::NumberMap;
+use super::rate::Arrivals;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +64,7 @@ pub struct Backlog {
 }
 
 /// What stands between a call and its turn in its class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Ahead {
     /// The cost that waits and is served before it, of its own flow and of others.
     pub cost: u64,
@@ -72,6 +73,8 @@ pub struct Ahead {
     pub overtaking: u64,
     /// How many other flows there have been of late.
     pub others: usize,
+    /// What comes of its own flow in a second of late, by amount.
+    pub own: f64,
 }
 
 impl Backlog {
@@ -114,6 +117,7 @@ struct Flow {
     tag: u64,
     cost: u64,
     places: BTreeMap<u64, Place>,
+    arrivals: Arrivals,
 }
 
 impl FairQueue {
@@ -268,6 +272,7 @@ impl Class {
             Flow { tag, ..Flow::default() }
         });
         flow.cost = flow.cost.saturating_add(place.cost);
+        flow.arrivals.add(now, place.amount);
         flow.places.insert(place.order, place);
         self.backlog.add(&place);
     }
@@ -318,10 +323,11 @@ impl Class {
             |flow| flow.tag.saturating_add(flow.cost),
         );
         let others = self.flows.len() + self.kept.len() - usize::from(known.is_some() || self.kept.get(flow).is_some());
+        let pace = known.map_or(0.0, |flow| flow.arrivals.coming(now).per_second);
         let turn = |cost: u64| {
             let all = ends.saturating_sub(self.virtual_time).saturating_mul(others as u64);
             let own = known.map_or(0, |flow| flow.cost);
-            Ahead { cost, overtaking: all.saturating_sub(cost.saturating_sub(own)), others }
+            Ahead { cost, overtaking: all.saturating_sub(cost.saturating_sub(own)), others, own: pace }
         };
         let (mut ahead, mut rest) = (0_u64, self.backlog.cost);
         for (looked_at, (tag, other)) in self.order.range(..(ends, 0)).enumerate() {
