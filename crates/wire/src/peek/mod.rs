@@ -10,7 +10,7 @@
 //! `"model"`), and what is not JSON, not UTF-8 or nests too deep is refused with the offset of the fault. What we do not
 //! read is not judged: a wrong type there is the provider's to refuse, in its own words.
 
-mod scan;
+pub(crate) mod scan;
 
 use scan::{Flaw, Kind, Refusal, Scanner, Value};
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
@@ -67,9 +67,14 @@ impl Head {
     }
 }
 
+/// What stands between the quotes.
+pub(crate) fn inner(quoted: &[u8]) -> Option<&[u8]> {
+    quoted.get(1..quoted.len().checked_sub(1)?)
+}
+
 /// The text of a string that stood the scanner's checks.
 fn unquote(quoted: &[u8]) -> Option<Cow<'_, str>> {
-    let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
+    let inner = inner(quoted)?;
     if memchr::memchr(b'\\', inner).is_none() {
         return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
     }
@@ -303,8 +308,12 @@ impl Look<'_> {
 
     /// The meaning of a key, however it is spelled.
     fn field(&self, layout: &Layout, key: Range<usize>) -> Option<(&'static str, Field)> {
-        let name = unquote(self.body.get(key)?)?;
-        layout.fields.iter().find(|(known, _)| *known == name).copied()
+        let quoted = self.body.get(key)?;
+        let called = |name: &[u8]| layout.fields.iter().find(|(known, _)| known.as_bytes() == name).copied();
+        match inner(quoted)? {
+            plain if memchr::memchr(b'\\', plain).is_none() => called(plain),
+            _ => called(unquote(quoted)?.as_bytes()),
+        }
     }
 
     fn member(&mut self, scanner: &mut Scanner<'_>, name: &'static str, field: Field) -> Result<(), Stop> {

@@ -1,7 +1,8 @@
 //! A strict JSON scanner that looks and does not build.
 //!
 //! The relay must know that a whole body is JSON, where a handful of its values stand, and nothing else. The scanner
-//! walks the bytes once: strings, which are nearly all of a prompt, go by eight bytes at a time; containers are walked by recursion bounded by the depth guard.
+//! walks the bytes once: strings, which are nearly all of a prompt, go by many bytes at a time; containers are walked by
+//! recursion bounded by the depth guard.
 //!
 //! It accepts exactly what RFC 8259 calls JSON, in UTF-8, with one narrowing: an escape that names half a surrogate
 //! pair is refused, because parsers disagree about its meaning.
@@ -11,9 +12,12 @@ use std::ops::Range;
 /// Depth above which a guard is clamped: the scanner recurses, and its stack is the worker's.
 const DEEPEST: usize = 512;
 
+/// Bytes of a string that are looked at together.
+const BLOCK: usize = 32;
+
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     /// The text ends too early.
     Truncated,
     /// Not what JSON allows here.
@@ -31,11 +35,11 @@ pub(super) enum Flaw {
 }
 
 /// A flaw and the offset of the byte at which it was noticed.
-pub(super) type Refusal = (Flaw, usize);
+pub(crate) type Refusal = (Flaw, usize);
 
 /// What a value is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Object,
     Array,
     String,
@@ -47,23 +51,27 @@ pub(super) enum Kind {
 
 /// A value found: what it is and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Value {
-    pub(super) kind: Kind,
-    pub(super) span: Range<usize>,
+pub(crate) struct Value {
+    pub(crate) kind: Kind,
+    pub(crate) span: Range<usize>,
 }
 
-pub(super) struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     depth_left: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
+    pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Self {
         Self { text, at: 0, depth_left: max_depth.min(DEEPEST) }
     }
 
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
@@ -93,7 +101,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The end of the text: only white space may be left.
-    pub(super) fn end(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn end(&mut self) -> Result<(), Refusal> {
         match self.next_byte() {
             Err((Flaw::Truncated, _)) => Ok(()),
             Err(refusal) => Err(refusal),
@@ -104,7 +112,7 @@ impl<'a> Scanner<'a> {
     /// Walks an object, the first byte of which is next, and calls `member` with each key, quotes included, and the
     /// scanner before its value; `member` must take the value.
     #[inline]
-    pub(super) fn object<E: From<Refusal>>(
+    pub(crate) fn object<E: From<Refusal>>(
         &mut self,
         mut member: impl FnMut(&mut Self, Range<usize>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -164,7 +172,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What the next value is, without taking it.
-    pub(super) fn kind(&mut self) -> Result<Kind, Refusal> {
+    pub(crate) fn kind(&mut self) -> Result<Kind, Refusal> {
         Ok(match self.next_byte()? {
             b'{' => Kind::Object,
             b'[' => Kind::Array,
@@ -178,7 +186,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the next value.
-    pub(super) fn value(&mut self) -> Result<Value, Refusal> {
+    pub(crate) fn value(&mut self) -> Result<Value, Refusal> {
         let kind = self.kind()?;
         let start = self.at;
         match kind {
@@ -308,9 +316,30 @@ impl<'a> Scanner<'a> {
 /// How many bytes at the start are plain text of a string: no quote, no backslash, no control character; and whether
 /// one of them is above ASCII.
 ///
-/// Eight bytes at a time in a register: on prose, which has an escape every line or two, that measured a little faster
-/// than `memchr`, whose start has to be paid for each run.
-fn plain(text: &[u8]) -> (usize, bool) {
+/// Names and words are short, so the first bytes go eight at a time in a register: on prose, which has an escape every
+/// line or two, that measured a little faster than `memchr`, whose start has to be paid for each run. A long text then
+/// goes by blocks, with comparisons that the compiler makes wide ones.
+#[inline]
+pub(crate) fn plain(text: &[u8]) -> (usize, bool) {
+    let (length, high) = plain_by_words(text.get(..BLOCK).unwrap_or(text));
+    if length < BLOCK { (length, high) } else { plain_by_blocks(text, high) }
+}
+
+/// As [`plain`], for a text whose first block is known.
+fn plain_by_blocks(text: &[u8], high: bool) -> (usize, bool) {
+    let (mut length, mut high) = (BLOCK, high);
+    for block in text.as_chunks::<BLOCK>().0.iter().skip(1) {
+        if block.iter().fold(false, |stop, &byte| stop | (byte == b'"') | (byte == b'\\') | (byte < 0x20)) {
+            break;
+        }
+        high |= block.iter().fold(0, |all, byte| all | byte) >= 0x80;
+        length += BLOCK;
+    }
+    let (rest, high_rest) = plain_by_words(text.get(length..).unwrap_or_default());
+    (length + rest, high | high_rest)
+}
+
+fn plain_by_words(text: &[u8]) -> (usize, bool) {
     const ONES: u64 = u64::MAX / 255;
     const TOPS: u64 = ONES << 7;
     let (words, tail) = text.as_chunks::<8>();

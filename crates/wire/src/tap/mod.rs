@@ -178,7 +178,7 @@ impl Tap {
             return false;
         }
         let Some((name, data)) = plain_event(chunk) else { return false };
-        let finding = self.kind.look(name, data, !self.token, &mut self.tally);
+        let finding = self.kind.glance(name, data, !self.token, &mut self.tally);
         let dull = finding == Finding::Ordinary || (finding == Finding::TOKEN && self.token);
         self.events += u64::from(dull);
         dull

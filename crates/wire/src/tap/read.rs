@@ -74,6 +74,16 @@ impl Kind {
         }
     }
 
+    /// Looks at the data of an event in passing. A chat chunk that must be parsed is left to [`Kind::look`], so that it
+    /// is parsed once.
+    pub(super) fn glance(self, name: Option<&[u8]>, data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
+        match self {
+            Self::Chat if want_token || !has_braces(data) || tells(data) => Finding::NOTHING,
+            Self::Chat => Finding::Ordinary,
+            _ => self.look(name, data, want_token, tally),
+        }
+    }
+
     /// Looks at the data of an event. `want_token`: whether the first token is still awaited.
     pub(super) fn look(self, name: Option<&[u8]>, data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
         if data.starts_with(b"[DONE]") {
@@ -127,16 +137,21 @@ impl Kind {
     }
 }
 
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+
+/// Whether a chat chunk has a word that matters.
+fn tells(data: &[u8]) -> bool {
+    says(data, &FINISH) || says(data, &USAGE) || says(data, &ERROR)
+}
+
 /// A chat chunk is parsed only while the first token is awaited, and when a probe finds a word that matters.
 fn chat(data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
-    static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
-    static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
-    static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
     if !has_braces(data) {
         return Finding::Broken;
     }
-    let usage = says(data, &USAGE);
-    if !(want_token || usage || says(data, &FINISH) || says(data, &ERROR)) {
+    if !want_token && !tells(data) {
         return Finding::Ordinary;
     }
     let chunk = match parse::<Chunk>(data) {
@@ -147,7 +162,7 @@ fn chat(data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
     if chunk.error.0 {
         return Finding::Error;
     }
-    if usage {
+    if says(data, &USAGE) {
         tally.observe(data);
     }
     let choices = chunk.choices.as_deref();
