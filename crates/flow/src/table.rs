@@ -129,15 +129,20 @@ impl LimitTable {
         }
     }
 
-    /// The level of every limit that is in use, in no particular order, but of no more than `most`.
+    /// The level of every limit that is in use, in no particular order: of all for which somebody waits or that `always`
+    /// names, and of no more than `most` others.
     #[must_use]
-    pub fn iter_status(&self, now: Nanos, most: usize) -> Vec<LimitStatus> {
-        let mut levels = Vec::new();
+    pub fn iter_status(&self, now: Nanos, most: usize, always: impl Fn(&Limit) -> bool) -> Vec<LimitStatus> {
+        let (mut levels, mut others) = (Vec::new(), 0);
         for shard in self.limits.iter() {
-            let kept = shard.lock();
-            levels.extend(kept.values().take(most - levels.len()).map(|entry| entry.limit.status(now)));
-            if levels.len() == most {
-                break;
+            for Entry { limit, .. } in shard.lock().values() {
+                if limit.waiting() == 0 && !always(limit) {
+                    if others == most {
+                        continue;
+                    }
+                    others += 1;
+                }
+                levels.push(limit.status(now));
             }
         }
         levels

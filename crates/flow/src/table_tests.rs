@@ -23,7 +23,7 @@ fn drain(set: &LimitSet, now: Nanos) -> usize {
 }
 
 fn limits(table: &LimitTable) -> usize {
-    table.iter_status(Nanos(0), usize::MAX).len()
+    table.iter_status(Nanos(0), usize::MAX, |_| false).len()
 }
 
 fn sets(table: &LimitTable) -> usize {
@@ -111,7 +111,20 @@ fn a_newer_configuration_changes_a_limit_and_an_older_one_does_not_change_it_bac
 fn no_more_levels_are_told_than_asked_for() {
     let table = LimitTable::new();
     (0..500).for_each(|key| drop(table.limit(&spec(&key.to_string(), 5, 1), Nanos(0))));
-    assert_eq!([0, 1, 300, 1000].map(|most| table.iter_status(Nanos(0), most).len()), [0, 1, 300, 500]);
+    assert_eq!([0, 1, 300, 1000].map(|most| table.iter_status(Nanos(0), most, |_| false).len()), [0, 1, 300, 500]);
+}
+
+#[test]
+fn whoever_asks_for_few_levels_is_told_of_all_for_which_somebody_waits() {
+    let table = LimitTable::new();
+    (0..500).for_each(|key| drop(table.limit(&spec(&key.to_string(), 5, 1), Nanos(0))));
+    table.limit(&spec("7", 5, 1), Nanos(0)).waiting_changed(1);
+    let told = |most: usize| {
+        let levels = table.iter_status(Nanos(0), most, |limit| &*limit.label().name == "8");
+        let named = levels.iter().filter(|level| matches!(&*level.label.name, "7" | "8")).count();
+        (levels.len(), named)
+    };
+    assert_eq!((told(0), told(10)), ((2, 2), (12, 2)));
 }
 
 proptest! {

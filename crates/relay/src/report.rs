@@ -4,13 +4,13 @@
 //! of a call.
 
 use crate::server::Shared;
-use sluicegate_flow::{LimitStatus, Sheds};
+use sluicegate_flow::{LimitStatus, Scope, Sheds};
 use sluicegate_vocabulary::Priority;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Limits in a report at most, beside those at which somebody waits.
+/// Limits of keys and tenants in a report at most, beside those at which somebody waits.
 const MOST_LIMITS: usize = 1000;
 
 /// Limits, and who waits for them.
@@ -69,7 +69,7 @@ impl FlowReport {
         let mut waits: HashMap<_, _> = stats.limits.iter().map(|wait| (wait.id, wait.oldest)).collect();
         let mut limits: Vec<LimitReport> = room
             .table
-            .iter_status(now, MOST_LIMITS)
+            .iter_status(now, MOST_LIMITS, |limit| !matches!(limit.label().scope, Scope::Key | Scope::Tenant))
             .into_iter()
             .map(|level| {
                 let oldest = waits.remove(&level.id).unwrap_or_default();
@@ -87,10 +87,13 @@ impl FlowReport {
             waiting: stats.waiting.get(class as usize).copied().unwrap_or_default(),
             shed: stats.sheds.get(class as usize).map_or(0, all),
         });
-        let anonymous = (Arc::from("-"), Arc::clone(&snapshot.keys.anonymous));
-        let keys = snapshot.keys.iter().map(|key| (Arc::clone(&key.name), Arc::clone(&key.live)));
-        let callers = keys.chain([anonymous]).filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| {
-            CallerReport { key, in_flight: live.in_flight(), waiting: room.waiting_of(live.number) }
+        let anonymous = Arc::from("-");
+        let keys = snapshot.keys.iter().map(|key| (&key.name, &key.live));
+        let callers = keys.chain([(&anonymous, &snapshot.keys.anonymous)]);
+        let callers = callers.filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| CallerReport {
+            key: Arc::clone(key),
+            in_flight: live.in_flight(),
+            waiting: room.waiting_of(live.number),
         });
         Self { limits, waiting: waiting.collect(), waiting_bytes: stats.bytes, callers: callers.collect() }
     }
