@@ -8,6 +8,8 @@
 //! The way of the call stays one future, the same that runs without this. It is only polled from elsewhere: first by
 //! the connection's service, and after the first comment by the response body, whose drop ends it like any other.
 
+use crate::call::header_value;
+use crate::headers;
 use crate::pipeline::{Arrival, way};
 use crate::record::Record;
 use crate::reply::{Content, Reply, ReplyBody, refuse};
@@ -24,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Interval;
+use tokio::time::{Interval, MissedTickBehavior};
 
 const COMMENT: &[u8] = b": waiting\n\n";
 
@@ -60,6 +62,7 @@ pub(crate) async fn answer(
     mut record: Record,
     after: Duration,
 ) -> Response<ReplyBody> {
+    let id = header_value(record.id().as_str());
     let streams = Arc::new(Streams::default());
     record.tell_streams(Arc::clone(&streams));
     let mut way: Way = Box::pin(async move {
@@ -81,10 +84,18 @@ pub(crate) async fn answer(
         () = silent => {}
     }
     let format = streams.format.get().copied().unwrap_or(Format::Chat);
-    let waiting = Waiting { way, format, comments: tokio::time::interval(after) };
-    let mut response = Response::new(ReplyBody::waiting(waiting));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let mut comments = tokio::time::interval(after);
+    // A client that reads slowly does not get those it has missed all at once.
+    comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut response = Response::new(ReplyBody::waiting(Waiting { way, format, comments }));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(&headers::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    if format.dialect() == Dialect::Anthropic {
+        headers.insert(&headers::REQUEST_ID, id.clone());
+    }
+    headers.insert(&headers::X_REQUEST_ID, id);
     response
 }
 

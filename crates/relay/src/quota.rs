@@ -5,8 +5,9 @@
 
 use crate::call::Caller;
 use crate::reply::{Content, Reply};
+use crate::route::may_use;
 use crate::server::Worker;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Route, Snapshot};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ use std::time::Duration;
 pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Reply {
     let room = &worker.shared.room;
     let now = room.now();
-    let routes = snapshot.names.aliases.values();
+    let may_use = |route: &&Arc<Route>| route.candidates().any(|candidate| may_use(caller, &route.name, candidate));
+    let routes = snapshot.names.aliases.values().filter(may_use);
     let limits = snapshot.limits.of_caller(&room.table, caller, routes, now);
     let body = json!({
         "object": "quota",
@@ -28,7 +30,8 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
         "class": caller.priority.as_str(),
         "mode": caller.mode.as_str(),
         "limits": limits.iter().map(|limit| level(limit, now)).collect::<Vec<_>>(),
-        "in_flight": caller.live.in_flight(),
+        // The call for this page is none of those meant.
+        "in_flight": caller.live.in_flight().saturating_sub(1),
         "waiting": room.waiting_of(caller.live.number),
     });
     let mut headers = HeaderMap::with_capacity(4);
@@ -46,7 +49,7 @@ fn level(limit: &Arc<Limit>, now: Nanos) -> Value {
         "name": level.label.to_string(),
         "scope": level.label.scope.as_str(),
         "counts": level.kind.as_str(),
-        "window_seconds": rate.then(|| level.window.as_secs_f64()),
+        "window_seconds": rate.then_some(level.window.as_secs_f64()),
         "limit": level.set,
         "capacity": level.capacity,
         "remaining": level.left,
