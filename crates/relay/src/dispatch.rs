@@ -70,7 +70,7 @@ pub(crate) async fn dispatch(
                     break;
                 }
             };
-            record.asking(taken.held);
+            record.asking(taken.held, taken.output);
             let guard = Trying::new(candidate, record);
             let tried =
                 attempt::attempt(worker, request, candidate, taken.credential, prepared, guard.record.id()).await;

@@ -19,7 +19,13 @@ use std::sync::Arc;
 /// The plan's candidates in the order in which they are asked: those that others wait for come after the rest of their
 /// equals.
 pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> impl Iterator<Item = &'a Arc<Candidate>> {
-    let targets = plan.route.targets.len().min(plan.candidates.len());
+    // Of the route's targets the plan has those that the caller may use.
+    let is_target =
+        |candidate: &Arc<Candidate>| plan.route.targets.iter().any(|target| Arc::ptr_eq(&target.candidate, candidate));
+    let targets = match plan.candidates.as_slice() {
+        [_] => 1,
+        candidates => candidates.iter().take_while(|candidate| is_target(candidate)).count(),
+    };
     let (equals, fallbacks) = plan.candidates.split_at(targets);
     let full: u64 = equals
         .iter()
@@ -39,6 +45,8 @@ pub(crate) struct Taken<'a> {
     pub(crate) credential: Option<&'a Arc<Credential>>,
     /// What is held for it; `None` where nothing limits it.
     pub(crate) held: Option<Held>,
+    /// The part of its tokens that is output, where a limit counts tokens.
+    pub(crate) output: Option<u64>,
 }
 
 /// Takes room for one try, with the credential whose turn it is or else with one that has room.
@@ -56,22 +64,28 @@ pub(crate) async fn take<'a>(
 ) -> Result<Taken<'a>, Fault> {
     let room = &worker.shared.room;
     let (first, count) = (candidate.provider.turn(), candidate.limits.len().max(1));
-    let with = |index: usize, held| Taken { credential: candidate.provider.credentials().get(index), held };
+    let with =
+        |index: usize, held, output| Taken { credential: candidate.provider.credentials().get(index), held, output };
     let mut short = None;
+    let mut too_small = None;
     for index in (first..first + count).map(|index| index % count) {
-        let Some(set) = Limits::egress(&room.table, candidate, index, room.now()) else { return Ok(with(index, None)) };
-        let (cost, _) = estimate::cost(worker, request, caller, &plan.route, &set);
+        let Some(set) = Limits::egress(&room.table, candidate, index, room.now()) else {
+            return Ok(with(index, None, None));
+        };
+        let (cost, output) = estimate::cost(worker, request, caller, &plan.route, &set);
         let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
         match room.try_take(&set, ask) {
-            Ok(held) => return Ok(with(index, Some(held))),
-            Err(refusal) => _ = short.get_or_insert((index, set, ask, refusal)),
+            Ok(held) => return Ok(with(index, Some(held), output)),
+            // Another credential may be allowed more.
+            Err(Some(refusal)) if refusal.reason == Reason::NeverFits => _ = too_small.get_or_insert(refusal),
+            Err(refusal) => _ = short.get_or_insert((index, set, ask, output, refusal)),
         }
     }
-    let Some((index, set, ask, refusal)) = short else { return Ok(with(first, None)) };
-    match refusal {
-        Some(refusal) if refusal.reason == Reason::NeverFits => return Err(fault(&refusal)),
-        refusal if caller.mode == Mode::Strict => return Err(full(candidate, refusal.as_ref())),
-        _ => {}
+    let Some((index, set, ask, output, refusal)) = short else {
+        return too_small.map_or_else(|| Ok(with(first, None, None)), |refusal| Err(fault(&refusal)));
+    };
+    if caller.mode == Mode::Strict {
+        return Err(full(candidate, refusal.as_ref()));
     }
     let want = Want {
         set: &set,
@@ -88,11 +102,11 @@ pub(crate) async fn take<'a>(
     };
     match waited {
         Ok((held, waited)) => {
-            record.queued(waited.saturating_sub(record.queued_for()));
-            Ok(with(index, Some(held)))
+            record.queued(waited);
+            Ok(with(index, Some(held), output))
         }
         Err(late) => {
-            record.queued(late.waited.saturating_sub(record.queued_for()));
+            record.queued(late.waited);
             Err(late.at_provider())
         }
     }

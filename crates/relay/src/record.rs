@@ -165,10 +165,6 @@ impl Record {
         self.0.receipt.times.queued += waited;
     }
 
-    pub(crate) const fn queued_for(&self) -> Duration {
-        self.0.receipt.times.queued
-    }
-
     pub(crate) fn admitted(&mut self, ticket: Ticket) {
         if let Some(output) = ticket.output {
             self.0.receipt.reserved = ticket.cost.tokens;
@@ -189,13 +185,19 @@ impl Record {
         }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
-        limit_headers::write(headers, limits, self.dialect(), now, self.0.receipt.arrived_ms);
+        let now_ms = self.0.receipt.arrived_ms + u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(0);
+        limit_headers::write(headers, limits, self.dialect(), now, now_ms);
         let queued = u64::try_from(self.0.receipt.times.queued.as_millis()).unwrap_or(u64::MAX);
         headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, HeaderValue::from(queued));
     }
 
     /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.
-    pub(crate) fn asking(&mut self, egress: Option<Held>) {
+    /// `output` is the part of its tokens that is output, where one of those limits counts tokens.
+    pub(crate) fn asking(&mut self, egress: Option<Held>, output: Option<u64>) {
+        if let (Some(held), Some(output), u64::MAX) = (&egress, output, self.0.reserved_output) {
+            self.0.receipt.reserved = held.reserved();
+            self.0.reserved_output = output;
+        }
         self.0.egress = egress;
     }
 
@@ -264,8 +266,10 @@ impl Record {
     pub(crate) fn failed(&mut self, fault: &Fault) {
         self.0.receipt.fault = Some(fault.kind);
         self.0.receipt.refused_by.clone_from(&fault.refused_by);
+        let stopping = self.0.worker.stop.is_cancelled();
+        let nobody_asked = self.0.receipt.attempts.is_empty();
         self.0.receipt.end =
-            if self.0.left { EndReason::ClientGone } else { end_of(fault.kind, self.0.receipt.attempts.is_empty()) };
+            if self.0.left { EndReason::ClientGone } else { end_of(fault.kind, nobody_asked, stopping) };
     }
 
     /// The provider's own words about the caller's mistake are passed on.
@@ -301,7 +305,7 @@ impl Record {
     }
 }
 
-const fn end_of(kind: FaultKind, nobody_asked: bool) -> EndReason {
+const fn end_of(kind: FaultKind, nobody_asked: bool, stopping: bool) -> EndReason {
     match kind {
         FaultKind::Internal => EndReason::Internal,
         FaultKind::Timeout | FaultKind::RequestTimeout => EndReason::TimedOut,
@@ -309,7 +313,11 @@ const fn end_of(kind: FaultKind, nobody_asked: bool) -> EndReason {
         FaultKind::BadRequest | FaultKind::Unsupported | FaultKind::ContextLength | FaultKind::UnknownModel => {
             EndReason::ClientError
         }
-        FaultKind::Overloaded => EndReason::Shutdown,
+        FaultKind::Overloaded if stopping => EndReason::Shutdown,
+        // After a try that failed there was no room for another one.
+        FaultKind::Overloaded | FaultKind::LimitRequests | FaultKind::LimitTokens | FaultKind::NeverFits => {
+            EndReason::Refused
+        }
         _ => EndReason::UpstreamError,
     }
 }

@@ -12,7 +12,8 @@
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
-    Ask, Bounds, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter, WaiterId,
+    Ask, Bounds, Kind, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter,
+    WaiterId,
 };
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::sync::Arc;
@@ -69,6 +70,11 @@ pub(crate) struct Late {
 }
 
 impl Late {
+    /// The limit that kept it waiting.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.why.as_ref().map(Shed::refusal)
+    }
+
     /// What the client is told where the limit is one of its own.
     pub(crate) fn at_own_limit(&self) -> Fault {
         match &self.why {
@@ -109,7 +115,7 @@ pub(crate) fn fault(refusal: &Refusal) -> Fault {
     let fault = Fault::from(refusal);
     // Those who are refused together must not come back together. What is added keeps the time true.
     match fault.retry_after_ms {
-        Some(ms) => fault.retry_after_ms(ms + (ms as f64 * 0.1 * fastrand::f64()) as u64),
+        Some(ms) => fault.retry_after_ms(ms.saturating_add((ms as f64 * 0.1 * fastrand::f64()) as u64)),
         None => fault,
     }
 }
@@ -129,12 +135,19 @@ fn no_room(refusal: &Refusal) -> Fault {
 pub(crate) struct Held {
     /// `None` once given back.
     reservation: Option<Reservation>,
+    /// Tokens that were asked for at first.
+    asked: u64,
     room: Arc<Room>,
 }
 
 impl Held {
     fn new(reservation: Reservation, room: &Arc<Room>) -> Self {
-        Self { reservation: Some(reservation), room: Arc::clone(room) }
+        Self { asked: reservation.cost().tokens, reservation: Some(reservation), room: Arc::clone(room) }
+    }
+
+    /// Tokens that are reserved, those that came to it later included.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.reservation.as_ref().map_or(0, |reservation| reservation.cost().tokens)
     }
 
     /// More tokens than were reserved have come.
@@ -149,13 +162,19 @@ impl Held {
         if let Some(reservation) = self.reservation.take() {
             let limits = reservation.limits().clone();
             reservation.settle(self.room.now(), tokens);
-            self.room.freed(&limits);
+            // The request stays charged.
+            self.room.freed(&limits, |kind| kind != Kind::Requests);
         }
     }
 
-    /// The limits it is held in.
-    pub(crate) fn limits(&self) -> Option<&LimitSet> {
-        self.reservation.as_ref().map(Reservation::limits)
+    /// The call had to wait and used so many tokens: whoever waits beside it gets the rest, or has to do with less.
+    /// Where no limit counts tokens, the queues have counted requests, and there is nothing to correct.
+    pub(crate) fn correct(&self, class: Priority, flow: u64, tokens: u64) {
+        let limits = self.reservation.as_ref().map(Reservation::limits).filter(|limits| limits.is_contended());
+        if let Some(limits) = limits.filter(|_| self.asked > 0) {
+            let beyond = i64::try_from(tokens).unwrap_or(i64::MAX).saturating_sub_unsigned(self.asked);
+            self.room.scheduler.lock().correct(self.room.now(), limits, class, flow, beyond);
+        }
     }
 }
 
@@ -164,7 +183,7 @@ impl Drop for Held {
         if let Some(reservation) = self.reservation.take() {
             let limits = reservation.limits().clone();
             drop(reservation);
-            self.room.freed(&limits);
+            self.room.freed(&limits, |_| true);
         }
     }
 }
@@ -200,10 +219,17 @@ impl Room {
         if set.is_contended() {
             return Err(None);
         }
-        set.reserve(self.now(), ask).map(|reservation| Held::new(reservation, self)).map_err(Some)
+        let refusal = match set.reserve(self.now(), ask) {
+            Ok(reservation) => return Ok(Held::new(reservation, self)),
+            Err(refusal) => refusal,
+        };
+        // For a moment it had taken from the limits before the one that refused. Whoever began to wait for one of them
+        // in that moment has not seen what is there again.
+        self.freed(set, |_| true);
+        Err(Some(refusal))
     }
 
-    /// Waits for room, and says how long it took.
+    /// Waits for room, and says how long that took.
     ///
     /// # Errors
     /// Why it was not to be had in time.
@@ -214,7 +240,8 @@ impl Room {
             flow: want.flow,
             ask: want.ask,
             bytes: want.bytes,
-            arrived: self.at(want.arrived),
+            // Only what passes from here on is spent waiting.
+            arrived: self.now(),
             deadline: self.at(want.until),
             lead: Duration::ZERO,
             set: want.set.clone(),
@@ -262,23 +289,16 @@ impl Room {
         self.arm(next);
     }
 
-    /// A call that waited used so many tokens more than it reserved, or less; whoever waits beside it gets the rest.
-    pub(crate) fn correct(&self, set: &LimitSet, class: Priority, flow: u64, beyond: i64) {
-        if set.is_contended() {
-            self.scheduler.lock().correct(self.now(), set, class, flow, beyond);
-        }
-    }
-
-    /// Permits or tokens have come back to these limits.
-    fn freed(self: &Arc<Self>, limits: &LimitSet) {
-        if !limits.is_contended() {
+    /// Something has come back to those of these limits that count such things.
+    fn freed(self: &Arc<Self>, limits: &LimitSet, counts: impl Fn(Kind) -> bool) {
+        if !limits.limits().iter().any(|limit| limit.waiting() > 0 && counts(limit.kind())) {
             return;
         }
         let mut outcomes = Vec::new();
         let next = {
             let mut scheduler = self.scheduler.lock();
             let now = self.now();
-            for limit in limits.limits().iter().filter(|limit| limit.waiting() > 0) {
+            for limit in limits.limits().iter().filter(|limit| limit.waiting() > 0 && counts(limit.kind())) {
                 scheduler.release(now, limit.id(), &mut outcomes);
             }
             scheduler.next_at()
@@ -364,3 +384,7 @@ impl Drop for Leaving<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 //! to the log. Nothing here waits: the log is a bounded buffer that a thread of its own empties.
 
 use crate::record::State;
-use sluicegate_vocabulary::{EndReason, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, EndReason, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
@@ -31,18 +31,22 @@ fn settle_limits(state: &mut State) {
     if receipt.attempts.is_empty() {
         return;
     }
-    let unknown = answered(receipt.end) && receipt.usage.source == UsageSource::None;
-    let used = if unknown { receipt.reserved } else { receipt.usage.total() };
-    if let Some(egress) = egress {
-        egress.settle(used);
+    let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
+    let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
+    let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
+    for held in ticket.map(|ticket| ticket.held).into_iter().chain(egress) {
+        let used = if unknown { held.reserved() } else { receipt.usage.total() };
+        if let Some(live) = waited {
+            held.correct(receipt.priority, live.number, used);
+        }
+        held.settle(used);
     }
-    let Some(ticket) = ticket else { return };
-    let room = &state.worker.shared.room;
-    if let (false, Some(live), Some(limits)) = (receipt.times.queued.is_zero(), &state.live, ticket.held.limits()) {
-        let beyond = i64::try_from(used).unwrap_or(i64::MAX).saturating_sub_unsigned(ticket.cost.tokens);
-        room.correct(limits, receipt.priority, live.number, beyond);
-    }
-    ticket.held.settle(used);
+}
+
+/// Whether a provider may have done something for a try that ended so.
+const fn worked(result: AttemptResult) -> bool {
+    use AttemptResult::{Broken, Cancelled, Ok, Timeout};
+    matches!(result, Ok | Broken | Cancelled | Timeout)
 }
 
 /// Whether a call that ended so may have used something.
