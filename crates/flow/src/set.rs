@@ -70,6 +70,12 @@ impl LimitSet {
         all.fold(first, |longest, next| if next.stands_for() > longest.stands_for() { next } else { longest })
     }
 
+    /// How [`Self::reserve`] would refuse, taking nothing.
+    #[must_use]
+    pub fn would_refuse(&self, now: Nanos, ask: &Ask) -> Option<Refusal> {
+        self.0.iter().filter_map(|limit| limit.would_refuse(now, ask)).max_by_key(Refusal::stands_for)
+    }
+
     /// Every limit's level at `now`, in order.
     #[must_use]
     pub fn status(&self, now: Nanos) -> Vec<LimitStatus> {

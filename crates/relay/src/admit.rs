@@ -9,9 +9,10 @@ use crate::call::{Caller, Plan, Request, Ticket};
 use crate::estimate;
 use crate::record::Record;
 use crate::room::{Want, fault};
+use crate::route::step_down;
 use crate::server::Worker;
 use crate::snapshot::{Route, Snapshot, duration};
-use sluicegate_flow::{Ask, LimitSet, Nanos, Pace, Reason, Refusal};
+use sluicegate_flow::{Ask, Limit, LimitSet, Nanos, Pace, Reason, Refusal, Scope};
 use sluicegate_vocabulary::{Fault, FaultKind, Mode, Priority};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,18 +35,19 @@ pub(crate) async fn admit(
     if let Some(format) = request.endpoint.format().filter(|_| request.stream && !request.wants_array()) {
         record.streams(format);
     }
+    let asked = Arc::clone(&plan.route.name);
     let mut plan = plan;
     loop {
-        let lower = lower_tier(&plan.route, caller, snapshot);
-        match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
+        let lower = lower_tier(&plan.route, caller, snapshot).and_then(|to| step_down(request, caller, &asked, &to));
+        let refused = match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
             Ok(()) => return Ok(plan),
-            Err(refused) => {
-                let Some(lower) = lower.filter(|_| refused.kind != FaultKind::NeverFits) else { return Err(refused) };
-                plan.route.ladder.short(worker.shared.room.now());
-                record.degraded(&plan.route.name);
-                plan = Plan { candidates: lower.candidates().map(Arc::clone).collect(), route: lower };
-            }
-        }
+            Err(refused) => refused,
+        };
+        // All other limits hold at the lower tier too.
+        let Some(lower) = lower.filter(|_| refused.at_model) else { return Err(refused.fault) };
+        plan.route.ladder.short(worker.shared.room.now());
+        record.degraded(&plan.route.name);
+        plan = lower;
     }
 }
 
@@ -57,6 +59,29 @@ fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) -> Option<Arc
     snapshot.names.aliases.get(route.lower_tier.as_deref()?).map(Arc::clone)
 }
 
+/// A call that was not let in.
+struct Refused {
+    fault: Fault,
+    /// For want of room at the model it asked for, of which there may be some at another.
+    at_model: bool,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, at_model: false }
+    }
+}
+
+impl Refused {
+    fn by(refusal: &Refusal) -> Self {
+        Self { fault: fault(refusal), at_model: is_models(&refusal.limit) && !refusal.never_fits() }
+    }
+}
+
+fn is_models(limit: &Limit) -> bool {
+    limit.label().scope == Scope::Model
+}
+
 async fn enter(
     worker: &Worker,
     request: &Request,
@@ -65,13 +90,13 @@ async fn enter(
     has_lower: bool,
     snapshot: &Snapshot,
     record: &mut Record,
-) -> Result<(), Fault> {
+) -> Result<(), Refused> {
     let room = &worker.shared.room;
     let now = room.now();
     let Some(set) = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now) else { return Ok(()) };
     // Upper classes step down last: only when they themselves find no room.
     if has_lower && caller.priority != Priority::Critical && route.ladder.is_down(now, || least_fill(&set, now)) {
-        return Err(stepped_down());
+        return Err(Refused { fault: stepped_down(), at_model: true });
     }
     record.held_to(&set);
     let (cost, output) = estimate::cost(worker, request, caller, route, &set);
@@ -79,14 +104,17 @@ async fn enter(
     let (held, waited) = match room.try_take(&set, ask) {
         Ok(held) => (held, Duration::ZERO),
         Err(Some(refusal)) if caller.mode == Mode::Strict || refusal.reason == Reason::NeverFits => {
-            return Err(fault(&refusal));
+            return Err(Refused::by(&refusal));
         }
         Err(_) if caller.mode == Mode::Strict => {
-            return Err(in_line(&set, now, ask).map_or_else(stepped_down, |refusal| fault(&refusal)));
+            return Err(in_line(&set, now, ask).map_or_else(|| stepped_down().into(), |refusal| Refused::by(&refusal)));
         }
-        Err(_) => {
+        Err(refusal) => {
             let patience = patience(request, caller, snapshot, record.arrived());
-            let patience = if has_lower { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
+            let short = |limit: &Limit| is_models(limit) && limit.waiting() > 0;
+            let at_model = refusal.is_some_and(|refusal| is_models(&refusal.limit))
+                || set.limits().iter().any(|limit| short(limit));
+            let patience = if has_lower && at_model { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
             let want = Want {
                 set: &set,
                 ask,
@@ -98,11 +126,12 @@ async fn enter(
             let waited = tokio::select! {
                 biased;
                 waited = room.wait(&want) => waited,
-                () = worker.stop.cancelled() => return Err(crate::attempt::stopping().fault),
+                () = worker.stop.cancelled() => return Err(crate::attempt::stopping().fault.into()),
             };
             waited.map_err(|late| {
                 record.queued(late.waited);
-                late.at_own_limit()
+                let at_model = late.refusal().is_some_and(|refusal| is_models(&refusal.limit) && !refusal.never_fits());
+                Refused { fault: late.at_own_limit(), at_model }
             })?
         }
     };
@@ -129,8 +158,10 @@ pub(crate) fn patience(request: &Request, caller: &Caller, snapshot: &Snapshot, 
     request.client_timeout.map_or(class, |timeout| timeout.min(class))
 }
 
+/// What is left of the model's own limits; the caller's others say nothing about the model.
 fn least_fill(set: &LimitSet, now: Nanos) -> f64 {
-    set.status(now).iter().filter(|level| !level.shadow).map(|level| level.fill).fold(1.0, f64::min)
+    let of_model = set.limits().iter().filter(|limit| is_models(limit) && !limit.quota().shadow);
+    of_model.map(|limit| limit.status(now).fill).fold(1.0, f64::min)
 }
 
 fn stepped_down() -> Fault {
@@ -143,6 +174,12 @@ fn in_line(set: &LimitSet, now: Nanos, ask: Ask) -> Option<Refusal> {
     let contended = limits.iter().find(|limit| limit.waiting() > 0).or(limits.first())?;
     let needed = ask.cost.of(contended.kind());
     let ahead = u64::from(contended.waiting()).saturating_mul(needed).saturating_add(needed);
-    let retry_after = contended.pace(now).map(|pace| pace.time_for(ahead));
-    Some(Refusal { limit: Arc::clone(contended), reason: Reason::Exhausted, left: 0, needed, retry_after })
+    let turn = contended.pace(now).map(|pace| pace.time_for(ahead));
+    // What limits refuse by themselves takes its own time, and comes first if it is for ever.
+    let refusal = set.would_refuse(now, &ask).unwrap_or_else(|| {
+        let left = contended.status(now).left;
+        Refusal { limit: Arc::clone(contended), reason: Reason::Pace, left, needed, retry_after: None }
+    });
+    let retry_after = if refusal.never_fits() { None } else { refusal.retry_after.max(turn) };
+    Some(Refusal { retry_after, ..refusal })
 }

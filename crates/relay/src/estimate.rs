@@ -24,7 +24,9 @@ pub(crate) fn cost(
     _route: &Route,
     limits: &LimitSet,
 ) -> (Cost, Option<u64>) {
-    if !limits.limits().iter().any(|limit| limit.kind() == Kind::Tokens) {
+    // Asking how long a prompt is uses none.
+    let only_counts = matches!(request.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
+    if only_counts || !limits.limits().iter().any(|limit| limit.kind() == Kind::Tokens) {
         return (Cost { requests: 1, tokens: 0 }, None);
     }
     let output = if answers_at_length(request.endpoint) {

@@ -24,7 +24,7 @@ pub(crate) fn route(
     record: &mut Record,
 ) -> Result<Plan, Fault> {
     let names = &snapshot.names;
-    let wanted = request.parts.headers.get(&headers::X_PROVIDER).map(|value| value.to_str().unwrap_or_default().trim());
+    let wanted = insisted_on(request);
     let (asked, route) = match &request.target {
         PathTarget::Provider { name, .. } => (Cow::Owned(format!("{name}/*")), names.provider(name)?),
         _ => {
@@ -63,6 +63,21 @@ pub(crate) fn route(
         .param("X-Provider")),
         _ => Err(forbidden(caller, &asked)),
     }
+}
+
+/// Where a call goes that asked for a name and gets a lower tier; `None` where its caller may have nothing of it.
+pub(crate) fn step_down(request: &Request, caller: &Caller, asked: &str, to: &Arc<Route>) -> Option<Plan> {
+    let wanted = insisted_on(request);
+    let fits = |candidate: &Candidate| {
+        wanted.is_none_or(|wanted| *candidate.provider.name == *wanted)
+            && (may_use(caller, asked, candidate) || may_use(caller, &to.name, candidate))
+    };
+    let candidates = order(to, fits);
+    (!candidates.is_empty()).then(|| Plan { route: Arc::clone(to), candidates })
+}
+
+fn insisted_on(request: &Request) -> Option<&str> {
+    request.parts.headers.get(&headers::X_PROVIDER).map(|value| value.to_str().unwrap_or_default().trim())
 }
 
 /// Whether a caller may have a candidate when he asks by this name.

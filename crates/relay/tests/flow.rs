@@ -10,7 +10,7 @@
 mod support;
 
 use sluicegate_config::{Config, ProviderKind};
-use sluicegate_config::{Keepalive, Limit, Period, Rate, RateKind, Window};
+use sluicegate_config::{Keepalive, Limit, ModelRule, Period, Rate, RateKind, Window};
 use sluicegate_vocabulary::{EndReason, FaultKind, Mode};
 use std::io::{Read, Write};
 use std::sync::mpsc;
@@ -272,6 +272,158 @@ fn a_graceful_caller_who_agreed_steps_down_and_others_do_not() {
 }
 
 #[test]
+fn nobody_steps_down_for_a_limit_that_holds_at_the_lower_tier_too() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
+    let mut config = one_provider(&upstream);
+    config.models.get_mut("m").unwrap().lower_tier = Some("small".to_owned());
+    config.models.insert("small".to_owned(), model("small", &["up/little"]));
+    config.models.get_mut("m").unwrap().limits = rate(RateKind::Requests, Window::Minute, 100);
+    config.keys = vec![key("spent", "sk-spent"), key("other", "sk-other")];
+    for key in &mut config.keys {
+        key.mode = Mode::Graceful;
+        key.accept_lower_tier = true;
+    }
+    config.keys[0].limits = rate(RateKind::Requests, Window::Minute, 1);
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "x-api-key: sk-spent\r\n", &hi("m"))), 200);
+    let refused = running.post(CHAT, "x-api-key: sk-spent\r\nx-deadline-ms: 2000\r\n", &hi("m"));
+    assert_eq!(status(&refused), 429, "{refused}");
+    assert_eq!(header(&refused, "x-sluicegate-degraded-from"), None);
+    let other = running.post(CHAT, "x-api-key: sk-other\r\n", &hi("m"));
+    assert_eq!(header(&other, "x-sluicegate-degraded-from"), None, "what one key has spent is no lack of the model's");
+}
+
+#[test]
+fn no_step_down_leads_to_a_provider_that_the_key_may_not_use() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 2]);
+    let elsewhere = Upstream::new(vec![json(200, ANSWER)]);
+    let mut config = config(vec![
+        provider("up", ProviderKind::OpenAi, upstream.address),
+        provider("elsewhere", ProviderKind::OpenAi, elsewhere.address),
+    ]);
+    let mut big = model("m", &["up/big"]);
+    big.limits = rate(RateKind::Requests, Window::Minute, 1);
+    big.lower_tier = Some("small".to_owned());
+    config.models = [("m".to_owned(), big), ("small".to_owned(), model("small", &["elsewhere/little"]))].into();
+    config.keys = vec![key("bound", "sk-bound")];
+    config.keys[0].mode = Mode::Graceful;
+    config.keys[0].accept_lower_tier = true;
+    config.keys[0].models = Some(vec![ModelRule::parse("up/*")]);
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "x-api-key: sk-bound\r\n", &hi("m"))), 200);
+    let refused = running.post(CHAT, "x-api-key: sk-bound\r\nx-deadline-ms: 2000\r\n", &hi("m"));
+    assert_eq!(status(&refused), 429, "{refused}");
+    assert!(elsewhere.is_left_alone());
+}
+
+#[test]
+fn an_answer_without_usage_keeps_what_was_reserved_at_the_provider() {
+    let silent = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"}}]}"#;
+    let upstream = Upstream::new(vec![json(200, silent)]);
+    let mut config = one_provider(&upstream);
+    config.providers.get_mut("up").unwrap().limits = rate(RateKind::Tokens, Window::Minute, 10_000);
+    let running = Running::new(config);
+    let body = r#"{"model":"m","max_tokens":500,"messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(status(&running.post(CHAT, "", body)), 200);
+    assert!(running.receipts(1)[0].reserved > 500);
+    let left = running.relay.flow().limits[0].level.left;
+    assert!((9_400..9_500).contains(&left), "{left}");
+}
+
+#[test]
+fn a_stream_beyond_its_reservation_is_charged_at_the_provider_too() {
+    let piece = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"index\":0}]}\n\n";
+    let pieces = (0..40).map(|_| chunk(piece)).chain([Act::Pause(Duration::from_millis(500))]);
+    let last = [chunk("data: [DONE]\n\n"), end()];
+    let upstream = Upstream::new(vec![std::iter::once(stream_head()).chain(pieces).chain(last).collect()]);
+    let mut config = one_provider(&upstream);
+    config.providers.get_mut("up").unwrap().limits = rate(RateKind::Tokens, Window::Minute, 10_000);
+    let running = Running::new(config);
+    let body = r#"{"model":"m","stream":true,"max_tokens":10,"messages":[{"role":"user","content":"hi"}]}"#;
+    thread::scope(|scope| {
+        let call = scope.spawn(|| running.post(CHAT, "", body));
+        thread::sleep(Duration::from_millis(250));
+        let left = running.relay.flow().limits[0].level.left;
+        assert!((9_600..9_760).contains(&left), "{left}");
+        assert_eq!(status(&call.join().unwrap()), 200);
+    });
+}
+
+#[test]
+fn asking_how_long_a_prompt_is_takes_no_tokens() {
+    let upstream = Upstream::new(vec![json(200, r#"{"input_tokens":9}"#)]);
+    let mut config = config(vec![provider("up", ProviderKind::Anthropic, upstream.address)]);
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 10_000);
+    let running = Running::new(config);
+    let answer = running.post("/v1/messages/count_tokens", "", &hi("m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-estimated")), (200, None), "{answer}");
+    running.receipts(1);
+    assert_eq!(running.relay.flow().limits[0].level.left, 10_000);
+}
+
+#[test]
+fn a_call_too_large_for_one_of_a_providers_keys_waits_for_another() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(400)); 2]);
+    let mut config = one_provider(&upstream);
+    let keys = &mut config.providers.get_mut("up").unwrap().keys;
+    let mut large = keys[0].clone();
+    keys[0].limits = rate(RateKind::Tokens, Window::Minute, 100);
+    large.name = "large".to_owned();
+    large.secret = "another-secret".into();
+    large.limits = concurrency(1);
+    keys.push(large);
+    let running = Running::new(config);
+    let body = r#"{"model":"m","max_tokens":500,"messages":[{"role":"user","content":"hi"}]}"#;
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(status(&running.post(CHAT, "", body)), 200));
+        }
+    });
+}
+
+#[test]
+fn only_waiting_counts_as_waiting() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 2]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Requests, Window::Second, 1);
+    let running = Running::new(config);
+    let whole = post(CHAT, "", &hi("m"));
+    let (head, body) = whole.split_at(whole.len() - 5);
+    let mut stream = running.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let queued: u64 = header(&answer, "x-sluicegate-queue-ms").unwrap().parse().unwrap();
+    assert!((300..1300).contains(&queued), "{queued}");
+}
+
+#[test]
+fn a_strict_caller_behind_others_is_told_a_time_that_is_true() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 700]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Requests, Window::Minute, 20);
+    config.keys = vec![key("patient", "sk-patient"), key("strict", "sk-strict")];
+    config.keys[1].mode = Mode::Strict;
+    let running = Running::new(config);
+    for _ in 0..20 {
+        assert_eq!(status(&running.post(CHAT, "x-api-key: sk-strict\r\n", &hi("m"))), 200);
+    }
+    thread::scope(|scope| {
+        let mut waiting = running.connect();
+        let request = post(CHAT, "x-api-key: sk-patient\r\nx-deadline-ms: 600000\r\n", &hi("m"));
+        waiting.write_all(request.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(200));
+        let refused = scope.spawn(|| running.post(CHAT, "x-api-key: sk-strict\r\n", &hi("m"))).join().unwrap();
+        assert_eq!(status(&refused), 429, "{refused}");
+        let after: u64 = header(&refused, "retry-after").unwrap().parse().unwrap();
+        assert!(after > 50, "{refused}");
+    });
+}
+
+#[test]
 fn a_waiting_stream_is_kept_alive_and_then_answered() {
     let stream = vec![
         stream_head(),
@@ -290,6 +442,7 @@ fn a_waiting_stream_is_kept_alive_and_then_answered() {
         let answer = running.post(CHAT, "", &hi_streamed("m"));
         assert_eq!(status(&answer), 200, "{answer}");
         assert!(answer.matches(": waiting").count() >= 2, "{answer}");
+        assert!(header(&answer, "x-request-id").is_some() && header(&answer, "x-accel-buffering") == Some("no"));
         assert!(answer.contains("\"content\":\"x\"") && answer.contains("[DONE]"), "{answer}");
     });
     let receipts = running.receipts(2);
@@ -359,6 +512,7 @@ fn the_quota_page_shows_the_callers_own_limits_and_takes_from_none() {
     assert_eq!((&first["limits"][0]["limit"], &first["limits"][0]["remaining"]), (&60.into(), &59.into()));
     assert_eq!(first["limits"][1]["remaining"], 9_990);
     assert_eq!(first["limits"].as_array().unwrap().len(), 2);
+    assert_eq!((&first["in_flight"], &first["waiting"]), (&0.into(), &0.into()), "the page itself is not counted");
 }
 
 #[test]
