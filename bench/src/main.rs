@@ -14,6 +14,7 @@ mod answer;
 mod bars;
 mod closed;
 mod compare;
+mod flow;
 mod hammer;
 mod held;
 mod numbers;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         minutes: u64,
     },
+    /// The promises of flow control over real sockets: limits, shares of classes, clients that leave.
+    Flow(flow::FlowArgs),
     /// An hour of spikes and ten minutes of overload on a virtual clock, under several controls.
     Scenario,
     /// The simulated provider on a free port, without a label on its answers. Started by the other commands.
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => local(compare::run(args)),
         Command::Smoke { relay } => local(smoke::run(relay)),
         Command::Hammer { relay, minutes } => local(hammer::run(relay, minutes)),
+        Command::Flow(args) => local(flow::run(args)),
         Command::Scenario => scenario::run(),
         Command::Upstream => servers::be_the_upstream(),
     };

@@ -126,12 +126,8 @@ http {{
 /// The relay as it is meant to be run: clients' keys are checked, the name of the model is exchanged, metrics are
 /// counted and every call is written to the request log.
 pub(crate) fn relay(binary: &Path, upstream: SocketAddr, folder: &Path) -> Outcome<Server> {
-    let folder = folder.join("relay");
-    fs::create_dir_all(&folder)?;
-    fs::write(
-        folder.join("sluicegate.yaml"),
-        format!(
-            "version: 1
+    let config = format!(
+        "version: 1
 server: {{ listen: \"127.0.0.1:0\", request_log: requests.log, data_dir: data }}
 providers:
   simulator: {{ kind: openai_compatible, base_url: \"http://{upstream}/v1\" }}
@@ -140,10 +136,22 @@ models:
 keys:
   - {{ name: bench, value_env: BENCH_KEY }}
 "
-        ),
-    )?;
+    );
+    relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], folder)
+}
+
+/// The relay with this configuration and these variables in its environment. It lives in `relay` under the folder.
+pub(crate) fn relay_with(
+    binary: &Path,
+    config: &str,
+    variables: &[(String, String)],
+    folder: &Path,
+) -> Outcome<Server> {
+    let folder = folder.join("relay");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("sluicegate.yaml"), config)?;
     let mut command = Command::new(fs::canonicalize(binary).map_err(|error| format!("{}: {error}", binary.display()))?);
-    command.args(["serve", "--config", "sluicegate.yaml"]).env("BENCH_KEY", CLIENT_KEY);
+    command.args(["serve", "--config", "sluicegate.yaml"]).envs(variables.iter().map(|(name, value)| (name, value)));
     let mut server = saying_where("relay", &mut command, &folder)?;
     wait_for(&mut server)?;
     Ok(server)

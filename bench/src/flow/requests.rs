@@ -1,0 +1,110 @@
+//! A limit on requests, and forty callers who want more.
+//!
+//! In any mode no stretch of the window's length may see more than the limit. In adaptive mode the limit is also
+//! used: once its window has been full, every such stretch sees at least 97 % of it, with no gap longer than a
+//! sixtieth of the window or the time of one call, and nobody is refused. The burst that an idle limit gives away has
+//! left the window by then (see [`window::saturated`]).
+
+use std::time::Duration;
+
+use super::caller::{Group, hammer};
+use super::law::Law;
+use super::order::Order;
+use super::provider::Provider;
+use super::relay::Relay;
+use super::window::{self, Event};
+use super::{Bench, seconds};
+use crate::Outcome;
+use crate::report::Page;
+
+/// The normal class, by its number.
+const NORMAL: usize = 2;
+const CALLERS: usize = 40;
+
+/// The limit, its window, and how long it is hammered.
+struct Case {
+    limit: u64,
+    window: Duration,
+    name: &'static str,
+    span: Duration,
+}
+
+pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
+    let case = if bench.short {
+        Case { limit: 20, window: Duration::from_secs(1), name: "requests_per_second", span: Duration::from_secs(8) }
+    } else {
+        Case { limit: 600, window: Duration::from_secs(60), name: "requests_per_minute", span: Duration::from_secs(180) }
+    };
+    page.say(&format!("{CALLERS} callers at {}: {} for {} s", case.name, case.limit, case.span.as_secs()));
+    let mut rows = vec![super::row(&[
+        "mode", "forwarded", "refused", "most in a window", "full after", "least in one then", "longest gap then",
+    ])];
+    let mut laws = Vec::new();
+    let (strict, adaptive) = tokio::join!(judge(bench, "strict", &case), judge(bench, "adaptive", &case));
+    for (row, judged) in [strict?, adaptive?] {
+        rows.push(row);
+        laws.extend(judged);
+    }
+    page.table(&rows);
+    Ok(laws)
+}
+
+async fn judge(bench: &Bench, mode: &str, case: &Case) -> Outcome<(Vec<String>, Vec<Law>)> {
+    let provider = Provider::start()?;
+    let limits = format!("rate_limits: {{ global: {{ {}: {} }} }}", case.name, case.limit);
+    let relay = Relay::start(&bench.relay, provider.address, mode, "", &limits)?;
+    // Windows are cut by the relay's own clock; where in them the calls begin is left to chance.
+    tokio::time::sleep(Duration::from_secs_f64(fastrand::f64())).await;
+    let order = || Order { takes: Duration::from_millis(10), input: 50, output: 20, capped: true, ..Order::default() };
+    let book = hammer(relay.address(), vec![Group { class: NORMAL, callers: CALLERS, order }], case.span).await?;
+    let arrivals = provider.arrivals();
+    let Some(begin) = arrivals.first().map(|arrival| arrival.at) else {
+        return Err(format!("{mode}: nothing was forwarded; {}", book.first_refusal()).into());
+    };
+    let events: Vec<_> = arrivals.iter().map(|arrival| Event { at: arrival.at - begin, amount: 1 }).collect();
+    let until = events.last().map_or(case.span, |last| last.at.max(case.span - Duration::from_millis(100)));
+    let grain = bench.pauses.grain();
+    let refused = book.calls().iter().filter(|told| told.ended.is_some() && told.status != 200).count();
+    let (most, _) = window::most(&events, case.window);
+    let (surely, _) = window::most(&events, case.window.saturating_sub(grain));
+    let mut laws = vec![Law::new(
+        format!("requests, {mode}: at most {} in any {} s ({most} seen)", case.limit, case.window.as_secs()),
+        surely <= case.limit,
+    )];
+    let enough = case.limit * 97 / 100;
+    let full = window::saturated(&events, case.window, enough, grain);
+    let least = full.and_then(|full| window::least(&events, case.window, full, until));
+    let gap = full.and_then(|full| window::longest_gap(&events, full, until));
+    if mode == "adaptive" {
+        let surely = full.and_then(|full| window::least(&events, case.window + grain, full, until));
+        laws.push(Law::new(
+            format!(
+                "requests, adaptive: at least {enough} in every {} s once the window was full, {} after the start ({} seen)",
+                case.window.as_secs(),
+                seconds(full),
+                super::told(least),
+            ),
+            surely.is_some_and(|least| least >= enough),
+        ));
+        let one = case.window.mul_f64(61.0 / 60.0 / case.limit as f64);
+        let allowed = one.max(case.window / 60);
+        laws.push(Law::new(
+            format!("requests, adaptive: no gap over {} then ({} seen)", seconds(Some(allowed)), seconds(gap)),
+            gap.is_some_and(|gap| gap <= allowed + grain),
+        ));
+        laws.push(Law::new(
+            format!("requests, adaptive: nobody is refused ({refused} were; first: {})", book.first_refusal()),
+            refused == 0,
+        ));
+    }
+    let row = [
+        mode.to_owned(),
+        events.len().to_string(),
+        refused.to_string(),
+        most.to_string(),
+        seconds(full),
+        super::told(least),
+        seconds(gap),
+    ];
+    Ok((row.to_vec(), laws))
+}
