@@ -43,9 +43,14 @@ pub(crate) async fn admit(
             Ok(()) => return Ok(plan),
             Err(refused) => refused,
         };
-        // All other limits hold at the lower tier too.
-        let Some(lower) = lower.filter(|_| refused.at_model) else { return Err(refused.fault) };
-        plan.route.ladder.short(worker.shared.room.now());
+        let lower = match (refused, lower) {
+            (Refused::SteppedDown, Some(lower)) => lower,
+            (Refused::AtModel(_), Some(lower)) => {
+                plan.route.ladder.short(worker.shared.room.now());
+                lower
+            }
+            (refused, _) => return Err(refused.fault()),
+        };
         record.degraded(&plan.route.name);
         plan = lower;
     }
@@ -60,21 +65,25 @@ fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) -> Option<Arc
 }
 
 /// A call that was not let in.
-struct Refused {
-    fault: Fault,
+enum Refused {
+    /// It was not tried, since calls for its model go to the lower tier at present.
+    SteppedDown,
     /// For want of room at the model it asked for, of which there may be some at another.
-    at_model: bool,
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        Self { fault, at_model: false }
-    }
+    AtModel(Fault),
+    /// For a reason that holds at the lower tier too.
+    Anywhere(Fault),
 }
 
 impl Refused {
-    fn by(refusal: &Refusal) -> Self {
-        Self { fault: fault(refusal), at_model: is_models(&refusal.limit) && !refusal.never_fits() }
+    fn by(refusal: &Refusal, fault: Fault) -> Self {
+        if is_models(&refusal.limit) && !refusal.never_fits() { Self::AtModel(fault) } else { Self::Anywhere(fault) }
+    }
+
+    fn fault(self) -> Fault {
+        match self {
+            Self::SteppedDown => stepped_down(),
+            Self::AtModel(fault) | Self::Anywhere(fault) => fault,
+        }
     }
 }
 
@@ -96,7 +105,7 @@ async fn enter(
     let Some(set) = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now) else { return Ok(()) };
     // Upper classes step down last: only when they themselves find no room.
     if has_lower && caller.priority != Priority::Critical && route.ladder.is_down(now, || least_fill(&set, now)) {
-        return Err(Refused { fault: stepped_down(), at_model: true });
+        return Err(Refused::SteppedDown);
     }
     record.held_to(&set);
     let (cost, output) = estimate::cost(worker, request, caller, route, &set);
@@ -104,10 +113,12 @@ async fn enter(
     let (held, waited) = match room.try_take(&set, ask) {
         Ok(held) => (held, Duration::ZERO),
         Err(Some(refusal)) if caller.mode == Mode::Strict || refusal.reason == Reason::NeverFits => {
-            return Err(Refused::by(&refusal));
+            return Err(Refused::by(&refusal, fault(&refusal)));
         }
         Err(_) if caller.mode == Mode::Strict => {
-            return Err(in_line(&set, now, ask).map_or_else(|| stepped_down().into(), |refusal| Refused::by(&refusal)));
+            return Err(
+                in_line(&set, now, ask).map_or(Refused::SteppedDown, |refusal| Refused::by(&refusal, fault(&refusal)))
+            );
         }
         Err(refusal) => {
             let patience = patience(request, caller, snapshot, record.arrived());
@@ -126,17 +137,20 @@ async fn enter(
             let waited = tokio::select! {
                 biased;
                 waited = room.wait(&want) => waited,
-                () = worker.stop.cancelled() => return Err(crate::attempt::stopping().fault.into()),
+                () = worker.stop.cancelled() => return Err(Refused::Anywhere(crate::attempt::stopping().fault)),
             };
             waited.map_err(|late| {
                 record.queued(late.waited);
-                let at_model = late.refusal().is_some_and(|refusal| is_models(&refusal.limit) && !refusal.never_fits());
-                Refused { fault: late.at_own_limit(), at_model }
+                let fault = late.at_own_limit();
+                match late.refusal() {
+                    Some(refusal) => Refused::by(refusal, fault),
+                    None => Refused::Anywhere(fault),
+                }
             })?
         }
     };
     record.queued(waited);
-    record.admitted(Ticket { held, cost, output });
+    record.admitted(Ticket { held, cost, output, input_bytes: request.head.input_bytes as u64, model: route.number });
     Ok(())
 }
 

@@ -5,41 +5,64 @@
 //! the reservation is corrected by what the provider reports: the ratio of bytes to tokens is learned for each model,
 //! and the length of answers for each key and model. How much of an answer is reserved depends on the mode: a strict
 //! caller reserves the most it may become, the others what nearly all of them have been.
+//!
+//! A guess never refuses a call for good. Where the caller says nothing of the length, no more is reserved than the
+//! smallest limit ever has; what the answer uses beyond that is charged while it comes.
 
-use crate::call::{Caller, Request};
+use crate::call::{Caller, Request, Ticket};
 use crate::server::Worker;
 use crate::snapshot::Route;
-use sluicegate_flow::{Cost, Kind, LimitSet};
-use sluicegate_vocabulary::Endpoint;
-use sluicegate_wire::estimate;
+use sluicegate_flow::estimate::reserve_output;
+use sluicegate_flow::{Algorithm, Cost, Kind, Limit, LimitSet};
+use sluicegate_vocabulary::{EndReason, Endpoint, Usage, UsageSource};
 
-/// Output reserved for a call that sets no cap of its own, in tokens.
-const DEFAULT_OUTPUT: u64 = 1024;
+/// More answers than this in one call are no longer believed.
+const MOST_CHOICES: u64 = 128;
 
 /// What a call asks of its limits, and which part of its tokens is output; `None` where no limit counts tokens.
 pub(crate) fn cost(
-    _worker: &Worker,
+    worker: &Worker,
     request: &Request,
-    _caller: &Caller,
-    _route: &Route,
+    caller: &Caller,
+    route: &Route,
     limits: &LimitSet,
 ) -> (Cost, Option<u64>) {
+    let most = limits.limits().iter().filter(|limit| limit.kind() == Kind::Tokens).map(|limit| most(limit)).min();
     // Asking how long a prompt is uses none.
     let only_counts = matches!(request.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
-    if only_counts || !limits.limits().iter().any(|limit| limit.kind() == Kind::Tokens) {
-        return (Cost { requests: 1, tokens: 0 }, None);
-    }
+    let Some(most) = most.filter(|_| !only_counts) else { return (Cost { requests: 1, tokens: 0 }, None) };
+    let learned = &worker.shared.estimates;
+    let input = learned.input(route.number, request.head.input_bytes as u64);
+    let asked = request.head.max_output;
     let output = if answers_at_length(request.endpoint) {
-        request
-            .head
-            .max_output
-            .unwrap_or(DEFAULT_OUTPUT)
-            .saturating_mul(request.head.choices.unwrap_or(1).clamp(1, 128))
+        let usual = learned.output(caller.live.number, route.number);
+        let each = reserve_output(caller.mode, asked, route.longest_answer(), usual);
+        each.saturating_mul(request.head.choices.unwrap_or(1).clamp(1, MOST_CHOICES))
     } else {
         0
     };
-    let tokens = estimate::tokens_in_bytes(request.head.input_bytes).saturating_add(output);
-    (Cost { requests: 1, tokens }, Some(output))
+    let output = if asked.is_none() { output.min(most.saturating_sub(input)) } else { output };
+    (Cost { requests: 1, tokens: input.saturating_add(output) }, Some(output))
+}
+
+/// The most that a limit ever lets through at once.
+fn most(limit: &Limit) -> u64 {
+    match limit.quota().algorithm {
+        Algorithm::TokenBucket { capacity, .. } => capacity,
+        Algorithm::SlidingWindow | Algorithm::Permits => limit.quota().set,
+    }
+}
+
+/// Learns from a call whose provider has told what it used.
+pub(crate) fn learn(worker: &Worker, caller: u64, ticket: &Ticket, usage: &Usage, end: EndReason) {
+    if ticket.output.is_none() || usage.source != UsageSource::Reported {
+        return;
+    }
+    let learned = &worker.shared.estimates;
+    learned.learn_input(ticket.model, ticket.input_bytes, usage.total_input());
+    if end == EndReason::Done {
+        learned.learn_output(caller, ticket.model, usage.total_output());
+    }
 }
 
 /// Whether what a call to this endpoint puts out is counted in tokens.

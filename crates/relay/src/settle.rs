@@ -3,6 +3,7 @@
 //! What was reserved is corrected by what was used, the price is applied, the metrics are counted and the receipt goes
 //! to the log. Nothing here waits: the log is a bounded buffer that a thread of its own empties.
 
+use crate::estimate;
 use crate::record::State;
 use sluicegate_vocabulary::{AttemptResult, EndReason, UsageSource};
 
@@ -30,6 +31,9 @@ fn settle_limits(state: &mut State) {
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
         return;
+    }
+    if let (Some(ticket), Some(live)) = (&ticket, &state.live) {
+        estimate::learn(&state.worker, live.number, ticket, &receipt.usage, receipt.end);
     }
     let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;

@@ -197,6 +197,30 @@ fn what_can_never_fit_is_refused_for_good() {
 }
 
 #[test]
+fn what_calls_have_used_lately_is_what_the_next_ones_reserve() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 26]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 100_000);
+    let running = Running::new(config);
+    for _ in 0..26 {
+        assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+    }
+    let reserved: Vec<u64> = running.receipts(26).iter().map(|receipt| receipt.reserved).collect();
+    assert!(reserved[0] > 4_000, "nothing was known yet: {reserved:?}");
+    assert!(reserved[25] < 40, "the answers had three tokens: {reserved:?}");
+}
+
+#[test]
+fn a_guess_of_the_answers_length_never_refuses_for_good() {
+    let upstream = Upstream::new(vec![json(200, ANSWER)]);
+    let mut config = one_provider(&upstream);
+    config.mode = Mode::Strict;
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 300);
+    let running = Running::new(config);
+    assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
+}
+
+#[test]
 fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
     let upstream = Upstream::new(vec![slow(Duration::from_millis(600)); 2]);
     let mut config = one_provider(&upstream);
@@ -291,6 +315,30 @@ fn nobody_steps_down_for_a_limit_that_holds_at_the_lower_tier_too() {
     assert_eq!(header(&refused, "x-sluicegate-degraded-from"), None);
     let other = running.post(CHAT, "x-api-key: sk-other\r\n", &hi("m"));
     assert_eq!(header(&other, "x-sluicegate-degraded-from"), None, "what one key has spent is no lack of the model's");
+}
+
+#[test]
+#[ignore = "takes as long as a step down holds"]
+fn a_model_that_has_room_again_is_gone_back_to_while_calls_go_on() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 80]);
+    let mut config = one_provider(&upstream);
+    let big = config.models.get_mut("m").unwrap();
+    big.limits = rate(RateKind::Requests, Window::Minute, 2);
+    big.limits.rates[0].window = Window::Second;
+    big.lower_tier = Some("small".to_owned());
+    config.models.insert("small".to_owned(), model("small", &["up/little"]));
+    config.keys = vec![key("yes", "sk-yes")];
+    config.keys[0].mode = Mode::Graceful;
+    config.keys[0].accept_lower_tier = true;
+    let running = Running::new(config);
+    let call = || running.post(CHAT, "x-api-key: sk-yes\r\nx-deadline-ms: 200\r\n", &hi("m"));
+    let down = |answer: &str| header(answer, "x-sluicegate-degraded-from").is_some();
+    assert!((0..4).map(|_| call()).any(|answer| down(&answer)));
+    let back = (0..35).any(|_| {
+        thread::sleep(Duration::from_secs(1));
+        !down(&call())
+    });
+    assert!(back, "it stays at the lower tier for good");
 }
 
 #[test]

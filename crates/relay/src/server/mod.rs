@@ -24,6 +24,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use sluicegate_config::{Config, Priorities};
 use sluicegate_flow::Bounds;
+use sluicegate_flow::estimate::Estimates;
 use sluicegate_ledger::PriceBook;
 use sluicegate_upstream::{Connector, Pool, PoolSettings, Provider};
 use sluicegate_vocabulary::Priority;
@@ -35,6 +36,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// Models, and pairs of key and model, of which is remembered what they use.
+const MOST_LEARNED: usize = 4096;
+
 /// What all workers and the control runtime share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -42,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// The limits, and who waits for them.
     pub(crate) room: Arc<Room>,
+    /// What calls have used lately.
+    pub(crate) estimates: Estimates,
     pub(crate) local: mpsc::Sender<LocalRequest>,
     pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) rules: serve::Rules,
@@ -161,6 +167,7 @@ impl Relay {
             draining: AtomicBool::new(false),
             closing: CancellationToken::new(),
             room: Room::new(bounds(&config.priorities)),
+            estimates: Estimates::new(MOST_LEARNED),
             metrics,
         });
         let stop = CancellationToken::new();

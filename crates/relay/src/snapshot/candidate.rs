@@ -11,6 +11,7 @@ use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint};
 use sluicegate_wire::quirks::Quirks;
 use sluicegate_wire::translate::Policy;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// One provider and one of its models, with everything a request to it needs.
@@ -71,10 +72,19 @@ pub(crate) struct Target {
     pub(crate) weight: u32,
 }
 
+/// A name as a number.
+pub(crate) fn number_of(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// What a name of a model leads to.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
+    /// The name as a number, the same in every configuration.
+    pub(crate) number: u64,
     /// The name is the configuration's own and may be a metric label.
     pub(crate) known: bool,
     pub(crate) targets: Vec<Target>,
@@ -95,6 +105,11 @@ impl Route {
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
         let targets = self.targets.iter().filter(|target| target.weight > 0).map(|target| &target.candidate);
         targets.chain(&self.fallbacks)
+    }
+
+    /// The most tokens that whoever answers first can put out, where known.
+    pub(crate) fn longest_answer(&self) -> Option<u64> {
+        self.targets.first()?.candidate.price.as_ref()?.max_output
     }
 
     /// Whether a failure of this kind leads to the next candidate. A refused key of ours always does: it is no fault of

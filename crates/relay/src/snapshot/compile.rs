@@ -1,6 +1,7 @@
 //! From the checked configuration to the snapshot.
 
 use super::keys::KeyRing;
+use super::candidate::number_of;
 use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
@@ -229,6 +230,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         .collect::<Result<_, CompileError>>()?;
     Ok(Route {
         name: model.name.as_str().into(),
+        number: number_of(&model.name),
         known: true,
         targets,
         fallbacks: model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?,

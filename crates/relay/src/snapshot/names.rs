@@ -8,7 +8,7 @@
 //! and then remembered, because making a candidate costs far more than finding one. Clients choose these names, so
 //! only so many are remembered, and none that is overlong.
 
-use super::candidate::{Candidate, Route, Target};
+use super::candidate::{Candidate, Route, Target, number_of};
 use super::limits::{Owned, specs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
 use parking_lot::RwLock;
@@ -171,6 +171,7 @@ impl Names {
     fn single(&self, name: &str, candidate: Arc<Candidate>, known: bool) -> Route {
         Route {
             name: name.into(),
+            number: number_of(name),
             known,
             targets: vec![Target { candidate, weight: 1 }],
             fallbacks: Vec::new(),
