@@ -185,7 +185,8 @@ impl Record {
         }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
-        let now_ms = self.0.receipt.arrived_ms + u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(0);
+        let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.0.receipt.arrived_ms.saturating_add(since);
         limit_headers::write(headers, limits, self.dialect(), now, now_ms);
         let queued = u64::try_from(self.0.receipt.times.queued.as_millis()).unwrap_or(u64::MAX);
         headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, HeaderValue::from(queued));
@@ -220,6 +221,11 @@ impl Record {
         state.receipt.reserved += more;
         let held = state.ticket.iter_mut().map(|ticket| &mut ticket.held).chain(&mut state.egress);
         held.for_each(|held| held.top_up(more));
+    }
+
+    /// The model that was asked for, of a call that goes to a lower tier.
+    pub(crate) const fn degraded_from(&self) -> Option<&Arc<str>> {
+        self.0.receipt.degraded_from.as_ref()
     }
 
     /// The call goes to a lower tier than was asked for.
