@@ -1,7 +1,8 @@
 //! Four classes that all want more than there is.
 //!
 //! They share by weight, and what is shared is tokens, not calls: a class with calls three times as large gets a third
-//! as many. The lowest class gets its share too, however long the others could go on.
+//! as many. Where nobody knows beforehand what a call will use, the shares are corrected by what it has used. The
+//! lowest class gets its share too, however long the others could go on.
 
 use std::time::{Duration, Instant};
 
@@ -31,42 +32,56 @@ struct Case {
     provider: String,
     rest: String,
     takes: Duration,
+    /// Whether requests say how long their answers may be, so that what they will use is known beforehand.
+    capped: bool,
 }
 
 pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
-    let (takes, per_second) = if bench.short { (40, 200) } else { (50, 100) };
-    let takes = Duration::from_millis(takes);
-    let permits = Case {
-        name: "8 at once at the provider",
-        provider: "max_concurrency: 8".to_owned(),
-        rest: String::new(),
-        takes,
-    };
-    let requests = Case {
-        name: "requests per second overall",
-        provider: String::new(),
-        rest: format!("rate_limits: {{ global: {{ requests_per_second: {per_second} }} }}"),
-        takes: takes / 4,
-    };
     page.say(&format!("{CALLERS} callers of each of four classes, calls of {TOKENS:?} tokens"));
     let mut rows = vec![super::row(&["limit", "class", "calls", "tokens", "share", "due", "oldest wait", "longest gap"])];
-    let (one, other) = tokio::join!(judge(bench, &permits), judge(bench, &requests));
     let mut laws = Vec::new();
-    for (judged, more) in [one?, other?] {
-        rows.extend(judged);
-        laws.extend(more);
+    // Two at a time: more would want more of the machine than the limits leave them.
+    for capped in [true, false] {
+        let (one, other) = tokio::join!(judge(bench, permits(capped, bench)), judge(bench, requests(capped, bench)));
+        for (judged, more) in [one?, other?] {
+            rows.extend(judged);
+            laws.extend(more);
+        }
     }
     page.table(&rows);
     Ok(laws)
 }
 
-async fn judge(bench: &Bench, case: &Case) -> Outcome<(Vec<Vec<String>>, Vec<Law>)> {
-    let (warm, span) = if bench.short { (1, 7) } else { (10, 60) };
+/// A provider that answers few at once.
+fn permits(capped: bool, bench: &Bench) -> Case {
+    Case {
+        name: if capped { "at once, length known" } else { "at once, length unknown" },
+        provider: "max_concurrency: 8".to_owned(),
+        rest: String::new(),
+        takes: Duration::from_millis(if bench.short { 40 } else { 50 }),
+        capped,
+    }
+}
+
+/// A limit on requests over all.
+fn requests(capped: bool, bench: &Bench) -> Case {
+    let per_second = if bench.short { 200 } else { 100 };
+    Case {
+        name: if capped { "requests, length known" } else { "requests, length unknown" },
+        provider: String::new(),
+        rest: format!("rate_limits: {{ global: {{ requests_per_second: {per_second} }} }}"),
+        takes: Duration::from_millis(10),
+        capped,
+    }
+}
+
+async fn judge(bench: &Bench, case: Case) -> Outcome<(Vec<Vec<String>>, Vec<Law>)> {
+    let (warm, span) = if bench.short { (1, 6) } else { (10, 60) };
     let (warm, span) = (Duration::from_secs(warm), Duration::from_secs(span));
     let provider = Provider::start()?;
     let relay = Relay::start(&bench.relay, provider.address, "adaptive", &case.provider, &case.rest)?;
     let groups = TOKENS.iter().enumerate().map(|(class, tokens)| {
-        let order = Order { takes: case.takes, input: INPUT, output: tokens - INPUT, capped: true, ..Order::default() };
+        let order = Order { takes: case.takes, input: INPUT, output: tokens - INPUT, capped: case.capped, ..Order::default() };
         Group { class, callers: CALLERS, order: move || order }
     });
     let begin = Instant::now();
