@@ -6,19 +6,20 @@
 //! goes to a lower tier rather than be refused.
 
 use crate::call::{Caller, Plan, Request, Ticket};
+use crate::dispatch::Unanswered;
 use crate::estimate;
 use crate::record::Record;
 use crate::room::{Want, fault};
 use crate::route::step_down;
 use crate::server::Worker;
-use crate::snapshot::{Route, Snapshot, duration};
-use sluicegate_flow::{Ask, Limit, LimitSet, Nanos, Pace, Reason, Refusal, Scope};
+use crate::snapshot::{Limits, Route, Snapshot, duration};
+use sluicegate_flow::{Ask, Limit, LimitSet, LimitTable, Nanos, Pace, Reason, Refusal, Scope};
 use sluicegate_vocabulary::{Fault, FaultKind, Mode, Priority};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The part of its patience that a call which may go to a lower tier spends on waiting for the higher one.
-const SHARE_FOR_PRIMARY: f64 = 0.8;
+pub(crate) const SHARE_FOR_PRIMARY: f64 = 0.8;
 
 /// Takes room for a call, and says where it goes: its plan, or the plan of a lower tier.
 ///
@@ -35,7 +36,7 @@ pub(crate) async fn admit(
     if let Some(format) = request.endpoint.format().filter(|_| request.stream && !request.wants_array()) {
         record.streams(format);
     }
-    let asked = Arc::clone(&plan.route.name);
+    let asked = record.degraded_from().map_or_else(|| Arc::clone(&plan.route.name), Arc::clone);
     let mut plan = plan;
     loop {
         let lower = lower_tier(&plan.route, caller, snapshot).and_then(|to| step_down(request, caller, &asked, &to));
@@ -56,8 +57,29 @@ pub(crate) async fn admit(
     }
 }
 
+/// Takes room for a call for which no provider had any: at the lower tier, if its caller agreed to that.
+///
+/// # Errors
+/// Why there was no answer, where there is no lower tier for this caller or room is not what was wanting.
+pub(crate) async fn elsewhere(
+    worker: &Worker,
+    request: &Request,
+    caller: &Caller,
+    plan: Plan,
+    unanswered: Unanswered,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Plan, Fault> {
+    let asked = record.degraded_from().map_or_else(|| Arc::clone(&plan.route.name), Arc::clone);
+    let lower = lower_tier(&plan.route, caller, snapshot).and_then(|to| step_down(request, caller, &asked, &to));
+    let Some(lower) = lower.filter(|_| unanswered.full) else { return Err(unanswered.fault) };
+    plan.route.ladder.short(worker.shared.room.now());
+    record.degraded(&plan.route.name);
+    admit(worker, request, caller, lower, snapshot, record).await
+}
+
 /// Where a caller who agreed to it goes instead.
-fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) -> Option<Arc<Route>> {
+pub(crate) fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) -> Option<Arc<Route>> {
     if caller.mode != Mode::Graceful || !caller.accepts_lower_tier() {
         return None;
     }
@@ -102,11 +124,13 @@ async fn enter(
 ) -> Result<(), Refused> {
     let room = &worker.shared.room;
     let now = room.now();
-    let Some(set) = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now) else { return Ok(()) };
+    let set = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now);
     // Upper classes step down last: only when they themselves find no room.
-    if has_lower && caller.priority != Priority::Critical && route.ladder.is_down(now, || least_fill(&set, now)) {
+    let headroom = || headroom(&room.table, set.as_ref(), route, now);
+    if has_lower && caller.priority != Priority::Critical && route.ladder.is_down(now, headroom) {
         return Err(Refused::SteppedDown);
     }
+    let Some(set) = set else { return Ok(()) };
     record.held_to(&set);
     let (cost, output) = estimate::cost(worker, request, caller, route, &set);
     let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
@@ -172,10 +196,18 @@ pub(crate) fn patience(request: &Request, caller: &Caller, snapshot: &Snapshot, 
     request.client_timeout.map_or(class, |timeout| timeout.min(class))
 }
 
-/// What is left of the model's own limits; the caller's others say nothing about the model.
-fn least_fill(set: &LimitSet, now: Nanos) -> f64 {
-    let of_model = set.limits().iter().filter(|limit| is_models(limit) && !limit.quota().shadow);
-    of_model.map(|limit| limit.status(now).fill).fold(1.0, f64::min)
+/// What is left of the model's own limits, and of those of the provider that has most left; the caller's others say
+/// nothing about the model.
+fn headroom(table: &LimitTable, set: Option<&LimitSet>, route: &Route, now: Nanos) -> f64 {
+    let fill = |limit: &Limit| if limit.quota().shadow { 1.0 } else { limit.status(now).fill };
+    let own = set.into_iter().flat_map(|set| set.limits().iter()).filter(|limit| is_models(limit));
+    let own = own.map(|limit| fill(limit)).fold(1.0, f64::min);
+    let ways = route.candidates().flat_map(|candidate| {
+        (0..candidate.limits.len()).map(|credential| Limits::egress(table, candidate, credential, now))
+    });
+    let least =
+        |set: Option<LimitSet>| set.map_or(1.0, |set| set.limits().iter().map(|limit| fill(limit)).fold(1.0, f64::min));
+    own.min(ways.map(least).fold(0.0, f64::max))
 }
 
 fn stepped_down() -> Fault {

@@ -29,10 +29,24 @@ pub(crate) struct Dispatched {
     pub(crate) dropped: Vec<Cow<'static, str>>,
 }
 
+/// No answer.
+pub(crate) struct Unanswered {
+    /// The last candidate's failure, in words for the client.
+    pub(crate) fault: Fault,
+    /// Nobody was asked, because no candidate had room.
+    pub(crate) full: bool,
+}
+
+impl From<Fault> for Unanswered {
+    fn from(fault: Fault) -> Self {
+        Self { fault, full: false }
+    }
+}
+
 /// Gets an answer from one of the plan's candidates.
 ///
 /// # Errors
-/// The last candidate's failure, in words for the client.
+/// The last candidate's failure, in words for the client, and whether it was for want of room.
 pub(crate) async fn dispatch(
     worker: &Arc<Worker>,
     request: &Request,
@@ -40,13 +54,14 @@ pub(crate) async fn dispatch(
     plan: &Plan,
     snapshot: &Snapshot,
     record: &mut Record,
-) -> Result<Dispatched, Fault> {
+) -> Result<Dispatched, Unanswered> {
     let mut last: Option<Fault> = None;
+    let mut full = false;
     for candidate in egress::by_room(&worker.shared.room, plan) {
         let mut tries = 0;
         loop {
             if request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(attempt::deadline_passed());
+                return Err(attempt::deadline_passed().into());
             }
             let now_s = record.arrived_ms() / 1000;
             let prepared = match prepare(request, &plan.route, candidate, snapshot, record.id(), now_s) {
@@ -62,10 +77,10 @@ pub(crate) async fn dispatch(
                 Ok(taken) => taken,
                 Err(fault) => {
                     // A provider without room is like one that says so itself.
-                    let stop = !plan.route.falls_back_on(AttemptResult::RateLimited);
+                    full = fault.kind != FaultKind::NeverFits && record.attempts().is_empty();
                     last = Some(fault);
-                    if stop {
-                        return Err(last.unwrap_or_else(nobody));
+                    if !plan.route.falls_back_on(AttemptResult::RateLimited) {
+                        return Err(Unanswered { fault: last.unwrap_or_else(nobody), full });
                     }
                     break;
                 }
@@ -90,9 +105,9 @@ pub(crate) async fn dispatch(
                     match again {
                         Some(pause) => tokio::select! {
                             () = tokio::time::sleep(pause) => {}
-                            () = worker.stop.cancelled() => return Err(attempt::stopping().fault),
+                            () = worker.stop.cancelled() => return Err(attempt::stopping().fault.into()),
                         },
-                        None if stop => return Err(last.unwrap_or_else(nobody)),
+                        None if stop => return Err(last.unwrap_or_else(nobody).into()),
                         None => break,
                     }
                     tries += 1;
@@ -100,7 +115,7 @@ pub(crate) async fn dispatch(
             }
         }
     }
-    Err(last.unwrap_or_else(nobody))
+    Err(Unanswered { fault: last.unwrap_or_else(nobody), full: full && record.attempts().is_empty() })
 }
 
 fn nobody() -> Fault {

@@ -4,7 +4,7 @@
 //! there, so that no permit is held by a call that waits for something else. A call that finds none waits as for its
 //! own limits, and in the same order; where the route has several targets, one with room is asked before one without.
 
-use crate::admit::{pace, patience};
+use crate::admit::{SHARE_FOR_PRIMARY, lower_tier, pace, patience};
 use crate::call::{Caller, Plan, Request};
 use crate::estimate;
 use crate::record::Record;
@@ -87,13 +87,15 @@ pub(crate) async fn take<'a>(
     if caller.mode == Mode::Strict {
         return Err(full(candidate, refusal.as_ref()));
     }
+    let patience = patience(request, caller, snapshot, record.arrived());
+    let has_lower = lower_tier(&plan.route, caller, snapshot).is_some();
     let want = Want {
         set: &set,
         ask,
         flow: caller.live.number,
         bytes: request.body.len() as u64,
         arrived: record.arrived(),
-        until: record.arrived() + patience(request, caller, snapshot, record.arrived()),
+        until: record.arrived() + if has_lower { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience },
     };
     let waited = tokio::select! {
         biased;

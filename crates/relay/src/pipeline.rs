@@ -72,7 +72,12 @@ pub(crate) async fn way(
     if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
         return Ok(reply);
     }
-    let plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
-    let answered = dispatch::dispatch(worker, &request, &caller, &plan, snapshot, record).await?;
+    let mut plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
+    let answered = loop {
+        match dispatch::dispatch(worker, &request, &caller, &plan, snapshot, record).await {
+            Ok(answered) => break answered,
+            Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
+        }
+    };
     Ok(stream::reply(answered, snapshot, record))
 }

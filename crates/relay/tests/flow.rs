@@ -472,6 +472,32 @@ fn a_strict_caller_behind_others_is_told_a_time_that_is_true() {
 }
 
 #[test]
+fn a_graceful_caller_steps_down_from_a_full_provider_too_and_stays_there_for_a_while() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(900)), json(200, ANSWER), json(200, ANSWER)]);
+    let mut config = one_provider(&upstream);
+    let address = upstream.address;
+    config.providers.insert("other".to_owned(), provider("other", ProviderKind::OpenAi, address));
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    config.models.get_mut("m").unwrap().lower_tier = Some("small".to_owned());
+    config.models.insert("small".to_owned(), model("small", &["other/little"]));
+    config.keys = vec![key("yes", "sk-yes")];
+    config.keys[0].mode = Mode::Graceful;
+    config.keys[0].accept_lower_tier = true;
+    let running = Running::new(config);
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(status(&running.post(CHAT, "x-api-key: sk-yes\r\n", &hi("m"))), 200));
+        thread::sleep(Duration::from_millis(150));
+        let down = running.post(CHAT, "x-api-key: sk-yes\r\nx-deadline-ms: 300\r\n", &hi("m"));
+        assert_eq!(status(&down), 200, "{down}");
+        assert_eq!(header(&down, "x-sluicegate-degraded-from"), Some("m"));
+        assert_eq!(header(&down, "x-sluicegate-provider"), Some("other"));
+    });
+    // The step holds for the next call as well, although there is room again.
+    let next = running.post(CHAT, "x-api-key: sk-yes\r\n", &hi("m"));
+    assert_eq!(header(&next, "x-sluicegate-provider"), Some("other"), "{next}");
+}
+
+#[test]
 fn a_waiting_stream_is_kept_alive_and_then_answered() {
     let stream = vec![
         stream_head(),
