@@ -75,6 +75,8 @@ pub(crate) async fn elsewhere(
     let Some(lower) = lower.filter(|_| unanswered.full) else { return Err(unanswered.fault) };
     plan.route.ladder.short(worker.shared.room.now());
     record.degraded(&plan.route.name);
+    // It will ask its own limits again, and must not find itself there.
+    record.withdrawn();
     admit(worker, request, caller, lower, snapshot, record).await
 }
 
@@ -215,7 +217,7 @@ fn stepped_down() -> Fault {
 }
 
 /// The refusal of a strict caller where others wait already: he may neither overtake them nor wait.
-fn in_line(set: &LimitSet, now: Nanos, ask: Ask) -> Option<Refusal> {
+pub(crate) fn in_line(set: &LimitSet, now: Nanos, ask: Ask) -> Option<Refusal> {
     let limits = set.limits();
     let contended = limits.iter().find(|limit| limit.waiting() > 0).or(limits.first())?;
     let needed = ask.cost.of(contended.kind());

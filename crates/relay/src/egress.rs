@@ -4,7 +4,7 @@
 //! there, so that no permit is held by a call that waits for something else. A call that finds none waits as for its
 //! own limits, and in the same order; where the route has several targets, one with room is asked before one without.
 
-use crate::admit::{SHARE_FOR_PRIMARY, lower_tier, pace, patience};
+use crate::admit::{SHARE_FOR_PRIMARY, in_line, lower_tier, pace, patience};
 use crate::call::{Caller, Plan, Request};
 use crate::estimate;
 use crate::record::Record;
@@ -85,7 +85,10 @@ pub(crate) async fn take<'a>(
         return too_small.map_or_else(|| Ok(with(first, None, None)), |refusal| Err(fault(&refusal)));
     };
     if caller.mode == Mode::Strict {
-        return Err(full(candidate, refusal.as_ref()));
+        return Err(match refusal.or_else(|| in_line(&set, room.now(), ask)) {
+            Some(refusal) if refusal.never_fits() => fault(&refusal),
+            refusal => full(candidate, refusal.as_ref()),
+        });
     }
     let patience = patience(request, caller, snapshot, record.arrived());
     let has_lower = lower_tier(&plan.route, caller, snapshot).is_some();

@@ -173,6 +173,11 @@ impl Record {
         self.0.ticket = Some(ticket);
     }
 
+    /// The call gives back what it has been given, since nothing has been sent.
+    pub(crate) fn withdrawn(&mut self) {
+        self.0.ticket = None;
+    }
+
     /// What the call is held to, admitted or not.
     pub(crate) fn held_to(&mut self, limits: &LimitSet) {
         self.0.limits = Some(limits.clone());

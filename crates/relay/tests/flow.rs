@@ -318,6 +318,32 @@ fn nobody_steps_down_for_a_limit_that_holds_at_the_lower_tier_too() {
 }
 
 #[test]
+fn a_call_that_steps_down_does_not_wait_for_itself() {
+    let upstream = Upstream::new(vec![slow(Duration::from_millis(1500)); 2]);
+    let elsewhere = Upstream::new(vec![json(200, ANSWER)]);
+    let mut config = config(vec![
+        provider("up", ProviderKind::OpenAi, upstream.address),
+        provider("elsewhere", ProviderKind::OpenAi, elsewhere.address),
+    ]);
+    config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    let mut big = model("m", &["up/big"]);
+    big.lower_tier = Some("small".to_owned());
+    config.models = [("m".to_owned(), big), ("small".to_owned(), model("small", &["elsewhere/little"]))].into();
+    config.keys = vec![key("busy", "sk-busy"), key("yes", "sk-yes")];
+    config.keys[1].mode = Mode::Graceful;
+    config.keys[1].accept_lower_tier = true;
+    config.keys[1].limits = concurrency(1);
+    let running = Running::new(config);
+    thread::scope(|scope| {
+        scope.spawn(|| running.post(CHAT, "x-api-key: sk-busy\r\n", &hi("m")));
+        thread::sleep(Duration::from_millis(150));
+        let answer = running.post(CHAT, "x-api-key: sk-yes\r\nx-deadline-ms: 800\r\n", &hi("m"));
+        assert_eq!(status(&answer), 200, "{answer}");
+        assert_eq!(header(&answer, "x-sluicegate-degraded-from"), Some("m"));
+    });
+}
+
+#[test]
 #[ignore = "takes as long as a step down holds"]
 fn a_model_that_has_room_again_is_gone_back_to_while_calls_go_on() {
     let upstream = Upstream::new(vec![json(200, ANSWER); 80]);
