@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The long proofs: each fuzz target for MINUTES (default 3), then the hammers. What is found stays in fuzz/artifacts.
+# The long proofs: each fuzz target for MINUTES (default 3), then flow control and the hammers. What fuzzing finds stays
+# in fuzz/artifacts.
 # cargo-fuzz wants a compiler that takes -Z flags; RUSTC_BOOTSTRAP lets the stable one take them.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -27,12 +28,16 @@ else
 fi
 
 say "Property tests, with many more cases"
-PROPTEST_CASES="${PROPTEST_CASES:-20000}" cargo test --profile quick --workspace --locked --quiet --lib --tests \
+PROPTEST_CASES="${PROPTEST_CASES:-20000}" cargo test --profile quick --workspace --locked --quiet --lib --tests -- --include-ignored \
   || failed+=("property tests")
+
+cargo build --profile quick --locked --quiet -p sluicegate -p sluicegate-bench
+
+say "Promises of flow control, over real sockets"
+"$TARGET_DIR/quick/sluicegate-bench" flow --relay "$TARGET_DIR/quick/sluicegate" || failed+=("flow control")
 
 say "Hammer, $MINUTES min"
 if need nginx nginx-light; then
-  cargo build --profile quick --locked --quiet -p sluicegate -p sluicegate-bench
   "$TARGET_DIR/quick/sluicegate-bench" hammer --relay "$TARGET_DIR/quick/sluicegate" --minutes "$MINUTES" \
     || failed+=("hammer")
 else

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every short proof, one after the other, and one honest sum at the end.
 #
-#   scripts/test.sh [rust] [doc] [python] [javascript] [real] [bench]     (none named: all of them)
+#   scripts/test.sh [rust] [doc] [python] [javascript] [real] [flow] [bench]     (none named: all of them)
 #
 # A suite that fails does not stop the others. A suite that cannot run here (a program is missing and may not be
 # installed) is named at the end and counted as one skipped. SLUICEGATE_BIN tests another binary than ours.
@@ -139,6 +139,15 @@ real_suite() {
   pytest_suite "Real servers" real.log tests/clients/.venv tests/real
 }
 
+flow_suite() {
+  say "Promises of flow control, over real sockets"
+  if ! binary || ! cargo build --locked --quiet -p sluicegate-bench; then count "Flow control" 1 0 1 0 0; return; fi
+  run flow.log "$TARGET_DIR/debug/sluicegate-bench" flow --short --relay "$BIN"
+  tail -1 "$LOGS/flow.log" > "$LOGS/flow.summary"
+  count "Flow control" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/flow.summary")" \
+    "$(number '[0-9]+ failed' "$LOGS/flow.summary")" 0 "$TOOK"
+}
+
 bench_suite() {
   say "The benchmark's own short run"
   if ! need nginx nginx-light; then
@@ -150,7 +159,7 @@ bench_suite() {
   count "Benchmark" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/bench.log")" "$(number '[0-9]+ failed' "$LOGS/bench.log")" 0 "$TOOK"
 }
 
-for suite in rust doc python javascript real bench; do
+for suite in rust doc python javascript real flow bench; do
   if wanted "$suite"; then "${suite}_suite"; fi
 done
 

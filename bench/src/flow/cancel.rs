@@ -70,7 +70,16 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     }
     let took = begin.elapsed();
     page.table(&[
-        super::row(&["clients", "left sending", "left unanswered", "left answering", "answered", "in flight amid", "waiting amid", "settled after"]),
+        super::row(&[
+            "clients",
+            "left sending",
+            "left unanswered",
+            "left answering",
+            "answered",
+            "in flight amid",
+            "waiting amid",
+            "settled after",
+        ]),
         vec![
             clients.to_string(),
             count.sending.get().to_string(),
@@ -84,7 +93,10 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     ]);
     let left = left_over(&quota);
     let mut laws = vec![Law::new(
-        format!("cancel: nothing in flight, waiting or held once all have left ({})", left.as_deref().unwrap_or("so it is")),
+        format!(
+            "cancel: nothing in flight, waiting or held once all have left ({})",
+            left.as_deref().unwrap_or("so it is")
+        ),
         left.is_none(),
     )];
     laws.extend(balance(&relay, &provider).await?);
@@ -120,7 +132,10 @@ async fn balance(relay: &Relay, provider: &Provider) -> Outcome<Vec<Law>> {
             ),
             requests == sent.len() as u64 && arrived <= sent.len(),
         ),
-        Law::new(format!("cancel: tokens charged are those used: {tokens} charged, {used} used by the log"), tokens == used),
+        Law::new(
+            format!("cancel: tokens charged are those used: {tokens} charged, {used} used by the log"),
+            tokens == used,
+        ),
     ])
 }
 

@@ -38,7 +38,8 @@ struct Case {
 
 pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     page.say(&format!("{CALLERS} callers of each of four classes, calls of {TOKENS:?} tokens"));
-    let mut rows = vec![super::row(&["limit", "class", "calls", "tokens", "share", "due", "oldest wait", "longest gap"])];
+    let mut rows =
+        vec![super::row(&["limit", "class", "calls", "tokens", "share", "due", "oldest wait", "longest gap"])];
     let mut laws = Vec::new();
     // Two at a time: more would want more of the machine than the limits leave them.
     for capped in [true, false] {
@@ -81,7 +82,8 @@ async fn judge(bench: &Bench, case: Case) -> Outcome<(Vec<Vec<String>>, Vec<Law>
     let provider = Provider::start()?;
     let relay = Relay::start(&bench.relay, provider.address, "adaptive", &case.provider, &case.rest)?;
     let groups = TOKENS.iter().enumerate().map(|(class, tokens)| {
-        let order = Order { takes: case.takes, input: INPUT, output: tokens - INPUT, capped: case.capped, ..Order::default() };
+        let order =
+            Order { takes: case.takes, input: INPUT, output: tokens - INPUT, capped: case.capped, ..Order::default() };
         Group { class, callers: CALLERS, order: move || order }
     });
     let begin = Instant::now();

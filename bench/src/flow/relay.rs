@@ -8,8 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::servers::{self, CLIENT_KEY, Server};
 use crate::Outcome;
+use crate::servers::{self, CLIENT_KEY, Server};
 
 /// A relay with one provider, `up`, and one key for each class, until it is dropped.
 #[derive(Debug)]
@@ -34,7 +34,9 @@ impl Relay {
         let keys: String = CLASSES
             .iter()
             .enumerate()
-            .map(|(number, (class, _))| format!("  - {{ name: {class}, value_env: KEY_{number}, priority: {class} }}\n"))
+            .map(|(number, (class, _))| {
+                format!("  - {{ name: {class}, value_env: KEY_{number}, priority: {class} }}\n")
+            })
             .collect();
         let config = format!(
             "version: 1

@@ -33,11 +33,22 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     let case = if bench.short {
         Case { limit: 20, window: Duration::from_secs(1), name: "requests_per_second", span: Duration::from_secs(8) }
     } else {
-        Case { limit: 600, window: Duration::from_secs(60), name: "requests_per_minute", span: Duration::from_secs(180) }
+        Case {
+            limit: 600,
+            window: Duration::from_secs(60),
+            name: "requests_per_minute",
+            span: Duration::from_secs(180),
+        }
     };
     page.say(&format!("{CALLERS} callers at {}: {} for {} s", case.name, case.limit, case.span.as_secs()));
     let mut rows = vec![super::row(&[
-        "mode", "forwarded", "refused", "most in a window", "full after", "least in one then", "longest gap then",
+        "mode",
+        "forwarded",
+        "refused",
+        "most in a window",
+        "full after",
+        "least in one then",
+        "longest gap then",
     ])];
     let mut laws = Vec::new();
     let (strict, adaptive) = tokio::join!(judge(bench, "strict", &case), judge(bench, "adaptive", &case));

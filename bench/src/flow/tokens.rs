@@ -39,9 +39,18 @@ struct Sent {
 
 pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     let (limit, span) = (1_200_000, if bench.short { 12 } else { 180 });
-    page.say(&format!("{CALLERS} callers at tokens_per_minute: {limit} for {span} s; answers of half to three times what is expected"));
+    page.say(&format!(
+        "{CALLERS} callers at tokens_per_minute: {limit} for {span} s; answers of half to three times what is expected"
+    ));
     let mut rows = vec![super::row(&[
-        "mode", "forwarded", "refused", "tokens", "beyond what was reserved", "most in a window", "over by", "for at most",
+        "mode",
+        "forwarded",
+        "refused",
+        "tokens",
+        "beyond what was reserved",
+        "most in a window",
+        "over by",
+        "for at most",
     ])];
     let span = Duration::from_secs(span);
     let (strict, adaptive) = tokio::join!(judge(bench, "strict", limit, span), judge(bench, "adaptive", limit, span));
@@ -95,7 +104,9 @@ async fn judge(bench: &Bench, mode: &str, limit: u64, span: Duration) -> Outcome
         seconds(Some(over)),
     ];
     let mut laws = vec![Law::new(
-        format!("tokens, {mode}: no stretch holds more than {limit} and what calls in flight were short of ({unexplained} more seen)"),
+        format!(
+            "tokens, {mode}: no stretch holds more than {limit} and what calls in flight were short of ({unexplained} more seen)"
+        ),
         unexplained == 0,
     )];
     if mode == "adaptive" {
