@@ -511,7 +511,9 @@ fn refusal(now: Nanos, limit: &Arc<Limit>, ask: &Ask, expected: Duration) -> Ref
         needed: ask.cost.of(limit.kind()),
         retry_after: None,
     });
-    let retry_after = if refusal.never_fits() { None } else { refusal.retry_after.max(Some(expected)) };
+    // Nothing expected means that nobody knows, not that it is now.
+    let expected = Some(expected).filter(|expected| !expected.is_zero());
+    let retry_after = if refusal.never_fits() { None } else { refusal.retry_after.max(expected) };
     Refusal { retry_after, ..refusal }
 }
 
