@@ -4,7 +4,7 @@
 //! at its top level, strings by searching for their end and everything else by counting brackets. Brackets
 //! and strings must close, so a text that was cut off is noticed; what stands between them is not checked to be JSON.
 
-use crate::peek::scan::plain;
+use memchr::memchr2;
 
 /// The values of the last top-level members with these names, or `None` where the text is not one whole object.
 ///
@@ -73,13 +73,14 @@ impl Walk<'_> {
     /// Goes past the end of a string whose opening quote has been taken.
     fn string(&mut self) -> Option<()> {
         loop {
-            self.at += plain(self.text.get(self.at..)?).0;
-            match self.take()? {
-                b'"' => return Some(()),
-                // Whatever is escaped, its first byte is not the closing quote.
-                b'\\' => self.at += 1,
-                _ => {}
+            let rest = self.text.get(self.at..)?;
+            let found = memchr2(b'"', b'\\', rest)?;
+            self.at += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return Some(());
             }
+            // Whatever is escaped, its first byte is not the closing quote.
+            self.at += 1;
         }
     }
 

@@ -10,7 +10,7 @@
 //! `"model"`), and what is not JSON, not UTF-8 or nests too deep is refused with the offset of the fault. What we do not
 //! read is not judged: a wrong type there is the provider's to refuse, in its own words.
 
-pub(crate) mod scan;
+mod scan;
 
 use scan::{Flaw, Kind, Refusal, Scanner, Value};
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
@@ -68,7 +68,7 @@ impl Head {
 }
 
 /// What stands between the quotes.
-pub(crate) fn inner(quoted: &[u8]) -> Option<&[u8]> {
+fn inner(quoted: &[u8]) -> Option<&[u8]> {
     quoted.get(1..quoted.len().checked_sub(1)?)
 }
 

@@ -17,7 +17,7 @@ const BLOCK: usize = 32;
 
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(super) enum Flaw {
     /// The text ends too early.
     Truncated,
     /// Not what JSON allows here.
@@ -35,11 +35,11 @@ pub(crate) enum Flaw {
 }
 
 /// A flaw and the offset of the byte at which it was noticed.
-pub(crate) type Refusal = (Flaw, usize);
+pub(super) type Refusal = (Flaw, usize);
 
 /// What a value is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     Object,
     Array,
     String,
@@ -51,27 +51,23 @@ pub(crate) enum Kind {
 
 /// A value found: what it is and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Value {
-    pub(crate) kind: Kind,
-    pub(crate) span: Range<usize>,
+pub(super) struct Value {
+    pub(super) kind: Kind,
+    pub(super) span: Range<usize>,
 }
 
-pub(crate) struct Scanner<'a> {
+pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     depth_left: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Self {
+    pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
         Self { text, at: 0, depth_left: max_depth.min(DEEPEST) }
     }
 
-    pub(crate) fn text(&self) -> &'a [u8] {
-        self.text
-    }
-
-    pub(crate) fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.at
     }
 
@@ -101,7 +97,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The end of the text: only white space may be left.
-    pub(crate) fn end(&mut self) -> Result<(), Refusal> {
+    pub(super) fn end(&mut self) -> Result<(), Refusal> {
         match self.next_byte() {
             Err((Flaw::Truncated, _)) => Ok(()),
             Err(refusal) => Err(refusal),
@@ -112,7 +108,7 @@ impl<'a> Scanner<'a> {
     /// Walks an object, the first byte of which is next, and calls `member` with each key, quotes included, and the
     /// scanner before its value; `member` must take the value.
     #[inline]
-    pub(crate) fn object<E: From<Refusal>>(
+    pub(super) fn object<E: From<Refusal>>(
         &mut self,
         mut member: impl FnMut(&mut Self, Range<usize>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -172,7 +168,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What the next value is, without taking it.
-    pub(crate) fn kind(&mut self) -> Result<Kind, Refusal> {
+    pub(super) fn kind(&mut self) -> Result<Kind, Refusal> {
         Ok(match self.next_byte()? {
             b'{' => Kind::Object,
             b'[' => Kind::Array,
@@ -186,7 +182,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the next value.
-    pub(crate) fn value(&mut self) -> Result<Value, Refusal> {
+    pub(super) fn value(&mut self) -> Result<Value, Refusal> {
         let kind = self.kind()?;
         let start = self.at;
         match kind {
@@ -320,7 +316,7 @@ impl<'a> Scanner<'a> {
 /// line or two, that measured a little faster than `memchr`, whose start has to be paid for each run. A long text then
 /// goes by blocks, with comparisons that the compiler makes wide ones.
 #[inline]
-pub(crate) fn plain(text: &[u8]) -> (usize, bool) {
+fn plain(text: &[u8]) -> (usize, bool) {
     let (length, high) = plain_by_words(text.get(..BLOCK).unwrap_or(text));
     if length < BLOCK { (length, high) } else { plain_by_blocks(text, high) }
 }
@@ -332,7 +328,7 @@ fn plain_by_blocks(text: &[u8], high: bool) -> (usize, bool) {
         if block.iter().fold(false, |stop, &byte| stop | (byte == b'"') | (byte == b'\\') | (byte < 0x20)) {
             break;
         }
-        high |= block.iter().fold(0, |all, byte| all | byte) >= 0x80;
+        high |= block.iter().fold(false, |high, &byte| high | (byte >= 0x80));
         length += BLOCK;
     }
     let (rest, high_rest) = plain_by_words(text.get(length..).unwrap_or_default());

@@ -1,8 +1,6 @@
 //! The usage objects of the four formats, field by field, and their arithmetic.
 
 use super::lenient::{count, list, object};
-use super::plain::{self, Unusual};
-use crate::peek::scan::Scanner as Reader;
 use serde::{Deserialize, Serialize};
 use sluicegate_vocabulary::{Usage, UsageSource};
 
@@ -10,11 +8,6 @@ use sluicegate_vocabulary::{Usage, UsageSource};
 pub(super) trait Form: Default + for<'de> Deserialize<'de> {
     /// Takes over every figure that `later` gives and keeps the others.
     fn merge(&mut self, later: &Self);
-
-    /// Reads the object that is next, if it is of the plain kind and the form has one.
-    fn read_plainly(_: &mut Reader<'_>) -> Result<Self, Unusual> {
-        Err(Unusual)
-    }
 }
 
 /// Declares a usage object: its counts (absent when not said), then its nested objects.
@@ -39,20 +32,6 @@ macro_rules! form {
                 $($(if let Some(later) = &later.$nested {
                     self.$nested.get_or_insert_default().merge(later);
                 })*)?
-            }
-
-            fn read_plainly(reader: &mut Reader<'_>) -> Result<Self, Unusual> {
-                const NAMES: &[&str] = &[$(stringify!($count),)* $($(stringify!($nested),)*)?];
-                let mut form = Self::default();
-                plain::members(reader, NAMES, |reader, name| {
-                    match name {
-                        $(stringify!($count) => form.$count = plain::count(reader)?,)*
-                        $($(stringify!($nested) => form.$nested = plain::object(reader)?,)*)?
-                        _ => {}
-                    }
-                    Ok(())
-                })?;
-                Ok(form)
             }
         }
     };

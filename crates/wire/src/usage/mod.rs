@@ -15,7 +15,6 @@
 
 mod forms;
 mod lenient;
-mod plain;
 
 pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 
@@ -225,7 +224,11 @@ struct Inner<T> {
 }
 
 fn observe_object<T: Form>(form: &mut T, json: &[u8]) {
-    let said = plain::read(json).or_else(|_| serde_json::from_slice::<T>(json));
+    // As text, because out of bytes every name would be checked by itself for being text.
+    let said = match std::str::from_utf8(json) {
+        Ok(text) => serde_json::from_str::<T>(text),
+        Err(_) => serde_json::from_slice::<T>(json),
+    };
     if let Ok(said) = said {
         form.merge(&said);
     }
