@@ -29,10 +29,10 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Bytes held back at most while the first event is awaited.
 const MAX_HELD: usize = 1 << 20;
@@ -137,6 +137,10 @@ pub(crate) struct Streaming {
     last: Instant,
     timer: Pin<Box<Sleep>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    stopping: CancellationToken,
+    /// Whom the timer and the stop will wake. They are asked again only when they have something to say or somebody
+    /// else is to be woken: asking takes a lock each time, and a stream wakes for every piece.
+    wakes: Option<Waker>,
 }
 
 /// A stream without a form in which an error could be told was cut; the connection must show it.
@@ -173,6 +177,8 @@ impl Streaming {
             last: Instant::now(),
             timer: Box::pin(tokio::time::sleep(idle)),
             stop: Box::pin(worker.stop.clone().cancelled_owned()),
+            stopping: worker.stop.clone(),
+            wakes: None,
         }
     }
 
@@ -312,6 +318,11 @@ impl Streaming {
             self.close();
             return Poll::Ready(());
         }
+        let asked = self.wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if asked && !self.stopping.is_cancelled() && tokio::time::Instant::now() < self.timer.deadline() {
+            return Poll::Pending;
+        }
+        self.wakes = None;
         if self.stop.as_mut().poll(cx).is_ready() {
             let fault = Fault::new(FaultKind::Overloaded, "The relay shut down before the answer was complete.");
             self.end(Some((fault, EndReason::Shutdown)));
@@ -329,6 +340,7 @@ impl Streaming {
             let next = self.last + self.idle;
             self.timer.as_mut().reset(next.into());
         }
+        self.wakes = Some(cx.waker().clone());
         Poll::Pending
     }
 
