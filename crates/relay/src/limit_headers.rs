@@ -7,11 +7,12 @@
 //!
 //! All numbers of an answer are of one moment. Shadow limits are left out: they never refuse.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluicegate_flow::{Kind, LimitSet, LimitStatus, Nanos};
 use sluicegate_vocabulary::{Dialect, Stamp};
-use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 /// The three headers of one kind of limit in one dialect.
@@ -46,13 +47,19 @@ static ANTHROPIC_TOKENS: Names = names(
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// Headers that [`write`] writes at most, and one for whoever calls it.
+const MOST: usize = 9;
+
 /// Writes the headers for a caller's limits. `now_ms` is the wall clock, for dialects that tell moments.
 pub(crate) fn write(headers: &mut HeaderMap, limits: &LimitSet, dialect: Dialect, now: Nanos, now_ms: u64) {
-    let levels: Vec<LimitStatus> = limits.status(now).into_iter().filter(|level| !level.shadow).collect();
+    let limits = limits.limits().iter().filter(|limit| !limit.quota().shadow);
+    let levels: Vec<LimitStatus> = limits.map(|limit| limit.status(now)).collect();
     if levels.is_empty() {
         return;
     }
-    let mut text = Scratch(BytesMut::with_capacity(512));
+    headers.reserve(MOST);
+    let mut text = Text(Vec::with_capacity(64 + 96 * levels.len()));
+    let mut values: Vec<(&HeaderName, Range<usize>)> = Vec::with_capacity(MOST);
     for (kind, openai, anthropic) in
         [(Kind::Requests, &OPENAI_REQUESTS, &ANTHROPIC_REQUESTS), (Kind::Tokens, &OPENAI_TOKENS, &ANTHROPIC_TOKENS)]
     {
@@ -60,31 +67,37 @@ pub(crate) fn write(headers: &mut HeaderMap, limits: &LimitSet, dialect: Dialect
             continue;
         };
         let (names, reset) = match dialect {
-            Dialect::OpenAi => (openai, text.value(|out| go_duration(out, least.refills_in))),
-            Dialect::Anthropic => (anthropic, text.value(|out| moment(out, now_ms, least.refills_in))),
+            Dialect::OpenAi => (openai, text.part(|out| go_duration(out, least.refills_in))),
+            Dialect::Anthropic => (anthropic, text.part(|out| moment(out, now_ms, least.refills_in))),
             // Gemini's own API has no such headers.
             Dialect::Gemini => continue,
         };
-        headers.insert(&names.limit, HeaderValue::from(least.set));
-        headers.insert(&names.remaining, HeaderValue::from(least.left));
-        headers.insert(&names.reset, reset);
+        values.push((&names.limit, text.part(|out| number(out, "", least.set))));
+        values.push((&names.remaining, text.part(|out| number(out, "", least.left))));
+        values.push((&names.reset, reset));
     }
-    headers.insert(&RATE_LIMIT_POLICY, text.value(|out| list(out, &levels, policy)));
-    headers.insert(&RATE_LIMIT, text.value(|out| list(out, &levels, level)));
+    values.push((&RATE_LIMIT_POLICY, text.part(|out| list(out, &levels, policy))));
+    values.push((&RATE_LIMIT, text.part(|out| list(out, &levels, level))));
+    let text = Bytes::from(text.0);
+    for (name, part) in values {
+        let value = HeaderValue::from_maybe_shared(text.slice(part));
+        headers.insert(name, value.unwrap_or_else(|_| HeaderValue::from_static("-")));
+    }
 }
 
-/// One buffer from which all values are cut, so that they cost one allocation together.
-struct Scratch(BytesMut);
+/// The text of all values, so that they cost one allocation together.
+struct Text(Vec<u8>);
 
-impl Scratch {
-    fn value(&mut self, write: impl FnOnce(&mut BytesMut)) -> HeaderValue {
+impl Text {
+    /// Where what is written now stands.
+    fn part(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.0.len();
         write(&mut self.0);
-        let bytes: Bytes = self.0.split().freeze();
-        HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| HeaderValue::from_static("-"))
+        start..self.0.len()
     }
 }
 
-fn list(out: &mut BytesMut, levels: &[LimitStatus], write: impl Fn(&mut BytesMut, &LimitStatus)) {
+fn list(out: &mut Vec<u8>, levels: &[LimitStatus], write: impl Fn(&mut Vec<u8>, &LimitStatus)) {
     for (index, level) in levels.iter().enumerate() {
         if index > 0 {
             out.extend_from_slice(b", ");
@@ -93,7 +106,7 @@ fn list(out: &mut BytesMut, levels: &[LimitStatus], write: impl Fn(&mut BytesMut
     }
 }
 
-fn policy(out: &mut BytesMut, level: &LimitStatus) {
+fn policy(out: &mut Vec<u8>, level: &LimitStatus) {
     name(out, level);
     number(out, ";q=", level.set);
     match level.kind {
@@ -104,7 +117,7 @@ fn policy(out: &mut BytesMut, level: &LimitStatus) {
     number(out, ";w=", level.window.as_secs().max(1));
 }
 
-fn level(out: &mut BytesMut, level: &LimitStatus) {
+fn level(out: &mut Vec<u8>, level: &LimitStatus) {
     name(out, level);
     number(out, ";r=", level.left);
     if level.kind != Kind::Concurrency {
@@ -114,7 +127,7 @@ fn level(out: &mut BytesMut, level: &LimitStatus) {
 }
 
 /// Whose limit on what: `"key-requests-60s"`. The owner's own name stays out, since it may not be fit for a header.
-fn name(out: &mut BytesMut, level: &LimitStatus) {
+fn name(out: &mut Vec<u8>, level: &LimitStatus) {
     out.extend_from_slice(b"\"");
     out.extend_from_slice(level.label.scope.as_str().as_bytes());
     out.extend_from_slice(b"-");
@@ -126,14 +139,14 @@ fn name(out: &mut BytesMut, level: &LimitStatus) {
     out.extend_from_slice(b"\"");
 }
 
-fn number(out: &mut BytesMut, before: &str, number: u64) {
+fn number(out: &mut Vec<u8>, before: &str, number: u64) {
     out.extend_from_slice(before.as_bytes());
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// A time as Go prints it: `0s`, `17ms`, `50.529s`, `6m0s`, `1h2m3s`. Rounded up to the millisecond, so that it is true.
-fn go_duration(out: &mut BytesMut, time: Duration) {
-    let ms = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+fn go_duration(out: &mut Vec<u8>, time: Duration) {
+    let ms = time.as_secs().saturating_mul(1000).saturating_add(time.subsec_nanos().div_ceil(1_000_000).into());
     if ms == 0 {
         return out.extend_from_slice(b"0s");
     }
@@ -162,7 +175,7 @@ fn go_duration(out: &mut BytesMut, time: Duration) {
 }
 
 /// The moment at which nothing is in use any more, rounded up to the second.
-fn moment(out: &mut BytesMut, now_ms: u64, time: Duration) {
+fn moment(out: &mut Vec<u8>, now_ms: u64, time: Duration) {
     let mut text = String::with_capacity(24);
     let ms = now_ms.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).saturating_add(999);
     Stamp::default().write_seconds(&mut text, ms);

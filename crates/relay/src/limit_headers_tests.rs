@@ -4,9 +4,9 @@ use sluicegate_flow::{Label, Limit, Quota, Scope};
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn go(millis: u64) -> String {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     go_duration(&mut out, Duration::from_millis(millis));
-    String::from_utf8(out.to_vec()).unwrap()
+    String::from_utf8(out).unwrap()
 }
 
 fn limits() -> LimitSet {
