@@ -124,6 +124,7 @@ async fn enter(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<(), Refused> {
+    record.asks_for(route.number, request.head.input_bytes as u64);
     let room = &worker.shared.room;
     let now = room.now();
     let set = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now);
@@ -176,7 +177,7 @@ async fn enter(
         }
     };
     record.queued(waited);
-    record.admitted(Ticket { held, cost, output, input_bytes: request.head.input_bytes as u64, model: route.number });
+    record.admitted(Ticket { held, cost, output });
     Ok(())
 }
 

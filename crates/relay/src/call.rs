@@ -134,10 +134,6 @@ pub(crate) struct Ticket {
     pub(crate) cost: Cost,
     /// The part of its tokens that is output, where a limit counts tokens.
     pub(crate) output: Option<u64>,
-    /// Bytes of its input.
-    pub(crate) input_bytes: u64,
-    /// The model by whose name it was admitted, as a number.
-    pub(crate) model: u64,
 }
 
 /// A header value from text of ours; what cannot stand in a header becomes `-`.

@@ -9,7 +9,7 @@
 //! A guess never refuses a call for good. Where the caller says nothing of the length, no more is reserved than the
 //! smallest limit ever has; what the answer uses beyond that is charged while it comes.
 
-use crate::call::{Caller, Request, Ticket};
+use crate::call::{Caller, Request};
 use crate::server::Worker;
 use crate::snapshot::Route;
 use sluicegate_flow::estimate::reserve_output;
@@ -53,15 +53,15 @@ fn most(limit: &Limit) -> u64 {
     }
 }
 
-/// Learns from a call whose provider has told what it used.
-pub(crate) fn learn(worker: &Worker, caller: u64, ticket: &Ticket, usage: &Usage, end: EndReason) {
-    if ticket.output.is_none() || usage.source != UsageSource::Reported {
+/// Learns from a call whose provider has told what it used: of a caller, a model and so many bytes of input to it.
+pub(crate) fn learn(worker: &Worker, caller: u64, (model, input_bytes): (u64, u64), usage: &Usage, end: EndReason) {
+    if usage.source != UsageSource::Reported {
         return;
     }
     let learned = &worker.shared.estimates;
-    learned.learn_input(ticket.model, ticket.input_bytes, usage.total_input());
+    learned.learn_input(model, input_bytes, usage.total_input());
     if end == EndReason::Done {
-        learned.learn_output(caller, ticket.model, usage.total_output());
+        learned.learn_output(caller, model, usage.total_output());
     }
 }
 

@@ -44,12 +44,21 @@ pub(crate) struct State {
     pub(crate) live: Option<Arc<Live>>,
     /// Output tokens that are reserved; what a stream brings beyond them is charged as it comes.
     reserved_output: u64,
+    /// The model asked for, as a number, and the bytes of input to it.
+    pub(crate) input: (u64, u64),
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
     head: bool,
     /// Who wants to know once the call turns out to ask for a stream.
     streams: Option<Arc<Streams>>,
+}
+
+impl State {
+    /// Whether tokens were reserved for it anywhere.
+    pub(crate) const fn reserves_tokens(&self) -> bool {
+        self.reserved_output != u64::MAX
+    }
 }
 
 impl Record {
@@ -81,6 +90,7 @@ impl Record {
             limits: None,
             live: None,
             reserved_output: u64::MAX,
+            input: (0, 0),
             left: false,
             head: false,
             streams: None,
@@ -163,6 +173,11 @@ impl Record {
     /// The call has waited.
     pub(crate) fn queued(&mut self, waited: Duration) {
         self.0.receipt.times.queued += waited;
+    }
+
+    /// What the call's usage will teach about: a model, as a number, and so many bytes of input to it.
+    pub(crate) fn asks_for(&mut self, model: u64, input_bytes: u64) {
+        self.0.input = (model, input_bytes);
     }
 
     pub(crate) fn admitted(&mut self, ticket: Ticket) {

@@ -16,11 +16,14 @@ use sluicegate_flow::{
     WaiterId,
 };
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// How long the pacer rests after a panic, so that one that comes at once again does not fill the log.
+const AFTER_PANIC: Duration = Duration::from_millis(100);
 /// How often limits that nobody uses are forgotten.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -329,8 +332,18 @@ impl Room {
         }
     }
 
-    /// Lets go whoever can go, whenever somebody can; until [`Room::stop`]. Blocks: it is a thread's whole life.
-    pub(crate) fn pace(self: &Arc<Self>) {
+    /// Lets go whoever can go, whenever somebody can; until [`Room::stop`]. Blocks: it is a thread's whole life. A defect
+    /// that ends a round by a panic must not leave everybody waiting for ever.
+    pub(crate) fn keep_pace(self: &Arc<Self>) {
+        while !self.stopped.load(Ordering::Relaxed) {
+            if std::panic::catch_unwind(AssertUnwindSafe(|| self.pace())).is_err() {
+                tracing::error!("the pacer of waiting calls panicked and goes on; this is a defect of the relay");
+                std::thread::sleep(AFTER_PANIC);
+            }
+        }
+    }
+
+    fn pace(self: &Arc<Self>) {
         let mut swept = Instant::now();
         while !self.stopped.load(Ordering::Relaxed) {
             let mut outcomes = Vec::new();

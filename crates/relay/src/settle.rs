@@ -32,8 +32,8 @@ fn settle_limits(state: &mut State) {
     if receipt.attempts.is_empty() {
         return;
     }
-    if let (Some(ticket), Some(live)) = (&ticket, &state.live) {
-        estimate::learn(&state.worker, live.number, ticket, &receipt.usage, receipt.end);
+    if let Some(live) = state.live.as_ref().filter(|_| state.reserves_tokens()) {
+        estimate::learn(&state.worker, live.number, state.input, &receipt.usage, receipt.end);
     }
     let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;

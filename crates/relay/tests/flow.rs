@@ -43,6 +43,15 @@ fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     answer.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
+/// Waits until something is so, at most five seconds.
+fn until(so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !so() {
+        assert!(Instant::now() < deadline, "it did not come to be so");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// An answer that comes only after a while.
 fn slow(after: Duration) -> Vec<Act> {
     [vec![Act::Pause(after)], json(200, ANSWER)].concat()
@@ -174,7 +183,7 @@ fn a_deadline_at_a_full_provider_is_504_and_a_strict_caller_there_503() {
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| running.post(CHAT, "x-api-key: sk-patient\r\n", &hi("m")));
-        thread::sleep(Duration::from_millis(150));
+        upstream.request();
         let strict = running.post(CHAT, "x-api-key: sk-strict\r\n", &hi("m"));
         assert_eq!(status(&strict), 503, "{strict}");
         assert_eq!(header(&strict, "x-sluicegate-refused-by"), Some("provider:concurrency"));
@@ -198,9 +207,17 @@ fn what_can_never_fit_is_refused_for_good() {
 
 #[test]
 fn what_calls_have_used_lately_is_what_the_next_ones_reserve() {
-    let upstream = Upstream::new(vec![json(200, ANSWER); 26]);
+    let upstream = Upstream::new(vec![json(200, ANSWER); 52]);
     let mut config = one_provider(&upstream);
     config.limits.global = rate(RateKind::Tokens, Window::Minute, 100_000);
+    let mut egress = config.clone();
+    egress.providers.get_mut("up").unwrap().limits = std::mem::take(&mut egress.limits.global);
+    for config in [config, egress] {
+        learns(config);
+    }
+}
+
+fn learns(config: Config) {
     let running = Running::new(config);
     for _ in 0..26 {
         assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200);
@@ -228,13 +245,13 @@ fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| running.post(CHAT, "", &hi("m")));
-        thread::sleep(Duration::from_millis(100));
+        upstream.request();
         let mut leaving = running.connect();
         leaving.write_all(post(CHAT, "", &hi("m")).as_bytes()).unwrap();
-        thread::sleep(Duration::from_millis(100));
-        assert_eq!(running.relay.flow().callers[0].waiting, 1);
+        let waiting = || running.relay.flow().callers.first().map_or(0, |caller| caller.waiting);
+        until(|| waiting() == 1);
         drop(leaving);
-        thread::sleep(Duration::from_millis(100));
+        until(|| waiting() == 0);
         let flow = running.relay.flow();
         assert_eq!((flow.callers[0].in_flight, flow.callers[0].waiting), (1, 0), "{flow:?}");
     });
@@ -336,7 +353,7 @@ fn a_call_that_steps_down_does_not_wait_for_itself() {
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| running.post(CHAT, "x-api-key: sk-busy\r\n", &hi("m")));
-        thread::sleep(Duration::from_millis(150));
+        upstream.request();
         let answer = running.post(CHAT, "x-api-key: sk-yes\r\nx-deadline-ms: 800\r\n", &hi("m"));
         assert_eq!(status(&answer), 200, "{answer}");
         assert_eq!(header(&answer, "x-sluicegate-degraded-from"), Some("m"));
@@ -512,7 +529,7 @@ fn a_graceful_caller_steps_down_from_a_full_provider_too_and_stays_there_for_a_w
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(status(&running.post(CHAT, "x-api-key: sk-yes\r\n", &hi("m"))), 200));
-        thread::sleep(Duration::from_millis(150));
+        upstream.request();
         let down = running.post(CHAT, "x-api-key: sk-yes\r\nx-deadline-ms: 300\r\n", &hi("m"));
         assert_eq!(status(&down), 200, "{down}");
         assert_eq!(header(&down, "x-sluicegate-degraded-from"), Some("m"));
@@ -538,7 +555,7 @@ fn a_waiting_stream_is_kept_alive_and_then_answered() {
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| running.post(CHAT, "", &hi("m")));
-        thread::sleep(Duration::from_millis(100));
+        upstream.request();
         let answer = running.post(CHAT, "", &hi_streamed("m"));
         assert_eq!(status(&answer), 200, "{answer}");
         assert!(answer.matches(": waiting").count() >= 2, "{answer}");
@@ -558,7 +575,7 @@ fn a_waiting_stream_that_is_refused_ends_with_an_error_event() {
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| running.post(CHAT, "", &hi("m")));
-        thread::sleep(Duration::from_millis(100));
+        upstream.request();
         let answer = running.post(CHAT, "x-deadline-ms: 500\r\n", &hi_streamed("m"));
         assert_eq!(status(&answer), 200, "{answer}");
         assert!(answer.contains("data: {\"error\""), "{answer}");

@@ -200,7 +200,7 @@ impl Relay {
             threads.push(thread);
         }
         let pacer = Arc::clone(&shared.room);
-        let pacer = std::thread::Builder::new().name("pacer".to_owned()).spawn(move || pacer.pace());
+        let pacer = std::thread::Builder::new().name("pacer".to_owned()).spawn(move || pacer.keep_pace());
         threads.push(pacer.map_err(StartError::Worker)?);
         let relay = Arc::new(Self {
             shared,

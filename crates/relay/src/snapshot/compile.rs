@@ -1,7 +1,7 @@
 //! From the checked configuration to the snapshot.
 
-use super::keys::KeyRing;
 use super::candidate::number_of;
+use super::keys::KeyRing;
 use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
