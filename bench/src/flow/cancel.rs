@@ -15,7 +15,6 @@ use tokio::net::TcpStream;
 
 use super::law::Law;
 use super::order::Order;
-use super::provider::Provider;
 use super::relay::{CLASSES, Relay, key};
 use super::{Bench, seconds};
 use crate::Outcome;
@@ -43,7 +42,6 @@ fn more(cell: &Cell<u64>) {
 pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     let (clients, span, scale, quiet) =
         if bench.short { (100, 6, 1, Duration::from_secs(2)) } else { (1000, 60, 8, Duration::from_secs(62)) };
-    let provider = Provider::start()?;
     let limits = format!("max_concurrency: {}, limits: {{ requests_per_second: {} }}", 8 * scale, 30 * scale);
     let minutely = if bench.short { "" } else { ", tokens_per_minute: 100000000, requests_per_minute: 100000" };
     let rest = format!(
@@ -51,7 +49,7 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
         40 * scale,
         60 * scale
     );
-    let mut relay = Relay::start(&bench.relay, provider.address, "adaptive", &limits, &rest)?;
+    let mut relay = Relay::start(&bench.relay, "adaptive", &limits, &rest)?;
     let count = Rc::new(Count::default());
     let until = Instant::now() + Duration::from_secs(span);
     let tasks: Vec<_> = (0..clients)
@@ -99,7 +97,7 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
         ),
         left.is_none(),
     )];
-    laws.extend(balance(&relay, &provider).await?);
+    laws.extend(balance(&relay).await?);
     tokio::time::sleep(quiet).await;
     let short = refilled(&relay.quota()?, quiet);
     laws.push(Law::new(
@@ -115,7 +113,7 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
 }
 
 /// Compares what is in use for the hour with what the request log says.
-async fn balance(relay: &Relay, provider: &Provider) -> Outcome<Vec<Law>> {
+async fn balance(relay: &Relay) -> Outcome<Vec<Law>> {
     // The log is written in groups.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let quota = relay.quota()?;
@@ -123,7 +121,7 @@ async fn balance(relay: &Relay, provider: &Provider) -> Outcome<Vec<Law>> {
     let sent: Vec<&Value> = log.iter().filter(|line| line.get("attempts").is_some()).collect();
     let used: u64 = sent.iter().map(|line| used(line)).sum();
     let (requests, tokens) = (in_use(&quota, "requests"), in_use(&quota, "tokens"));
-    let arrived = provider.arrivals().len();
+    let arrived = relay.provider.arrivals().len();
     Ok(vec![
         Law::new(
             format!(

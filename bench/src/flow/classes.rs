@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use super::caller::{Group, hammer};
 use super::law::Law;
 use super::order::Order;
-use super::provider::Provider;
 use super::relay::{CLASSES, Relay};
 use super::window::{self, Event};
 use super::{Bench, seconds};
@@ -43,7 +42,11 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     let mut laws = Vec::new();
     // Two at a time: more would want more of the machine than the limits leave them.
     for capped in [true, false] {
-        let (one, other) = tokio::join!(judge(bench, permits(capped, bench)), judge(bench, requests(capped, bench)));
+        let cases = [permits(capped, bench), requests(capped, bench)];
+        let [few, slow] =
+            cases.each_ref().map(|case| Relay::start(&bench.relay, "adaptive", &case.provider, &case.rest));
+        let (few, slow, [permits, requests]) = (few?, slow?, &cases);
+        let (one, other) = tokio::join!(judge(bench, &few, permits), judge(bench, &slow, requests));
         for (judged, more) in [one?, other?] {
             rows.extend(judged);
             laws.extend(more);
@@ -76,11 +79,9 @@ fn requests(capped: bool, bench: &Bench) -> Case {
     }
 }
 
-async fn judge(bench: &Bench, case: Case) -> Outcome<(Vec<Vec<String>>, Vec<Law>)> {
+async fn judge(bench: &Bench, relay: &Relay, case: &Case) -> Outcome<(Vec<Vec<String>>, Vec<Law>)> {
     let (warm, span) = if bench.short { (1, 6) } else { (10, 60) };
     let (warm, span) = (Duration::from_secs(warm), Duration::from_secs(span));
-    let provider = Provider::start()?;
-    let relay = Relay::start(&bench.relay, provider.address, "adaptive", &case.provider, &case.rest)?;
     let groups = TOKENS.iter().enumerate().map(|(class, tokens)| {
         let order =
             Order { takes: case.takes, input: INPUT, output: tokens - INPUT, capped: case.capped, ..Order::default() };
@@ -92,7 +93,7 @@ async fn judge(bench: &Bench, case: Case) -> Outcome<(Vec<Vec<String>>, Vec<Law>
     let calls = book.calls();
     let class_of = |number: u64| calls.get(usize::try_from(number).ok()?).map(|told| told.class);
     let mut events: Vec<Vec<Event>> = vec![Vec::new(); CLASSES.len()];
-    for arrival in provider.arrivals() {
+    for arrival in relay.provider.arrivals() {
         let at = arrival.at.saturating_duration_since(begin);
         if let Some(events) = class_of(arrival.order.number).and_then(|class| events.get_mut(class))
             && (warm..span).contains(&at)

@@ -8,12 +8,15 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::provider::Provider;
 use crate::Outcome;
 use crate::servers::{self, CLIENT_KEY, Server};
 
-/// A relay with one provider, `up`, and one key for each class, until it is dropped.
+/// A relay with one provider, `up`, and one key for each class, until it is dropped. Starting and dropping it hold up
+/// the thread, so neither is done while callers are under way.
 #[derive(Debug)]
 pub(crate) struct Relay {
+    pub(crate) provider: Provider,
     server: Server,
     binary: PathBuf,
     folder: TempDir,
@@ -29,7 +32,8 @@ pub(crate) fn key(class: usize) -> String {
 
 impl Relay {
     /// Starts one. `limits` is what its provider is sent at most, `rest` further sections of the configuration.
-    pub(crate) fn start(binary: &Path, provider: SocketAddr, mode: &str, limits: &str, rest: &str) -> Outcome<Self> {
+    pub(crate) fn start(binary: &Path, mode: &str, limits: &str, rest: &str) -> Outcome<Self> {
+        let provider = Provider::start()?;
         let folder = tempfile::tempdir()?;
         let keys: String = CLASSES
             .iter()
@@ -43,16 +47,17 @@ impl Relay {
 mode: {mode}
 server: {{ listen: \"127.0.0.1:0\", request_log: requests.log, data_dir: data }}
 providers:
-  up: {{ kind: openai_compatible, base_url: \"http://{provider}/v1\", {limits} }}
+  up: {{ kind: openai_compatible, base_url: \"http://{}/v1\", {limits} }}
 models:
   bench: {{ to: up/gpt-4.1-mini }}
 keys:
 {keys}{rest}
-"
+",
+            provider.address
         );
         let keys: Vec<_> = (0..CLASSES.len()).map(|number| (format!("KEY_{number}"), key(number))).collect();
         let server = servers::relay_with(binary, &config, &keys, folder.path())?;
-        Ok(Self { server, binary: fs::canonicalize(binary)?, folder })
+        Ok(Self { provider, server, binary: fs::canonicalize(binary)?, folder })
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

@@ -2,7 +2,7 @@
 //!
 //! In any mode no stretch of the window's length may see more than the limit. In adaptive mode the limit is also
 //! used: once its window has been full, every such stretch sees at least 97 % of it, with no gap longer than a
-//! sixtieth of the window or the time of one call, and nobody is refused. The burst that an idle limit gives away has
+//! hundredth of the window or the time of one call, and nobody is refused. The burst that an idle limit gives away has
 //! left the window by then (see [`window::saturated`]).
 
 use std::time::Duration;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::caller::{Group, hammer};
 use super::law::Law;
 use super::order::Order;
-use super::provider::Provider;
 use super::relay::Relay;
 use super::window::{self, Event};
 use super::{Bench, seconds};
@@ -51,7 +50,10 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
         "longest gap then",
     ])];
     let mut laws = Vec::new();
-    let (strict, adaptive) = tokio::join!(judge(bench, "strict", &case), judge(bench, "adaptive", &case));
+    let limits = format!("rate_limits: {{ global: {{ {}: {} }} }}", case.name, case.limit);
+    let relay = |mode| Relay::start(&bench.relay, mode, "", &limits);
+    let (one, other) = (relay("strict")?, relay("adaptive")?);
+    let (strict, adaptive) = tokio::join!(judge(bench, &one, "strict", &case), judge(bench, &other, "adaptive", &case));
     for (row, judged) in [strict?, adaptive?] {
         rows.push(row);
         laws.extend(judged);
@@ -60,15 +62,12 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     Ok(laws)
 }
 
-async fn judge(bench: &Bench, mode: &str, case: &Case) -> Outcome<(Vec<String>, Vec<Law>)> {
-    let provider = Provider::start()?;
-    let limits = format!("rate_limits: {{ global: {{ {}: {} }} }}", case.name, case.limit);
-    let relay = Relay::start(&bench.relay, provider.address, mode, "", &limits)?;
+async fn judge(bench: &Bench, relay: &Relay, mode: &str, case: &Case) -> Outcome<(Vec<String>, Vec<Law>)> {
     // Windows are cut by the relay's own clock; where in them the calls begin is left to chance.
     tokio::time::sleep(Duration::from_secs_f64(fastrand::f64())).await;
     let order = || Order { takes: Duration::from_millis(10), input: 50, output: 20, capped: true, ..Order::default() };
     let book = hammer(relay.address(), vec![Group { class: NORMAL, callers: CALLERS, order }], case.span).await?;
-    let arrivals = provider.arrivals();
+    let arrivals = relay.provider.arrivals();
     let Some(begin) = arrivals.first().map(|arrival| arrival.at) else {
         return Err(format!("{mode}: nothing was forwarded; {}", book.first_refusal()).into());
     };
@@ -97,8 +96,8 @@ async fn judge(bench: &Bench, mode: &str, case: &Case) -> Outcome<(Vec<String>, 
             ),
             surely.is_some_and(|least| least >= enough),
         ));
-        let one = case.window.mul_f64(61.0 / 60.0 / case.limit as f64);
-        let allowed = one.max(case.window / 60);
+        let one = (case.window + case.window / window::PARTS).div_f64(case.limit as f64);
+        let allowed = one.max(case.window / window::PARTS);
         laws.push(Law::new(
             format!("requests, adaptive: no gap over {} then ({} seen)", seconds(Some(allowed)), seconds(gap)),
             gap.is_some_and(|gap| gap <= allowed + grain),

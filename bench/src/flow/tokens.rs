@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::caller::{Group, hammer};
 use super::law::Law;
 use super::order::Order;
-use super::provider::Provider;
 use super::relay::Relay;
 use super::window::{self, Event};
 use super::{Bench, seconds};
@@ -53,7 +52,11 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
         "for at most",
     ])];
     let span = Duration::from_secs(span);
-    let (strict, adaptive) = tokio::join!(judge(bench, "strict", limit, span), judge(bench, "adaptive", limit, span));
+    let rest = format!("rate_limits: {{ global: {{ tokens_per_minute: {limit} }} }}");
+    let relay = |mode| Relay::start(&bench.relay, mode, "", &rest);
+    let (one, other) = (relay("strict")?, relay("adaptive")?);
+    let (strict, adaptive) =
+        tokio::join!(judge(bench, &one, "strict", limit, span), judge(bench, &other, "adaptive", limit, span));
     let mut laws = Vec::new();
     for (row, judged) in [strict?, adaptive?] {
         rows.push(row);
@@ -63,10 +66,13 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
     Ok(laws)
 }
 
-async fn judge(bench: &Bench, mode: &str, limit: u64, span: Duration) -> Outcome<(Vec<String>, Vec<Law>)> {
-    let provider = Provider::start()?;
-    let rest = format!("rate_limits: {{ global: {{ tokens_per_minute: {limit} }} }}");
-    let relay = Relay::start(&bench.relay, provider.address, mode, "", &rest)?;
+async fn judge(
+    bench: &Bench,
+    relay: &Relay,
+    mode: &str,
+    limit: u64,
+    span: Duration,
+) -> Outcome<(Vec<String>, Vec<Law>)> {
     let order = || Order {
         takes: Duration::from_millis(fastrand::u64(100..500)),
         input: INPUT,
@@ -80,7 +86,7 @@ async fn judge(bench: &Bench, mode: &str, limit: u64, span: Duration) -> Outcome
     let reserved = reservations(&relay.log()?);
     let calls = book.calls();
     let mut sent = Vec::new();
-    for arrival in provider.arrivals() {
+    for arrival in relay.provider.arrivals() {
         let told = usize::try_from(arrival.order.number).ok().and_then(|number| calls.get(number));
         let ended = told.and_then(|told| told.ended).map(|ended| ended.saturating_duration_since(begin));
         let tokens = arrival.order.tokens();
@@ -133,8 +139,8 @@ fn used_up(events: &[Event], limit: u64, span: Duration, grain: Duration) -> Vec
         ));
     }
     laws.push(Law::new(
-        format!("tokens, adaptive: no gap over a second then ({} seen)", seconds(gap)),
-        gap.is_some_and(|gap| gap <= WINDOW / 60 + grain),
+        format!("tokens, adaptive: no gap over a hundredth of it then ({} seen)", seconds(gap)),
+        gap.is_some_and(|gap| gap <= WINDOW / window::PARTS + grain),
     ));
     laws
 }

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// What is in use leaves a window by hundredths, so it may count for so much longer than the window.
+pub(crate) const PARTS: u32 = 100;
+
 /// So much at a time since the beginning of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -23,10 +26,9 @@ pub(crate) fn most(events: &[Event], window: Duration) -> (u64, Duration) {
 }
 
 /// From when on a window is as full as it gets: it holds `enough`, and the burst with which the first calls went through
-/// has left it, which in a window of 60 whole sub-buckets and the running one takes a 60th longer than the window.
-/// `None` if that never came.
+/// has left it. `None` if that never came.
 pub(crate) fn saturated(events: &[Event], window: Duration, enough: u64, grain: Duration) -> Option<Duration> {
-    let counted = window + window / 60;
+    let counted = window + window / PARTS;
     let left = events.first()?.at + counted;
     let mut first = None;
     trailing(events, counted + grain, |event, sum| {
