@@ -202,11 +202,12 @@ fn number(value: &Value, path: &str) -> u64 {
 async fn client(address: SocketAddr, number: u64, until: Instant, count: Rc<Count>) {
     let mut random = fastrand::Rng::with_seed(number);
     while Instant::now() < until {
+        let output = random.u64(20..2000);
         let order = Order {
             takes: Duration::from_millis(random.u64(20..600)),
             input: random.u64(20..400),
-            output: random.u64(20..2000),
-            capped: random.bool(),
+            output,
+            cap: random.bool().then_some(output),
             stream: random.bool(),
             number,
         };

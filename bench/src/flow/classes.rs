@@ -83,8 +83,13 @@ async fn judge(bench: &Bench, relay: &Relay, case: &Case) -> Outcome<(Vec<Vec<St
     let (warm, span) = if bench.short { (1, 6) } else { (10, 60) };
     let (warm, span) = (Duration::from_secs(warm), Duration::from_secs(span));
     let groups = TOKENS.iter().enumerate().map(|(class, tokens)| {
-        let order =
-            Order { takes: case.takes, input: INPUT, output: tokens - INPUT, capped: case.capped, ..Order::default() };
+        let order = Order {
+            takes: case.takes,
+            input: INPUT,
+            output: tokens - INPUT,
+            cap: case.capped.then_some(tokens - INPUT),
+            ..Order::default()
+        };
         Group { class, callers: CALLERS, order: move || order }
     });
     let begin = Instant::now();

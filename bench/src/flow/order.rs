@@ -18,8 +18,8 @@ pub(crate) struct Order {
     /// The usage that it reports.
     pub(crate) input: u64,
     pub(crate) output: u64,
-    /// Whether the request caps its answer at `output`.
-    pub(crate) capped: bool,
+    /// The cap that the request sets to its answer. The provider does not care.
+    pub(crate) cap: Option<u64>,
     /// Whether it asks for a stream.
     pub(crate) stream: bool,
 }
@@ -30,7 +30,7 @@ impl Order {
         const AROUND: usize = r#"[{"role":"user","content":""}]"#.len();
         let bytes = usize::try_from(self.input * 4).unwrap_or(usize::MAX);
         let text = "a word or ".chars().cycle().take(bytes.saturating_sub(AROUND)).collect::<String>();
-        let cap = if self.capped { format!(r#""max_tokens":{},"#, self.output) } else { String::new() };
+        let cap = self.cap.map_or_else(String::new, |cap| format!(r#""max_tokens":{cap},"#));
         Bytes::from(format!(
             r#"{{"model":"bench","messages":[{{"role":"user","content":"{text}"}}],{cap}"stream":{},"user":"{} {} {} {}"}}"#,
             self.stream,
@@ -53,7 +53,7 @@ impl Order {
             takes: Duration::from_millis(takes),
             input,
             output,
-            capped: body.get("max_tokens").is_some(),
+            cap: body.get("max_tokens").and_then(serde_json::Value::as_u64),
             stream: body.get("stream").and_then(serde_json::Value::as_bool).unwrap_or(false),
         })
     }

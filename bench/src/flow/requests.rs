@@ -65,7 +65,7 @@ pub(crate) async fn run(bench: &Bench, page: &mut Page) -> Outcome<Vec<Law>> {
 async fn judge(bench: &Bench, relay: &Relay, mode: &str, case: &Case) -> Outcome<(Vec<String>, Vec<Law>)> {
     // Windows are cut by the relay's own clock; where in them the calls begin is left to chance.
     tokio::time::sleep(Duration::from_secs_f64(fastrand::f64())).await;
-    let order = || Order { takes: Duration::from_millis(10), input: 50, output: 20, capped: true, ..Order::default() };
+    let order = || Order { takes: Duration::from_millis(10), input: 50, output: 20, cap: Some(20), ..Order::default() };
     let book = hammer(relay.address(), vec![Group { class: NORMAL, callers: CALLERS, order }], case.span).await?;
     let arrivals = relay.provider.arrivals();
     let Some(begin) = arrivals.first().map(|arrival| arrival.at) else {

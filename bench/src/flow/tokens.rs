@@ -22,7 +22,8 @@ use crate::report::Page;
 const NORMAL: usize = 2;
 const CALLERS: usize = 40;
 const WINDOW: Duration = Duration::from_secs(60);
-/// What a request has, and what a relay that knows nothing reserves for an answer without a cap.
+/// What a request has, and what is reserved for its answer: by its cap, or by a relay that knows nothing yet. A relay
+/// that learns soon knows better about calls without a cap, so every other call says less than it will use.
 const INPUT: u64 = 250;
 const UNKNOWN: u64 = 1024;
 
@@ -76,6 +77,7 @@ async fn judge(
     let order = || Order {
         takes: Duration::from_millis(fastrand::u64(100..500)),
         input: INPUT,
+        cap: fastrand::bool().then_some(UNKNOWN),
         output: ((INPUT + UNKNOWN) as f64 * (0.5 + 2.5 * fastrand::f64())) as u64 - INPUT,
         ..Order::default()
     };
