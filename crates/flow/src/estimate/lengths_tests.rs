@@ -19,7 +19,8 @@ proptest! {
         match lengths.learned() {
             None => prop_assert!(tokens.len() < 20),
             Some(Learned { p75, p95 }) => for (told, percent) in [(p75, 75), (p95, 95)] {
-                let exact = exact(&tokens, percent).min(LONGEST - 1);
+                let renewed = (tokens.len() - tokens.len() % RENEWED as usize).max(ENOUGH as usize);
+                let exact = exact(&tokens[..renewed], percent).min(LONGEST - 1);
                 prop_assert!((exact..=exact + exact / 8).contains(&told), "{told} for {exact}");
             },
         }
@@ -43,5 +44,5 @@ fn what_has_changed_is_learned_and_what_was_is_forgotten() {
 
 #[test]
 fn it_stays_small() {
-    assert!(size_of::<Lengths>() <= 320, "{}", size_of::<Lengths>());
+    assert!(size_of::<Lengths>() <= 344, "{}", size_of::<Lengths>());
 }
