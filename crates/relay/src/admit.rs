@@ -153,6 +153,7 @@ async fn enter(
             let at_model = refusal.is_some_and(|refusal| is_models(&refusal.limit))
                 || set.limits().iter().any(|limit| short(limit));
             let patience = if has_lower && at_model { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
+            let ask = Ask { cost: estimate::to_wait(worker, request, caller, route, cost), ..ask };
             let want = Want {
                 set: &set,
                 ask,

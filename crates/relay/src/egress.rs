@@ -92,6 +92,7 @@ pub(crate) async fn take<'a>(
     }
     let patience = patience(request, caller, snapshot, record.arrived());
     let has_lower = lower_tier(&plan.route, caller, snapshot).is_some();
+    let ask = Ask { cost: estimate::to_wait(worker, request, caller, &plan.route, ask.cost), ..ask };
     let want = Want {
         set: &set,
         ask,

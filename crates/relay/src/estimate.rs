@@ -28,21 +28,34 @@ pub(crate) fn cost(
     limits: &LimitSet,
 ) -> (Cost, Option<u64>) {
     let most = limits.limits().iter().filter(|limit| limit.kind() == Kind::Tokens).map(|limit| most(limit)).min();
-    // Asking how long a prompt is uses none.
-    let only_counts = matches!(request.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
-    let Some(most) = most.filter(|_| !only_counts) else { return (Cost { requests: 1, tokens: 0 }, None) };
+    let Some(most) = most.filter(|_| uses_tokens(request.endpoint)) else {
+        return (Cost { requests: 1, tokens: 0 }, None);
+    };
+    let (input, output) = tokens(worker, request, caller, route);
+    let output = if request.head.max_output.is_none() { output.min(most.saturating_sub(input)) } else { output };
+    (Cost { requests: 1, tokens: input.saturating_add(output) }, Some(output))
+}
+
+/// What a call asks that has to wait. Shares are by tokens also where no limit counts them: whoever waits for a request or
+/// a permit is to be served as much as others, not as often. A limit takes only what it counts.
+pub(crate) fn to_wait(worker: &Worker, request: &Request, caller: &Caller, route: &Route, cost: Cost) -> Cost {
+    if cost.tokens > 0 || !uses_tokens(request.endpoint) {
+        return cost;
+    }
+    let (input, output) = tokens(worker, request, caller, route);
+    Cost { tokens: input.saturating_add(output), ..cost }
+}
+
+/// Tokens of input and of output.
+fn tokens(worker: &Worker, request: &Request, caller: &Caller, route: &Route) -> (u64, u64) {
     let learned = &worker.shared.estimates;
     let input = learned.input(route.number, request.head.input_bytes as u64);
-    let asked = request.head.max_output;
-    let output = if answers_at_length(request.endpoint) {
-        let usual = learned.output(caller.live.number, route.number);
-        let each = reserve_output(caller.mode, asked, route.longest_answer(), usual);
-        each.saturating_mul(request.head.choices.unwrap_or(1).clamp(1, MOST_CHOICES))
-    } else {
-        0
-    };
-    let output = if asked.is_none() { output.min(most.saturating_sub(input)) } else { output };
-    (Cost { requests: 1, tokens: input.saturating_add(output) }, Some(output))
+    if !answers_at_length(request.endpoint) {
+        return (input, 0);
+    }
+    let usual = learned.output(caller.live.number, route.number);
+    let each = reserve_output(caller.mode, request.head.max_output, route.longest_answer(), usual);
+    (input, each.saturating_mul(request.head.choices.unwrap_or(1).clamp(1, MOST_CHOICES)))
 }
 
 /// The most that a limit ever lets through at once.
@@ -63,6 +76,11 @@ pub(crate) fn learn(worker: &Worker, caller: u64, (model, input_bytes): (u64, u6
     if end == EndReason::Done {
         learned.learn_output(caller, model, usage.total_output());
     }
+}
+
+/// Asking how long a prompt is uses none.
+const fn uses_tokens(endpoint: Endpoint) -> bool {
+    !matches!(endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens)
 }
 
 /// Whether what a call to this endpoint puts out is counted in tokens.

@@ -32,7 +32,9 @@ fn settle_limits(state: &mut State) {
     if receipt.attempts.is_empty() {
         return;
     }
-    if let Some(live) = state.live.as_ref().filter(|_| state.reserves_tokens()) {
+    // Whoever waited was served by an estimate too.
+    let estimated = state.reserves_tokens() || !receipt.times.queued.is_zero();
+    if let Some(live) = state.live.as_ref().filter(|_| estimated) {
         estimate::learn(&state.worker, live.number, state.input, &receipt.usage, receipt.end);
     }
     let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
