@@ -21,6 +21,7 @@ mod numbers;
 mod open;
 mod report;
 mod scenario;
+mod scenario_live;
 mod servers;
 mod smoke;
 mod template;
@@ -63,8 +64,8 @@ enum Command {
     },
     /// The promises of flow control over real sockets: limits, shares of classes, clients that leave.
     Flow(flow::FlowArgs),
-    /// An hour of spikes and ten minutes of overload on a virtual clock, under several controls.
-    Scenario,
+    /// An hour of spikes and ten minutes of overload, under several controls: on a virtual clock, or over real sockets.
+    Scenario(scenario_live::ScenarioArgs),
     /// The simulated provider on a free port, without a label on its answers. Started by the other commands.
     #[command(hide = true)]
     Upstream,
@@ -99,7 +100,10 @@ fn main() -> ExitCode {
         Command::Smoke { relay } => local(smoke::run(relay)),
         Command::Hammer { relay, minutes } => local(hammer::run(relay, minutes)),
         Command::Flow(args) => local(flow::run(args)),
-        Command::Scenario => scenario::run(),
+        Command::Scenario(args) => match args.live() {
+            Some(live) => local(scenario_live::run(live)),
+            None => scenario::run(),
+        },
         Command::Upstream => servers::be_the_upstream(),
     };
     result.unwrap_or_else(|error| {

@@ -129,13 +129,17 @@ async fn caller(
 
 async fn call(connection: &mut answer::Connection, class: usize, order: &Order) -> Outcome<(u16, Bytes)> {
     connection.ready().await?;
-    let request = Request::post("/v1/chat/completions")
+    let response = connection.send_request(request(class, order)?).await?;
+    let status = response.status().as_u16();
+    Ok((status, response.into_body().collect().await?.to_bytes()))
+}
+
+/// The order as a request with the key of its class.
+pub(crate) fn request(class: usize, order: &Order) -> Outcome<Request<Full<Bytes>>> {
+    Ok(Request::post("/v1/chat/completions")
         .header(HOST, "127.0.0.1")
         .header(CONTENT_TYPE, "application/json")
         .header(AUTHORIZATION, format!("Bearer {}", key(class)))
         .header("x-request-id", format!("call-{}", order.number))
-        .body(Full::new(order.body()))?;
-    let response = connection.send_request(request).await?;
-    let status = response.status().as_u16();
-    Ok((status, response.into_body().collect().await?.to_bytes()))
+        .body(Full::new(order.body()))?)
 }

@@ -4,17 +4,17 @@
 //! when each request really arrives, callers want more than there is, and what was promised is checked on what was
 //! seen. Figures depend on the machine; the laws do not, and a law that is broken makes the exit code 1.
 
-mod caller;
+pub(crate) mod caller;
 mod cancel;
 mod classes;
 mod law;
-mod order;
-mod pause;
-mod provider;
-mod relay;
+pub(crate) mod order;
+pub(crate) mod pause;
+pub(crate) mod provider;
+pub(crate) mod relay;
 mod requests;
 mod tokens;
-mod window;
+pub(crate) mod window;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

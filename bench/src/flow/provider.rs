@@ -2,6 +2,7 @@
 //!
 //! It has a thread of its own, so that the load beside it does not hold up its clock.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +25,7 @@ use crate::Outcome;
 
 /// Time between two events of a stream.
 const BEAT: Duration = Duration::from_millis(25);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A request that has arrived.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,26 @@ pub(crate) struct Arrival {
 
 type Arrivals = Arc<Mutex<Vec<Arrival>>>;
 
+/// What the provider has admitted in the last second, if it allows only so much in any. What it refuses does not count.
+struct Gate {
+    most: Option<usize>,
+    admitted: VecDeque<Instant>,
+}
+
+impl Gate {
+    fn admits(&mut self, at: Instant) -> bool {
+        let Some(most) = self.most else { return true };
+        while self.admitted.front().is_some_and(|first| at.saturating_duration_since(*first) >= SECOND) {
+            self.admitted.pop_front();
+        }
+        let admits = self.admitted.len() < most;
+        if admits {
+            self.admitted.push_back(at);
+        }
+        admits
+    }
+}
+
 /// The provider, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Provider {
@@ -43,7 +65,8 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    pub(crate) fn start() -> Outcome<Self> {
+    /// Starts one. With `most` it refuses what exceeds so many requests in any second.
+    pub(crate) fn start(most: Option<usize>) -> Outcome<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -54,7 +77,7 @@ impl Provider {
         std::thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(listener, book) => {}
+                    () = serve(listener, book, most) => {}
                     _ = end => {}
                 }
             });
@@ -70,21 +93,32 @@ impl Provider {
     }
 }
 
-async fn serve(listener: std::net::TcpListener, book: Arrivals) {
+async fn serve(listener: std::net::TcpListener, book: Arrivals, most: Option<usize>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let gate = Arc::new(Mutex::new(Gate { most, admitted: VecDeque::new() }));
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let book = Arc::clone(&book);
-        let service = service_fn(move |request| answer(request, Instant::now(), Arc::clone(&book)));
+        let (book, gate) = (Arc::clone(&book), Arc::clone(&gate));
+        let service = service_fn(move |request| {
+            let at = Instant::now();
+            let admitted = gate.lock().unwrap_or_else(PoisonError::into_inner).admits(at);
+            answer(request, at, admitted, Arc::clone(&book))
+        });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-async fn answer(request: Request<Incoming>, at: Instant, book: Arrivals) -> Answer<Response<Events>> {
+async fn answer(request: Request<Incoming>, at: Instant, admitted: bool, book: Arrivals) -> Answer<Response<Events>> {
     let body = request.into_body().collect().await?.to_bytes();
     let order = Order::read(&body).map_err(|error| error.to_string())?;
     book.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival { at, order });
     let (send, events) = mpsc::channel(4);
+    if !admitted {
+        let why = r#"{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}"#;
+        let _ = send.send(Bytes::from_static(why.as_bytes())).await;
+        let refused = Response::builder().status(StatusCode::TOO_MANY_REQUESTS);
+        return Ok(refused.header(CONTENT_TYPE, "application/json").body(Events(events))?);
+    }
     let usage = format!(
         r#"{{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{}}}"#,
         order.input,

@@ -33,7 +33,11 @@ pub(crate) fn key(class: usize) -> String {
 impl Relay {
     /// Starts one. `limits` is what its provider is sent at most, `rest` further sections of the configuration.
     pub(crate) fn start(binary: &Path, mode: &str, limits: &str, rest: &str) -> Outcome<Self> {
-        let provider = Provider::start()?;
+        Self::before(Provider::start(None)?, binary, mode, limits, rest)
+    }
+
+    /// The same, before a provider that has been started already.
+    pub(crate) fn before(provider: Provider, binary: &Path, mode: &str, limits: &str, rest: &str) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let keys: String = CLASSES
             .iter()
