@@ -6,8 +6,10 @@
 //! be: small, readable, plotted by any spreadsheet, and free of anybody's data. Within its second a call's place is
 //! drawn, uniformly, which makes of the counts of a Poisson stream the Poisson stream again.
 //!
-//!     second,critical,high,normal,low
-//!     0,3,6,12,9
+//! ```text
+//! second,critical,high,normal,low
+//! 0,3,6,12,9
+//! ```
 //!
 //! *Lines*, one JSON object a call, for what other programs write:
 //! `{"at_ms":12,"class":"high","key":"web","tokens_in":900,"tokens_out":200}`; only `at_ms` must be there.
