@@ -87,14 +87,16 @@ impl Seen<'_> {
             page.say("```");
         }
         let (most, _) = window::most(&events, SECOND);
+        // A machine that pauses for longer than that has nothing to say about seconds.
+        let surely = SECOND.saturating_sub(grain).max(SECOND / 2);
         let late = Spread::of(fates.iter().map(|fate| fate.told.sent.saturating_sub(fate.planned.at)).collect());
         page.say(&format!(
             "\n{} attempts came to the provider, at most {most} in any second ({} in any {} ms, which leaves out the \
              machine's own pauses). Calls were sent {} (half), {} (99 of 100), {} (all) after their time. First error: {}\n{} of \
              the answers say what they have waited; for the others it is the time until the provider saw the call\n",
             text::grouped(events.len() as u64),
-            window::most(&events, SECOND.saturating_sub(grain)).0,
-            SECOND.saturating_sub(grain).as_millis(),
+            window::most(&events, surely).0,
+            surely.as_millis(),
             text::span(late.p50),
             text::span(late.p99),
             text::span(late.max),
