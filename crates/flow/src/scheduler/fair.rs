@@ -16,8 +16,8 @@
 //! [`FairQueue::ahead`], which looks at no more than a constant number of flows. What is remembered of flows that do
 //! not wait is bounded in number and in time.
 
-use crate::hash::NumberMap;
 use super::rate::Arrivals;
+use crate::hash::NumberMap;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
 use std::collections::{BTreeMap, BTreeSet};
