@@ -203,13 +203,17 @@ impl Record {
         if let Some(from) = &self.0.receipt.degraded_from {
             headers.insert(&headers::X_SLUICEGATE_DEGRADED_FROM, header_value(from));
         }
+        let queued = self.0.receipt.times.queued;
+        // A provider's limits are not the caller's to see, but what they cost him in time is.
+        if self.0.limits.is_some() || self.0.egress.is_some() || !queued.is_zero() {
+            let queued = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, HeaderValue::from(queued));
+        }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
         let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.0.receipt.arrived_ms.saturating_add(since);
         limit_headers::write(headers, limits, self.dialect(), now, now_ms);
-        let queued = u64::try_from(self.0.receipt.times.queued.as_millis()).unwrap_or(u64::MAX);
-        headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, HeaderValue::from(queued));
     }
 
     /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.

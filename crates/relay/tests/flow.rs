@@ -141,7 +141,11 @@ fn a_provider_with_all_its_places_taken_is_waited_for() {
     let began = Instant::now();
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| assert_eq!(status(&running.post(CHAT, "", &hi("m"))), 200));
+            scope.spawn(|| {
+                let answer = running.post(CHAT, "", &hi("m"));
+                assert_eq!(status(&answer), 200);
+                assert!(header(&answer, "x-sluicegate-queue-ms").is_some(), "{answer}");
+            });
         }
     });
     let took = began.elapsed();
