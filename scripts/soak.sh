@@ -28,7 +28,7 @@ else
 fi
 
 say "Property tests, with many more cases"
-PROPTEST_CASES="${PROPTEST_CASES:-20000}" cargo test --profile quick --workspace --locked --quiet --lib --tests -- --include-ignored \
+PROPTEST_CASES="${PROPTEST_CASES:-20000}" cargo test --profile quick --workspace --locked --quiet --lib --tests \
   || failed+=("property tests")
 
 cargo build --profile quick --locked --quiet -p sluicegate -p sluicegate-bench

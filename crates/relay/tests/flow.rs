@@ -365,7 +365,6 @@ fn a_call_that_steps_down_does_not_wait_for_itself() {
 }
 
 #[test]
-#[ignore = "takes as long as a step down holds"]
 fn a_model_that_has_room_again_is_gone_back_to_while_calls_go_on() {
     let upstream = Upstream::new(vec![json(200, ANSWER); 80]);
     let mut config = one_provider(&upstream);
