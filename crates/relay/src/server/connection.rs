@@ -1,6 +1,7 @@
 //! One client connection: TLS, the HTTP version, and each request to where it belongs.
 
 use super::tls::Acceptor;
+use super::watched::{Verdict, Watched};
 use super::{Worker, local};
 use crate::accept;
 use crate::pipeline::{self, Arrival};
@@ -89,12 +90,13 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let rules = &worker.shared.rules;
+    let (stream, verdict) = Watched::new(stream);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(rules.header_read_timeout)
         .half_close(false)
         .max_header_size(rules.max_header_bytes)
-        .serve_connection(TokioIo::new(stream), service(worker));
+        .serve_connection(TokioIo::new(stream), believing(worker, verdict));
     let mut connection = pin!(connection);
     let mut closing = pin!(worker.closing.cancelled());
     let mut watching = false;
@@ -156,6 +158,33 @@ fn service(
 ) -> impl Service<Request<Incoming>, Response = Response<ReplyBody>, Error = Infallible, Future = Answering> + use<> {
     let worker = Arc::clone(worker);
     service_fn(move |request| respond(&worker, request))
+}
+
+/// As [`service`], for requests whose head has not gone through a strict parser.
+fn believing(
+    worker: &Arc<Worker>,
+    verdict: Verdict,
+) -> impl Service<Request<Incoming>, Response = Response<ReplyBody>, Error = Infallible, Future = Answering> + use<> {
+    let worker = Arc::clone(worker);
+    service_fn(move |request| -> Answering {
+        if verdict.is_ambiguous() {
+            return Box::pin(std::future::ready(Ok(ambiguous(&worker, request))));
+        }
+        respond(&worker, request)
+    })
+}
+
+/// Refuses a request whose body two readers could see end in two places, and ends the connection.
+fn ambiguous(worker: &Arc<Worker>, request: Request<Incoming>) -> Response<ReplyBody> {
+    let (parts, _) = request.into_parts();
+    let fault = Fault::new(
+        FaultKind::BadRequest,
+        "The request carries transfer-encoding and content-length, so it does not say where its body ends. Send one of \
+         the two; a proxy in front of the relay that adds the other is at fault.",
+    );
+    let mut response = outside(worker, &parts, &fault);
+    response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Sends a request where it belongs. The work on an answer is boxed, so that a connection whose answer is streaming does

@@ -6,10 +6,12 @@
 //! through a channel.
 
 mod connection;
+mod heads;
 mod listen;
 mod local;
 mod serve;
 mod tls;
+mod watched;
 
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
