@@ -111,6 +111,9 @@ pub struct FlowClass {
     pub class: String,
     /// Calls that wait.
     pub waiting: u64,
+    /// How long the first of them has waited, in milliseconds.
+    #[serde(default)]
+    pub oldest_wait_ms: u64,
     /// Calls refused since the start because they could not be let go in time or there was no room to wait.
     pub shed: u64,
 }
@@ -282,12 +285,13 @@ fn waiting(report: &FlowReport) -> FlowWaiting {
     let class = |class: &ClassReport| FlowClass {
         class: class.class.as_str().to_owned(),
         waiting: class.waiting,
+        oldest_wait_ms: millis_up(class.oldest),
         shed: class.shed,
     };
     FlowWaiting {
         calls: report.waiting.iter().map(|class| class.waiting).sum(),
         bytes: report.waiting_bytes,
-        oldest_wait_ms: millis_up(report.limits.iter().map(|limit| limit.oldest).max().unwrap_or_default()),
+        oldest_wait_ms: millis_up(report.waiting.iter().map(|class| class.oldest).max().unwrap_or_default()),
         classes: report.waiting.iter().map(class).collect(),
     }
 }

@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use sluicegate_config::Alert;
 use sluicegate_flow::{Kind, LimitStatus, Scope};
 use sluicegate_relay::{FlowReport, LimitReport};
@@ -75,14 +75,18 @@ pub(crate) fn measured(report: FlowReport, rules: &Evaluator, config: &str) -> R
 
 fn waits(registry: &mut Registry, report: &FlowReport) {
     let (waiting, shed) = (Family::<ClassLabels, Gauge>::default(), Family::<ClassLabels, Counter>::default());
+    let oldest = Family::<ClassLabels, Level>::default();
     for class in &report.waiting {
         let labels = ClassLabels { class: class.class.as_str() };
         waiting.get_or_create(&labels).set(i64::try_from(class.waiting).unwrap_or(i64::MAX));
+        oldest.get_or_create(&labels).set(class.oldest.as_secs_f64());
         shed.get_or_create(&labels).inc_by(class.shed);
     }
     let bytes = Gauge::<i64>::default();
     bytes.set(i64::try_from(report.waiting_bytes).unwrap_or(i64::MAX));
     registry.register("waiting_calls", "Calls that wait for room in limits", waiting);
+    let first = "How long the first of those has waited that wait for room in limits";
+    registry.register_with_unit("oldest_wait", first, Unit::Seconds, oldest);
     registry.register("waiting_bytes", "Bytes of the bodies of calls that wait", bytes);
     registry.register("shed", "Calls refused because they could not be let go in time or had no room to wait", shed);
 }

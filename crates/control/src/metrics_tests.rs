@@ -15,7 +15,12 @@ fn limits_waiting_and_the_configuration_are_told() {
     shadow.level.would_refuse = 3;
     let report = FlowReport {
         limits: vec![limit(Scope::Key, "we\"b", 12, 4), shadow],
-        waiting: vec![ClassReport { class: Priority::Low, waiting: 4, shed: 2 }],
+        waiting: vec![ClassReport {
+            class: Priority::Low,
+            waiting: 4,
+            oldest: std::time::Duration::from_millis(1500),
+            shed: 2,
+        }],
         waiting_bytes: 77,
         callers: Vec::new(),
     };
@@ -26,6 +31,7 @@ fn limits_waiting_and_the_configuration_are_told() {
         r#"sluicegate_limit_capacity{scope="key",owner="we\"b",counts="requests",window="60s"} 100"#,
         r#"sluicegate_limit_would_refuse_total{scope="endpoint",owner="/embeddings",counts="requests",window="60s"} 3"#,
         r#"sluicegate_waiting_calls{class="low"} 4"#,
+        r#"sluicegate_oldest_wait_seconds{class="low"} 1.5"#,
         "sluicegate_waiting_bytes 77",
         r#"sluicegate_shed_total{class="low"} 2"#,
         "sluicegate_limits_unlisted 0",

@@ -44,6 +44,8 @@ pub struct ClassReport {
     pub class: Priority,
     /// Calls that wait.
     pub waiting: u64,
+    /// How long the first of them has waited.
+    pub oldest: Duration,
     /// Calls refused because they could not have been let go in time, or because there was no room to wait, since the
     /// start.
     pub shed: u64,
@@ -85,6 +87,7 @@ impl FlowReport {
         let waiting = classes.into_iter().map(|class| ClassReport {
             class,
             waiting: stats.waiting.get(class as usize).copied().unwrap_or_default(),
+            oldest: stats.oldest.get(class as usize).copied().unwrap_or_default(),
             shed: stats.sheds.get(class as usize).map_or(0, all),
         });
         let anonymous = Arc::from("-");

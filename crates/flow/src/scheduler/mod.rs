@@ -312,8 +312,12 @@ impl<T> Scheduler<T> {
     #[must_use]
     pub fn stats(&self, now: Nanos) -> Stats {
         let mut limits: BTreeMap<LimitId, LimitWait> = BTreeMap::new();
+        let mut by_class = [Duration::ZERO; 4];
         for waiting in self.waiters.values() {
             let oldest = waiting.waiter.arrived.until(now);
+            if let Some(of_class) = by_class.get_mut(waiting.waiter.ask.class as usize) {
+                *of_class = oldest.max(*of_class);
+            }
             for at in waiting.seat.limits() {
                 let Some(line) = self.lines.get(at) else { continue };
                 let entry = limits.entry(*at).or_insert_with(|| LimitWait {
@@ -330,6 +334,7 @@ impl<T> Scheduler<T> {
         }
         Stats {
             waiting: CLASSES.map(|class| self.room.of_class(class).calls),
+            oldest: by_class,
             bytes: self.room.taken().bytes,
             limits: limits.into_values().collect(),
             admitted: self.admitted,

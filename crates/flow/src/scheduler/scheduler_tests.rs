@@ -239,6 +239,7 @@ fn stats_say_who_waits_where_and_for_how_long() {
     let places: Vec<_> = stats.limits.iter().map(|limit| (limit.label.to_string(), limit.waiting)).collect();
     assert_eq!(places, [("provider:a".to_owned(), 2), ("provider:b".to_owned(), 1)]);
     assert_eq!(stats.limits[0].oldest, Duration::from_millis(500));
+    assert_eq!(stats.oldest, [500, 500, 0, 0].map(Duration::from_millis));
     assert_eq!((world.scheduler.waiting_of(7), world.scheduler.waiting_of(8)), (2, 1));
 }
 

@@ -148,6 +148,8 @@ pub struct Sheds {
 pub struct Stats {
     /// Calls that wait, by class: low, normal, high, critical.
     pub waiting: [u64; 4],
+    /// How long ago the one of them arrived that has waited longest; zero where nobody waits.
+    pub oldest: [Duration; 4],
     /// Bytes that they hold.
     pub bytes: u64,
     /// Every limit at which somebody waits.

@@ -27,7 +27,7 @@ const BAR: usize = 20;
 /// From this width on there is room for bars.
 const WIDE: u16 = 100;
 /// Width of the table of classes.
-const CLASSES: u16 = 42;
+const CLASSES: u16 = 50;
 /// Lines of a curve, its title included.
 const CURVE: u16 = 5;
 /// Limits on a picture that is as high as it needs to be.
@@ -223,13 +223,14 @@ fn draw_classes(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {
         Row::new([
             class.class.clone(),
             grouped(class.waiting),
+            if class.waiting > 0 { brief(class.oldest_wait_ms as f64) } else { String::new() },
             millis(waits.and_then(|waits| waits.p50_ms)),
             millis(waits.and_then(|waits| waits.p99_ms)),
             grouped(class.shed),
         ])
         .style(style)
     };
-    let heading = Row::new(["class", "waiting", "wait p50", "wait p99", "shed"]).style(DIM);
+    let heading = Row::new(["class", "waiting", "oldest", "wait p50", "wait p99", "shed"]).style(DIM);
     let waiting = &flow.waiting;
     let title = if waiting.calls == 0 {
         "waiting: nobody ".to_owned()
@@ -238,7 +239,7 @@ fn draw_classes(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {
         format!("waiting: {}, oldest {oldest}, {size} ", grouped(waiting.calls))
     };
     let rows: Vec<Row<'static>> = waiting.classes.iter().map(row).collect();
-    let widths = [8, 7, 8, 8, 6].map(Constraint::Length);
+    let widths = [8, 7, 7, 8, 8, 6].map(Constraint::Length);
     frame.render_widget(Table::new(rows, widths).header(heading).block(block(title)), area);
 }
 

@@ -14,6 +14,7 @@ fn busy() -> Picture {
     flow.waiting.bytes = 5 << 20;
     flow.waiting.oldest_wait_ms = 2300;
     flow.waiting.classes[2].waiting = 41;
+    flow.waiting.classes[2].oldest_wait_ms = 2300;
     flow.last_minute.waits[2].calls = 580;
     flow.last_minute.waits[2].p50_ms = Some(850.0);
     flow.last_minute.waits[2].p99_ms = Some(2400.0);
@@ -42,7 +43,7 @@ fn a_picture_shows_limits_waiting_callers_alerts_and_rates() {
         "limits: 3 ",
         "requests/minute            588/600 ████████████████████  98% 41, 2.3 s      12 s",
         "waiting: 41, oldest 2.3 s, 5.0 MiB ",
-        "normal   41      850 ms   2.4 s",
+        "normal   41      2.3 s   850 ms   2.4 s",
         "callers: 1 ",
     ] {
         assert!(text.contains(said), "{said}\n{text}");
