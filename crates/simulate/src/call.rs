@@ -17,6 +17,7 @@ use crate::options::{Faults, Options};
 use crate::prefixes::Prefixes;
 use crate::quota::{Levels, Quota};
 use crate::refusal::{Outcome, Refusal, overloaded};
+use crate::rules::Rules;
 use crate::seed::{self, Digest};
 use crate::stats::Counters;
 
@@ -33,6 +34,7 @@ type Order = fn(&mut Orders, &Faults, Dialect);
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) rules: Rules,
     pub(crate) quota: Mutex<Quota>,
     pub(crate) prefixes: Mutex<Prefixes>,
     pub(crate) responses: Mutex<crate::openai::Stored>,
@@ -49,7 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) dialect: Dialect,
     /// The number of this call since the start; ids and drawn faults come from it.
     pub(crate) serial: u64,
-    /// The digest of the caller's key, which has the quota.
+    pub(crate) key: Option<&'a str>,
+    /// The digest of that key, which has the quota.
     pub(crate) account: u64,
     pub(crate) orders: Orders,
     pub(crate) levels: Levels,
@@ -132,6 +135,9 @@ impl Call<'_> {
     /// The same for endpoints without a conversation: `user` is where markers are looked for.
     pub(crate) fn begin_with(&mut self, model: &str, user: &str, input: u64, output: u64) -> Outcome<()> {
         let options = &self.shared.options;
+        if let Some(orders) = self.shared.rules.strike(self.key, self.account, self.serial) {
+            self.orders = orders;
+        }
         if options.markers {
             markers::read(user, &mut self.orders).map_err(Refusal::bad)?;
         }
@@ -139,6 +145,30 @@ impl Call<'_> {
             return Err(Refusal::bad(format!("a request of more than {LARGEST_ECHO} bytes cannot be echoed")));
         }
         self.draw();
+        self.refuse_as_ordered(model)?;
+        if !options.knows(model) {
+            return Err(self.unknown_model(model));
+        }
+        self.take_quota(model, input.saturating_add(output))
+    }
+
+    /// Refuses what was ordered to be refused.
+    fn refuse_as_ordered(&mut self, model: &str) -> Outcome<()> {
+        let dialect = self.dialect;
+        if let Some(kind) = self.orders.throttle {
+            let (refusal, levels) = kind.refusal(dialect, self.orders.retry_after);
+            self.levels = levels;
+            return Err(refusal);
+        }
+        if self.orders.bad_key {
+            return Err(Refusal::bad_key(dialect));
+        }
+        if self.orders.context_length {
+            return Err(Refusal::too_long(dialect));
+        }
+        if self.orders.no_model {
+            return Err(self.unknown_model(model));
+        }
         if let Some(status) = self.orders.status {
             let mut refusal = Refusal::usual(status, self.dialect);
             refusal.retry_after = self.orders.retry_after.or((status == 429).then_some(Duration::from_secs(1)));
@@ -149,12 +179,10 @@ impl Call<'_> {
                 }
                 refusal = refusal.code(code);
             }
+            refusal.page = self.orders.page;
             return Err(refusal);
         }
-        if !options.knows(model) {
-            return Err(self.unknown_model(model));
-        }
-        self.take_quota(model, input.saturating_add(output))
+        Ok(())
     }
 
     fn unknown_model(&self, model: &str) -> Box<Refusal> {

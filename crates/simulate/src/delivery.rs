@@ -40,6 +40,9 @@ impl Pace {
 }
 
 const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+/// What a proxy says in the provider's place.
+pub(crate) const PAGE: &str = "<html>\n<head><title>Please sign in</title></head>\n<body>\n<center><h1>Please sign in</h1></center>\n\
+    <hr><center>nginx</center>\n</body>\n</html>\n";
 const COMMENT: &str = ": keep-alive\n\n";
 
 /// The steps in which a stream leaves.
@@ -73,8 +76,15 @@ pub(crate) fn stream(script: Script, orders: &Orders, pace: Pace, request_id: &s
         events.truncate(at as usize);
         end = Some(Step::Break(true));
     }
+    if let Some(at) = orders.cut {
+        events.truncate(at as usize);
+        end = Some(Step::Break(false));
+    }
     if orders.empty {
         events.clear();
+    }
+    if orders.page {
+        events = vec![(Bytes::from_static(PAGE.as_bytes()), 0)];
     }
     if orders.keepalive {
         events = kept_alive(events, format, sse);
@@ -88,7 +98,7 @@ pub(crate) fn stream(script: Script, orders: &Orders, pace: Pace, request_id: &s
         events = gzipped(events);
     }
     let mut steps = paced(events, orders, pace);
-    steps.extend(end);
+    steps.extend(end.or(orders.linger.map(Step::Pause)));
     steps
 }
 
@@ -100,6 +110,9 @@ pub(crate) fn whole(body: Vec<u8>, orders: &Orders) -> (Vec<Step>, Option<usize>
     }
     if orders.empty {
         body.clear();
+    }
+    if orders.page {
+        body = PAGE.as_bytes().to_vec();
     }
     let mut blank = Bytes::new();
     if orders.keepalive {
@@ -117,7 +130,7 @@ pub(crate) fn whole(body: Vec<u8>, orders: &Orders) -> (Vec<Step>, Option<usize>
     if !blank.is_empty() {
         steps.extend([Step::Send(blank), Step::Pause(Duration::from_millis(20))]);
     }
-    if orders.truncate.is_some() {
+    if orders.truncate.or(orders.cut).is_some() {
         steps.extend([Step::Send(half), Step::Pause(Duration::ZERO), Step::Break(false)]);
         return (steps, Some(length));
     }
@@ -140,7 +153,9 @@ pub(crate) fn needs_steps(orders: &Orders) -> bool {
         || orders.empty
         || orders.keepalive
         || orders.gzip
+        || orders.page
         || orders.truncate.is_some()
+        || orders.cut.is_some()
         || orders.reset.is_some()
         || orders.stall.is_some()
         || orders.split
@@ -165,7 +180,7 @@ fn paced(events: Vec<(Bytes, u64)>, orders: &Orders, pace: Pace) -> Vec<Step> {
         }
         steps.push(Step::Send(event));
     }
-    if orders.reset.is_some() {
+    if orders.reset.or(orders.cut).is_some() {
         steps.push(Step::Pause(Duration::from_millis(5)));
     }
     if orders.split { split(steps) } else { steps }

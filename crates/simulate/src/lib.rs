@@ -14,7 +14,7 @@
 //! - **Usage is exact** by the rule in `tokens`, the same in every dialect.
 //! - **It is as strict as the real ones**: what they refuse with a 400 is refused here with the same body.
 //! - **Every failure can be ordered**: by probability ([`Faults`]) or by a marker in the last user message
-//!   (the table in `markers`).
+//!   (the table in `markers`), or from beside while it runs, for all keys or one ([`Rule`]).
 //!
 //! The way of a call: `server` reads it, `route` says what it is, a format's module (`openai`, `anthropic`,
 //! `gemini`) turns it into an `ask::Ask`, `answer` decides what to say, the format's module writes that down, and
@@ -37,13 +37,16 @@ mod prefixes;
 mod quota;
 mod refusal;
 mod route;
+mod rules;
 mod schema;
 mod seed;
 mod server;
 mod stats;
 mod text;
+mod throttling;
 mod tokens;
 
 pub use options::{Faults, Options};
+pub use rules::{Rule, Settings};
 pub use server::{Handle, Simulator, serve};
 pub use stats::Stats;

@@ -9,10 +9,18 @@
 //! |---|---|
 //! | `status=529` | refuse with this status and the provider's body for it |
 //! | `code=insufficient_quota` | with `status`: this error code (OpenAI) |
-//! | `retry-after=2s` | with `status`: this `retry-after` |
+//! | `retry-after=2s` | with `status` or `throttle`: this `retry-after` |
+//! | `throttle=tokens` | refuse as too much, in the provider's words and headers: `requests`, `tokens`, `concurrency`, `slope`, `billing` or `overloaded` |
+//! | `context-length` | refuse the input as too long, in the provider's words |
+//! | `bad-key` | refuse the key, in the provider's words |
+//! | `no-model` | refuse the model as unknown, in the provider's words |
+//! | `page` | a page of HTML in place of the answer, as a proxy sends it; with `status`, as that status |
+//! | `content-type=text/plain` | a success says that it is this |
 //! | `reset`, `reset=3` | reset the connection before the head, or after so many events |
 //! | `stall=5s`, `stall=5s@2` | stand still for so long after 3 (or so many) events; a buffered body stops half way |
 //! | `truncate=3` | end the stream after so many events; a buffered body is cut short and the connection closed |
+//! | `cut=3` | close the connection after so many events, in the middle of the body; a buffered one stops half way |
+//! | `linger=5s` | hold the body open for so long after its last byte |
 //! | `error-in-stream=3` | an error event after so many events, then the end; a buffered answer is a 200 with an error |
 //! | `error-200` | 200 with an error as body or first event |
 //! | `malformed=2` | the event with this number (from 1) is not JSON; nor is a buffered body |
@@ -38,13 +46,25 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+
+use crate::throttling::Throttling;
+
 /// What a marker, or a drawn fault, orders for one call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Orders {
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) throttle: Option<Throttling>,
+    pub(crate) context_length: bool,
+    pub(crate) bad_key: bool,
+    pub(crate) no_model: bool,
+    pub(crate) page: bool,
+    pub(crate) content_type: Option<HeaderValue>,
     pub(crate) reset: Option<u32>,
+    pub(crate) cut: Option<u32>,
+    pub(crate) linger: Option<Duration>,
     pub(crate) stall: Option<(Duration, u32)>,
     pub(crate) truncate: Option<u32>,
     pub(crate) error_in_stream: Option<u32>,
@@ -82,6 +102,14 @@ const TABLE: &[(&str, Set)] = &[
     ("status", |o, v| put(&mut o.status, v.and_then(|v| v.parse().ok()).filter(|s| (400..600).contains(s)))),
     ("code", |o, v| put(&mut o.code, v.map(str::to_owned))),
     ("retry-after", |o, v| put(&mut o.retry_after, v.and_then(duration))),
+    ("throttle", |o, v| put(&mut o.throttle, v.and_then(Throttling::parse))),
+    ("context-length", |o, v| flag(&mut o.context_length, v)),
+    ("bad-key", |o, v| flag(&mut o.bad_key, v)),
+    ("no-model", |o, v| flag(&mut o.no_model, v)),
+    ("page", |o, v| flag(&mut o.page, v)),
+    ("content-type", |o, v| put(&mut o.content_type, v.and_then(|v| HeaderValue::try_from(v).ok()))),
+    ("cut", |o, v| put(&mut o.cut, number_or(v, USUAL_EVENT))),
+    ("linger", |o, v| put(&mut o.linger, v.and_then(duration))),
     ("reset", |o, v| put(&mut o.reset, number_or(v, 0))),
     ("stall", |o, v| put(&mut o.stall, v.and_then(stall))),
     ("truncate", |o, v| put(&mut o.truncate, number_or(v, USUAL_EVENT))),

@@ -29,6 +29,8 @@ pub struct Options {
     pub label: bool,
     /// Whether markers in the last user message are obeyed.
     pub markers: bool,
+    /// Whether a caller on this machine may change limits and faults while it runs, at `/_simulate/faults`.
+    pub control: bool,
     /// Refuses fields that the provider does not know, as the real ones do.
     pub strict: bool,
     /// Tokens in an answer of text; `None` lets the request's content decide (some dozens).
@@ -98,6 +100,7 @@ impl Default for Options {
             require_key: None,
             label: true,
             markers: true,
+            control: false,
             strict: true,
             answer_tokens: None,
             prompt_cache: false,

@@ -80,9 +80,27 @@ impl Bucket {
     }
 }
 
+fn change(bucket: &mut Option<Bucket>, limit: Option<u32>, now: Duration) {
+    let full = bucket.as_mut().map_or(1.0, |bucket| {
+        bucket.refill(now);
+        bucket.level / bucket.limit.max(1.0)
+    });
+    *bucket = limit.map(|limit| Bucket { level: f64::from(limit) * full, ..Bucket::new(limit, now) });
+}
+
 impl Quota {
     pub(crate) fn new(requests_per_minute: Option<u32>, tokens_per_minute: Option<u32>) -> Self {
         Self { requests_per_minute, tokens_per_minute, accounts: HashMap::new() }
+    }
+
+    /// Holds everybody to these from now on; buckets keep the part of them that is full.
+    pub(crate) fn set(&mut self, requests_per_minute: Option<u32>, tokens_per_minute: Option<u32>, now: Duration) {
+        self.requests_per_minute = requests_per_minute;
+        self.tokens_per_minute = tokens_per_minute;
+        for account in self.accounts.values_mut() {
+            change(&mut account.requests, requests_per_minute, now);
+            change(&mut account.tokens, tokens_per_minute, now);
+        }
     }
 
     /// Whether there is any limit at all.

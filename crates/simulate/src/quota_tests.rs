@@ -55,3 +55,16 @@ fn each_dialect_tells_its_levels_in_its_own_headers() {
     levels.write(Dialect::Gemini, 0, &mut headers);
     assert!(headers.is_empty());
 }
+
+#[test]
+fn a_limit_that_changes_keeps_the_part_that_is_full() {
+    let mut quota = Quota::new(Some(100), None);
+    for _ in 0..50 {
+        assert!(quota.take(1, 0, Duration::ZERO).1.is_ok());
+    }
+    quota.set(Some(10), None, Duration::ZERO);
+    let left = (0..10).take_while(|_| quota.take(1, 0, Duration::ZERO).1.is_ok()).count();
+    assert_eq!(left, 5);
+    quota.set(None, None, Duration::ZERO);
+    assert!(quota.is_unlimited() && quota.take(1, 0, Duration::ZERO).1.is_ok());
+}

@@ -21,6 +21,10 @@ pub(crate) struct Refusal {
     /// OpenAI's type where the status alone does not give it.
     pub(crate) kind: Option<&'static str>,
     pub(crate) retry_after: Option<Duration>,
+    /// What is more precise than the code: Anthropic's `error_code`, Gemini's quota.
+    pub(crate) detail: Option<&'static str>,
+    /// It comes from a proxy in between, as a page of HTML.
+    pub(crate) page: bool,
 }
 
 /// The result of everything that may refuse.
@@ -86,7 +90,16 @@ pub(crate) const fn overloaded(dialect: Dialect) -> u16 {
 impl Refusal {
     /// A refusal with a status and the words for it.
     pub(crate) fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Box<Self> {
-        Box::new(Self { status, message: message.into(), param: None, code: None, kind: None, retry_after: None })
+        Box::new(Self {
+            status,
+            message: message.into(),
+            param: None,
+            code: None,
+            kind: None,
+            retry_after: None,
+            detail: None,
+            page: false,
+        })
     }
 
     /// A 400.
@@ -105,6 +118,30 @@ impl Refusal {
             || Self::new(status, format!("Simulated error with status {status}.")),
             |words| Self::new(status, words),
         )
+    }
+
+    /// What the provider says to a key that it does not know, or no longer.
+    pub(crate) fn bad_key(dialect: Dialect) -> Box<Self> {
+        match dialect {
+            Dialect::OpenAi | Dialect::Anthropic => Self::usual(401, dialect),
+            Dialect::Gemini => Self::bad("API key not valid. Please pass a valid API key.").code("API_KEY_INVALID"),
+        }
+    }
+
+    /// What the provider says to more input than its model can read.
+    pub(crate) fn too_long(dialect: Dialect) -> Box<Self> {
+        match dialect {
+            Dialect::OpenAi => Self::bad(
+                "This model's maximum context length is 128000 tokens. However, your messages resulted in 200012 tokens. \
+                 Please reduce the length of the messages.",
+            )
+            .param("messages")
+            .code("context_length_exceeded"),
+            Dialect::Anthropic => Self::bad("prompt is too long: 200012 tokens > 200000 maximum"),
+            Dialect::Gemini => {
+                Self::bad("The input token count (1200012) exceeds the maximum number of tokens allowed (1048576).")
+            }
+        }
     }
 
     pub(crate) fn param(mut self: Box<Self>, param: impl Into<String>) -> Box<Self> {
@@ -131,11 +168,13 @@ impl Refusal {
         let (kind, code, anthropic, gemini) = self.names();
         match dialect {
             Dialect::OpenAi => json!({ "error": self.openai(kind, code) }),
-            Dialect::Anthropic => json!({
-                "type": "error",
-                "error": { "type": anthropic, "message": self.message },
-                "request_id": request_id,
-            }),
+            Dialect::Anthropic => {
+                let mut error = json!({ "type": self.kind.unwrap_or(anthropic), "message": self.message });
+                if let (Some(detail), Some(error)) = (self.detail, error.as_object_mut()) {
+                    error.insert("details".to_owned(), json!({ "error_code": detail }));
+                }
+                json!({ "type": "error", "error": error, "request_id": request_id })
+            }
             Dialect::Gemini => {
                 let mut error = json!({ "code": self.status, "message": self.message, "status": gemini });
                 let details = self.gemini_details();
@@ -173,12 +212,13 @@ impl Refusal {
 
     fn gemini_details(&self) -> Vec<Value> {
         let mut details = Vec::new();
-        if self.status == 429 {
+        // Where capacity is shared, Google says that it is exhausted and nothing more.
+        if self.status == 429 && self.detail != Some("") {
             details.push(json!({
                 "@type": "type.googleapis.com/google.rpc.QuotaFailure",
                 "violations": [{
                     "quotaMetric": "generativelanguage.googleapis.com/generate_content_requests",
-                    "quotaId": "GenerateRequestsPerMinutePerProjectPerModel",
+                    "quotaId": self.detail.unwrap_or("GenerateRequestsPerMinutePerProjectPerModel"),
                     "quotaDimensions": { "location": "global" },
                 }],
             }));

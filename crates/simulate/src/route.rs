@@ -27,6 +27,8 @@ pub(crate) enum Route<'a> {
     Model(Cow<'a, str>),
     /// The simulator's own counters.
     Requests,
+    /// The faults it is ordered to have.
+    Faults,
     /// A known path with a method it does not have.
     WrongMethod,
     Unknown,
@@ -106,6 +108,9 @@ fn endpoint<'a>(method: &Method, rest: &'a str) -> Route<'a> {
     }
     if rest == "sim/requests" {
         return Route::Requests;
+    }
+    if rest == "_simulate/faults" {
+        return Route::Faults;
     }
     if rest == "models" {
         return if method == Method::GET { Route::Models } else { Route::WrongMethod };

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -35,6 +35,7 @@ use crate::prefixes::Prefixes;
 use crate::quota::{Levels, Quota};
 use crate::refusal::{Outcome, Refusal, overloaded};
 use crate::route::{self, Route, Routed};
+use crate::rules::{self, Rules, Settings};
 use crate::seed::{self, Digest};
 use crate::stats::{Counters, InFlight, Stats};
 use crate::{anthropic, gemini, openai};
@@ -73,6 +74,7 @@ impl Simulator {
             shared: Arc::new(Shared {
                 options,
                 counters: Arc::new(Counters::default()),
+                rules: Rules::default(),
                 quota: Mutex::new(quota),
                 prefixes: Mutex::new(Prefixes::default()),
                 responses: Mutex::new(openai::Stored::default()),
@@ -125,6 +127,20 @@ impl Simulator {
         self.shared.counters.read()
     }
 
+    /// Puts these faults and limits in the place of those that were ordered before.
+    ///
+    /// # Errors
+    /// What is wrong with them, as a sentence. Then nothing has changed.
+    pub fn order(&self, settings: Settings) -> Result<(), String> {
+        let Settings { rules, requests_per_minute, tokens_per_minute } = settings;
+        let shared = &self.shared;
+        shared.rules.set(rules)?;
+        let requests = requests_per_minute.or(shared.options.requests_per_minute);
+        let tokens = tokens_per_minute.or(shared.options.tokens_per_minute);
+        shared.quota.lock().set(requests, tokens, shared.started.elapsed());
+        Ok(())
+    }
+
     #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -137,6 +153,20 @@ impl Handle {
     pub fn stats(&self) -> Stats {
         self.simulator.stats()
     }
+
+    /// Puts these faults and limits in the place of those that were ordered before.
+    ///
+    /// # Errors
+    /// What is wrong with them, as a sentence. Then nothing has changed.
+    pub fn order(&self, settings: Settings) -> Result<(), String> {
+        self.simulator.order(settings)
+    }
+
+    /// How many calls each of the rules in force has struck, in their order.
+    #[must_use]
+    pub fn struck(&self) -> Vec<u64> {
+        self.simulator.shared.rules.struck()
+    }
 }
 
 impl Drop for Handle {
@@ -148,9 +178,10 @@ impl Drop for Handle {
 async fn connection(shared: Arc<Shared>, stream: TcpStream) {
     // Without it a paced stream would be held back by Nagle's algorithm; where it is refused, so be it.
     let _ = stream.set_nodelay(true);
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let reset = Arc::new(AtomicBool::new(false));
     let socket = Socket { io: TokioIo::new(stream), reset: Arc::clone(&reset) };
-    let service = service_fn(move |request| respond(Arc::clone(&shared), Arc::clone(&reset), request));
+    let service = service_fn(move |request| respond(Arc::clone(&shared), Arc::clone(&reset), peer, request));
     // An error here is a client that left or a connection broken off on purpose.
     let _ = Builder::new(TokioExecutor::new()).serve_connection(socket, service).await;
 }
@@ -158,6 +189,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 async fn respond(
     shared: Arc<Shared>,
     reset: Arc<AtomicBool>,
+    peer: Option<IpAddr>,
     request: Request<Incoming>,
 ) -> Result<Response<SimBody>, Broken> {
     let (head, body) = request.into_parts();
@@ -165,6 +197,9 @@ async fn respond(
     let Routed { route, dialect, deployment } = route::route(&head.method, head.uri.path(), query, &head.headers);
     if route == Route::Requests {
         return Ok(counters(&shared));
+    }
+    if route == Route::Faults {
+        return faults(&Simulator { shared: Arc::clone(&shared) }, peer, &head, body).await;
     }
     let mut in_flight = shared.counters.enter();
     let body = match Limited::new(body, LARGEST).collect().await {
@@ -184,6 +219,7 @@ async fn respond(
         body: body.as_ref().unwrap_or(&empty),
         dialect,
         serial,
+        key: key.as_deref(),
         account: account(key.as_deref()),
         orders: Orders::default(),
         levels: Levels::default(),
@@ -241,7 +277,7 @@ fn answer(call: &mut Call<'_>, route: Route<'_>, deployment: Option<&str>, query
         })),
         Route::Model(id) => openai::models::one(call, &id),
         Route::WrongMethod => Err(Refusal::new(405, format!("Not allowed to {} on {place}.", call.method))),
-        Route::Requests | Route::Unknown => Err(match call.dialect {
+        Route::Requests | Route::Faults | Route::Unknown => Err(match call.dialect {
             Dialect::OpenAi => Refusal::new(404, format!("Invalid URL ({} {place})", call.method)),
             Dialect::Anthropic => Refusal::new(404, "Not Found"),
             Dialect::Gemini => Refusal::new(404, "The requested URL was not found on this server."),
@@ -302,6 +338,12 @@ fn deliver(
             response
         }
     };
+    if orders.page {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    }
+    if let Some(kind) = &orders.content_type {
+        response.headers_mut().insert(CONTENT_TYPE, kind.clone());
+    }
     if orders.gzip {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -309,11 +351,15 @@ fn deliver(
 }
 
 fn refused(refusal: &Refusal, dialect: Dialect, request_id: &str) -> Response<SimBody> {
-    let body = refusal.body(dialect, request_id).to_string();
+    let (body, kind) = if refusal.page {
+        (delivery::PAGE.to_owned(), "text/html")
+    } else {
+        (refusal.body(dialect, request_id).to_string(), "application/json")
+    };
     let mut response = Response::new(SimBody::whole(Bytes::from(body)));
     *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(wait) = refusal.retry_after.filter(|_| dialect != Dialect::Gemini) {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
         if dialect == Dialect::OpenAi {
@@ -381,10 +427,7 @@ fn admitted(shared: &Shared, dialect: Dialect, headers: &HeaderMap, key: Option<
                 "Method doesn't allow unregistered callers (callers without established identity). Please use API Key \
                  or other form of API consumer identity to call this API.",
             ),
-            (Dialect::OpenAi | Dialect::Anthropic, Some(_)) => Refusal::usual(401, dialect),
-            (Dialect::Gemini, Some(_)) => {
-                Refusal::bad("API key not valid. Please pass a valid API key.").code("API_KEY_INVALID")
-            }
+            (_, Some(_)) => Refusal::bad_key(dialect),
         });
     }
     if dialect == Dialect::Anthropic && !headers.contains_key("anthropic-version") {
@@ -399,6 +442,41 @@ fn counters(shared: &Shared) -> Response<SimBody> {
     let mut response = Response::new(SimBody::whole(Bytes::from(body.to_string())));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Tells or changes the faults that are ordered.
+async fn faults(
+    simulator: &Simulator,
+    peer: Option<IpAddr>,
+    head: &http::request::Parts,
+    body: Incoming,
+) -> Result<Response<SimBody>, Broken> {
+    let shared = &simulator.shared;
+    let done = if !shared.options.control || !rules::may_order(peer, &head.headers) {
+        Err((
+            StatusCode::FORBIDDEN,
+            "faults are ordered from this machine only, and only where it is allowed".to_owned(),
+        ))
+    } else {
+        match head.method {
+            Method::GET => Ok(()),
+            Method::DELETE => simulator.order(Settings::default()).map_err(|wrong| (StatusCode::BAD_REQUEST, wrong)),
+            Method::POST => {
+                let body = Limited::new(body, LARGEST).collect().await.map_err(|_| Broken)?.to_bytes();
+                let settings = serde_json::from_slice::<Settings>(&body).map_err(|error| error.to_string());
+                settings.and_then(|it| simulator.order(it)).map_err(|wrong| (StatusCode::BAD_REQUEST, wrong))
+            }
+            _ => Err((StatusCode::METHOD_NOT_ALLOWED, "GET, POST or DELETE".to_owned())),
+        }
+    };
+    let (status, body) = match done {
+        Ok(()) => (StatusCode::OK, serde_json::json!({ "rules": shared.rules.told() })),
+        Err((status, wrong)) => (status, serde_json::json!({ "error": wrong })),
+    };
+    let mut response = Response::new(SimBody::whole(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }
 
 /// A connection that can be made to end with a TCP reset.

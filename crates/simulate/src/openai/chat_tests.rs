@@ -18,6 +18,7 @@ fn with_call<T>(body: &str, run: impl FnOnce(&mut Call<'_>) -> T) -> T {
         body: &body,
         dialect: sluicegate_vocabulary::Dialect::OpenAi,
         serial: 1,
+        key: None,
         account: 0,
         orders: crate::markers::Orders::default(),
         levels: crate::quota::Levels::default(),

@@ -4,6 +4,7 @@
 
 mod client;
 mod endpoints;
+mod faults;
 mod limits;
 mod markers;
 mod refusals;
