@@ -1,24 +1,23 @@
-//! The price book: what every known model costs, with the day and the place each figure was read.
+//! The price book: what every known model costs, since when, with the day and the place each figure was read.
 //!
 //! The bundled book is a snapshot of the vendors' published lists (`data/prices.csv`). It is never fetched behind
 //! anybody's back: it changes with the program, and every row says when and where it was read. Prices belong to the
-//! model that *answered*, so a look-up takes the vendor and the vendor's own id, never an alias.
+//! model that *answered*, so a look-up takes the vendor and the vendor's own id, never an alias. An operator's own list
+//! has the same format and is laid over the bundled one.
 
-use crate::price::{LongContext, Price, Rates};
-use crate::rate::Rate;
+use crate::price::Price;
+use crate::row;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 const BUNDLED: &str = include_str!("../data/prices.csv");
 
-/// The columns, in their order.
-const COLUMNS: &str = "vendor,model,mode,input,cached_input,cache_write,cache_write_long,output,long_context_above,\
-                       long_input,long_cached,long_output,context_window,max_output,retires,as_of,source";
-
 /// Prices by vendor and model.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PriceBook {
-    vendors: BTreeMap<String, BTreeMap<String, Entry>>,
+    /// A model's entries, by the day from which they hold.
+    vendors: BTreeMap<String, BTreeMap<String, Vec<Entry>>>,
 }
 
 /// One model in the book.
@@ -28,12 +27,38 @@ pub struct Entry {
     pub price: Price,
     /// What it is asked for: `chat`, `responses`, `embedding` or `moderation`.
     pub mode: String,
+    /// The day from which the price holds, as `YYYY-MM-DD`; none for one that has held as long as anybody asks.
+    pub from: Option<String>,
     /// The day on which the vendor has announced to retire it, as `YYYY-MM-DD`.
     pub retires: Option<String>,
     /// The day the figures were read, as `YYYY-MM-DD`.
     pub as_of: String,
     /// Where they were read, if that was recorded.
     pub source: Option<String>,
+}
+
+impl Entry {
+    /// What tells this entry from every other one of the same model: a hash of all its figures and of where they come
+    /// from. It is kept with each charge.
+    #[must_use]
+    pub fn version(&self) -> PriceVersion {
+        // FNV-1a, because it must be the same in every release.
+        let text = row::figures(self);
+        let hash = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        PriceVersion(hash)
+    }
+}
+
+/// A price as a charge refers to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PriceVersion(pub u64);
+
+impl fmt::Display for PriceVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 /// A row that cannot be read.
@@ -55,37 +80,83 @@ impl PriceBook {
         &BOOK
     }
 
-    /// Reads a list in the bundled list's format: comment lines, a heading, then one model a line. No quoting: no field
-    /// has a comma.
+    /// Reads a list: comment lines that begin with `#`, a heading that names the columns, then one model a line. The
+    /// columns are those of [`crate::COLUMNS`] in any order; `vendor`, `model`, `input` and `as_of` are needed. No
+    /// quoting: no field has a comma.
     ///
     /// # Errors
     /// The first line that is not as it should be.
     pub fn parse(text: &str) -> Result<Self, BookError> {
         let mut lines = text.lines().zip(1..).filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
-        match lines.next() {
-            Some((heading, _)) if heading == COLUMNS => {}
-            other => {
-                let line = other.map_or(1, |(_, line)| line);
-                return Err(BookError { line, what: format!("the heading must be {COLUMNS}") });
-            }
-        }
+        let (heading, line) = lines.next().ok_or(BookError { line: 1, what: "there is no heading".to_owned() })?;
+        let heading = row::Heading::parse(heading).map_err(|what| BookError { line, what })?;
         let mut book = Self::default();
         for (text, line) in lines {
-            let (vendor, model, entry) = row(text).map_err(|what| BookError { line, what })?;
-            let models = book.vendors.entry(vendor.to_owned()).or_default();
-            if models.insert(model.to_owned(), entry).is_some() {
-                return Err(BookError { line, what: format!("{vendor}/{model} is listed twice") });
+            let (vendor, model, entry) = heading.entry(text).map_err(|what| BookError { line, what })?;
+            let from = entry.from.clone();
+            if book.insert(vendor, model, entry).is_some() {
+                let since = from.map_or(String::new(), |from| format!(" from {from}"));
+                return Err(BookError { line, what: format!("{vendor}/{model}{since} is listed twice") });
             }
         }
         Ok(book)
     }
 
-    /// The entry of a vendor's model. A dated snapshot (`gpt-x-2026-03-05`, `claude-x-20260205`) that has no line of its
-    /// own is looked up without its date: vendors price a snapshot as the model it is a snapshot of.
+    /// The list as text, in the format that [`PriceBook::parse`] reads.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let mut out = row::heading();
+        for (vendor, models) in &self.vendors {
+            for (model, entry) in models.iter().flat_map(|(model, entries)| entries.iter().map(move |e| (model, e))) {
+                out.push('\n');
+                out.push_str(&row::line(vendor, model, entry));
+            }
+        }
+        out.push('\n');
+        out
+    }
+
+    /// Puts an entry in; whatever was listed for the same model from the same day is returned.
+    pub fn insert(&mut self, vendor: &str, model: &str, entry: Entry) -> Option<Entry> {
+        let models = self.vendors.entry(vendor.to_owned()).or_default();
+        let entries = models.entry(model.to_owned()).or_default();
+        match entries.binary_search_by(|other| other.from.cmp(&entry.from)) {
+            Ok(at) => entries.get_mut(at).map(|old| std::mem::replace(old, entry)),
+            Err(at) => {
+                entries.insert(at, entry);
+                None
+            }
+        }
+    }
+
+    /// Lays another list over this one: for every model it has, it alone speaks.
+    pub fn overlay(&mut self, over: Self) {
+        for (vendor, models) in over.vendors {
+            self.vendors.entry(vendor).or_default().extend(models);
+        }
+    }
+
+    /// The entry of a vendor's model that held on the day its figures were read. A dated snapshot (`gpt-x-2026-03-05`,
+    /// `claude-x-20260205`) that has no line of its own is looked up without its date: vendors price a snapshot as the
+    /// model it is a snapshot of.
     #[must_use]
     pub fn entry(&self, vendor: &str, model: &str) -> Option<&Entry> {
-        let models = self.vendors.get(vendor)?;
-        models.get(model).or_else(|| models.get(without_date(model)?))
+        in_force(self.entries(vendor, model))
+    }
+
+    /// The entry of a vendor's model that holds on a day, given as `YYYY-MM-DD` in UTC.
+    #[must_use]
+    pub fn entry_on(&self, vendor: &str, model: &str, day: &str) -> Option<&Entry> {
+        let held = |entry: &&Entry| entry.from.as_ref().is_none_or(|from| from.as_str() <= day);
+        self.entries(vendor, model).iter().rev().find(held)
+    }
+
+    /// All entries of a vendor's model, by the day from which they hold.
+    #[must_use]
+    pub fn entries(&self, vendor: &str, model: &str) -> &[Entry] {
+        let Some(models) = self.vendors.get(vendor) else { return &[] };
+        let found = models.get(model).or_else(|| models.get(without_date(model)?));
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// The price of a vendor's model, or `None` when it is unpriced.
@@ -94,9 +165,10 @@ impl PriceBook {
         self.entry(vendor, model).map(|entry| &entry.price)
     }
 
-    /// A vendor's models in the book, by id.
+    /// A vendor's models in the book, by id, each with the entry that [`PriceBook::entry`] finds.
     pub fn models(&self, vendor: &str) -> impl Iterator<Item = (&str, &Entry)> {
-        self.vendors.get(vendor).into_iter().flatten().map(|(id, entry)| (id.as_str(), entry))
+        let models = self.vendors.get(vendor).into_iter().flatten();
+        models.filter_map(|(id, entries)| Some((id.as_str(), in_force(entries)?)))
     }
 
     /// The vendors in the book.
@@ -107,106 +179,23 @@ impl PriceBook {
     /// The day of the newest figure, as `YYYY-MM-DD`.
     #[must_use]
     pub fn as_of(&self) -> Option<&str> {
-        self.vendors.values().flatten().map(|(_, entry)| entry.as_of.as_str()).max()
+        self.vendors.values().flat_map(BTreeMap::values).flatten().map(|entry| entry.as_of.as_str()).max()
     }
+}
+
+/// The entry that held on the day its figures were read, of entries by the day from which they hold.
+fn in_force(entries: &[Entry]) -> Option<&Entry> {
+    let held = |entry: &&Entry| entry.from.as_ref().is_none_or(|from| *from <= entry.as_of);
+    entries.iter().rev().find(held).or(entries.first())
 }
 
 /// The name before a date of eight digits, plain or with dashes.
 fn without_date(model: &str) -> Option<&str> {
-    let shaped = |tail: &str, shape: &str| {
-        tail.len() == shape.len()
-            && tail.bytes().zip(shape.bytes()).all(|(b, s)| if s == b'-' { b == b'-' } else { b.is_ascii_digit() })
-    };
     ["-00000000", "-0000-00-00"].into_iter().find_map(|shape| {
         let split = model.len().checked_sub(shape.len()).filter(|at| *at > 0)?;
         let (name, tail) = model.split_at_checked(split)?;
-        shaped(tail, shape).then_some(name)
+        row::has_shape(tail, shape).then_some(name)
     })
-}
-
-fn row(text: &str) -> Result<(&str, &str, Entry), String> {
-    let fields: Vec<&str> = text.split(',').collect();
-    let count = fields.len();
-    let [
-        vendor,
-        model,
-        mode,
-        input,
-        cached,
-        write,
-        write_long,
-        output,
-        above,
-        long_input,
-        long_cached,
-        long_output,
-        window,
-        max_output,
-        retires,
-        as_of,
-        source,
-    ] = <[&str; 17]>::try_from(fields).map_err(|_| format!("17 fields are needed, there are {count}"))?;
-    if vendor.is_empty() || model.is_empty() || as_of.is_empty() {
-        return Err("vendor, model and as_of are needed".to_owned());
-    }
-    let input =
-        optional::<Rate>("input", input)?.ok_or("a model without an input price does not belong in the book")?;
-    let output = match optional("output", output)? {
-        Some(rate) => rate,
-        None if mode == "embedding" => Rate::default(),
-        None => return Err("only an embedding model may have no output price".to_owned()),
-    };
-    let rates = Rates {
-        input,
-        cached_input: optional("cached_input", cached)?,
-        cache_write: optional("cache_write", write)?,
-        cache_write_long: optional("cache_write_long", write_long)?,
-        output,
-        input_audio: None,
-        output_audio: None,
-    };
-    let long_context = match optional::<u64>("long_context_above", above)? {
-        Some(above) => {
-            let long_input = optional("long_input", long_input)?.ok_or("long_context_above needs long_input")?;
-            let long_output = optional("long_output", long_output)?.ok_or("long_context_above needs long_output")?;
-            let long_cached = optional("long_cached", long_cached)?;
-            Some(LongContext { above, rates: long_rates(&rates, long_input, long_cached, long_output) })
-        }
-        None => None,
-    };
-    let price = Price {
-        rates,
-        long_context,
-        context_window: optional("context_window", window)?,
-        max_output: optional("max_output", max_output)?,
-    };
-    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let entry =
-        Entry { price, mode: mode.to_owned(), retires: said(retires), as_of: as_of.to_owned(), source: said(source) };
-    Ok((vendor, model, entry))
-}
-
-/// Vendors publish the long rates of input, cached input and output; a class they leave out grows as input does.
-fn long_rates(short: &Rates, input: Rate, cached: Option<Rate>, output: Rate) -> Rates {
-    let grown = |rate: Option<Rate>| rate.map(|rate| rate.scaled(input, short.input).unwrap_or(rate));
-    Rates {
-        input,
-        cached_input: cached.or_else(|| grown(short.cached_input)),
-        cache_write: grown(short.cache_write),
-        cache_write_long: grown(short.cache_write_long),
-        output,
-        ..*short
-    }
-}
-
-fn optional<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, String>
-where
-    T::Err: std::fmt::Display,
-{
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|error| format!("{name}: {error}"))
 }
 
 #[cfg(test)]

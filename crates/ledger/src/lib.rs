@@ -2,14 +2,23 @@
 //!
 //! A figure that is wrong is worse than one that is missing, so nothing here guesses. Rates are integers (pico-dollars a
 //! token), products are made in `i128` and rounded once to [`Money`]. A model that is not in the book has no price, and a
-//! call that used a class of tokens for which the book has no rate has no cost: *unpriced* is said as `None`, never as 0.
+//! call that used a class of tokens for which the book has no rate has no cost: *unpriced* is said, never 0.
 //!
 //! [`Money`]: sluicegate_vocabulary::Money
 
 mod book;
+mod charge;
+mod consumption;
+mod decimal;
+mod import;
 mod price;
 mod rate;
+mod row;
 
-pub use book::{BookError, Entry, PriceBook};
-pub use price::{LongContext, Price, Rates};
+pub use book::{BookError, Entry, PriceBook, PriceVersion};
+pub use charge::{Charge, Line, Multiplier, ParseMultiplierError, Unpriced};
+pub use consumption::{Class, Consumption, ParseTierError, Tier};
+pub use import::{Finding, ImportError, Imported, from_litellm, from_models_dev};
+pub use price::{Fees, LongContext, Price, Rates, Schedule};
 pub use rate::{ParseRateError, Rate};
+pub use row::COLUMNS;

@@ -1,21 +1,29 @@
-//! What one model's tokens cost, by class, and the sum for a call.
+//! What one model costs, by class and by tier, and the bill for a call.
 //!
-//! [`Usage`] counts disjoint classes, so a cost is a plain sum over them. Three things make it more than one product:
-//! cached input has rates of its own, some models charge the *whole* request more once its input passes a threshold, and
-//! a class may have no published rate. A missing rate of a cheaper class is not a licence to charge nothing: cached input
-//! without a rate costs what input costs, and so does a cache write. Audio is dearer than text, so audio without a rate
-//! makes the call unpriced.
+//! Usage counts disjoint classes, so a cost is a plain sum over them. Four things make it more than one product: cached
+//! input has rates of its own, some models charge the *whole* request more once its input passes a threshold, providers
+//! serve calls in tiers of different prices, and a class may have no published rate. A missing rate of a cheaper class
+//! is not a licence to charge nothing: cached input without a rate costs what input costs, and so does a cache write;
+//! reasoning costs what output costs; a tier that is sold at a discount costs the standard rate. What is dearer than
+//! the ordinary (audio, pictures, the priority tier, searches) and has no rate makes the call unpriced.
 
+use crate::charge::{Charge, Line, Unpriced};
+use crate::consumption::{Class, Consumption, Tier};
 use crate::rate::Rate;
 use sluicegate_vocabulary::{Money, Usage};
+use smallvec::SmallVec;
 
 /// The prices of one model and the sizes published with them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Price {
-    /// Rates of a request of ordinary length.
+    /// Rates of a request of ordinary length in the standard tier.
     pub rates: Rates,
     /// Rates of a request whose input passes a threshold, where the vendor has such.
     pub long_context: Option<LongContext>,
+    /// Rates of the other tiers that are published.
+    pub tiers: Vec<(Tier, Schedule)>,
+    /// Prices by the piece.
+    pub fees: Fees,
     /// Tokens of the context window.
     pub context_window: Option<u64>,
     /// Most tokens of output.
@@ -33,12 +41,18 @@ pub struct Rates {
     pub cache_write: Option<Rate>,
     /// Input written to the provider's cache for hours.
     pub cache_write_long: Option<Rate>,
-    /// Output and reasoning.
+    /// Output.
     pub output: Rate,
+    /// Reasoning, where it is not billed as output.
+    pub reasoning: Option<Rate>,
     /// Audio input.
     pub input_audio: Option<Rate>,
     /// Audio output.
     pub output_audio: Option<Rate>,
+    /// Input of pictures, where it is counted apart.
+    pub input_image: Option<Rate>,
+    /// Output of pictures, where it is counted apart.
+    pub output_image: Option<Rate>,
 }
 
 /// Dearer rates for long requests. They apply to the whole request, not to the part above the threshold.
@@ -50,49 +64,181 @@ pub struct LongContext {
     pub rates: Rates,
 }
 
-impl Price {
-    /// A price of input and output alone.
-    #[must_use]
-    pub fn flat(input: Rate, output: Rate) -> Self {
-        let rates = Rates { input, output, ..Rates::default() };
-        Self { rates, long_context: None, context_window: None, max_output: None }
-    }
+/// The rates of one tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Rates of a request of ordinary length.
+    pub rates: Rates,
+    /// Rates of a long one, above the model's threshold.
+    pub long: Option<Rates>,
+}
 
-    /// What a call costs, summed exactly and rounded once to nano-dollars. `None` when it used a class of tokens that
-    /// has no rate.
-    #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Option<Money> {
-        self.rates_for(usage).picos(usage).map(Money::from_picos)
-    }
+/// Prices by the piece. An absent price of a request means that requests are free; an absent price of anything else
+/// means that it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fees {
+    /// The request itself.
+    pub request: Option<Money>,
+    /// A picture made.
+    pub image: Option<Money>,
+    /// A search in the web.
+    pub web_search: Option<Money>,
+    /// A search in files.
+    pub file_search: Option<Money>,
+    /// A session in which code is run.
+    pub code_session: Option<Money>,
+}
 
-    /// The rates that apply to a call of this usage.
+impl Fees {
+    /// The price of a class that is billed by the piece.
     #[must_use]
-    pub fn rates_for(&self, usage: &Usage) -> &Rates {
-        match &self.long_context {
-            Some(long) if usage.total_input() > long.above => &long.rates,
-            _ => &self.rates,
+    pub const fn of(&self, class: Class) -> Option<Money> {
+        match class {
+            Class::Request => self.request,
+            Class::Image => self.image,
+            Class::WebSearch => self.web_search,
+            Class::FileSearch => self.file_search,
+            Class::CodeSession => self.code_session,
+            _ => None,
         }
     }
 }
 
+impl Price {
+    /// A price of input and output alone.
+    #[must_use]
+    pub fn flat(input: Rate, output: Rate) -> Self {
+        Self { rates: Rates { input, output, ..Rates::default() }, ..Self::default() }
+    }
+
+    /// What a call of tokens costs in the standard tier, summed exactly and rounded once to nano-dollars. `None` when it
+    /// used a class of tokens that has no rate.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Option<Money> {
+        self.charge(&Consumption::from(*usage)).ok().map(|charge| charge.total)
+    }
+
+    /// The bill for a call, with its arithmetic.
+    ///
+    /// # Errors
+    /// The first class that was used and has no rate.
+    pub fn charge(&self, used: &Consumption) -> Result<Charge, Unpriced> {
+        let rates = self.rates_for(used).ok_or(Unpriced::Tier(used.tier))?;
+        let mut lines = SmallVec::new();
+        for class in Class::ALL {
+            let quantity = used.of(class);
+            if quantity == 0 || (class == Class::Request && self.fees.request.is_none()) {
+                continue;
+            }
+            let unit = self.unit(rates, class).ok_or(Unpriced::Class(class))?;
+            lines.push(Line { class, quantity, unit });
+        }
+        Ok(Charge::new(lines))
+    }
+
+    /// The most that a call may cost whose input is at most `input` tokens and whose output is at most `output`, in
+    /// whatever class they may be counted, audio and pictures aside: what to hold before it is made. What a tier may add
+    /// is in it only if the call asks for that tier.
+    #[must_use]
+    pub fn ceiling(&self, input: u64, output: u64, tier: Tier) -> Money {
+        let used = Consumption { usage: Usage { input, ..Usage::default() }, tier, ..Consumption::default() };
+        let rates = self.rates_for(&used).unwrap_or(&self.rates);
+        let dearest = |classes: &[Class]| classes.iter().filter_map(|class| rates.of(*class)).max().unwrap_or_default();
+        let into = dearest(&[Class::Input, Class::CacheWrite, Class::CacheWriteLong]);
+        let out = dearest(&[Class::Output, Class::Reasoning]);
+        Money::from_picos(into.times(input) + out.times(output)) + self.fees.request.unwrap_or_default()
+    }
+
+    /// The rates that apply to a call, or `None` where its tier is dearer than the standard one and has none.
+    #[must_use]
+    pub fn rates_for(&self, used: &Consumption) -> Option<&Rates> {
+        let long = self.long_context.as_ref().filter(|long| used.total_input() > long.above);
+        match self.tiers.iter().find(|(tier, _)| *tier == used.tier) {
+            Some((_, schedule)) if long.is_some() => schedule.long.as_ref(),
+            Some((_, schedule)) => Some(&schedule.rates),
+            None if used.tier == Tier::Priority => None,
+            None => Some(long.map_or(&self.rates, |long| &long.rates)),
+        }
+    }
+
+    /// The price of one token or one piece, in pico-dollars.
+    fn unit(&self, rates: &Rates, class: Class) -> Option<u64> {
+        if class.is_tokens() {
+            return rates.of(class).map(Rate::picos);
+        }
+        let nanos = u64::try_from(self.fees.of(class)?.nanos()).ok()?;
+        nanos.checked_mul(1000)
+    }
+}
+
 impl Rates {
-    fn picos(&self, usage: &Usage) -> Option<i128> {
-        let write = self.cache_write.unwrap_or(self.input);
-        let classes = [
-            (usage.input, Some(self.input)),
-            (usage.cache_read, Some(self.cached_input.unwrap_or(self.input))),
-            (usage.cache_write, Some(write)),
-            (usage.cache_write_long, Some(self.cache_write_long.unwrap_or(write))),
-            (usage.input_audio, self.input_audio),
-            (usage.output, Some(self.output)),
-            (usage.reasoning, Some(self.output)),
-            (usage.output_audio, self.output_audio),
-        ];
-        classes
-            .into_iter()
-            .filter(|(tokens, _)| *tokens > 0)
-            .map(|(tokens, rate)| rate.map(|rate| rate.times(tokens)))
-            .sum()
+    /// The rate of a class of tokens: its own, or that of the class it falls back to.
+    #[must_use]
+    pub const fn of(&self, class: Class) -> Option<Rate> {
+        const fn or(rate: Option<Rate>, other: Rate) -> Rate {
+            match rate {
+                Some(rate) => rate,
+                None => other,
+            }
+        }
+        match class {
+            Class::Input => Some(self.input),
+            Class::CachedInput => Some(or(self.cached_input, self.input)),
+            Class::CacheWrite => Some(or(self.cache_write, self.input)),
+            Class::CacheWriteLong => Some(or(self.cache_write_long, or(self.cache_write, self.input))),
+            Class::InputAudio => self.input_audio,
+            Class::InputImage => self.input_image,
+            Class::Output => Some(self.output),
+            Class::Reasoning => Some(or(self.reasoning, self.output)),
+            Class::OutputAudio => self.output_audio,
+            Class::OutputImage => self.output_image,
+            _ => None,
+        }
+    }
+
+    /// These rates where input, cached input and output are as given: what is not given, and every other class, moves
+    /// as the input or the output beside it does.
+    #[must_use]
+    pub(crate) fn moved(&self, input: Option<Rate>, cached: Option<Rate>, output: Option<Rate>) -> Self {
+        let (into, out) = (input.unwrap_or(self.input), output.unwrap_or(self.output));
+        let as_input = |rate: Option<Rate>| rate.map(|rate| rate.scaled(into, self.input).unwrap_or(rate));
+        let as_output = |rate: Option<Rate>| rate.map(|rate| rate.scaled(out, self.output).unwrap_or(rate));
+        Self {
+            input: into,
+            cached_input: cached.or_else(|| as_input(self.cached_input)),
+            cache_write: as_input(self.cache_write),
+            cache_write_long: as_input(self.cache_write_long),
+            output: out,
+            reasoning: as_output(self.reasoning),
+            input_audio: as_input(self.input_audio),
+            output_audio: as_output(self.output_audio),
+            input_image: as_input(self.input_image),
+            output_image: as_output(self.output_image),
+        }
+    }
+
+    /// `long`, which stands to `standard` as what is returned stands to these rates.
+    #[must_use]
+    pub(crate) fn lengthened(&self, standard: &Self, long: &Self) -> Self {
+        let grown = |mine: Option<Rate>, standard: Option<Rate>, long: Option<Rate>| {
+            mine.map(|mine| match (standard, long) {
+                (Some(standard), Some(long)) => mine.scaled(long, standard).unwrap_or(mine),
+                _ => mine,
+            })
+        };
+        let of = |class: Class, mine: Option<Rate>| grown(mine, standard.of(class), long.of(class));
+        Self {
+            input: of(Class::Input, Some(self.input)).unwrap_or(self.input),
+            cached_input: of(Class::CachedInput, self.cached_input),
+            cache_write: of(Class::CacheWrite, self.cache_write),
+            cache_write_long: of(Class::CacheWriteLong, self.cache_write_long),
+            output: of(Class::Output, Some(self.output)).unwrap_or(self.output),
+            reasoning: of(Class::Reasoning, self.reasoning),
+            input_audio: of(Class::InputAudio, self.input_audio),
+            output_audio: of(Class::OutputAudio, self.output_audio),
+            input_image: of(Class::InputImage, self.input_image),
+            output_image: of(Class::OutputImage, self.output_image),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ fn rates(input: &str, cached: &str, write: &str, output: &str) -> Rates {
 }
 
 fn price(rates: Rates) -> Price {
-    Price { rates, long_context: None, context_window: None, max_output: None }
+    Price { rates, ..Price::default() }
 }
 
 fn cost(price: &Price, usage: Usage) -> String {
@@ -99,5 +99,64 @@ proptest! {
         let usage = Usage { input: a, output: b, ..Usage::default() };
         let larger = Usage { input: a + more, ..usage };
         prop_assert!(model.cost(&larger) >= model.cost(&usage));
+    }
+}
+
+#[test]
+fn a_cheaper_tier_without_rates_costs_the_standard_and_a_dearer_one_is_unpriced() {
+    let model = Price::flat(rate("2"), rate("8"));
+    let used = |tier| Consumption { usage: Usage { input: 10, ..Usage::default() }, tier, ..Consumption::default() };
+    for tier in [Tier::Standard, Tier::Batch, Tier::Flex] {
+        assert_eq!(model.charge(&used(tier)).unwrap().total.to_string(), "0.00002");
+    }
+    assert_eq!(model.charge(&used(Tier::Priority)), Err(Unpriced::Tier(Tier::Priority)));
+}
+
+#[test]
+fn pieces_without_a_price_are_unpriced_and_requests_without_one_are_free() {
+    let mut model = Price::flat(rate("2"), rate("8"));
+    let searched = Consumption { web_searches: 3, ..Consumption::default() };
+    assert_eq!(model.charge(&searched), Err(Unpriced::Class(Class::WebSearch)));
+    model.fees.web_search = Some("0.01".parse().unwrap());
+    assert_eq!(model.charge(&searched).unwrap().total.to_string(), "0.03");
+    model.fees.request = Some("0.005".parse().unwrap());
+    assert_eq!(model.charge(&searched).unwrap().total.to_string(), "0.035");
+}
+
+#[test]
+fn a_long_request_in_a_tier_costs_that_tiers_long_rates() {
+    let standard = rates("2", "0.2", "2.5", "10");
+    let long = rates("4", "0.4", "5", "15");
+    let batch = standard.moved(Some(rate("1")), None, Some(rate("5")));
+    assert_eq!((batch.cached_input, batch.cache_write), (Some(rate("0.1")), Some(rate("1.25"))));
+    let schedule = Schedule { rates: batch, long: Some(batch.lengthened(&standard, &long)) };
+    let model = Price {
+        rates: standard,
+        long_context: Some(LongContext { above: 1000, rates: long }),
+        tiers: vec![(Tier::Batch, schedule)],
+        ..Price::default()
+    };
+    let usage = Usage { input: 2000, cache_read: 1000, output: 100, ..Usage::default() };
+    let used = Consumption { usage, tier: Tier::Batch, ..Consumption::default() };
+    // 2000 x 2 + 1000 x 0.2 + 100 x 7.5
+    assert_eq!(model.charge(&used).unwrap().total.to_string(), "0.00495");
+}
+
+proptest! {
+    #[test]
+    fn no_call_within_its_sizes_costs_more_than_its_ceiling(
+        parts in prop::array::uniform4(0..200_000_u64), out in prop::array::uniform2(0..50_000_u64), batch: bool,
+    ) {
+        let mut model = price(rates("2", "0.2", "2.5", "10"));
+        model.rates.cache_write_long = Some(rate("4"));
+        model.long_context = Some(LongContext { above: 272_000, rates: rates("4", "0.4", "5", "15") });
+        model.fees.request = Some("0.001".parse().unwrap());
+        let [input, cache_read, cache_write, cache_write_long] = parts;
+        let [output, reasoning] = out;
+        let usage = Usage { input, cache_read, cache_write, cache_write_long, output, reasoning, ..Usage::default() };
+        let tier = if batch { Tier::Batch } else { Tier::Standard };
+        let used = Consumption { usage, tier, ..Consumption::default() };
+        let ceiling = model.ceiling(usage.total_input(), usage.total_output(), tier);
+        prop_assert!(model.charge(&used).unwrap().total <= ceiling);
     }
 }

@@ -1,0 +1,120 @@
+//! Recorded shapes of usage, priced against a table that was worked out by hand.
+//!
+//! `shapes/shapes.jsonl` has one a line: the provider's own usage object, what else was billed, the model, the arithmetic
+//! written out (`1200 x 2 + 300 x 8`, dollars per million tokens, or dollars each) and its total. The test checks the
+//! table against itself, then the bill against the table, line by line and to the nano-dollar.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sluicegate_ledger::{Charge, Consumption, PriceBook, Rate};
+use sluicegate_vocabulary::{Money, Usage};
+use sluicegate_wire::usage::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
+
+#[derive(Deserialize)]
+struct Shape {
+    name: String,
+    form: String,
+    vendor: String,
+    model: String,
+    usage: Box<RawValue>,
+    #[serde(default)]
+    tier: Option<String>,
+    #[serde(default)]
+    images: u64,
+    #[serde(default)]
+    input_image: u64,
+    #[serde(default)]
+    output_image: u64,
+    #[serde(default)]
+    web_searches: u64,
+    #[serde(default)]
+    file_searches: u64,
+    #[serde(default)]
+    code_sessions: u64,
+    work: String,
+    total: String,
+}
+
+impl Shape {
+    fn usage(&self) -> Usage {
+        let text = self.usage.get();
+        let usage = match self.form.as_str() {
+            "chat" => serde_json::from_str::<ChatUsage>(text).unwrap().usage(),
+            "responses" => serde_json::from_str::<ResponsesUsage>(text).unwrap().usage(),
+            "messages" => serde_json::from_str::<MessagesUsage>(text).unwrap().usage(),
+            "generate" => serde_json::from_str::<GenerateUsage>(text).unwrap().usage(),
+            other => panic!("{other}"),
+        };
+        usage.unwrap()
+    }
+
+    fn consumption(&self) -> Consumption {
+        Consumption {
+            usage: self.usage(),
+            input_image: self.input_image,
+            output_image: self.output_image,
+            images: self.images,
+            web_searches: self.web_searches,
+            file_searches: self.file_searches,
+            code_sessions: self.code_sessions,
+            tier: self.tier.as_deref().map_or(Ok(Default::default()), str::parse).unwrap(),
+        }
+    }
+
+    /// The arithmetic: pairs of a quantity and a price of one in pico-dollars.
+    fn work(&self) -> Vec<(u64, u64)> {
+        let term = |term: &str| {
+            let (quantity, price) = term.split_once(" x ").unwrap();
+            let unit = match price.strip_suffix(" each") {
+                Some(each) => u64::try_from(each.parse::<Money>().unwrap().nanos()).unwrap() * 1000,
+                None => price.parse::<Rate>().unwrap().picos(),
+            };
+            (quantity.parse().unwrap(), unit)
+        };
+        self.work.split(" + ").map(term).collect()
+    }
+}
+
+fn shapes() -> Vec<Shape> {
+    include_str!("shapes/shapes.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn book() -> PriceBook {
+    let mut book = PriceBook::bundled().clone();
+    book.overlay(PriceBook::parse(include_str!("shapes/prices.csv")).unwrap());
+    book
+}
+
+fn bill(book: &PriceBook, shape: &Shape) -> Charge {
+    let price = book.price(&shape.vendor, &shape.model).unwrap_or_else(|| panic!("{}: no price", shape.name));
+    price.charge(&shape.consumption()).unwrap_or_else(|error| panic!("{}: {error}", shape.name))
+}
+
+#[test]
+fn the_table_adds_up() {
+    let shapes = shapes();
+    assert!(shapes.len() >= 60, "{}", shapes.len());
+    for shape in shapes {
+        let picos: i128 = shape.work().iter().map(|(quantity, unit)| i128::from(*quantity) * i128::from(*unit)).sum();
+        assert_eq!(Money::from_picos(picos).to_string(), shape.total, "{}", shape.name);
+    }
+}
+
+#[test]
+fn every_recorded_shape_costs_what_was_worked_out_by_hand_to_the_nano_dollar() {
+    let book = book();
+    for shape in shapes() {
+        let charge = bill(&book, &shape);
+        let lines: Vec<(u64, u64)> = charge.lines.iter().map(|line| (line.quantity, line.unit)).collect();
+        assert_eq!(lines, shape.work(), "{}: {charge}", shape.name);
+        assert_eq!(charge.total.to_string(), shape.total, "{}: {charge}", shape.name);
+    }
+}
