@@ -101,7 +101,10 @@ fn secret(word: &str) -> Option<std::ops::Range<usize>> {
     });
     let key = SECRETS.iter().flat_map(|&(prefix, least)| secrets(word, prefix, least)).min();
     // Whatever comes first takes the rest of the word with it, and what else is secret in there.
-    address.into_iter().chain(key).min().map(|start| start..end)
+    let start = address.into_iter().chain(key).min()?;
+    // What is left of it may now end as a host name does.
+    let start = word.get(..start).and_then(secret).map_or(start, |left| left.start);
+    Some(start..end)
 }
 
 /// Where ids with this prefix begin in a word.
