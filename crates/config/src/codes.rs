@@ -151,6 +151,17 @@ codes! {
         "The model named by `lower_tier:` must be of a lower tier (premium, standard, economy) where both say theirs, and \
          going from one to the next must come to an end."
 
+    BAD_PROXY "E050" "not a proxy that can be used"
+        "A proxy is `http://host:port`, perhaps with `user:password@` before the host. It comes from `proxy:` or from the \
+         variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY lists what is reached without it, and `proxy: direct` \
+         does without it for one provider."
+    BAD_CA_FILE "E051" "certificates that cannot be read"
+        "The file named by `ca_file:` does not exist, may not be read by this user, is larger than 1 MiB, or is not PEM: \
+         text with `-----BEGIN CERTIFICATE-----` in it."
+    NO_PRIMARY "E052" "a pool in which every key stands by"
+        "A key with `role: standby` is used only when no primary key can be. Without a primary one the pool has no key for \
+         ordinary calls."
+
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
          name that instead."
@@ -203,13 +214,18 @@ codes! {
     UNKNOWN_LIMITED "W123" "a limit on a model that is not known"
         "No alias leads to this model, and neither the provider's `models:` nor the price book has it. If it is misspelt, \
          the limit holds no call."
+    LONELY_GROUP "W124" "a quota group of one key"
+        "Keys that name the same `quota_group` share one account's quota. Only one key names this one, so either the others \
+         are spelled differently or the name can go."
+    NO_EFFECT_HERE "W125" "a setting without effect here"
+        "Something else in the same entry leaves this setting nothing to do; the message says what."
+    NO_HELP "W126" "help that nobody can give"
+        "`hedge: true` needs a second target to ask, `resume: continue` a provider that can go on from the beginning of an \
+         answer, and `fallback_on: [context_length]` a fallback with a larger context window. Here there is none."
 
     PRICES "N201" "where prices come from"
         "Prices come from a dated list inside the program. A model that is not in it is unpriced: its cost is unknown, \
          never 0."
-    NOT_YET "N202" "read and checked, without effect in this version"
-        "The section is part of the older format and is accepted so that the file works unchanged. This version does not \
-         act on it."
     POINTS_HERE "N203" "a variable that points at this relay"
         "Variables such as OPENAI_BASE_URL tell programs where to send calls. When one of them already points at this \
          relay it cannot say where the provider is, so the provider's usual address is taken."

@@ -7,7 +7,6 @@ use crate::model::Model;
 use crate::priorities::Priorities;
 use crate::provider::{Provider, ProviderKind};
 use crate::server::Server;
-use crate::units::Period;
 use sluicegate_vocabulary::Mode;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,8 +32,6 @@ pub struct Config {
     pub limits: Limits,
     /// Who waits how long, and in what order.
     pub priorities: Priorities,
-    /// The old file's circuit breaker, if it has one.
-    pub breaker: Option<Breaker>,
     /// Alerts on measured values, in the order of the file.
     pub alerts: Vec<Alert>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
@@ -47,15 +44,14 @@ impl Config {
     pub fn simulated_only(&self) -> bool {
         self.providers.values().all(|provider| provider.kind == ProviderKind::Simulated)
     }
-}
 
-/// The old file's circuit breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breaker {
-    /// So many failures open it.
-    pub failure_threshold: Option<u32>,
-    /// So long it stays open.
-    pub recovery_timeout: Option<Period>,
-    /// So many trial calls while it is half open.
-    pub half_open_max_requests: Option<u32>,
+    /// The files that providers' keys were read from. When one of them changes, loading anew takes the new key into use.
+    #[must_use]
+    pub fn key_files(&self) -> Vec<PathBuf> {
+        let keys = self.providers.values().flat_map(|provider| &provider.keys);
+        let mut files: Vec<PathBuf> = keys.filter_map(|key| key.file.clone()).collect();
+        files.sort();
+        files.dedup();
+        files
+    }
 }

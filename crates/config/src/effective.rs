@@ -48,13 +48,6 @@ pub(crate) fn canonical(config: &Config) -> Value {
             (endpoint.path().to_owned(), fields)
         })
         .collect();
-    let breaker = config.breaker.map(|breaker| {
-        json!({
-            "failure_threshold": breaker.failure_threshold,
-            "recovery_timeout_seconds": breaker.recovery_timeout.map(|time| time.millis() / 1000),
-            "half_open_max_requests": breaker.half_open_max_requests,
-        })
-    });
     let tenants: Map<_, _> =
         config.tenants.values().map(|tenant| (tenant.name.clone(), without(value(tenant), &["name"]))).collect();
     json!({
@@ -67,7 +60,6 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "tenants": tenants,
         "keys": value(&config.keys),
         "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
-        "circuit_breaker": breaker,
         "metrics": value(&config.alerts),
         "quirks_file": config.quirks_file,
     })
@@ -98,12 +90,14 @@ fn provider(provider: &Provider) -> Value {
                 .filter_map(|part| if let Value::Object(part) = part { Some(part) } else { None })
                 .flatten(),
         );
-        let Timeouts { connect, first_byte, stream_idle } = &provider.timeouts;
-        for (name, time) in
-            [("connect_timeout", connect), ("first_byte_timeout", first_byte), ("stream_idle_timeout", stream_idle)]
-        {
-            fields.insert(name.into(), value(time));
-        }
+        let Timeouts { connect, first_byte, stream_idle, total } = &provider.timeouts;
+        let times = [
+            ("connect_timeout", value(connect)),
+            ("first_byte_timeout", value(first_byte)),
+            ("stream_idle_timeout", value(stream_idle)),
+            ("total_timeout", value(total)),
+        ];
+        fields.extend(times.map(|(name, time)| (name.to_owned(), time)));
     }
     whole
 }
@@ -140,7 +134,7 @@ fn walk(value: &Value, path: &mut Vec<String>, visit: &mut dyn FnMut(&[String], 
 }
 
 /// Fields whose value another field of the file decides. A `*` stands for any one name.
-const DECIDED_BY: [(&str, &[&str]); 20] = [
+const DECIDED_BY: [(&str, &[&str]); 23] = [
     ("name", &["gateway.name"]),
     ("providers.default.base_url", &["gateway.base_url"]),
     ("providers.default.keys.0.source", &["gateway.api_key_env"]),
@@ -149,6 +143,9 @@ const DECIDED_BY: [(&str, &[&str]); 20] = [
     ("providers.*.first_byte_timeout", &["server.first_byte_timeout"]),
     ("providers.*.connect_timeout", &["server.connect_timeout"]),
     ("providers.*.stream_idle_timeout", &["server.stream_idle_timeout"]),
+    ("providers.*.breaker.failure_threshold", &["circuit_breaker.failure_threshold"]),
+    ("providers.*.breaker.recovery_timeout", &["circuit_breaker.recovery_timeout_seconds"]),
+    ("providers.*.breaker.half_open_max_requests", &["circuit_breaker.half_open_max_requests"]),
     ("providers.*.limits.concurrency", &["providers.*.max_concurrency"]),
     ("tenants.*.mode", &["mode"]),
     ("*.requests_per_minute", &["*.rpm"]),
@@ -215,7 +212,7 @@ fn entry<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
             ways.into_iter()
                 .find_map(|way| document.find(&["providers", name].into_iter().chain(way).collect::<Vec<_>>()))
         }
-        ["providers", name, field @ ("models" | "style"), ..] => document.find(&["providers", name, field]),
+        ["providers", name, field @ ("models" | "style" | "adaptive_concurrency"), ..] => document.find(&["providers", name, field]),
         _ => None,
     }
 }

@@ -25,8 +25,8 @@ pub trait Environment {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct System;
 
-/// A secret is a line; a file beyond this size is the wrong file.
-const LARGEST_SECRET: u64 = 64 << 10;
+/// A secret is a line and a list of certificates some hundred kilobytes; a file beyond this size is the wrong file.
+const LARGEST: u64 = 1 << 20;
 
 impl Environment for System {
     fn variable(&self, name: &str) -> Option<String> {
@@ -48,9 +48,9 @@ impl Environment for System {
     fn read(&self, path: &Path) -> Result<String, String> {
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-        file.take(LARGEST_SECRET + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-        if text.len() as u64 > LARGEST_SECRET {
-            return Err(format!("it is larger than {} KiB", LARGEST_SECRET >> 10));
+        file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+        if text.len() as u64 > LARGEST {
+            return Err(format!("it is larger than {} KiB", LARGEST >> 10));
         }
         Ok(text)
     }

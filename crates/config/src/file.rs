@@ -5,11 +5,15 @@
 //!
 //! A section appears here when something in the program acts on it, and not before: a file that is accepted is a promise.
 
+mod egress;
 mod limit;
 
+pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 
 use crate::alert::AlertMetric;
+use crate::connections::UseHttp2;
+use crate::egress::{KeyRole, Resume};
 use crate::endpoint::EndpointPath;
 use crate::model::{FallbackOn, Tier, Translation};
 use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
@@ -35,7 +39,7 @@ pub(crate) struct File {
     pub gateway: Option<Gateway>,
     /// Limits over all calls, and one endpoint's own beside them.
     pub rate_limits: Option<RateLimits>,
-    /// The older format's circuit breaker.
+    /// When a provider that fails is left alone: for all providers, unless one says otherwise under `breaker`.
     pub circuit_breaker: Option<CircuitBreaker>,
     /// Alerts: each names a measured value and the threshold at which it is raised.
     #[serde(default)]
@@ -162,15 +166,16 @@ pub(crate) struct Tenant {
     pub accept_lower_tier: Option<bool>,
 }
 
-/// The older format's circuit breaker.
+/// When a provider that fails is left alone, for all providers.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CircuitBreaker {
-    /// So many failures in a row open it.
+    /// So many failures one after another isolate a provider. 5 when absent.
     pub failure_threshold: Option<u32>,
-    /// So many seconds it stays open.
+    /// So many seconds it is left alone each time. When absent: one at first, twice as many after each trial call that
+    /// failed, 60 at most, each drawn at random from the upper half.
     pub recovery_timeout_seconds: Option<u64>,
-    /// So many calls may try while it is half open.
+    /// So many trial calls at once while it is found out whether it is back. 1 when absent.
     pub half_open_max_requests: Option<u32>,
 }
 
@@ -226,8 +231,31 @@ pub(crate) struct Provider {
     pub first_byte_timeout: Option<Period>,
     /// Instead of `server.stream_idle_timeout`.
     pub stream_idle_timeout: Option<Period>,
-    /// How often a failed call is sent again before its first byte.
+    /// From sending a call to the last byte of its answer. As long as it goes on when absent.
+    pub total_timeout: Option<Period>,
+    /// How often a failed call is sent again before its first byte. 2 when absent.
+    #[schemars(range(max = 10))]
     pub max_retries: Option<u32>,
+    /// Whether what its answers say of its own limits is followed, so that calls wait here and meet no 429 there. `true`
+    /// when absent.
+    pub learn_limits: Option<bool>,
+    /// When it is left alone because it fails, or the word `disabled`: never.
+    pub breaker: Option<OrDisabled<Breaker>>,
+    /// `true`, or what to hold to: a limit on calls at once, for each of its models, that follows how fast first tokens
+    /// come. `false` when absent.
+    pub adaptive_concurrency: Option<Switch<AdaptiveConcurrency>>,
+    /// The proxy its connections go through, such as `http://user:password@proxy.example.com:3128`, or the word `direct`:
+    /// none. When absent, what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    pub proxy: Option<String>,
+    /// PEM file with certificates that are trusted beside the machine's own.
+    pub ca_file: Option<PathBuf>,
+    /// Most connections at once, over all workers. As many as calls need when absent.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections: Option<u32>,
+    /// Whether HTTP/2 is spoken. `auto` when absent.
+    pub http2: Option<UseHttp2>,
+    /// How long a connection may lie unused before it is closed. 50s when absent: servers commonly close after 60.
+    pub connection_idle_timeout: Option<Period>,
     /// Azure: the date of the API, for the `deployments` style.
     pub api_version: Option<String>,
     /// Azure: how it is addressed. `deployments` when `api_version` is given, else `v1`.
@@ -259,10 +287,19 @@ pub(crate) struct PoolKey {
     pub name: Option<String>,
     /// Environment variable that holds it.
     pub env: Option<String>,
-    /// File that holds it.
+    /// File that holds it. Read again when it changes.
     pub file: Option<PathBuf>,
     /// The key itself. Better: a variable or a file.
     pub value: Option<String>,
+    /// What it is for. `primary` when absent.
+    #[serde(default)]
+    pub role: KeyRole,
+    /// The account whose quota it uses, by any name: keys of one account share its quota, and are never taken for more.
+    /// An account of its own when absent.
+    pub quota_group: Option<String>,
+    /// Its weight among the keys that could be used: twice the share, twice the calls. 1 when absent.
+    #[schemars(range(min = 1, max = 1000))]
+    pub share: Option<u32>,
     /// What calls with this key are held to.
     pub limits: Option<Limits>,
 }
@@ -313,6 +350,12 @@ pub(crate) struct Model {
     pub fallbacks: Vec<String>,
     /// Failures that lead to the fallbacks. When absent: connect, timeout, server_error.
     pub fallback_on: Option<Vec<FallbackOn>>,
+    /// Whether a second target is asked too where the first token is later than nearly always: for streamed calls without
+    /// tools, for one call in fifty at most. The input of such a call is paid for twice. `false` when absent.
+    pub hedge: Option<bool>,
+    /// What is done with a stream that breaks after its first tokens have gone out.
+    #[serde(default)]
+    pub resume: Resume,
     /// How strict translation between formats is.
     #[serde(default)]
     pub translation: Translation,

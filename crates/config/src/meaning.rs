@@ -4,15 +4,16 @@ use crate::codes;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
+use crate::egress::{AdaptiveConcurrency, Breaker, KeyRole, Resume};
 use crate::endpoint::EndpointPath;
 use crate::limits::{Limit, Rate, RateKind, Shape, Window};
 use crate::model::{Model, Target};
 use crate::priorities::{ClassRule, Priorities};
-use crate::provider::ProviderKind;
+use crate::provider::{Provider, ProviderKey, ProviderKind};
 use crate::units::Period;
 use sluicegate_ledger::PriceBook;
 use sluicegate_vocabulary::Mode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One line of explanation.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -40,9 +41,17 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
         if let Some(lower) = &model.lower_tier {
             lines.say(&subject, format!("falls back to {lower} for keys that accept it"));
         }
+        if model.hedge {
+            lines.say(&subject, "hedged · a second target is asked when the first token is late".to_owned());
+        }
+        if model.resume == Resume::Continue {
+            lines.say(&subject, "broken streams of text are continued where the provider can".to_owned());
+        }
     }
     for provider in config.providers.values() {
-        lines.limit(&format!("provider {}", provider.name), &provider.limits);
+        let subject = format!("provider {}", provider.name);
+        lines.limit(&subject, &provider.limits);
+        failing(&subject, provider, &mut lines);
         for key in &provider.keys {
             lines.limit(&format!("provider {}, key {}", provider.name, key.name), &key.limits);
         }
@@ -58,6 +67,61 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
         lines.say("alert", format!("{} {}{hold}", alert.metric, alert.threshold));
     }
     lines.all
+}
+
+/// What is done about a provider that fails, where that is not what is done about all.
+fn failing(subject: &str, provider: &Provider, lines: &mut Lines) {
+    match &provider.breaker {
+        None => lines.say(subject, "never left alone, however often it fails".to_owned()),
+        Some(breaker) if *breaker == Breaker::default() => {}
+        Some(breaker) => lines.say(subject, isolation(breaker)),
+    }
+    if let Some(AdaptiveConcurrency { floor, ceiling, first_token_target }) = provider.adaptive_concurrency {
+        let (floor, ceiling) = (grouped(floor.into()), grouped(ceiling.into()));
+        lines.say(subject, format!("{floor} to {ceiling} at once, as first tokens come in time for {first_token_target}"));
+    }
+    if !provider.learn_limits {
+        lines.say(subject, "its own limits are not followed; a call may meet its 429".to_owned());
+    }
+    pool(subject, &provider.keys, lines);
+}
+
+/// When a breaker isolates, and for how long.
+fn isolation(breaker: &Breaker) -> String {
+    let failures = format!("left alone after {} failures in a row", grouped(breaker.failure_threshold.into()));
+    let rate = match breaker.success_rate.fraction() {
+        0.0 => String::new(),
+        _ => format!(", or below {} of {} in 10 s", breaker.success_rate, grouped(breaker.min_requests.into())),
+    };
+    let recovery = breaker.recovery_timeout.map_or("1s, then longer, up to 1m".to_owned(), |time| time.to_string());
+    let trials = match breaker.half_open_max_requests {
+        1 => "1 trial call".to_owned(),
+        trials => format!("{} trial calls", grouped(trials.into())),
+    };
+    format!("{failures}{rate} · for {recovery} · then {trials} at once")
+}
+
+/// Which keys of a pool stand by, which share a quota, and how calls are shared among them, as far as that is special.
+fn pool(subject: &str, keys: &[ProviderKey], lines: &mut Lines) {
+    let names = |chosen: &dyn Fn(&ProviderKey) -> bool| -> Vec<&str> {
+        keys.iter().filter(|key| chosen(key)).map(|key| key.name.as_str()).collect()
+    };
+    let primary: Vec<&ProviderKey> = keys.iter().filter(|key| key.role == KeyRole::Primary).collect();
+    if primary.iter().any(|key| key.share != primary.first().map_or(1, |first| first.share)) {
+        let shares: Vec<String> = primary.iter().map(|key| format!("{} {}", key.name, key.share)).collect();
+        lines.say(subject, format!("calls are shared {}", shares.join(" · ")));
+    }
+    let standby = names(&|key| key.role == KeyRole::Standby);
+    if !standby.is_empty() {
+        lines.say(subject, format!("{} in reserve, for when no other key can be used", standby.join(", ")));
+    }
+    let groups: BTreeSet<&str> = keys.iter().map(|key| key.quota_group.as_str()).collect();
+    for group in groups {
+        let members = names(&|key| key.quota_group == group);
+        if members.len() > 1 {
+            lines.say(subject, format!("{} share one quota ({group})", members.join(", ")));
+        }
+    }
 }
 
 /// Keys of which the same is to be said share their lines, so that a thousand equal customers take one.

@@ -1,5 +1,6 @@
 //! Public names of models and where they lead.
 
+use crate::egress::Resume;
 use crate::limits::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,32 @@ pub struct Model {
     /// The public name that a call falls back to when its key accepts a lower tier. It exists, and following it from
     /// name to name comes to an end.
     pub lower_tier: Option<String>,
+    /// Whether a second target is asked too where the first is late with its first token.
+    pub hedge: bool,
+    /// What is done with a stream that breaks after its first tokens.
+    pub resume: Resume,
     /// Whether this is one of the short names that come with the program, not one of the file's.
     pub builtin: bool,
+}
+
+impl Model {
+    /// A name that leads to targets by weight, about which nothing else was said.
+    #[must_use]
+    pub fn new(name: &str, to: Vec<WeightedTarget>) -> Self {
+        Self {
+            name: name.to_owned(),
+            to,
+            fallbacks: Vec::new(),
+            fallback_on: FallbackOn::DEFAULT.to_vec(),
+            translation: Translation::Default,
+            limits: Limit::default(),
+            tier: None,
+            lower_tier: None,
+            hedge: false,
+            resume: Resume::Off,
+            builtin: false,
+        }
+    }
 }
 
 /// A provider and its own id of a model, written `provider/model`.
@@ -105,6 +130,8 @@ pub enum FallbackOn {
     ServerError,
     /// A 429.
     RateLimited,
+    /// The request is longer than the model's context window: goes to a fallback whose window is larger.
+    ContextLength,
 }
 
 impl FallbackOn {

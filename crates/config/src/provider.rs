@@ -3,13 +3,17 @@
 //! What the file says about a provider is in the file layer; this is what came of it. There is nothing left to
 //! look up, guess or fall back on: a stage that needs a time limit finds a time limit.
 
+use crate::connections::Connections;
+use crate::egress::{AdaptiveConcurrency, Breaker, KeyRole};
 use crate::limits::Limit;
+use crate::server::Server;
 use crate::units::Period;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sluicegate_vocabulary::{Endpoint, Format};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Which adapter speaks to a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +78,12 @@ impl ProviderKind {
             Self::OpenAiCompatible => &[Chat, Completions, Embeddings, Images, Moderations],
             Self::Simulated => &[Chat, Completions, Responses, Embeddings, Images, Moderations, Messages, Generate],
         }
+    }
+
+    /// Whether a provider of this kind can be given the beginning of an answer to go on from.
+    #[must_use]
+    pub const fn continues(self) -> bool {
+        matches!(self, Self::Anthropic | Self::DeepSeek | Self::OpenAiCompatible | Self::Simulated)
     }
 
     /// Whether a provider of this kind refuses calls without a key.
@@ -175,6 +185,17 @@ pub struct Provider {
     pub azure: Option<Azure>,
     /// How it plays; `Some` exactly when the kind is simulated.
     pub simulation: Option<Simulation>,
+    /// How it is connected to.
+    #[serde(flatten)]
+    pub connections: Connections,
+    /// Whether what its answers say of its own limits is followed, so that calls wait here and meet no 429 there.
+    pub learn_limits: bool,
+    /// When it is left alone; `None` where the file says `disabled`.
+    #[serde(serialize_with = "or_disabled")]
+    pub breaker: Option<Breaker>,
+    /// A limit on calls at once that follows how fast it is; `None` for none.
+    #[serde(serialize_with = "or_false")]
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
     /// What all calls to it together are held to.
     pub limits: Limit,
     /// What calls to one of its models are held to, by its own id of the model.
@@ -182,6 +203,33 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// A provider of that name and kind about which nothing else was said: no key, no address, every default.
+    #[must_use]
+    pub fn new(name: &str, kind: ProviderKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            vendor: None,
+            base_url: None,
+            keys: Vec::new(),
+            speaks: kind.speaks().to_vec(),
+            stream_usage: true,
+            models: Vec::new(),
+            models_bundled: false,
+            headers: BTreeMap::new(),
+            timeouts: Timeouts::default(),
+            max_retries: DEFAULT_RETRIES,
+            azure: None,
+            simulation: None,
+            connections: Connections::default(),
+            learn_limits: true,
+            breaker: Some(Breaker::default()),
+            adaptive_concurrency: None,
+            limits: Limit::default(),
+            model_limits: BTreeMap::new(),
+        }
+    }
+
     /// Whether an endpoint of ours is one it answers in the same format, so that bytes can pass.
     #[must_use]
     pub fn speaks_natively(&self, endpoint: Endpoint) -> bool {
@@ -192,6 +240,23 @@ impl Provider {
     #[must_use]
     pub fn listed(&self, id: &str) -> Option<&ListedModel> {
         self.models.iter().find(|model| model.id == id)
+    }
+}
+
+/// How often a call may be sent again when the file does not say.
+const DEFAULT_RETRIES: u32 = 2;
+
+fn or_disabled<S: serde::Serializer>(breaker: &Option<Breaker>, serializer: S) -> Result<S::Ok, S::Error> {
+    match breaker {
+        Some(breaker) => breaker.serialize(serializer),
+        None => serializer.serialize_str("disabled"),
+    }
+}
+
+fn or_false<S: serde::Serializer>(limit: &Option<AdaptiveConcurrency>, serializer: S) -> Result<S::Ok, S::Error> {
+    match limit {
+        Some(limit) => limit.serialize(serializer),
+        None => serializer.serialize_bool(false),
     }
 }
 
@@ -210,11 +275,38 @@ pub struct ProviderKey {
     pub name: String,
     /// Where it was read: `env OPENAI_API_KEY`, `file /run/secrets/openai`, `value`.
     pub source: String,
+    /// The file it was read from, which is read again when it changes.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// The key itself, without white space around it.
     #[serde(skip)]
     pub secret: SecretString,
+    /// What it is for.
+    pub role: KeyRole,
+    /// The account whose quota it uses. Keys of one group are never taken for more than one quota; a key alone is a group
+    /// of its own name.
+    pub quota_group: String,
+    /// Its weight among the keys that could be used: twice the share, twice the calls. At least 1.
+    pub share: u32,
     /// What calls with it are held to.
     pub limits: Limit,
+}
+
+impl ProviderKey {
+    /// A key that has nothing special about it, with its name and where it came from.
+    #[must_use]
+    pub fn new(name: &str, source: &str, secret: SecretString) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: source.to_owned(),
+            file: None,
+            secret,
+            role: KeyRole::Primary,
+            quota_group: name.to_owned(),
+            share: 1,
+            limits: Limit::default(),
+        }
+    }
 }
 
 /// A model that a provider serves.
@@ -239,6 +331,20 @@ pub struct Timeouts {
     pub first_byte: Period,
     /// Between two reads of a stream.
     pub stream_idle: Period,
+    /// From sending the call to the last byte of its answer; `None` for as long as it goes on.
+    pub total: Option<Period>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let server = Server::default();
+        Self {
+            connect: server.connect_timeout,
+            first_byte: server.first_byte_timeout,
+            stream_idle: server.stream_idle_timeout,
+            total: None,
+        }
+    }
 }
 
 /// What only Azure has.

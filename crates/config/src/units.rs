@@ -86,6 +86,34 @@ impl Size {
     }
 }
 
+/// A share of a whole, written `50%`, `99.5%` or as a number from 0 to 1. Kept in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Share(u32);
+
+/// The whole, in millionths.
+const WHOLE: u32 = 1_000_000;
+
+impl Share {
+    /// So many percent, at most 100.
+    #[must_use]
+    pub const fn from_percent(percent: u32) -> Self {
+        Self(if percent > 100 { WHOLE } else { percent * (WHOLE / 100) })
+    }
+
+    /// The share as a number from 0 to 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / f64::from(WHOLE)
+    }
+
+    /// A number from 0 to 1; `None` for any other.
+    fn from_fraction(fraction: f64) -> Option<Self> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 0 to a million")]
+        let millionths = (0.0..=1.0).contains(&fraction).then(|| (fraction * f64::from(WHOLE)).round() as u32);
+        millionths.map(Self)
+    }
+}
+
 /// A text that is no quantity of the wanted kind. Its message says how one is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -93,6 +121,7 @@ pub struct ParseQuantityError(&'static str);
 
 const NOT_A_PERIOD: ParseQuantityError = ParseQuantityError("a time needs a unit: write 250ms, 30s, 5m, 2h or 14d");
 const NOT_A_SIZE: ParseQuantityError = ParseQuantityError("a size needs a unit: write 500B, 64KiB, 32MiB or 10GiB");
+const NOT_A_SHARE: ParseQuantityError = ParseQuantityError("a share is written 50%, or as a number from 0 to 1");
 const TOO_LARGE: ParseQuantityError = ParseQuantityError("this is larger than can be counted");
 
 /// Splits `1.5m` into its digits and its unit and multiplies exactly: fractions below the smallest unit are an error.
@@ -139,6 +168,24 @@ impl FromStr for Size {
     type Err = ParseQuantityError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         quantity(text, &SIZE_UNITS, NOT_A_SIZE).map(Self)
+    }
+}
+
+impl FromStr for Share {
+    type Err = ParseQuantityError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (digits, scale) = text.trim().strip_suffix('%').map_or((text.trim(), 1.0), |digits| (digits.trim(), 100.0));
+        let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let number = Some(digits).filter(|_| plain).and_then(|digits| digits.parse::<f64>().ok());
+        number.and_then(|number| Self::from_fraction(number / scale)).ok_or(NOT_A_SHARE)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / (WHOLE / 100), self.0 % (WHOLE / 100));
+        let text = format!("{whole}.{part:04}");
+        write!(f, "{}%", text.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 
@@ -189,6 +236,38 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrNumber;
+        impl Visitor<'_> for TextOrNumber {
+            type Value = Share;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{NOT_A_SHARE}")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Share, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Share, E> {
+                match number {
+                    0 => Ok(Share(0)),
+                    1 => Ok(Share(WHOLE)),
+                    _ => Err(E::custom(NOT_A_SHARE)),
+                }
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Share, E> {
+                Share::from_fraction(number).ok_or_else(|| E::custom(NOT_A_SHARE))
+            }
+        }
+        deserializer.deserialize_any(TextOrNumber)
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Serialize for Period {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -223,6 +302,21 @@ impl JsonSchema for Size {
             "type": "string",
             "description": "A number of bytes with its unit: 500B, 64KiB, 32MiB, 10GB.",
             "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*([kKmMgG][iI]?)?[bB]\s*$|\$\{"
+        })
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A share: 50%, or a number from 0 to 1.",
+            "anyOf": [
+                { "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%?\s*$|\$\{" },
+                { "type": "number", "minimum": 0, "maximum": 1 }
+            ]
         })
     }
 }

@@ -62,6 +62,11 @@ impl BaseUrl {
             || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback())
     }
 
+    /// Whether it has a path.
+    pub(crate) fn has_path(&self) -> bool {
+        !self.path.is_empty()
+    }
+
     /// The port that is called.
     pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(if self.secure { 443 } else { 80 })

@@ -5,24 +5,25 @@
 //! the document turns paths into places.
 
 mod alert;
+mod connections;
 mod egress;
 mod key;
 mod limit;
 mod model;
 mod priorities;
 mod provider;
+mod resilience;
 pub(crate) mod secret;
 mod server;
 mod tenant;
 mod tier;
 
 use crate::codes;
-use crate::config::{Breaker, Config};
+use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::Document;
 use crate::environment::Environment;
-use crate::file::{CircuitBreaker, File};
-use crate::units::Period;
+use crate::file::File;
 use sluicegate_vocabulary::Mode;
 use std::collections::BTreeMap;
 
@@ -51,6 +52,7 @@ impl<'a> Compiler<'a> {
         }
         self.server(&file.server);
         let name = file.gateway.as_ref().and_then(|gateway| gateway.name.clone());
+        let breaker = self.circuit_breaker(file.circuit_breaker.as_ref());
         let mut providers = BTreeMap::new();
         let mut stated = file.providers;
         if let Some(gateway) = &file.gateway {
@@ -59,12 +61,12 @@ impl<'a> Compiler<'a> {
                 self.say_at_name(Diagnostic::new(codes::DUPLICATE_NAME, what), &["providers", DEFAULT_PROVIDER]);
                 stated.remove(DEFAULT_PROVIDER);
             }
-            if let Some(provider) = self.gateway(gateway, &file.server) {
+            if let Some(provider) = self.gateway(gateway, &file.server, breaker) {
                 providers.insert(provider.name.clone(), provider);
             }
         }
         for (name, stated) in &stated {
-            if let Some(provider) = self.provider(name, stated, &file.server) {
+            if let Some(provider) = self.provider(name, stated, &file.server, breaker) {
                 providers.insert(name.clone(), provider);
             }
         }
@@ -79,7 +81,6 @@ impl<'a> Compiler<'a> {
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
-        let breaker = file.circuit_breaker.as_ref().and_then(|breaker| self.breaker(breaker));
         let alerts = self.alerts(&file.metrics);
         let config = Config {
             name: name.unwrap_or_else(|| "sluicegate".to_owned()),
@@ -91,7 +92,6 @@ impl<'a> Compiler<'a> {
             mode,
             limits,
             priorities,
-            breaker,
             alerts,
             quirks_file: file.quirks_file,
         };
@@ -120,29 +120,6 @@ impl<'a> Compiler<'a> {
         let what = format!("`{name}` must be from {least} to {most}");
         self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), path);
         false
-    }
-
-    fn breaker(&mut self, breaker: &CircuitBreaker) -> Option<Breaker> {
-        const SECTION: &str = "circuit_breaker";
-        let fields = [
-            ("failure_threshold", breaker.failure_threshold.map(u64::from)),
-            ("recovery_timeout_seconds", breaker.recovery_timeout_seconds),
-            ("half_open_max_requests", breaker.half_open_max_requests.map(u64::from)),
-        ];
-        let mut fits = true;
-        for (name, value) in fields {
-            fits &= value.is_none_or(|value| self.within(value, 1, 1_000_000, &[SECTION, name]));
-        }
-        self.not_yet(SECTION, "the circuit breaker does not act in this version");
-        fits.then(|| Breaker {
-            failure_threshold: breaker.failure_threshold,
-            recovery_timeout: breaker.recovery_timeout_seconds.map(Period::from_secs),
-            half_open_max_requests: breaker.half_open_max_requests,
-        })
-    }
-
-    fn not_yet(&mut self, section: &str, what: &str) {
-        self.say_at_name(Diagnostic::new(codes::NOT_YET, what), &[section]);
     }
 
     /// What is open to the network although it need not be.

@@ -5,8 +5,9 @@ use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file::{self, Targets};
+use crate::egress::Resume;
 use crate::limits::Limit;
-use crate::model::{FallbackOn, Model, Target, Translation, WeightedTarget};
+use crate::model::{FallbackOn, Model, Target, WeightedTarget};
 use crate::near::nearest;
 use crate::provider::Provider;
 use sluicegate_ledger::PriceBook;
@@ -39,23 +40,24 @@ impl Compiler<'_> {
                 let path = ["models", name, "fallbacks", &at.to_string()];
                 fallbacks.extend(self.target(target, named, &path));
             }
-            self.wide_enough(name, &to, &fallbacks, providers);
+            let fallback_on = stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec());
+            self.wide_enough(name, &to, &fallbacks, &fallback_on, providers);
+            self.somebody_helps(name, stated, &to, &fallbacks, providers);
             let (who, wider) = (format!("model {name}"), [Wider::global(global)]);
             let limits = self.limit(stated.limits.as_ref(), &who, &wider, &["models", name, "limits"]);
-            models.insert(
-                name.clone(),
-                Model {
-                    name: name.clone(),
-                    to,
-                    fallbacks,
-                    fallback_on: stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec()),
-                    translation: stated.translation,
-                    limits,
-                    tier: stated.tier,
-                    lower_tier: stated.lower_tier.clone(),
-                    builtin: false,
-                },
-            );
+            let usual = Model::new(name, to);
+            let model = Model {
+                fallbacks,
+                fallback_on,
+                translation: stated.translation,
+                limits,
+                tier: stated.tier,
+                lower_tier: stated.lower_tier.clone(),
+                hedge: stated.hedge.unwrap_or(usual.hedge),
+                resume: stated.resume,
+                ..usual
+            };
+            models.insert(name.clone(), model);
         }
         self.lower_tiers(&models);
         models
@@ -109,12 +111,14 @@ impl Compiler<'_> {
         None
     }
 
-    /// Warns of a fallback that takes less than the model it stands in for.
+    /// Warns of a fallback that takes less than the model it stands in for, and of calls that are too long for it with
+    /// nobody to take them.
     fn wide_enough(
         &mut self,
         name: &str,
         to: &[WeightedTarget],
         fallbacks: &[Target],
+        on: &[FallbackOn],
         providers: &BTreeMap<String, Provider>,
     ) {
         let window = |target: &Target| {
@@ -124,13 +128,43 @@ impl Compiler<'_> {
             let known = || PriceBook::bundled().price(vendor?, &target.model)?.context_window;
             stated.or_else(known)
         };
-        let Some(needed) = to.iter().filter_map(|entry| window(&entry.model)).max() else { return };
+        let windows = || to.iter().filter_map(|entry| window(&entry.model));
+        let Some(needed) = windows().max() else { return };
         for (at, fallback) in fallbacks.iter().enumerate() {
             if let Some(window) = window(fallback).filter(|window| *window < needed) {
                 let what = format!("{fallback} takes {window} tokens, the model it stands in for {needed}");
                 let path = ["models", name, "fallbacks", &at.to_string()];
                 self.say(Diagnostic::new(codes::SMALLER_WINDOW, what), &path);
             }
+        }
+        let least = windows().min().unwrap_or(needed);
+        let larger = |target: &Target| window(target).is_none_or(|window| window > least);
+        if on.contains(&FallbackOn::ContextLength) && !fallbacks.iter().any(larger) {
+            let what = "no fallback is known to take more than the model it stands in for";
+            let remedy = "add a fallback with a larger window, or give its `context_window` under the provider's `models:`";
+            self.say(Diagnostic::new(codes::NO_HELP, what).remedy(remedy), &["models", name, "fallback_on"]);
+        }
+    }
+
+    /// Warns of what needs somebody else, or somebody able, where there is nobody.
+    fn somebody_helps(
+        &mut self,
+        name: &str,
+        stated: &file::Model,
+        to: &[WeightedTarget],
+        fallbacks: &[Target],
+        providers: &BTreeMap<String, Provider>,
+    ) {
+        let targets = || to.iter().map(|entry| &entry.model).chain(fallbacks);
+        if stated.hedge == Some(true) && targets().count() < 2 {
+            let what = format!("`{name}` has one target only, and nobody else can be asked when that is late");
+            let diagnostic = Diagnostic::new(codes::NO_HELP, what).remedy("name another under `fallbacks:`");
+            self.say(diagnostic, &["models", name, "hedge"]);
+        }
+        let able = |target: &Target| providers.get(&target.provider).is_none_or(|provider| provider.kind.continues());
+        if stated.resume == Resume::Continue && !targets().any(able) {
+            let what = format!("no provider of `{name}` can be given the beginning of an answer to go on from");
+            self.say(Diagnostic::new(codes::NO_HELP, what), &["models", name, "resume"]);
         }
     }
 }
@@ -152,17 +186,8 @@ fn builtin(providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
             Some(Target { provider: provider.name.clone(), model: target.model })
         });
         let model = target.filter(|_| !stated(&name))?;
-        let model = Model {
-            name: name.clone(),
-            to: vec![WeightedTarget { model, weight: 1 }],
-            fallbacks: Vec::new(),
-            fallback_on: FallbackOn::DEFAULT.to_vec(),
-            translation: Translation::Default,
-            limits: Limit::default(),
-            tier: None,
-            lower_tier: None,
-            builtin: true,
-        };
+        let to = vec![WeightedTarget { model, weight: 1 }];
+        let model = Model { builtin: true, ..Model::new(&name, to) };
         Some((name, model))
     };
     table.into_iter().filter_map(model).collect()

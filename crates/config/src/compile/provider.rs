@@ -1,10 +1,12 @@
 //! Providers: what they are, where they are, with which keys.
 
 use super::limit::Wider;
+use super::resilience::HEAVIEST;
 use super::secret::{Found, Sources};
 use super::{Compiler, DEFAULT_PROVIDER, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::egress::Breaker;
 use crate::file::{self, Gateway, Secret};
 use crate::known;
 use crate::limits::Limit;
@@ -15,9 +17,6 @@ use crate::url::BaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use sluicegate_ledger::PriceBook;
 use std::collections::BTreeMap;
-
-/// How often a call may be sent again when the file does not say.
-const DEFAULT_RETRIES: u32 = 2;
 
 /// Headers that the connection or the adapter owns.
 const OWNED_HEADERS: [&str; 6] =
@@ -42,7 +41,7 @@ fn fields_of_kinds(stated: &file::Provider) -> [(&'static str, bool, ProviderKin
 
 impl Compiler<'_> {
     /// The older format's provider: known by its host, else anything that copies OpenAI.
-    pub(super) fn gateway(&mut self, gateway: &Gateway, server: &Server) -> Option<Provider> {
+    pub(super) fn gateway(&mut self, gateway: &Gateway, server: &Server, breaker: Breaker) -> Option<Provider> {
         let url = self.base_url(&gateway.base_url, &["gateway", "base_url"]);
         let known = url.as_ref().and_then(|url| known::by_host(&url.host));
         let kind = known.map_or(ProviderKind::OpenAiCompatible, |known| known.kind);
@@ -68,27 +67,25 @@ impl Compiler<'_> {
         let keys: Vec<ProviderKey> = key.flatten().into_iter().map(|found| pool_key(DEFAULT_PROVIDER, found)).collect();
         self.reachable(&url, &keys, server, &["gateway", "base_url"]);
         let (models, models_bundled) = listed(&[], known.map(|known| known.name));
-        Some(Provider {
-            name: DEFAULT_PROVIDER.to_owned(),
-            kind,
-            vendor: known.map(|known| known.name.to_owned()),
-            base_url: Some(url.for_kind(kind).to_string()),
-            keys,
-            speaks: kind.speaks().to_vec(),
-            stream_usage: true,
-            models,
-            models_bundled,
-            headers: BTreeMap::new(),
-            timeouts: Timeouts { connect: server.connect_timeout, first_byte, stream_idle: server.stream_idle_timeout },
-            max_retries: gateway.max_retries.unwrap_or(DEFAULT_RETRIES),
-            azure: None,
-            simulation: None,
-            limits: Limit::default(),
-            model_limits: BTreeMap::new(),
-        })
+        let mut provider = Provider::new(DEFAULT_PROVIDER, kind);
+        provider.vendor = known.map(|known| known.name.to_owned());
+        provider.connections.proxy = self.usual_proxy(DEFAULT_PROVIDER, &url);
+        provider.base_url = Some(url.for_kind(kind).to_string());
+        provider.timeouts = Timeouts { first_byte, ..usual_timeouts(server) };
+        provider.breaker = Some(breaker);
+        if let Some(retries) = gateway.max_retries {
+            provider.max_retries = retries;
+        }
+        Some(Provider { keys, models, models_bundled, ..provider })
     }
 
-    pub(super) fn provider(&mut self, name: &str, stated: &file::Provider, server: &Server) -> Option<Provider> {
+    pub(super) fn provider(
+        &mut self,
+        name: &str,
+        stated: &file::Provider,
+        server: &Server,
+        breaker: Breaker,
+    ) -> Option<Provider> {
         let path = ["providers", name];
         let at = |field: &'static str| ["providers", name, field];
         if !usable_name(name) {
@@ -134,6 +131,8 @@ impl Compiler<'_> {
         let model_limits = self.model_limits(name, stated, &limits);
         let keys = self.provider_keys(name, stated, kind, by_name, &limits);
         let timeouts = self.timeouts(name, stated, server);
+        let breaker = self.breaker(name, stated, breaker);
+        let adaptive_concurrency = self.adaptive(name, stated, &limits);
         let headers = self.headers(name, &stated.headers);
         if let Some(retries) = stated.max_retries {
             self.within(retries, 0, 10, &at("max_retries"));
@@ -145,6 +144,7 @@ impl Compiler<'_> {
         let azure = (kind == ProviderKind::Azure).then(|| self.azure(name, stated)).flatten();
         let simulation = (kind == ProviderKind::Simulated).then(|| self.simulation(name, stated));
         self.listed_once(name, stated);
+        let connections = self.connections(name, stated, url.as_ref().and_then(Option::as_ref));
         let url = url?;
         if let Some(url) = &url {
             self.reachable(url, &keys, server, &at("base_url"));
@@ -155,23 +155,27 @@ impl Compiler<'_> {
             _ => known::by_kind(kind),
         };
         let (models, models_bundled) = listed(&stated.models, vendor.map(|known| known.name));
+        let usual = Provider::new(name, kind);
         Some(Provider {
-            name: name.to_owned(),
-            kind,
             vendor: vendor.map(|known| known.name.to_owned()),
             base_url: url.map(|url| url.for_kind(kind).to_string()),
             keys,
             speaks: stated.speaks.clone().unwrap_or_else(|| kind.speaks().to_vec()),
-            stream_usage: stated.stream_usage.unwrap_or(true),
+            stream_usage: stated.stream_usage.unwrap_or(usual.stream_usage),
             models,
             models_bundled,
             headers,
             timeouts,
-            max_retries: stated.max_retries.unwrap_or(DEFAULT_RETRIES),
+            max_retries: stated.max_retries.unwrap_or(usual.max_retries),
             azure,
             simulation,
+            connections,
+            learn_limits: stated.learn_limits.unwrap_or(usual.learn_limits),
+            breaker,
+            adaptive_concurrency,
             limits,
             model_limits,
+            ..usual
         })
     }
 
@@ -292,8 +296,26 @@ impl Compiler<'_> {
                     format!("this is the same key as `{}`; a pool of one key twice has the limits of one", same.name);
                 self.say(Diagnostic::new(codes::SAME_KEY, what), &path);
             }
-            pool.push(ProviderKey { name, source: found.source, secret: found.secret, limits });
+            if let Some(share) = key.share {
+                self.within(share, 1, HEAVIEST, &["providers", provider, "keys", &position, "share"]);
+            }
+            if let Some(group) = &key.quota_group
+                && !usable_name(group)
+            {
+                let what = "a group's name is letters, digits, `-`, `_` and `.`, at most 64";
+                let at = ["providers", provider, "keys", &position, "quota_group"];
+                self.say(Diagnostic::new(codes::BAD_NAME, what), &at);
+            }
+            let usual = pool_key(&name, found);
+            pool.push(ProviderKey {
+                role: key.role,
+                quota_group: key.quota_group.clone().unwrap_or_else(|| name.clone()),
+                share: key.share.unwrap_or(usual.share),
+                limits,
+                ..usual
+            });
         }
+        self.pool_makes_sense(provider, stated, &pool);
         pool
     }
 
@@ -302,20 +324,28 @@ impl Compiler<'_> {
             ("connect_timeout", stated.connect_timeout),
             ("first_byte_timeout", stated.first_byte_timeout),
             ("stream_idle_timeout", stated.stream_idle_timeout),
+            ("total_timeout", stated.total_timeout),
         ];
         for (field, time) in fields {
-            if time.is_some_and(|time| time.millis() == 0 || time.millis() > 86_400_000) {
-                let what = format!("`{field}` must be from 1ms to 1d");
-                self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), &["providers", name, field]);
+            if let Some(time) = time {
+                self.lasts(time, field, &["providers", name, field]);
+            }
+        }
+        for time in [stated.first_byte_timeout, stated.stream_idle_timeout].into_iter().flatten() {
+            if let Some(total) = stated.total_timeout.filter(|total| *total < time) {
+                let what = format!("the whole call ends after {total}, so {time} of waiting is never reached");
+                self.say(Diagnostic::new(codes::UNREACHABLE, what), &["providers", name, "total_timeout"]);
             }
         }
         if let Some(time) = stated.first_byte_timeout {
             self.long_enough(time, &["providers", name, "first_byte_timeout"]);
         }
+        let usual = usual_timeouts(server);
         Timeouts {
-            connect: stated.connect_timeout.unwrap_or(server.connect_timeout),
-            first_byte: stated.first_byte_timeout.unwrap_or(server.first_byte_timeout),
-            stream_idle: stated.stream_idle_timeout.unwrap_or(server.stream_idle_timeout),
+            connect: stated.connect_timeout.unwrap_or(usual.connect),
+            first_byte: stated.first_byte_timeout.unwrap_or(usual.first_byte),
+            stream_idle: stated.stream_idle_timeout.unwrap_or(usual.stream_idle),
+            total: stated.total_timeout,
         }
     }
 
@@ -436,6 +466,16 @@ fn listed(stated: &[file::ListedModel], vendor: Option<&str>) -> (Vec<ListedMode
     (models.collect(), true)
 }
 
-fn pool_key(provider: &str, found: Found) -> ProviderKey {
-    ProviderKey { name: provider.to_owned(), source: found.source, secret: found.secret, limits: Limit::default() }
+/// What holds for a provider that says nothing of its own.
+const fn usual_timeouts(server: &Server) -> Timeouts {
+    Timeouts {
+        connect: server.connect_timeout,
+        first_byte: server.first_byte_timeout,
+        stream_idle: server.stream_idle_timeout,
+        total: None,
+    }
+}
+
+fn pool_key(name: &str, found: Found) -> ProviderKey {
+    ProviderKey { file: found.file, ..ProviderKey::new(name, &found.source, found.secret) }
 }

@@ -4,7 +4,7 @@ use super::Compiler;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether a text looks like the name of a variable. Keys are letters and digits too, but mixed.
 pub(crate) fn names_a_variable(text: &str) -> bool {
@@ -17,6 +17,7 @@ pub(crate) fn names_a_variable(text: &str) -> bool {
 pub(super) struct Found {
     pub(super) secret: SecretString,
     pub(super) source: String,
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Where a secret may be, by the names of the fields that say so.
@@ -69,7 +70,7 @@ impl Compiler<'_> {
         let source = format!("env {variable}");
         match value {
             Some(value) => self.sendable(value, source, path),
-            None if !self.read_secrets => Some(Found { secret: SecretString::default(), source }),
+            None if !self.read_secrets => Some(Found { secret: SecretString::default(), source, file: None }),
             None => {
                 let what = format!("the key is missing: environment variable {variable} is not set or is empty");
                 let remedy = format!("export {variable}=..., or remove what needs it");
@@ -81,15 +82,16 @@ impl Compiler<'_> {
 
     fn secret_in_file(&mut self, file: &Path, path: &[&str]) -> Option<Found> {
         let source = format!("file {}", file.display());
+        let found = |found: Found| Found { file: Some(file.to_owned()), ..found };
         if !self.read_secrets {
-            return Some(Found { secret: SecretString::default(), source });
+            return Some(found(Found { secret: SecretString::default(), source, file: None }));
         }
         let read = self
             .environment
             .read(file)
             .and_then(|text| if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text) });
         match read {
-            Ok(text) => self.sendable(text, source, path),
+            Ok(text) => self.sendable(text, source, path).map(found),
             Err(why) => {
                 let what = format!("file {} cannot be read: {why}", file.display());
                 let remedy = "create the file, or remove what needs it";
@@ -117,7 +119,7 @@ impl Compiler<'_> {
     fn sendable(&mut self, value: String, source: String, path: &[&str]) -> Option<Found> {
         let secret = SecretString::from(value.trim());
         if secret.expose_secret().bytes().all(|b| b.is_ascii_graphic()) {
-            return Some(Found { secret, source });
+            return Some(Found { secret, source, file: None });
         }
         let what =
             format!("the key from {source} has characters in it that no key has: spaces, line breaks or non-ASCII");

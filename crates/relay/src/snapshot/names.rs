@@ -316,6 +316,8 @@ pub(crate) fn fallback_results(on: &[sluicegate_config::FallbackOn]) -> Vec<Atte
             On::Timeout => &[AttemptResult::Timeout],
             On::ServerError => &[AttemptResult::ServerError, AttemptResult::Overloaded, AttemptResult::Broken],
             On::RateLimited => &[AttemptResult::RateLimited],
+            // No result of its own: the answer's body tells it.
+            On::ContextLength => &[],
         })
         .copied()
         .collect()

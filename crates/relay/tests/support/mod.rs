@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use sluicegate_config::{
-    ClientKey, Config, FallbackOn, KeyHash, Limit, Listen, Model, Period, Provider, ProviderKey, ProviderKind, Server,
-    Target, Timeouts, Translation, WeightedTarget,
+    ClientKey, Config, KeyHash, Limit, Listen, Model, Period, Provider, ProviderKey, ProviderKind, Server, Target,
+    Timeouts, WeightedTarget,
 };
 use sluicegate_relay::{Relay, Settings};
 use sluicegate_vocabulary::{Mode, Priority, Receipt};
@@ -134,48 +134,24 @@ pub(crate) const ANSWER: &str = r#"{"id":"c1","object":"chat.completion","create
 pub(crate) fn provider(name: &str, kind: ProviderKind, address: SocketAddr) -> Provider {
     let version = if matches!(kind, ProviderKind::Anthropic | ProviderKind::Gemini) { "" } else { "/v1" };
     Provider {
-        name: name.to_owned(),
-        kind,
-        vendor: None,
         base_url: Some(format!("http://{address}{version}")),
-        keys: vec![ProviderKey {
-            name: "main".to_owned(),
-            source: "test".to_owned(),
-            secret: "provider-secret".into(),
-            limits: Limit::default(),
-        }],
-        speaks: kind.speaks().to_vec(),
-        stream_usage: true,
-        models: Vec::new(),
-        models_bundled: false,
-        headers: std::collections::BTreeMap::default(),
+        keys: vec![ProviderKey::new("main", "test", "provider-secret".into())],
         timeouts: Timeouts {
             connect: Period::from_secs(1),
             first_byte: Period::from_secs(2),
             stream_idle: Period::from_secs(1),
+            total: None,
         },
         max_retries: 0,
-        azure: None,
-        simulation: None,
-        limits: Limit::default(),
-        model_limits: std::collections::BTreeMap::default(),
+        ..Provider::new(name, kind)
     }
 }
 
 /// A public name that leads to targets in order.
 pub(crate) fn model(name: &str, targets: &[&str]) -> Model {
     let mut targets = targets.iter().map(|target| Target::parse(target).unwrap());
-    Model {
-        name: name.to_owned(),
-        to: vec![WeightedTarget { model: targets.next().unwrap(), weight: 1 }],
-        fallbacks: targets.collect(),
-        fallback_on: FallbackOn::DEFAULT.to_vec(),
-        translation: Translation::Default,
-        limits: Limit::default(),
-        tier: None,
-        lower_tier: None,
-        builtin: false,
-    }
+    let to = vec![WeightedTarget { model: targets.next().unwrap(), weight: 1 }];
+    Model { fallbacks: targets.collect(), ..Model::new(name, to) }
 }
 
 /// A key of a client.
