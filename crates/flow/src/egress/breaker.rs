@@ -15,7 +15,8 @@
 //!
 //! **Promises.** At most five calls and those in flight meet a dead target before it is isolated. While it is isolated at
 //! most one probe goes in each back-off. A probe that ends without a verdict leaves no trace. Results of calls that began
-//! before the breaker last changed its state are not counted.
+//! before the breaker last changed its state are not counted. A probe whose answer began well and then broke off is a
+//! failure like any other.
 
 use crate::egress::gate::{Answer, Gate, Phase};
 use crate::time::{Nanos, nanos};
@@ -119,6 +120,23 @@ pub enum Cause {
     ProbeFailed,
     /// Enough probes succeeded.
     Recovered,
+    /// The operator said so.
+    Ordered,
+}
+
+impl Cause {
+    /// The words for display.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Consecutive => "failures one after another",
+            Self::Rate => "too low a success rate",
+            Self::Due => "due for a trial call",
+            Self::ProbeFailed => "a trial call failed",
+            Self::Recovered => "trial calls succeeded",
+            Self::Ordered => "by command",
+        }
+    }
 }
 
 /// One change of state.
@@ -152,8 +170,8 @@ pub struct BreakerStatus {
 /// A target that is not to be called now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isolated {
-    /// When a probe may go at the earliest.
-    pub until: Nanos,
+    /// When a probe may go at the earliest; `None` while one is under way, which decides.
+    pub until: Option<Nanos>,
     /// It was isolated for its success rate alone, so some calls to it do succeed.
     pub on_rate: bool,
 }
@@ -165,7 +183,7 @@ pub struct Pass(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    /// A call through a closed breaker, in this period of its life.
+    /// A call in this period of the breaker's life: through a closed one, or a probe that has been heard of.
     Free(u16),
     /// A call to show whether the target is back.
     Probe(Probe),
@@ -188,8 +206,8 @@ impl Drop for Probe {
 }
 
 impl Pass {
-    /// Whether this call decides if the target is back. Its result should be told as soon as the first event of an
-    /// answer has come, and after [`Breaker::LEASE`] it no longer holds its place.
+    /// Whether this call decides if the target is back. Say with [`Breaker::heard`] when the first event of its answer
+    /// has come; after [`Breaker::LEASE`] it no longer holds its place.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
         matches!(self.0, Kind::Probe(_))
@@ -231,7 +249,6 @@ const RAMP_FLOOR: f64 = 0.1;
 /// One target's breaker.
 #[derive(Debug)]
 pub struct Breaker {
-    settings: BreakerSettings,
     gate: Gate<AtomicU64>,
     /// When the ramp ends; 0 if there is none.
     ramp_end: AtomicU64,
@@ -247,7 +264,12 @@ impl Breaker {
     /// A closed breaker.
     #[must_use]
     pub fn new(settings: BreakerSettings) -> Self {
-        Self { settings, gate: Gate::new(), ramp_end: AtomicU64::new(0), book: Mutex::default() }
+        Self { gate: Gate::new(), ramp_end: AtomicU64::new(0), book: Mutex::new(Book::new(settings)) }
+    }
+
+    /// Other settings, from the next result on. What is known of the target stays known.
+    pub fn reconfigure(&self, settings: BreakerSettings) {
+        self.book.lock().settings = settings;
     }
 
     /// Asks to call the target.
@@ -256,11 +278,18 @@ impl Breaker {
     /// The target is isolated.
     #[inline]
     pub fn admit(self: &Arc<Self>, now: Nanos) -> Result<Pass, Isolated> {
-        match self.gate.ask(now, self.settings.probes, now.after(Self::LEASE)) {
+        let seen = self.gate.view();
+        if seen.phase == Phase::Closed { Ok(Pass(Kind::Free(seen.period()))) } else { self.admit_probe(now) }
+    }
+
+    #[cold]
+    fn admit_probe(self: &Arc<Self>, now: Nanos) -> Result<Pass, Isolated> {
+        let mut book = self.book.lock();
+        match self.gate.ask(now, book.settings.probes, now.after(Self::LEASE)) {
             Answer::Go(period) => Ok(Pass(Kind::Free(period))),
             Answer::Probe { period, first } => {
                 if first {
-                    self.book.lock().begin_probing(now);
+                    book.begin_probing(now);
                 }
                 Ok(Pass(Kind::Probe(Probe { breaker: Arc::clone(self), period })))
             }
@@ -268,61 +297,110 @@ impl Breaker {
         }
     }
 
+    /// The first event of the answer to this call has come. A probe is judged by that at once and gives its place back;
+    /// its pass lives on for what comes of the rest. Returns what changed.
+    pub fn heard(&self, pass: &mut Pass, now: Nanos) -> Option<Transition> {
+        let Kind::Probe(probe) = &pass.0 else { return None };
+        let mut book = self.book.lock();
+        let view = self.gate.view();
+        let counts = view.phase == Phase::HalfOpen && view.period() == probe.period;
+        let changed = if counts { self.judge_probe(&mut book, Verdict::Good, now, None, 0.0) } else { None };
+        let period = if counts { self.gate.view().period() } else { probe.period };
+        drop(book);
+        pass.0 = Kind::Free(period);
+        changed
+    }
+
     /// Tells how a call went. `retry_after` is how long the target asks to be left alone; `draw` is a number between 0
-    /// and 1 by chance, used if the breaker opens.
-    pub fn record(&self, pass: Pass, result: AttemptResult, now: Nanos, retry_after: Option<Duration>, draw: f64) {
+    /// and 1 by chance, used if the breaker opens. Returns what changed.
+    pub fn record(
+        &self,
+        pass: Pass,
+        result: AttemptResult,
+        now: Nanos,
+        retry_after: Option<Duration>,
+        draw: f64,
+    ) -> Option<Transition> {
         let verdict = verdict(result);
         if verdict == Verdict::Nothing {
-            return;
+            return None;
         }
         let mut book = self.book.lock();
         let view = self.gate.view();
         match &pass.0 {
             Kind::Free(period) if view.phase == Phase::Closed && view.period() == *period => {
-                if let Some(cause) = book.judge(verdict, now, &self.settings) {
-                    self.open(&mut book, now, cause, retry_after, draw);
+                let cause = book.judge(verdict, now)?;
+                Some(self.open(&mut book, now, cause, retry_after, draw))
+            }
+            // A probe that was heard of: that it went on well is nothing new.
+            Kind::Free(period) if view.phase == Phase::HalfOpen && view.period() == *period => {
+                if verdict == Verdict::Bad {
+                    self.judge_probe(&mut book, verdict, now, retry_after, draw)
+                } else {
+                    None
                 }
             }
             Kind::Probe(probe) if view.phase == Phase::HalfOpen && view.period() == probe.period => {
-                self.judge_probe(&mut book, verdict, now, retry_after, draw);
+                self.judge_probe(&mut book, verdict, now, retry_after, draw)
             }
             // All its calls failing is no matter of rate any more: this one is dead.
             Kind::LastResort if view.phase != Phase::Closed && view.on_rate => {
                 book.count_consecutive(verdict);
-                if book.consecutive >= self.settings.consecutive {
-                    self.open(&mut book, now, Cause::Consecutive, retry_after, draw);
-                }
+                let dead = book.consecutive >= book.settings.consecutive;
+                dead.then(|| self.open(&mut book, now, Cause::Consecutive, retry_after, draw))
             }
-            Kind::Free(_) | Kind::Probe(_) | Kind::LastResort => {}
+            Kind::Free(_) | Kind::Probe(_) | Kind::LastResort => None,
         }
     }
 
-    fn judge_probe(&self, book: &mut Book, verdict: Verdict, now: Nanos, retry_after: Option<Duration>, draw: f64) {
+    fn judge_probe(
+        &self,
+        book: &mut Book,
+        verdict: Verdict,
+        now: Nanos,
+        retry_after: Option<Duration>,
+        draw: f64,
+    ) -> Option<Transition> {
         book.count_consecutive(verdict);
         if verdict != Verdict::Good {
             book.attempt = book.attempt.saturating_add(1);
-            return self.open(book, now, Cause::ProbeFailed, retry_after, draw);
+            return Some(self.open(book, now, Cause::ProbeFailed, retry_after, draw));
         }
         book.successes += 1;
-        if book.successes >= self.settings.successes {
-            let transitions = std::mem::take(&mut book.history);
-            *book = Book { history: transitions, ..Book::default() };
-            book.remember(Transition { at: now, state: BreakerState::Closed, cause: Cause::Recovered });
-            self.ramp_end.store(nanos(RAMP).saturating_add(now.0), Ordering::Relaxed);
-            self.gate.close();
+        if book.successes < book.settings.successes {
+            return None;
         }
+        let closed = Transition { at: now, state: BreakerState::Closed, cause: Cause::Recovered };
+        *book = Book { history: std::mem::take(&mut book.history), ..Book::new(book.settings) };
+        book.remember(closed);
+        self.ramp_end.store(nanos(RAMP).saturating_add(now.0), Ordering::Relaxed);
+        self.gate.close();
+        Some(closed)
     }
 
-    fn open(&self, book: &mut Book, now: Nanos, cause: Cause, retry_after: Option<Duration>, draw: f64) {
-        let settings = &self.settings;
+    fn open(&self, book: &mut Book, now: Nanos, cause: Cause, retry_after: Option<Duration>, draw: f64) -> Transition {
+        let settings = book.settings;
         let doubled = settings.open_first.saturating_mul(1 << book.attempt.min(16)).min(settings.open_longest);
         let chance = settings.least + (1.0 - settings.least) * draw.clamp(0.0, 1.0);
         let open = doubled.mul_f64(chance.clamp(0.0, 1.0)).max(retry_after.unwrap_or_default().min(LONGEST_ASKED));
         let was_on_rate = self.gate.view().on_rate;
         let dead = book.consecutive >= settings.consecutive;
         let on_rate = !dead && (cause == Cause::Rate || (cause == Cause::ProbeFailed && was_on_rate));
-        book.remember(Transition { at: now, state: BreakerState::Open, cause });
+        let opened = Transition { at: now, state: BreakerState::Open, cause };
+        book.remember(opened);
         self.gate.open(now.after(open), on_rate);
+        opened
+    }
+
+    /// The operator says that the target is well: it is closed, whatever it was, and what was counted is forgotten.
+    pub fn close(&self, now: Nanos) {
+        let mut book = self.book.lock();
+        if self.gate.view().phase != Phase::Closed {
+            let history = std::mem::take(&mut book.history);
+            *book = Book { history, ..Book::new(book.settings) };
+            book.remember(Transition { at: now, state: BreakerState::Closed, cause: Cause::Ordered });
+            self.gate.close();
+        }
     }
 
     /// The part of the usual load that the target should have now: below 1 for ten seconds after it came back.
@@ -375,9 +453,10 @@ struct Tally {
     bad: u32,
 }
 
-/// The results of the last ten seconds.
-#[derive(Debug, Default)]
+/// The results of the last ten seconds, and what they are judged by.
+#[derive(Debug)]
 struct Book {
+    settings: BreakerSettings,
     slots: [Tally; SLOTS],
     sum: Tally,
     /// The second of the newest slot.
@@ -391,6 +470,19 @@ struct Book {
 }
 
 impl Book {
+    fn new(settings: BreakerSettings) -> Self {
+        Self {
+            settings,
+            slots: [Tally::default(); SLOTS],
+            sum: Tally::default(),
+            head: 0,
+            consecutive: 0,
+            attempt: 0,
+            successes: 0,
+            history: VecDeque::new(),
+        }
+    }
+
     fn begin_probing(&mut self, now: Nanos) {
         self.successes = 0;
         self.remember(Transition { at: now, state: BreakerState::HalfOpen, cause: Cause::Due });
@@ -405,7 +497,8 @@ impl Book {
     }
 
     /// Counts a result of a closed breaker; says why it should open, if it should.
-    fn judge(&mut self, verdict: Verdict, now: Nanos, settings: &BreakerSettings) -> Option<Cause> {
+    fn judge(&mut self, verdict: Verdict, now: Nanos) -> Option<Cause> {
+        let settings = self.settings;
         self.count_consecutive(verdict);
         let count = match verdict {
             Verdict::Good => Tally { good: 1, bad: 0 },

@@ -161,7 +161,7 @@ fn a_cancelled_probe_gives_its_place_back_and_records_nothing() {
         assert!(breaker.admit(Nanos(2 * SECOND)).is_err());
         match give_up % 2 {
             0 => drop(probe),
-            _ => breaker.record(probe, Cancelled, Nanos(2 * SECOND), None, 1.0),
+            _ => assert_eq!(breaker.record(probe, Cancelled, Nanos(2 * SECOND), None, 1.0), None),
         }
     }
     let after = breaker.status(Nanos(2 * SECOND));
@@ -170,6 +170,51 @@ fn a_cancelled_probe_gives_its_place_back_and_records_nothing() {
         (before.results, before.failures, before.consecutive)
     );
     assert!(breaker.admit(Nanos(2 * SECOND)).is_ok());
+}
+
+#[test]
+fn a_probe_is_judged_by_its_first_event_and_once_more_if_it_breaks_off() {
+    let breaker = breaker();
+    kill(&breaker, 0);
+    let mut first = breaker.admit(Nanos(2 * SECOND)).unwrap();
+    assert_eq!(breaker.heard(&mut first, Nanos(2 * SECOND)), None);
+    let mut second = breaker.admit(Nanos(2 * SECOND)).expect("the first has given its place back");
+    assert_eq!(breaker.heard(&mut second, Nanos(2 * SECOND)), None);
+    breaker.record(second, Good, Nanos(2 * SECOND), None, 1.0);
+    assert_eq!(
+        state(&breaker, 2 * SECOND),
+        BreakerState::HalfOpen,
+        "one call is one success, however often it is told"
+    );
+    let opened = breaker.record(first, Broken, Nanos(3 * SECOND), None, 1.0).unwrap();
+    assert_eq!((opened.state, opened.cause), (BreakerState::Open, Cause::ProbeFailed));
+}
+
+#[test]
+fn three_probes_that_were_heard_of_close_it_and_say_so() {
+    let breaker = breaker();
+    kill(&breaker, 0);
+    let changes: Vec<_> = (0..3)
+        .map(|_| {
+            let mut probe = breaker.admit(Nanos(2 * SECOND)).unwrap();
+            let change = breaker.heard(&mut probe, Nanos(2 * SECOND));
+            assert!(breaker.heard(&mut probe, Nanos(2 * SECOND)).is_none(), "it was no probe any more");
+            change.map(|change| change.state)
+        })
+        .collect();
+    assert_eq!(changes, [None, None, Some(BreakerState::Closed)]);
+}
+
+#[test]
+fn other_settings_hold_from_the_next_result_on_and_an_operator_closes_it_at_once() {
+    let breaker = breaker();
+    breaker.reconfigure(BreakerSettings::default().with_failures(2).with_open_for(Duration::from_secs(30)));
+    call(&breaker, 0, ServerError);
+    call(&breaker, 0, ServerError);
+    assert!(breaker.admit(Nanos(29 * SECOND)).is_err());
+    breaker.close(Nanos(29 * SECOND));
+    assert!(call(&breaker, 29 * SECOND, ServerError), "and what was counted is forgotten");
+    assert!(breaker.is_closed());
 }
 
 #[test]

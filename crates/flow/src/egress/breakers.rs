@@ -16,10 +16,16 @@ use std::sync::Arc;
 pub struct Breakers(Arc<[Arc<Breaker>]>);
 
 impl Breakers {
-    /// A group of these.
+    /// A group of these. One that comes twice counts once.
     #[must_use]
     pub fn new(members: impl IntoIterator<Item = Arc<Breaker>>) -> Self {
-        Self(members.into_iter().collect())
+        let mut distinct: Vec<Arc<Breaker>> = Vec::new();
+        for member in members {
+            if !distinct.iter().any(|earlier| Arc::ptr_eq(earlier, &member)) {
+                distinct.push(member);
+            }
+        }
+        Self(distinct.into())
     }
 
     /// The members, in order.
@@ -28,18 +34,19 @@ impl Breakers {
         &self.0
     }
 
-    /// Asks to call the target of that index; `None` if there is no such member.
+    /// Asks to call one of the targets.
     ///
     /// # Errors
     /// The target is isolated and others are left, or it is dead.
     #[inline]
-    pub fn admit(&self, index: usize, now: Nanos) -> Option<Result<Pass, Isolated>> {
-        let refused = match self.0.get(index)?.admit(now) {
-            Ok(pass) => return Some(Ok(pass)),
-            Err(isolated) => isolated,
-        };
+    pub fn admit(&self, target: &Arc<Breaker>, now: Nanos) -> Result<Pass, Isolated> {
+        target.admit(now).or_else(|isolated| self.last_resort(isolated))
+    }
+
+    #[cold]
+    fn last_resort(&self, isolated: Isolated) -> Result<Pass, Isolated> {
         let most_are_out = || self.0.iter().filter(|member| !member.is_closed()).count() * 2 > self.0.len();
-        Some(if refused.on_rate && most_are_out() { Ok(Pass::last_resort()) } else { Err(refused) })
+        if isolated.on_rate && most_are_out() { Ok(Pass::last_resort()) } else { Err(isolated) }
     }
 }
 

@@ -8,7 +8,7 @@ fn group(n: usize) -> Breakers {
 }
 
 fn call(group: &Breakers, index: usize, now: Nanos, good: bool) -> bool {
-    let Some(Ok(pass)) = group.admit(index, now) else { return false };
+    let Ok(pass) = group.admit(&group.members()[index], now) else { return false };
     let result = if good { AttemptResult::Ok } else { AttemptResult::ServerError };
     group.members()[index].record(pass, result, now, None, 1.0);
     true
@@ -51,8 +51,9 @@ fn a_last_target_that_is_dead_is_out() {
 }
 
 #[test]
-fn there_is_no_member_beyond_the_last() {
-    assert!(group(2).admit(2, Nanos(0)).is_none());
+fn a_target_that_comes_twice_in_a_route_counts_once() {
+    let one = Arc::new(Breaker::new(BreakerSettings::default()));
+    assert_eq!(Breakers::new([Arc::clone(&one), Arc::clone(&one)]).members().len(), 1);
 }
 
 proptest! {
@@ -67,8 +68,8 @@ proptest! {
         for (index, pause) in calls {
             let index = index % n;
             now += pause / 16;
-            prop_assert!((0..n).any(|i| matches!(group.admit(i, Nanos(now)), Some(Ok(_)))));
-            if let Some(Ok(pass)) = group.admit(index, Nanos(now)) {
+            prop_assert!((0..n).any(|i| group.admit(&group.members()[i], Nanos(now)).is_ok()));
+            if let Ok(pass) = group.admit(&group.members()[index], Nanos(now)) {
                 turns[index] += 1;
                 let result =
                     if turns[index].is_multiple_of(4) { AttemptResult::Ok } else { AttemptResult::ServerError };

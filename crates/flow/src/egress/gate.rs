@@ -44,8 +44,8 @@ pub(crate) enum Answer {
     Go(u16),
     /// Go as a probe, in this period; `first` if this probe opened the gate half.
     Probe { period: u16, first: bool },
-    /// Stay away.
-    No { until: Nanos, on_rate: bool },
+    /// Stay away: until then, or, where probes are out, until they have been heard of.
+    No { until: Option<Nanos>, on_rate: bool },
 }
 
 /// One gate.
@@ -85,9 +85,8 @@ impl<W: Word> Gate<W> {
                 Phase::Open | Phase::HalfOpen if due => {
                     View { phase: Phase::HalfOpen, probes: 1, until, ..seen.next_period() }
                 }
-                Phase::Open | Phase::HalfOpen => {
-                    return Answer::No { until: Nanos(seen.until << UNIT_BITS), on_rate: seen.on_rate };
-                }
+                Phase::Open => return Answer::No { until: Some(seen.until()), on_rate: seen.on_rate },
+                Phase::HalfOpen => return Answer::No { until: None, on_rate: seen.on_rate },
             };
             match self.0.replace(seen.packed(), wanted.packed()) {
                 Ok(_) => return Answer::Probe { period: wanted.period, first: seen.phase == Phase::Open },

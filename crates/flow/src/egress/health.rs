@@ -14,7 +14,7 @@ use crate::egress::throttle::Throttle;
 use crate::time::{Nanos, nanos};
 use parking_lot::Mutex;
 use sluicegate_vocabulary::AttemptResult;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a key is there for.
@@ -95,6 +95,8 @@ pub struct HealthStatus {
     pub consecutive: u32,
     /// Calls under way.
     pub in_flight: u32,
+    /// Calls made with it, those under way included.
+    pub calls: u64,
 }
 
 /// Errors one after another that put a key aside.
@@ -113,13 +115,17 @@ const HALF_LIFE: f64 = 10.0;
 /// An error rate below this is none.
 const NEGLIGIBLE: f64 = 0.01;
 
+/// More are never under way at once.
+const IN_FLIGHT_BITS: u32 = 24;
+
 /// One key's health.
 #[derive(Debug, Default)]
 pub struct Health {
     /// There is something to look at in `book`.
     unwell: AtomicBool,
     role: AtomicU8,
-    in_flight: AtomicU32,
+    /// Calls made, above [`IN_FLIGHT_BITS`] bits of those that are under way.
+    calls: AtomicU64,
     book: Mutex<Book>,
 }
 
@@ -190,22 +196,25 @@ impl Health {
             error_rate: book.error_rate_at(now),
             consecutive: book.consecutive,
             in_flight: self.in_flight(),
+            calls: self.calls.load(Ordering::Relaxed) >> IN_FLIGHT_BITS,
         }
     }
 
+    /// Calls under way.
+    #[must_use]
     #[inline]
-    pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+    pub fn in_flight(&self) -> u32 {
+        (self.calls.load(Ordering::Relaxed) & ((1 << IN_FLIGHT_BITS) - 1)) as u32
     }
 
     #[inline]
     pub(crate) fn begin(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add((1 << IN_FLIGHT_BITS) | 1, Ordering::Relaxed);
     }
 
     #[inline]
     pub(crate) fn end(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -216,6 +225,12 @@ impl Health {
     #[inline]
     pub(crate) fn error_rate(&self, now: Nanos) -> f64 {
         if self.unwell.load(Ordering::Relaxed) { self.book.lock().error_rate_at(now) } else { 0.0 }
+    }
+
+    /// Whether it is suspect or dead and due to be probed.
+    #[must_use]
+    pub fn wants_probe(&self, now: Nanos) -> bool {
+        self.fitness(now) == Fitness::Probe
     }
 
     /// Takes the one place for a probe, if the key is due to be tried.

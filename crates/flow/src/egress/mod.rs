@@ -25,7 +25,8 @@
 //!
 //! let (now, draw) = (Nanos(1_000_000_000), 0.5);
 //! let breaker = Arc::new(Breaker::new(BreakerSettings::default()));
-//! let key = Member { id: 1, health: Arc::new(Health::new(Role::Primary)), quota: Arc::new(Shadow::new(1.0)), capacity: 64 };
+//! let (health, quota) = (Arc::new(Health::new(Role::Primary)), Arc::new(Shadow::new(1.0)));
+//! let key = Member { id: 1, health, quota, capacity: 64, share: 1 };
 //! let (pool, budget) = (Pool::new([key]), RetryBudget::new());
 //!
 //! // Before sending: is the target alive, and which key has room?
@@ -50,6 +51,7 @@
 //!     tries: 1,
 //!     max_retries: 2,
 //!     deadline: now.after(Duration::from_secs(30)),
+//!     waits_until: now.after(Duration::from_secs(30)),
 //!     first_byte: Duration::from_secs(1),
 //!     other_credential: false,
 //!     other_candidate: true,
@@ -82,7 +84,7 @@ pub use budget::RetryBudget;
 pub use first_tokens::FirstTokens;
 pub use health::{Health, HealthState, HealthStatus, Role};
 pub use hedge::{HedgeBudget, Hedging};
-pub use pool::{Lease, Member, Pool, Unavailable};
+pub use pool::{Lease, Member, Pool, Tried, Unavailable, Wanted, Why};
 pub use retry::{Decision, Failed, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
 pub use slo_aimd::{SloAimd, SloAimdSettings, SloAimdStatus};

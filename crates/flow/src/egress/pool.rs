@@ -35,6 +35,8 @@ pub struct Member {
     pub quota: Arc<Shadow>,
     /// How many calls it bears at once, or is thought to.
     pub capacity: u32,
+    /// Its weight among the keys that could be used: with twice the share it is drawn twice as often.
+    pub share: u32,
 }
 
 /// The keys of one provider for one model. Cheap to clone.
@@ -46,9 +48,52 @@ pub struct Pool(Arc<[Member]>);
 pub struct Unavailable {
     /// How long until one can be, if nobody else takes it; `None` if none comes back by itself within minutes.
     pub wait: Option<Duration>,
+    /// What is in the way.
+    pub why: Why,
 }
 
-/// A wait that can still be called one: longer ones are those of suspect and dead keys.
+/// What keeps the keys of a pool from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The quota of those that work is used up for now.
+    Quota,
+    /// Of some that work the caller himself could not reserve what they need.
+    Reserved,
+    /// The provider refuses them, for their own sake or their bill's.
+    Refused,
+    /// There is none: they are held, or were tried already.
+    Nobody,
+}
+
+/// Keys that a call is not to use again, by their places in the pool. Those beyond the 64th are never excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tried(u64);
+
+impl Tried {
+    /// Excludes one more.
+    pub const fn add(&mut self, index: usize) {
+        if index < 64 {
+            self.0 |= 1 << index;
+        }
+    }
+
+    const fn has(self, index: usize) -> bool {
+        index < 64 && self.0 & (1 << index) != 0
+    }
+}
+
+/// A call that needs a key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// By this number calls that belong together are kept at one key.
+    pub conversation: Option<u64>,
+    /// Keys it is not to use.
+    pub tried: Tried,
+    /// 64 bits by chance.
+    pub draw: u64,
+}
+
+/// A wait that can still be called one.
 const WORTH_WAITING: Duration = Duration::from_secs(120);
 /// A key that someone's conversation is kept at may be so much worse than the best.
 const STICKY: f64 = 0.5;
@@ -71,7 +116,7 @@ impl Pool {
     /// `conversation` is a number by which calls that belong together are kept at one key; `draw` is 64 bits by chance.
     ///
     /// # Errors
-    /// How long to wait. A key that is out for a day is not waited for.
+    /// How long to wait. A key that the provider refuses is not waited for.
     pub fn choose(
         &self,
         now: Nanos,
@@ -79,61 +124,92 @@ impl Pool {
         conversation: Option<u64>,
         draw: u64,
     ) -> Result<Lease, Unavailable> {
+        let wanted = Wanted { conversation, draw, tried: Tried::default() };
+        self.choose_with(now, wanted, || charge, |_| Some(())).map(|(lease, ())| lease)
+    }
+
+    /// The same where a key needs more than its quota: `reserve` takes that for the key at a place, or says that it
+    /// cannot, and then another key is looked for. What it took for a key whose quota turns out to be used up is dropped.
+    /// `charge` is asked only where a quota is known.
+    ///
+    /// # Errors
+    /// How long to wait for a quota, and what is in the way.
+    #[inline]
+    pub fn choose_with<R>(
+        &self,
+        now: Nanos,
+        wanted: Wanted,
+        charge: impl Fn() -> Charge,
+        mut reserve: impl FnMut(usize) -> Option<R>,
+    ) -> Result<(Lease, R), Unavailable> {
         // One key, well and with room: the usual case.
         if let [only] = &*self.0
             && only.health.role() != Role::Held
+            && !wanted.tried.has(0)
             && only.is_fit(now)
         {
-            return self.lease(0, now, charge).map_err(|wait| Unavailable { wait: Some(wait) });
+            let reserved = reserve(0).ok_or(Unavailable { wait: None, why: Why::Reserved })?;
+            let lease = self.lease_at(0, now, &charge);
+            return lease.map(|lease| (lease, reserved)).map_err(Unavailable::for_quota);
         }
-        self.choose_among(now, charge, conversation, draw)
+        self.choose_among(now, wanted, &charge, &mut reserve)
     }
 
-    fn choose_among(
+    fn choose_among<R>(
         &self,
         now: Nanos,
-        charge: Charge,
-        conversation: Option<u64>,
-        draw: u64,
-    ) -> Result<Lease, Unavailable> {
-        if let Some(lease) = self.probe_of(now, |fitness| fitness == Fitness::Retry) {
-            return Ok(lease.charged(now, charge));
+        wanted: Wanted,
+        charge: &impl Fn() -> Charge,
+        reserve: &mut impl FnMut(usize) -> Option<R>,
+    ) -> Result<(Lease, R), Unavailable> {
+        if let Some(found) = self.probe_of(now, wanted.tried, |fitness| fitness == Fitness::Retry, reserve) {
+            return Ok(found.charged(now, charge()));
         }
         for role in [Role::Primary, Role::Standby] {
-            let fit = |&index: &usize| self.0.get(index).is_some_and(|it| it.health.role() == role && it.is_fit(now));
+            let fit = |&index: &usize| {
+                let member = self.0.get(index);
+                !wanted.tried.has(index) && member.is_some_and(|it| it.health.role() == role && it.is_fit(now))
+            };
             let mut wait: Option<Duration> = None;
-            for index in self.in_order(now, fit, conversation, draw) {
-                match self.lease(index, now, charge) {
-                    Ok(lease) => return Ok(lease),
+            let mut short = false;
+            for index in self.in_order(now, fit, wanted) {
+                let Some(reserved) = reserve(index) else {
+                    short = true;
+                    continue;
+                };
+                match self.lease_at(index, now, charge) {
+                    Ok(lease) => return Ok((lease, reserved)),
                     Err(longer) => wait = Some(wait.map_or(longer, |wait| wait.min(longer))),
                 }
             }
-            if wait.is_some() {
-                return Err(Unavailable { wait });
+            if short || wait.is_some() {
+                return Err(Unavailable { wait, why: if short { Why::Reserved } else { Why::Quota } });
             }
         }
-        if let Some(lease) = self.probe_of(now, |fitness| fitness == Fitness::Probe) {
-            return Ok(lease.charged(now, charge));
+        if let Some(found) = self.probe_of(now, wanted.tried, |fitness| fitness == Fitness::Probe, reserve) {
+            return Ok(found.charged(now, charge()));
         }
-        self.last_resort(now, charge)
+        self.last_resort(now, wanted.tried, charge, reserve)
     }
 
     /// The keys that `fit`, the one to be tried first at the head.
-    fn in_order(
-        &self,
-        now: Nanos,
-        fit: impl Fn(&usize) -> bool,
-        conversation: Option<u64>,
-        draw: u64,
-    ) -> impl Iterator<Item = usize> {
-        let count = (0..self.0.len()).filter(&fit).count().max(1) as u64;
+    fn in_order(&self, now: Nanos, fit: impl Fn(&usize) -> bool, wanted: Wanted) -> impl Iterator<Item = usize> {
         let score = |index: usize| self.0.get(index).map_or(0.0, |member| member.score(now));
-        let nth = |n: u64| (0..self.0.len()).filter(&fit).nth(n as usize);
-        let (first, second) = ((draw >> 32) % count, (draw & 0xFFFF_FFFF) % count);
-        let second = if first == second { (second + 1) % count } else { second };
-        let drawn = [nth(first), nth(second)];
-        let better = drawn.into_iter().flatten().reduce(|a, b| if score(b) > score(a) { b } else { a });
-        let kept = conversation.and_then(|number| {
+        let share = |index: usize| self.0.get(index).map_or(1, |member| u64::from(member.share.max(1)));
+        // One of those that fit and are not `other`, by their shares.
+        let drawn = |draw: u64, other: Option<usize>| {
+            let all = || (0..self.0.len()).filter(&fit).filter(move |index| Some(*index) != other);
+            let mut left = draw % all().map(share).sum::<u64>().max(1);
+            all().find(|&index| {
+                let here = left < share(index);
+                left = left.saturating_sub(share(index));
+                here
+            })
+        };
+        let first = drawn(wanted.draw >> 32, None);
+        let second = drawn(wanted.draw & 0xFFFF_FFFF, first);
+        let better = first.into_iter().chain(second).reduce(|a, b| if score(b) > score(a) { b } else { a });
+        let kept = wanted.conversation.and_then(|number| {
             let own = (0..self.0.len()).filter(&fit).max_by_key(|&index| self.kinship(index, number))?;
             let best = (0..self.0.len()).filter(&fit).map(score).fold(0.0, f64::max);
             (score(own) > STICKY * best).then_some(own)
@@ -147,51 +223,117 @@ impl Pool {
         mixed(self.0.get(index).map_or(0, |member| member.id) ^ mixed(conversation))
     }
 
-    fn lease(&self, index: usize, now: Nanos, charge: Charge) -> Result<Lease, Duration> {
+    /// Takes from the quota of the key at a place, whatever its health. For a call that has waited for that key.
+    ///
+    /// # Errors
+    /// How long its quota will not do.
+    #[inline]
+    pub fn lease_at(&self, index: usize, now: Nanos, charge: impl Fn() -> Charge) -> Result<Lease, Duration> {
         let member = self.0.get(index).ok_or(Duration::MAX)?;
-        let sent = member.quota.acquire(now, charge)?;
-        Ok(Lease::new(index, member, sent, false))
+        let sent = member.quota.acquire_with(now, charge)?;
+        Ok(self.lease_of(index, member, sent, false))
     }
 
-    fn probe_of(&self, now: Nanos, which: impl Fn(Fitness) -> bool) -> Option<Lease> {
-        let due = |member: &Member| {
-            member.health.role() != Role::Held
+    #[inline]
+    fn lease_of(&self, index: usize, member: &Member, sent: Sent, probe: bool) -> Lease {
+        member.health.begin();
+        Lease { pool: self.clone(), index, sent, probe }
+    }
+
+    fn probe_of<R>(
+        &self,
+        now: Nanos,
+        tried: Tried,
+        which: impl Fn(Fitness) -> bool,
+        reserve: &mut impl FnMut(usize) -> Option<R>,
+    ) -> Option<(Lease, R)> {
+        self.0.iter().enumerate().find_map(|(index, member)| {
+            let due = member.health.role() != Role::Held
+                && !tried.has(index)
                 && which(member.health.fitness(now))
-                && member.quota.exhausted_until(now).is_none()
-                && member.health.take_probe(now)
-        };
-        let (index, member) = self.0.iter().enumerate().find(|(_, member)| due(member))?;
-        Some(Lease::new(index, member, Sent::default(), true))
+                && member.quota.exhausted_until(now).is_none();
+            let reserved = if due { reserve(index)? } else { return None };
+            let taken = member.health.take_probe(now);
+            taken.then(|| (self.lease_of(index, member, Sent::default(), true), reserved))
+        })
     }
 
     /// A key that is put aside, if there is nothing else; or how long until there is.
-    fn last_resort(&self, now: Nanos, charge: Charge) -> Result<Lease, Unavailable> {
+    fn last_resort<R>(
+        &self,
+        now: Nanos,
+        tried: Tried,
+        charge: &impl Fn() -> Charge,
+        reserve: &mut impl FnMut(usize) -> Option<R>,
+    ) -> Result<(Lease, R), Unavailable> {
         let mut soonest: Option<Nanos> = None;
         let mut aside: Option<(Nanos, usize)> = None;
-        for (index, member) in self.0.iter().enumerate().filter(|(_, member)| member.health.role() != Role::Held) {
+        let mut why = Why::Nobody;
+        for (index, member) in self.0.iter().enumerate() {
+            if member.health.role() == Role::Held || tried.has(index) {
+                continue;
+            }
             let exhausted = member.quota.exhausted_until(now);
             let back = match member.health.fitness(now) {
-                Fitness::Fit | Fitness::Retry | Fitness::Probe => exhausted.unwrap_or(now),
+                Fitness::Fit | Fitness::Retry => exhausted.unwrap_or(now),
                 Fitness::Aside(until) => {
                     if exhausted.is_none() && aside.is_none_or(|(sooner, _)| until < sooner) {
                         aside = Some((until, index));
                     }
                     exhausted.map_or(until, |exhausted| exhausted.max(until))
                 }
-                Fitness::Out(until) => until,
+                // These come back when a probe has shown that they do, and no call waits for that.
+                Fitness::Probe | Fitness::Out(_) => {
+                    why = if why == Why::Nobody { Why::Refused } else { why };
+                    continue;
+                }
             };
+            why = Why::Quota;
             soonest = Some(soonest.map_or(back, |soonest| soonest.min(back)));
         }
         if let Some((_, index)) = aside {
-            return self.lease(index, now, charge).map_err(|wait| Unavailable { wait: Some(wait) });
+            let reserved = reserve(index).ok_or(Unavailable { wait: None, why: Why::Reserved })?;
+            let lease = self.lease_at(index, now, charge);
+            return lease.map(|lease| (lease, reserved)).map_err(Unavailable::for_quota);
         }
-        Err(Unavailable { wait: soonest.map(|at| now.until(at)).filter(|wait| *wait <= WORTH_WAITING) })
+        Err(Unavailable { wait: soonest.map(|at| now.until(at)).filter(|wait| *wait <= WORTH_WAITING), why })
+    }
+
+    /// Whether a call that failed with some keys has another to try.
+    #[must_use]
+    pub fn has_other(&self, now: Nanos, tried: Tried) -> bool {
+        let usable = |(index, member): (usize, &Member)| {
+            !tried.has(index) && member.health.role() != Role::Held && member.is_fit(now)
+        };
+        self.0.iter().enumerate().any(usable)
     }
 
     /// A suspect or dead key that is due to be probed, with a request of ours that costs nobody anything.
     #[must_use]
     pub fn probe(&self, now: Nanos) -> Option<Lease> {
-        self.probe_of(now, |fitness| fitness == Fitness::Probe)
+        let due = |fitness| fitness == Fitness::Probe;
+        self.probe_of(now, Tried::default(), due, &mut |_| Some(())).map(|(lease, ())| lease)
+    }
+}
+
+impl Unavailable {
+    const fn for_quota(wait: Duration) -> Self {
+        Self { wait: Some(wait), why: Why::Quota }
+    }
+}
+
+/// What was found for a probe.
+trait Charged {
+    /// A probe is sent whatever the pace; its cost is counted if it can be.
+    fn charged(self, now: Nanos, charge: Charge) -> Self;
+}
+
+impl<R> Charged for (Lease, R) {
+    fn charged(mut self, now: Nanos, charge: Charge) -> Self {
+        if let Some(member) = self.0.member() {
+            self.0.sent = member.quota.acquire(now, charge).unwrap_or_default();
+        }
+        self
     }
 }
 
@@ -220,25 +362,13 @@ const fn mixed(number: u64) -> u64 {
 #[derive(Debug)]
 #[must_use = "a lease that is not recorded teaches nothing"]
 pub struct Lease {
+    pool: Pool,
     index: usize,
-    health: Arc<Health>,
-    quota: Arc<Shadow>,
     sent: Sent,
     probe: bool,
 }
 
 impl Lease {
-    fn new(index: usize, member: &Member, sent: Sent, probe: bool) -> Self {
-        member.health.begin();
-        Self { index, health: Arc::clone(&member.health), quota: Arc::clone(&member.quota), sent, probe }
-    }
-
-    /// A probe is sent whatever the pace; its cost is counted if it can be.
-    fn charged(mut self, now: Nanos, charge: Charge) -> Self {
-        self.sent = self.quota.acquire(now, charge).unwrap_or_default();
-        self
-    }
-
     /// Which of the pool's keys it is.
     #[must_use]
     pub const fn index(&self) -> usize {
@@ -251,29 +381,47 @@ impl Lease {
         self.probe
     }
 
+    fn member(&self) -> Option<&Member> {
+        self.pool.0.get(self.index)
+    }
+
     /// Hears the levels that an answer's headers tell, as soon as they are here. Not for refusals.
     #[inline]
     pub fn observe(&self, now: Nanos, told: &Levels) {
-        self.quota.observe(now, &self.sent, told);
+        if let Some(member) = self.member() {
+            member.quota.observe(now, &self.sent, told);
+        }
+    }
+
+    /// The first event of the answer has come: where this call decides, the key works.
+    pub fn heard(&mut self, now: Nanos, draw: f64) {
+        if let Some(member) = self.pool.0.get(self.index).filter(|_| self.probe) {
+            member.health.record(AttemptResult::Ok, None, true, now, draw);
+            member.health.give_back_probe();
+            self.probe = false;
+        }
     }
 
     /// Hears how the call went; of a refusal, what there was too much of and the levels it told. `draw` is a number
     /// between 0 and 1 by chance.
     pub fn record(self, result: AttemptResult, refused: Option<(Throttle, Levels)>, now: Nanos, draw: f64) {
+        let Some(Member { health, quota, .. }) = self.member() else { return };
         match &refused {
-            Some((throttle, told)) => self.quota.refused(now, &self.sent, *throttle, told, draw),
-            None if result == AttemptResult::Ok => self.quota.succeeded(),
+            Some((throttle, told)) => quota.refused(now, &self.sent, *throttle, told, draw),
+            None if result == AttemptResult::Ok => quota.succeeded(),
             None => {}
         }
-        self.health.record(result, refused.map(|(throttle, _)| throttle), self.probe, now, draw);
+        health.record(result, refused.map(|(throttle, _)| throttle), self.probe, now, draw);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.health.end();
-        if self.probe {
-            self.health.give_back_probe();
+        if let Some(member) = self.member() {
+            member.health.end();
+            if self.probe {
+                member.health.give_back_probe();
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Failed {
     pub max_retries: u32,
     /// When the call must have its first byte.
     pub deadline: Nanos,
+    /// Until when it may wait before it is sent again. What helps without a wait may come later.
+    pub waits_until: Nanos,
     /// How long the first byte usually takes; nothing is tried that would come too late.
     pub first_byte: Duration,
     /// Another key of the same provider could be used.
@@ -165,12 +167,15 @@ pub fn decide(failed: &Failed, budget: &RetryBudget, now: Nanos, draw: f64) -> D
         return give_up;
     }
     let wait = failed.wait(draw);
-    let in_time = |wait: Duration| now.after(wait).after(failed.first_byte) < failed.deadline;
+    let in_time = |wait: Duration| {
+        now.after(wait).after(failed.first_byte) < failed.deadline && now.after(wait) <= failed.waits_until
+    };
+    let at_once = now.after(failed.first_byte) < failed.deadline;
     let again = failed.tries <= failed.max_retries && failed.should_retry != Some(false) && in_time(wait);
     let possible = |step: &Step| match step {
-        Step::Credential => failed.other_credential && in_time(Duration::ZERO),
-        Step::CredentialOnce => failed.other_credential && failed.tries == 1 && in_time(Duration::ZERO),
-        Step::Candidate => failed.other_candidate && in_time(Duration::ZERO),
+        Step::Credential => failed.other_credential && at_once,
+        Step::CredentialOnce => failed.other_credential && failed.tries == 1 && at_once,
+        Step::Candidate => failed.other_candidate && at_once,
         Step::SameSoon => again && wait <= SOON,
         Step::Same => again,
     };

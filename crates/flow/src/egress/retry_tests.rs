@@ -16,6 +16,7 @@ fn failed(result: AttemptResult) -> Failed {
         tries: 1,
         max_retries: 2,
         deadline: Nanos(30 * SECOND),
+        waits_until: Nanos(u64::MAX),
         first_byte: Duration::from_secs(1),
         other_credential: false,
         other_candidate: false,
@@ -130,7 +131,7 @@ proptest! {
     ) {
         let failed = Failed {
             result: AttemptResult::ALL[result], tries, max_retries: max, retry_after: ra.map(Duration::from_nanos),
-            deadline: Nanos(deadline), first_byte: Duration::from_nanos(first_byte),
+            deadline: Nanos(deadline), waits_until: Nanos(deadline), first_byte: Duration::from_nanos(first_byte),
             other_credential: key, other_candidate: candidate, ..failed(Good)
         };
         let decision = decide(&failed, &RetryBudget::new(), Nanos(now), draw);

@@ -188,10 +188,26 @@ impl Shadow {
     /// How long to wait if nobody else takes any. A request larger than a count ever is goes when that is full.
     #[inline]
     pub fn acquire(&self, now: Nanos, charge: Charge) -> Result<Sent, Duration> {
+        self.acquire_with(now, || charge)
+    }
+
+    /// The same where it costs something to say what a request needs: that is asked only if anything is known.
+    ///
+    /// # Errors
+    /// As [`Shadow::acquire`].
+    #[inline]
+    pub fn acquire_with(&self, now: Nanos, charge: impl Fn() -> Charge) -> Result<Sent, Duration> {
         if self.silent.load(Ordering::Relaxed) {
             return Ok(Sent::default());
         }
-        self.state.lock().acquire(now, charge)
+        self.state.lock().acquire(now, charge())
+    }
+
+    /// Whether nothing was ever told or refused.
+    #[must_use]
+    #[inline]
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// Hears what an answer tells of the levels, whether the answer is a success or not.

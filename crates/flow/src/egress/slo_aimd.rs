@@ -109,6 +109,8 @@ const BINS: usize = 10;
 struct Window {
     since: Nanos,
     samples: u32,
+    /// Calls answered whole.
+    answers: u32,
     sum: f64,
     bins: [u32; BINS],
     most_in_flight: u32,
@@ -165,6 +167,15 @@ impl SloAimd {
         self.close_if_due(&mut state, now);
     }
 
+    /// A call was answered whole, with so many in flight. How long its first token took nobody saw, but it was not
+    /// refused: where nothing is streamed, that is what lets the limit grow.
+    pub fn answered(&self, now: Nanos, in_flight: u32) {
+        let mut state = self.state.lock();
+        state.window.answers += 1;
+        state.window.most_in_flight = state.window.most_in_flight.max(in_flight);
+        self.close_if_due(&mut state, now);
+    }
+
     /// The target refused a call because too many were in flight, was overloaded, or gave no first token in time.
     /// `told` is how many may be, where it said so.
     pub fn refused(&self, now: Nanos, told: Option<u32>, in_flight: u32) {
@@ -205,7 +216,7 @@ impl SloAimd {
 
     fn close_if_due(&self, state: &mut State, now: Nanos) {
         let age = state.window.since.until(now);
-        let samples = state.window.samples;
+        let samples = state.window.samples + state.window.answers;
         let full = age >= WINDOW && samples >= SAMPLES || age >= LONG_WINDOW && samples >= FEW_SAMPLES;
         // When everything is refused there are no samples to wait for.
         if full || (age >= WINDOW && state.window.refused) {
