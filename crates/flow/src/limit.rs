@@ -178,6 +178,12 @@ impl Limit {
         }
     }
 
+    /// Permits only: another number of them from now on, for limits that change all the time. What it is configured to be
+    /// stays as it was. Whoever raises it lets those go who wait.
+    pub fn resize(&self, permits: u64) {
+        self.at_newest(|meter| meter.resize(permits));
+    }
+
     /// The level at `now`, for headers and quota pages.
     #[must_use]
     pub fn status(&self, now: Nanos) -> LimitStatus {

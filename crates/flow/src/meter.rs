@@ -132,6 +132,14 @@ impl Meter {
         }
     }
 
+    /// Another number of permits from now on, without a successor. Others cannot.
+    pub(crate) fn resize(&self, permits: u64) -> Result<(), Closed> {
+        match self {
+            Self::Permits(own) => own.resize(permits),
+            Self::Window(_) | Self::Bucket(_) => Ok(()),
+        }
+    }
+
     /// Takes what is asked, whether or not it is there.
     pub(crate) fn force(&self, now: Nanos, demand: &Demand) -> Result<(), Closed> {
         match self {

@@ -15,6 +15,7 @@ use crate::atom::{Atom, Word};
 use crate::meter::{Closed, Gauge, Level, Refused, Shortfall};
 use crate::refusal::Reason;
 use sluicegate_vocabulary::Priority;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits for each of the three counts.
 const BITS: u32 = 21;
@@ -24,7 +25,7 @@ const MOST: u64 = (1 << BITS) - 1;
 /// At most `limit` in flight.
 #[derive(Debug)]
 pub(crate) struct Permits<W> {
-    limit: u64,
+    limit: AtomicU64,
     flight: Atom<W>,
 }
 
@@ -43,7 +44,18 @@ impl<W: Word> Permits<W> {
 
     /// Permits of which some are held already.
     pub(crate) fn resume(limit: u64, flight: Flight) -> Self {
-        Self { limit: limit.min(MOST), flight: Atom::new(flight.packed()) }
+        Self { limit: AtomicU64::new(limit.min(MOST)), flight: Atom::new(flight.packed()) }
+    }
+
+    /// Another limit from now on. Whoever asked while it changed may have been judged by either.
+    pub(crate) fn resize(&self, limit: u64) -> Result<(), Closed> {
+        self.limit.store(limit.min(MOST), Ordering::SeqCst);
+        self.flight.get().map(|_| ())
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.limit.load(Ordering::SeqCst)
     }
 
     #[inline]
@@ -75,8 +87,9 @@ impl<W: Word> Permits<W> {
     }
 
     pub(crate) fn gauge(&self) -> Result<Gauge, Closed> {
-        let left = self.limit.saturating_sub(Flight::unpacked(self.flight.get()?).total);
-        Ok(Gauge { left, capacity: self.limit, full_in: std::time::Duration::ZERO })
+        let limit = self.limit();
+        let left = limit.saturating_sub(Flight::unpacked(self.flight.get()?).total);
+        Ok(Gauge { left, capacity: limit, full_in: std::time::Duration::ZERO })
     }
 
     pub(crate) fn is_idle(&self) -> Result<bool, Closed> {
@@ -85,20 +98,21 @@ impl<W: Word> Permits<W> {
 
     pub(crate) fn close(&self) -> Result<Level, Closed> {
         let flight = Flight::unpacked(self.flight.close()?);
-        Ok(Level { used: flight.total, left: i128::from(self.limit) - i128::from(flight.total), ring: None, flight })
+        Ok(Level { used: flight.total, left: i128::from(self.limit()) - i128::from(flight.total), ring: None, flight })
     }
 
     #[inline]
     fn refuses(&self, flight: Flight, class: Priority) -> Option<Shortfall> {
-        let free = self.limit.saturating_sub(flight.total);
-        let share = |percent: u64, held: u64| (self.limit * percent).div_ceil(100).saturating_sub(held);
+        let limit = self.limit();
+        let free = limit.saturating_sub(flight.total);
+        let share = |percent: u64, held: u64| (limit * percent).div_ceil(100).saturating_sub(held);
         let lower = || share(95, flight.low + flight.normal);
         let left = match class {
             Priority::Critical | Priority::High => free,
             Priority::Normal => free.min(lower()),
             Priority::Low => free.min(lower()).min(share(90, flight.low)),
         };
-        let reason = match (self.limit, free) {
+        let reason = match (limit, free) {
             (0, _) => Reason::NeverFits,
             (_, 0) => Reason::Exhausted,
             _ => Reason::Class,

@@ -24,6 +24,7 @@ pub mod metrics;
 mod models;
 mod pipeline;
 mod prepare;
+pub mod providers;
 mod quota;
 mod receipts;
 mod record;
@@ -39,6 +40,7 @@ mod surface;
 mod validate;
 
 pub use metrics::Metrics;
+pub use providers::{Providers, ProvidersReport};
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};
 pub use server::{LocalReceiver, LocalRequest, Relay, Reloaded, Settings, StartError, TlsError};

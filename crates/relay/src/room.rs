@@ -12,8 +12,8 @@
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
-    Ask, Bounds, Kind, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats, Waiter,
-    WaiterId,
+    Ask, Bounds, Kind, Limit, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats,
+    Waiter, WaiterId,
 };
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::panic::AssertUnwindSafe;
@@ -290,6 +290,14 @@ impl Room {
         };
         self.deliver(outcomes);
         self.arm(next);
+    }
+
+    /// A limit that changes all the time has changed.
+    pub(crate) fn resize(self: &Arc<Self>, limit: &Arc<Limit>, permits: u64) {
+        limit.resize(permits);
+        if limit.waiting() > 0 {
+            self.freed(&LimitSet::new([Arc::clone(limit)]), |_| true);
+        }
     }
 
     /// Something has come back to those of these limits that count such things.

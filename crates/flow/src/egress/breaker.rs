@@ -422,6 +422,17 @@ impl Breaker {
         self.gate.view().phase == Phase::Closed
     }
 
+    /// Whether a call may go, be it to show that the target is back. Takes nothing.
+    #[must_use]
+    pub fn may_be_asked(&self, now: Nanos) -> bool {
+        let seen = self.gate.view();
+        match seen.phase {
+            Phase::Closed => true,
+            Phase::Open => seen.until() <= now,
+            Phase::HalfOpen => false,
+        }
+    }
+
     /// What it is doing, for display.
     #[must_use]
     pub fn status(&self, now: Nanos) -> BreakerStatus {

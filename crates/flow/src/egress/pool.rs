@@ -299,6 +299,17 @@ impl Pool {
         Err(Unavailable { wait: soonest.map(|at| now.until(at)).filter(|wait| *wait <= WORTH_WAITING), why })
     }
 
+    /// What is left of the quota of the key that has most left, 0 to 1; 0 if none can be used.
+    #[must_use]
+    pub fn headroom(&self, now: Nanos) -> f64 {
+        let usable = |member: &&Member| {
+            member.health.role() != Role::Held
+                && !matches!(member.health.fitness(now), Fitness::Aside(_) | Fitness::Out(_))
+                && member.quota.exhausted_until(now).is_none()
+        };
+        self.0.iter().filter(usable).map(|member| member.quota.headroom(now)).fold(0.0, f64::max)
+    }
+
     /// Whether a call that failed with some keys has another to try.
     #[must_use]
     pub fn has_other(&self, now: Nanos, tried: Tried) -> bool {

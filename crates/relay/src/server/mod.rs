@@ -18,6 +18,7 @@ pub use tls::TlsError;
 
 use crate::budget::Budget;
 use crate::metrics::Metrics;
+use crate::providers::Providers;
 use crate::receipts::Receipts;
 use crate::report::FlowReport;
 use crate::room::Room;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// The limits, and who waits for them.
     pub(crate) room: Arc<Room>,
+    /// What is known of providers.
+    pub(crate) providers: Providers,
     /// What calls have used lately.
     pub(crate) estimates: Estimates,
     pub(crate) local: mpsc::Sender<LocalRequest>,
@@ -144,6 +147,8 @@ impl Relay {
     /// Says what keeps it from starting; nothing listens then.
     pub fn start(config: Config, settings: Settings) -> Result<(Arc<Self>, LocalReceiver), StartError> {
         let metrics = Arc::new(Metrics::new(settings.version));
+        let room = Room::new(bounds(&config.priorities));
+        let providers = Providers::new(&room);
         let found = BTreeMap::new();
         let snapshot = compile(
             &config,
@@ -151,6 +156,7 @@ impl Relay {
                 simulators: &settings.simulators,
                 prices: PriceBook::bundled(),
                 metrics: &metrics,
+                providers: &providers,
                 found: &found,
                 before: None,
             },
@@ -168,7 +174,8 @@ impl Relay {
             load: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             draining: AtomicBool::new(false),
             closing: CancellationToken::new(),
-            room: Room::new(bounds(&config.priorities)),
+            room,
+            providers,
             estimates: Estimates::new(MOST_LEARNED),
             metrics,
         });
@@ -259,6 +266,12 @@ impl Relay {
         self.flow().limits.into_iter().map(|limit| limit.level).collect()
     }
 
+    /// What is known of providers: how they are, and what an operator may say about them.
+    #[must_use]
+    pub fn standing(&self) -> &Providers {
+        &self.shared.providers
+    }
+
     /// Limits, and who waits for them.
     #[must_use]
     pub fn flow(&self) -> FlowReport {
@@ -304,6 +317,7 @@ impl Relay {
         let needs_restart = restart_only(&current, &config);
         let snapshot = Arc::new(snapshot);
         self.shared.snapshot.store(Arc::clone(&snapshot));
+        self.shared.providers.apply(&config);
         self.shared.room.changed(&snapshot, bounds(&config.priorities));
         *current = config;
         *self.simulators.lock() = simulators;
@@ -318,6 +332,7 @@ impl Relay {
                 simulators,
                 prices: PriceBook::bundled(),
                 metrics: &self.shared.metrics,
+                providers: &self.shared.providers,
                 found: &self.found.lock(),
                 before: Some(&before),
             },

@@ -1,11 +1,14 @@
 //! Where a call can go: routes, and the candidates on them.
 
 use super::limits::Owned;
+use super::names::Listed;
 use crate::call::header_value;
 use crate::metrics::{CandidateMetrics, RouteMetrics};
+use crate::providers::Standing;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use sluicegate_flow::Ladder;
+use sluicegate_flow::egress::Breakers;
 use sluicegate_ledger::Price;
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint};
@@ -30,22 +33,29 @@ pub(crate) struct Candidate {
     /// Shared by all models of the provider.
     pub(crate) metrics: Arc<CandidateMetrics>,
     /// What each try at it is held to, by the credential it is made with; one entry for a provider that wants no key.
-    pub(crate) limits: Vec<Option<Owned>>,
+    pub(crate) limits: Vec<Owned>,
+    /// What is known of the provider and the model. Outlives the configuration.
+    pub(crate) standing: Standing,
+    /// Tokens of the model's context window, where known.
+    pub(crate) context_window: Option<u64>,
     paths: Vec<Option<PathAndQuery>>,
 }
 
 impl Candidate {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of what it is put together from")]
     pub(crate) fn new(
         provider: &Arc<Provider>,
         model: &str,
-        deployment: Option<&str>,
+        listed: Listed,
         quirks: Quirks,
         price: Option<Price>,
         metrics: &Arc<CandidateMetrics>,
-        limits: Vec<Option<Owned>>,
+        limits: Vec<Owned>,
+        standing: Standing,
     ) -> Self {
-        let in_path = deployment.unwrap_or(model);
+        let in_path = listed.deployment.as_deref().unwrap_or(model);
         Self {
+            context_window: listed.context_window.or_else(|| price.as_ref()?.context_window),
             paths: Endpoint::ALL.into_iter().map(|endpoint| provider.path(endpoint, in_path)).collect(),
             model: model.into(),
             model_header: header_value(model),
@@ -55,6 +65,7 @@ impl Candidate {
             no_credential: "-".into(),
             metrics: Arc::clone(metrics),
             limits,
+            standing,
             provider: Arc::clone(provider),
         }
     }
@@ -90,6 +101,10 @@ pub(crate) struct Route {
     pub(crate) targets: Vec<Target>,
     pub(crate) fallbacks: Vec<Arc<Candidate>>,
     pub(crate) fallback_on: Vec<AttemptResult>,
+    /// A request too long for one candidate goes to one with a larger window.
+    pub(crate) fallback_on_length: bool,
+    /// The breakers of all its candidates' providers, which can stand in for each other.
+    pub(crate) breakers: Breakers,
     pub(crate) policy: Option<Policy>,
     pub(crate) metrics: Arc<RouteMetrics>,
     /// What calls by this name are held to.

@@ -7,9 +7,11 @@ use super::names::{Listed, Names, Serving, fallback_results};
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
+use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{AzureStyle, Config, Model, Period, Provider as Configured, ProviderKind, Target as Named};
+use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::PriceBook;
 use sluicegate_upstream::{Http2, Kind, Provider, ProviderError, ProviderSpec, Speaks, Timeouts};
@@ -69,6 +71,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) simulators: &'a Simulators,
     pub(crate) prices: &'static PriceBook,
     pub(crate) metrics: &'a Arc<Metrics>,
+    /// What is known of providers.
+    pub(crate) providers: &'a Providers,
     /// Models that providers were found to serve, by provider.
     pub(crate) found: &'a BTreeMap<String, Vec<String>>,
     /// The snapshot before, some of which goes on.
@@ -86,14 +90,9 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     for (name, configured) in &config.providers {
         let provider = Arc::new(provider(name, configured, inputs.simulators)?);
         let listed = listed(name, configured, inputs);
-        homes.push(Serving {
-            provider,
-            vendor: configured.vendor.clone(),
-            listed,
-            limits: configured.limits.clone(),
-            model_limits: configured.model_limits.clone(),
-            credential_limits: configured.keys.iter().map(|key| key.limits.clone()).collect(),
-        });
+        let state = inputs.providers.provider(configured);
+        let vendor = configured.vendor.clone();
+        homes.push(Serving { provider, vendor, listed, state, configured: configured.clone() });
     }
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, inputs.prices, inputs.metrics, revision);
@@ -223,17 +222,21 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
             .candidate(&target.provider, &target.model)
             .ok_or_else(|| CompileError::NoProvider { model: model.name.clone(), provider: target.provider.clone() })
     };
-    let targets = model
+    let targets: Vec<Target> = model
         .to
         .iter()
         .map(|target| Ok(Target { candidate: candidate(&target.model)?, weight: target.weight }))
         .collect::<Result<_, CompileError>>()?;
+    let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
+    let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
     Ok(Route {
+        breakers: Breakers::new(all.map(|candidate| Arc::clone(&candidate.standing.provider.breaker))),
         name: model.name.as_str().into(),
         number: number_of(&model.name),
         known: true,
         targets,
-        fallbacks: model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?,
+        fallbacks,
+        fallback_on_length: false,
         fallback_on: fallback_results(&model.fallback_on),
         policy: match model.translation {
             sluicegate_config::Translation::Default => None,

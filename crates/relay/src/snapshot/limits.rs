@@ -81,7 +81,12 @@ impl Owned {
 
     /// `None` where nothing is limited.
     pub(crate) fn new(specs: Specs) -> Option<Self> {
-        (!specs.is_empty()).then(|| Self { number: number(), specs })
+        (!specs.is_empty()).then(|| Self::even_if_empty(specs))
+    }
+
+    /// Where a limit may come to be later.
+    pub(crate) fn even_if_empty(specs: Specs) -> Self {
+        Self { number: number(), specs }
     }
 }
 
@@ -125,8 +130,15 @@ impl Limits {
 
     /// What one try at a candidate with one of its credentials is held to.
     pub(crate) fn egress(table: &LimitTable, candidate: &Candidate, credential: usize, now: Nanos) -> Option<LimitSet> {
-        let owned = candidate.limits.get(credential)?.as_ref()?;
-        Some(table.set(SetId(0, owned.number), now, || owned.specs.iter().cloned()))
+        let owned = candidate.limits.get(credential)?;
+        match candidate.standing.adaptive() {
+            None if owned.specs.is_empty() => None,
+            None => Some(table.set(SetId(0, owned.number), now, || owned.specs.iter().cloned())),
+            Some(adaptive) => {
+                let specs = || owned.specs.iter().chain([&adaptive.spec]).cloned();
+                Some(table.set(SetId(1, owned.number), now, specs))
+            }
+        }
     }
 
     /// Whether calls wait for room at a candidate, whatever the credential.

@@ -11,11 +11,13 @@
 use super::candidate::{Candidate, Route, Target, number_of};
 use super::limits::{Owned, specs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
+use crate::providers::{ProviderState, Standing};
 use parking_lot::RwLock;
-use sluicegate_config::{Limit as ConfiguredLimit, nearest};
+use sluicegate_config::{Provider as Configured, ProviderKey, nearest};
+use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope, Spec};
 use sluicegate_ledger::{Price, PriceBook, Rate};
-use sluicegate_upstream::{Credential, Kind, Provider};
+use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
 use sluicegate_wire::quirks::Table;
 use std::collections::{BTreeMap, HashMap};
@@ -40,12 +42,10 @@ pub(crate) struct Serving {
     pub(crate) vendor: Option<String>,
     /// The models it lists.
     pub(crate) listed: BTreeMap<String, Listed>,
-    /// What calls to it are held to.
-    pub(crate) limits: ConfiguredLimit,
-    /// What calls to one of its models are held to.
-    pub(crate) model_limits: BTreeMap<String, ConfiguredLimit>,
-    /// What calls with one of its credentials are held to, in the order of the credentials.
-    pub(crate) credential_limits: Vec<ConfiguredLimit>,
+    /// What is known of it.
+    pub(crate) state: Arc<ProviderState>,
+    /// What the configuration says of it.
+    pub(crate) configured: Configured,
 }
 
 /// One provider as names resolve to it.
@@ -56,33 +56,26 @@ pub(crate) struct Home {
     pub(crate) vendor: Option<String>,
     pub(crate) listed: BTreeMap<String, Listed>,
     metrics: Arc<CandidateMetrics>,
-    limits: ConfiguredLimit,
-    model_limits: BTreeMap<String, ConfiguredLimit>,
-    credential_limits: Vec<ConfiguredLimit>,
+    state: Arc<ProviderState>,
+    configured: Configured,
     /// Passthrough calls go here, without a model.
     pub(crate) whole: Arc<Route>,
 }
 
 /// What a try is held to, by credential: by the credential's own limits first, then the model's, then the provider's.
-fn held_to(
-    provider: &Provider,
-    model: Option<(&str, &ConfiguredLimit)>,
-    whole: &ConfiguredLimit,
-    credentials: &[ConfiguredLimit],
-    revision: u64,
-) -> Vec<Option<Owned>> {
-    let model =
-        model.map(|(model, limits)| specs(Scope::Model, &format!("{}/{model}", provider.name), limits, revision));
-    let whole = specs(Scope::Provider, &provider.name, whole, revision);
+fn held_to(configured: &Configured, model: &str, revision: u64) -> Vec<Owned> {
+    let name = &configured.name;
+    let own = configured.model_limits.get(model);
+    let model = own.map(|limits| specs(Scope::Model, &format!("{name}/{model}"), limits, revision));
+    let whole = specs(Scope::Provider, name, &configured.limits, revision);
     let shared = || model.iter().flat_map(|model| model.iter()).chain(whole.iter()).cloned();
-    let own = |(index, credential): (usize, &Arc<Credential>)| {
-        let name = format!("{}/{}", provider.name, credential.name);
-        let own = credentials.get(index).map(|limits| specs(Scope::Credential, &name, limits, revision));
-        Owned::new(own.iter().flat_map(|own| own.iter()).cloned().chain(shared()).collect())
+    let own = |key: &ProviderKey| {
+        let own = specs(Scope::Credential, &format!("{name}/{}", key.name), &key.limits, revision);
+        Owned::even_if_empty(own.iter().cloned().chain(shared()).collect())
     };
-    match provider.credentials() {
-        [] => vec![Owned::new(shared().collect())],
-        credentials => credentials.iter().enumerate().map(own).collect(),
+    match configured.keys.as_slice() {
+        [] => vec![Owned::even_if_empty(shared().collect())],
+        keys => keys.iter().map(own).collect(),
     }
 }
 
@@ -125,14 +118,16 @@ impl Names {
             remembered: RwLock::default(),
         };
         for serving in homes {
-            let Serving { provider, vendor, listed, limits, model_limits, credential_limits } = serving;
+            let Serving { provider, vendor, listed, state, configured } = serving;
             let metrics = Arc::new(metrics.provider(&provider.name));
             let quirks = names.quirks.for_model(provider.kind.as_str(), "");
-            let held = held_to(&provider, None, &limits, &credential_limits, revision);
-            let bare = Arc::new(Candidate::new(&provider, "", None, quirks, None, &metrics, held));
+            let held = held_to(&configured, "", revision);
+            let standing = Standing::new(&state, "", &configured);
+            let bare =
+                Arc::new(Candidate::new(&provider, "", Listed::default(), quirks, None, &metrics, held, standing));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
             let name = provider.name.to_string();
-            let home = Home { provider, vendor, listed, metrics, limits, model_limits, credential_limits, whole };
+            let home = Home { provider, vendor, listed, metrics, state, configured, whole };
             names.homes.insert(name, home);
         }
         let listed: Vec<(String, String)> = names
@@ -153,11 +148,12 @@ impl Names {
     pub(crate) fn candidate(&self, provider: &str, model: &str) -> Option<Arc<Candidate>> {
         let home = self.homes.get(provider)?;
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
-        let deployment = home.listed.get(model).and_then(|listed| listed.deployment.as_deref());
+        let listed = home.listed.get(model).cloned().unwrap_or_default();
         let price = self.price(home, model);
-        let own = home.model_limits.get(model).map(|limits| (model, limits));
-        let limits = held_to(&home.provider, own, &home.limits, &home.credential_limits, self.revision);
-        Some(Arc::new(Candidate::new(&home.provider, model, deployment, quirks, price, &home.metrics, limits)))
+        let limits = held_to(&home.configured, model, self.revision);
+        let standing = Standing::new(&home.state, model, &home.configured);
+        let metrics = &home.metrics;
+        Some(Arc::new(Candidate::new(&home.provider, model, listed, quirks, price, metrics, limits, standing)))
     }
 
     /// The price of a model at a provider, or `None` when nobody told us.
@@ -173,9 +169,11 @@ impl Names {
             name: name.into(),
             number: number_of(name),
             known,
+            breakers: Breakers::new([Arc::clone(&candidate.standing.provider.breaker)]),
             targets: vec![Target { candidate, weight: 1 }],
             fallbacks: Vec::new(),
             fallback_on: Vec::new(),
+            fallback_on_length: false,
             policy: None,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
             limits: None,
@@ -191,7 +189,7 @@ impl Names {
         let candidates = routes
             .flat_map(|route| route.candidates())
             .chain(self.homes.values().flat_map(|home| home.whole.candidates()));
-        let theirs = candidates.flat_map(|candidate| candidate.limits.iter().flatten());
+        let theirs = candidates.flat_map(|candidate| candidate.limits.iter());
         own.chain(theirs).flat_map(|owned| owned.specs().iter())
     }
 

@@ -1,0 +1,130 @@
+//! What is known of one model of one provider.
+
+use super::adaptive::Adaptive;
+use super::report::{AdaptiveReport, ModelReport, QuotaReport};
+use super::terms::learned_concurrency;
+use super::turnstile::Turnstile;
+use crate::room::Room;
+use parking_lot::Mutex;
+use sluicegate_flow::Nanos;
+use sluicegate_flow::egress::{FirstTokens, Shadow, ShadowStatus, SloAimdSettings};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Accounts of one provider of which a quota is kept.
+const MOST_GROUPS: usize = 1024;
+
+/// One model of one provider.
+#[derive(Debug)]
+pub(crate) struct ModelState {
+    /// `provider/model`.
+    name: Arc<str>,
+    model: Arc<str>,
+    pub(crate) first_tokens: FirstTokens,
+    /// Who waits for a key with room.
+    pub(crate) turnstile: Turnstile,
+    /// The copies of the provider's counts, by account.
+    quotas: Mutex<BTreeMap<Arc<str>, Arc<Shadow>>>,
+    /// The limit that the configuration asks for, kept for the candidates of the next one.
+    configured: Mutex<Option<Arc<Adaptive>>>,
+    /// The limit that began when the provider said that too many calls were under way.
+    learned: OnceLock<Arc<Adaptive>>,
+}
+
+impl ModelState {
+    pub(crate) fn new(provider: &str, model: &str) -> Self {
+        Self {
+            name: format!("{provider}/{model}").into(),
+            model: model.into(),
+            first_tokens: FirstTokens::new(),
+            turnstile: Turnstile::new(),
+            quotas: Mutex::default(),
+            configured: Mutex::default(),
+            learned: OnceLock::new(),
+        }
+    }
+
+    /// The copy of what an account has left; beyond a thousand accounts they share one.
+    pub(crate) fn quota(&self, group: &str) -> Arc<Shadow> {
+        let mut quotas = self.quotas.lock();
+        let group = if quotas.len() < MOST_GROUPS || quotas.contains_key(group) { group } else { "" };
+        Arc::clone(quotas.entry(group.into()).or_insert_with(|| Arc::new(Shadow::new(1.0))))
+    }
+
+    /// The limit with these settings, going on from where one with others was.
+    pub(crate) fn adaptive(&self, room: &Arc<Room>, settings: SloAimdSettings, now: Nanos) -> Arc<Adaptive> {
+        let mut configured = self.configured.lock();
+        match &*configured {
+            Some(known) if known.settings == settings => Arc::clone(known),
+            known => {
+                let last = known.as_ref().map(|known| known.law.status().limit);
+                Arc::clone(configured.insert(Adaptive::new(room, &self.name, settings, last, now)))
+            }
+        }
+    }
+
+    /// The limit that was learned from a refusal, if there was one.
+    #[inline]
+    pub(crate) fn learned(&self) -> Option<&Arc<Adaptive>> {
+        self.learned.get()
+    }
+
+    /// The provider said that too many calls are under way: from now on they are limited, at first to what was.
+    pub(crate) fn learn_concurrency(&self, room: &Arc<Room>, in_flight: u32, now: Nanos) -> &Arc<Adaptive> {
+        let settings = learned_concurrency(in_flight);
+        self.learned.get_or_init(|| Adaptive::new(room, &self.name, settings, None, now))
+    }
+
+    /// The provider comes back from being isolated.
+    pub(crate) fn restart(&self, now: Nanos) {
+        let configured = self.configured.lock().as_ref().map(Arc::clone);
+        for adaptive in configured.iter().chain(self.learned.get()) {
+            adaptive.restart(now);
+        }
+    }
+
+    pub(crate) fn report(&self, now: Nanos) -> ModelReport {
+        let adaptive = self.configured.lock().as_ref().or(self.learned.get()).map(Arc::clone);
+        let within = |part| self.first_tokens.within(now, part).map(millis);
+        let quotas = self.quotas.lock();
+        let quotas = quotas.iter().filter(|(_, quota)| !quota.is_silent());
+        ModelReport {
+            model: self.model.to_string(),
+            waiting: self.turnstile.waiting(),
+            first_token_p50_ms: within(0.5),
+            first_token_p95_ms: within(0.95),
+            adaptive: adaptive.map(|adaptive| {
+                let status = adaptive.law.status();
+                AdaptiveReport {
+                    limit: adaptive.law.limit(),
+                    in_flight: adaptive.in_flight(now),
+                    threshold_ms: millis(status.threshold),
+                    slow_start: status.slow_start,
+                    cut_ago_ms: status.cut_at.map(|at| millis(at.until(now))),
+                }
+            }),
+            quotas: quotas.map(|(group, quota)| quota_report(group, quota, now)).collect(),
+        }
+    }
+}
+
+fn quota_report(group: &str, quota: &Shadow, now: Nanos) -> QuotaReport {
+    let ShadowStatus { share, levels, held_until } = quota.status(now);
+    let [requests, tokens, input_tokens, output_tokens] =
+        levels.map(|level| level.map(|(left, most)| (left.max(0.0) as u64, most as u64)));
+    QuotaReport {
+        group: group.to_owned(),
+        share,
+        held_ms: held_until.map(|until| millis(now.until(until))),
+        headroom: quota.headroom(now),
+        requests,
+        tokens,
+        input_tokens,
+        output_tokens,
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
