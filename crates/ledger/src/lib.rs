@@ -6,19 +6,32 @@
 //!
 //! [`Money`]: sluicegate_vocabulary::Money
 
+mod account;
 mod book;
+mod budget;
 mod charge;
 mod consumption;
 mod decimal;
+mod entry;
+mod hold;
 mod import;
+mod period;
 mod price;
+mod purse;
 mod rate;
+mod repeat;
 mod row;
 
+pub use account::{Account, Accounts, Terms as AccountTerms};
 pub use book::{BookError, Entry, PriceBook, PriceVersion};
+pub use budget::{Budget, Budgets, OnExceed, Standing, Subject, Terms as BudgetTerms, Unit};
 pub use charge::{Charge, Line, Multiplier, ParseMultiplierError, Unpriced};
 pub use consumption::{Class, Consumption, ParseTierError, Tier};
+pub use entry::{Book, Entry as LedgerEntry, EntryError, Kind, Sheet};
+pub use hold::{Amount, By, Hold, Notice, Payer, Refused};
 pub use import::{Finding, ImportError, Imported, from_litellm, from_models_dev};
+pub use period::{Calendar, Per, Span};
 pub use price::{Fees, LongContext, Price, Rates, Schedule};
 pub use rate::{ParseRateError, Rate};
+pub use repeat::{Repeat, Repeats};
 pub use row::COLUMNS;
