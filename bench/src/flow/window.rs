@@ -2,6 +2,7 @@
 //!
 //! Every stretch there is is looked at, not only those that begin with a minute: it slides over every event.
 
+use std::ops::Range;
 use std::time::Duration;
 
 /// What is in use leaves a window by hundredths, so it may count for so much longer than the window.
@@ -23,6 +24,20 @@ pub(crate) fn most(events: &[Event], window: Duration) -> (u64, Duration) {
         }
     });
     worst
+}
+
+/// The most that surely happened in some stretch shorter than `window`, where of each event it is only known that it
+/// happened between two times: those count whose earliest and latest both lie in the stretch. The order does not matter.
+pub(crate) fn surely_most(spans: &[Range<Duration>], window: Duration) -> u64 {
+    let mut spans: Vec<&Range<Duration>> = spans.iter().collect();
+    spans.sort_by_key(|span| span.start);
+    // The fullest stretch may as well begin with an event.
+    let full = |(number, first): (usize, &&Range<Duration>)| {
+        let end = first.start + window;
+        let within = spans.iter().skip(number).take_while(|span| span.start < end);
+        within.filter(|span| span.end < end).count() as u64
+    };
+    spans.iter().enumerate().map(full).max().unwrap_or(0)
 }
 
 /// From when on a window is as full as it gets: it holds `enough`, and the burst with which the first calls went through

@@ -1,4 +1,4 @@
-use super::{Event, least, longest_gap, most, saturated};
+use super::{Event, least, longest_gap, most, saturated, surely_most};
 use std::time::Duration;
 
 fn events(millis: &[u64]) -> Vec<Event> {
@@ -11,6 +11,17 @@ const SECOND: Duration = Duration::from_secs(1);
 fn the_fullest_stretch_is_found_wherever_it_begins() {
     let events = events(&[0, 900, 950, 1000, 1899, 1900]);
     assert_eq!(most(&events, SECOND), (4, Duration::from_millis(1899)));
+}
+
+#[test]
+fn of_events_that_came_late_only_those_count_that_surely_lie_in_one_stretch() {
+    let spans: Vec<_> = [(990, 1010), (0, 20), (30, 30), (1020, 1020), (950, 999)]
+        .map(|(from, to)| Duration::from_millis(from)..Duration::from_millis(to))
+        .to_vec();
+    // The one that came at 1010 may have come at 990 or after the second was over.
+    assert_eq!(surely_most(&spans, SECOND), 4);
+    assert_eq!(surely_most(&spans[..3], SECOND), 2);
+    assert_eq!(surely_most(&[], SECOND), 0);
 }
 
 #[test]

@@ -2,6 +2,11 @@
 //!
 //! A call belongs to the stretch in which it was due, whenever it was answered. Goodput is counted when the provider
 //! saw the call, because that is what its limit is about. A 429 is the provider's where the provider saw the call.
+//!
+//! The limit is the relay's to keep, at the moment at which it lets a call go, and nobody outside sees that moment. A
+//! call that is let go and then has to wait for a processor is seen later, beside others that were let go later. So
+//! what the provider counts in a second is shown, and the relay is held to what can be shown of its own doing: a call
+//! was let go after it had waited as long as the relay says, and before the provider saw it.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -48,6 +53,12 @@ impl Fate<'_> {
         self.told.queued.or_else(until_seen).unwrap_or_default()
     }
 
+    /// Between which times it was let go: not before it had waited as long as the relay says, and not after the provider
+    /// saw it.
+    fn let_go(&self) -> Option<Range<Duration>> {
+        Some(self.told.sent + self.told.queued.unwrap_or_default()..self.seen?)
+    }
+
     fn told_after(&self) -> Duration {
         self.told.ended.saturating_sub(self.told.sent)
     }
@@ -86,17 +97,17 @@ impl Seen<'_> {
             page.say(&classes(stretch));
             page.say("```");
         }
-        let (most, _) = window::most(&events, SECOND);
-        // A machine that pauses for longer than that has nothing to say about seconds.
-        let surely = SECOND.saturating_sub(grain).max(SECOND / 2);
+        let let_go: Vec<_> = fates.iter().filter_map(Fate::let_go).collect();
+        let surely = window::surely_most(&let_go, SECOND);
         let late = Spread::of(fates.iter().map(|fate| fate.told.sent.saturating_sub(fate.planned.at)).collect());
         page.say(&format!(
-            "\n{} attempts came to the provider, at most {most} in any second ({} in any {} ms, which leaves out the \
-             machine's own pauses). Calls were sent {} (half), {} (99 of 100), {} (all) after their time. First error: {}\n{} of \
-             the answers say what they have waited; for the others it is the time until the provider saw the call\n",
+            "\n{} attempts came to the provider, by its clock at most {} in any second; the most of \
+             which it can be shown that the relay let them go in one second are {surely}. Pauses of the machine blur times by up to \
+             {}. Calls were sent {} (half), {} (99 of 100), {} (all) after their time. First error: {}\n{} of the answers \
+             say what they have waited; for the others it is the time until the provider saw the call\n",
             text::grouped(events.len() as u64),
-            window::most(&events, surely).0,
-            surely.as_millis(),
+            window::most(&events, SECOND).0,
+            text::span(grain),
             text::span(late.p50),
             text::span(late.p99),
             text::span(late.max),
@@ -104,7 +115,7 @@ impl Seen<'_> {
             text::grouped(fates.iter().filter(|fate| fate.told.queued.is_some()).count() as u64),
         ));
         match stretches.as_slice() {
-            [spikes, sustained] => self.bars(spikes, sustained, most),
+            [spikes, sustained] => self.bars(spikes, sustained, surely),
             _ => Vec::new(),
         }
     }
@@ -154,7 +165,7 @@ impl Seen<'_> {
         100.0 * stretch.good as f64 / (self.limit as f64 * stretch.seconds())
     }
 
-    fn bars(&self, spikes: &Stretch<'_>, sustained: &Stretch<'_>, most: u64) -> Vec<Bar> {
+    fn bars(&self, spikes: &Stretch<'_>, sustained: &Stretch<'_>, surely: u64) -> Vec<Bar> {
         let share = |of: f64, stretch: &Stretch<'_>| 100.0 * of / (stretch.fates.len() as f64).max(1.0);
         let refused = |stretch: &Stretch<'_>| stretch.fates.iter().filter(|fate| !fate.answered()).count() as f64;
         // What was kept waiting and answered after the end had room there.
@@ -180,7 +191,7 @@ impl Seen<'_> {
             ),
             bar("sustained: classes refused more than a lower one", out_of_order as f64, 0.0, false),
             bar("sustained: goodput, % of the limit", self.goodput(sustained), 97.0, true),
-            bar("most calls in any second at the provider", most as f64, self.limit as f64, false),
+            bar("most calls that surely were let go in one second", surely as f64, self.limit as f64, false),
         ]
     }
 }

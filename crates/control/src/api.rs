@@ -151,7 +151,7 @@ fn glance(operator: &Operator) -> Status {
         keys_required: !relay.config().keys.is_empty(),
         in_flight: relay.metrics().in_flight.get(),
         providers: relay.providers().iter().map(provider).collect(),
-        limits: fullest(relay.flow().limits, LIMITS).map(level).collect(),
+        limits: fullest(relay.flow_without_callers().limits, LIMITS).map(level).collect(),
         alerts: operator.with_rules(|rules| alerts(rules, figures)).1,
     }
 }

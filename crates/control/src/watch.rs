@@ -37,7 +37,7 @@ fn look(operator: &Operator) -> Vec<Change> {
     }
     let figures = operator.figures();
     let minute = figures.last_minute();
-    let report = operator.relay().flow();
+    let report = operator.relay().flow_without_callers();
     let measured = Measured {
         limits: report.limits.iter().map(|limit| &limit.level),
         waiting: report.waiting.iter().map(|class| class.waiting).sum(),

@@ -58,7 +58,7 @@ mod window;
 
 pub use ask::{Ask, Cost, Pace};
 pub use ladder::{HEADROOM, HOLD, Ladder};
-pub use limit::{Limit, LimitId, LimitStatus, Rate};
+pub use limit::{Gauge, Limit, LimitId, LimitStatus, Rate};
 pub use quota::{Algorithm, Kind, Label, Quota, Scope};
 pub use refusal::{Reason, Refusal};
 pub use reservation::Reservation;

@@ -7,10 +7,11 @@
 //! with it who waits for them.
 
 use crate::ask::{Ask, Pace};
-use crate::meter::{Closed, Demand, Gauge, Hold, Meter, Refused, Shortfall};
+use crate::meter::{Closed, Demand, Hold, Meter, Refused, Shortfall};
+pub use crate::meter::Gauge;
 use crate::quota::{Algorithm, Kind, Label, Quota};
 use crate::refusal::Refusal;
-use crate::time::Nanos;
+use crate::time::{Nanos, nanos};
 use sluicegate_vocabulary::Priority;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,9 @@ impl LimitId {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
+
+/// The latest permit that came back is one part in so many of the average time for which permits are held.
+const HELD_WEIGHT: u64 = 8;
 
 /// How fast a limit lets calls go.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -80,6 +84,8 @@ struct Identity {
     kind: Kind,
     waiting: AtomicU32,
     would_refuse: AtomicU64,
+    /// For how long permits have been held lately, in nanoseconds; 0 while none has come back.
+    held: AtomicU64,
 }
 
 /// One limit with its level. Shared by every [`crate::LimitSet`] it is in.
@@ -87,6 +93,8 @@ struct Identity {
 pub struct Limit {
     kind: Kind,
     quota: Quota,
+    /// See [`Self::name`].
+    name: Box<str>,
     meter: Meter,
     identity: Arc<Identity>,
     /// Set right after `meter` is closed: where its level went.
@@ -99,14 +107,19 @@ impl Limit {
     #[must_use]
     pub fn new(label: Label, kind: Kind, quota: Quota) -> Arc<Self> {
         let kind = if quota.algorithm == Algorithm::Permits { Kind::Concurrency } else { kind };
-        let (waiting, would_refuse) = (AtomicU32::new(0), AtomicU64::new(0));
-        let identity = Identity { id: LimitId::next(), label, kind, waiting, would_refuse };
+        let (waiting, would_refuse, held) = (AtomicU32::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        let identity = Identity { id: LimitId::next(), label, kind, waiting, would_refuse, held };
         let quota = quota.for_kind(kind);
         Self::of(Arc::new(identity), quota, Meter::new(&quota))
     }
 
     fn of(identity: Arc<Identity>, quota: Quota, meter: Meter) -> Arc<Self> {
-        Arc::new(Self { kind: identity.kind, quota, meter, identity, successor: OnceLock::new() })
+        let kind = identity.kind;
+        let mut name = format!("{}-{kind}", identity.label.scope);
+        if kind != Kind::Concurrency {
+            name.push_str(&format!("-{}s", quota.window.as_secs().max(1)));
+        }
+        Arc::new(Self { kind, quota, name: name.into(), meter, identity, successor: OnceLock::new() })
     }
 
     /// Which limit it is, whatever its quota.
@@ -119,6 +132,13 @@ impl Limit {
     #[must_use]
     pub fn label(&self) -> &Label {
         &self.identity.label
+    }
+
+    /// Its name among the limits of one caller: the sort of owner, what is counted, and in what time, such as
+    /// `key-requests-60s`. The owner's own name stays out, since that may be any text.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What it counts.
@@ -184,7 +204,27 @@ impl Limit {
         self.at_newest(|meter| meter.resize(permits));
     }
 
-    /// The level at `now`, for headers and quota pages.
+    /// How long it commonly takes until somebody gives a permit back: as long as permits have been held lately, divided
+    /// by how many are held now. `None` for what comes back with time, and while no permit has come back yet.
+    #[must_use]
+    pub fn frees_in(&self) -> Option<Duration> {
+        let held = self.identity.held.load(Ordering::Relaxed);
+        if held == 0 {
+            return None;
+        }
+        // Permits know no time.
+        let Gauge { left, capacity, .. } = self.gauge(Nanos::ZERO);
+        Some(Duration::from_nanos(held / capacity.saturating_sub(left).max(1)))
+    }
+
+    /// What is left at `now`, for headers.
+    #[must_use]
+    #[inline]
+    pub fn gauge(&self, now: Nanos) -> Gauge {
+        self.at_newest(|meter| meter.gauge(now)).1
+    }
+
+    /// All there is to know at `now`, for quota pages.
     #[must_use]
     pub fn status(&self, now: Nanos) -> LimitStatus {
         let (limit, gauge) = self.at_newest(|meter| meter.gauge(now));
@@ -264,6 +304,16 @@ impl Limit {
     #[inline]
     pub(crate) fn refund(&self, at: Nanos, amount: u64, class: Priority) {
         self.at_newest(|meter| meter.refund(at, amount, class));
+    }
+
+    /// Gives back the permit that a call of this class has held for so long.
+    #[inline]
+    pub(crate) fn return_permit(&self, at: Nanos, class: Priority, held: Duration) {
+        self.refund(at, 1, class);
+        // Of two who write at once one is forgotten, which an average can bear.
+        let (before, latest) = (self.identity.held.load(Ordering::Relaxed), nanos(held).max(1));
+        let mean = if before == 0 { latest } else { before - before / HELD_WEIGHT + latest / HELD_WEIGHT };
+        self.identity.held.store(mean.max(1), Ordering::Relaxed);
     }
 
     /// Charges `amount` that was used beyond what was taken at `at`, whether or not it fits.

@@ -281,3 +281,27 @@ fn those_who_wait_are_let_go_evenly_even_if_all_is_left() {
     limit.waiting_changed(-1);
     assert!(burst() >= 290);
 }
+
+#[test]
+fn permits_tell_how_soon_one_commonly_comes_back() {
+    let limit = Limit::new(Label::new(Scope::Provider, "lab"), Kind::Concurrency, Quota::concurrency(4));
+    let set = crate::set::LimitSet::new([Arc::clone(&limit)]);
+    let take = |at: u64| set.reserve(Nanos(at), ask(1)).unwrap();
+    assert_eq!(limit.frees_in(), None, "nothing is known yet");
+    let (first, _second) = (take(0), take(0));
+    drop(take(0));
+    assert_eq!(limit.frees_in(), None, "what was never sent tells nothing");
+    first.settle(Nanos(SECOND), 0);
+    assert_eq!(limit.frees_in(), Some(Duration::from_secs(1)), "one is in flight");
+    let _others = [take(SECOND), take(SECOND), take(SECOND)];
+    assert_eq!(limit.frees_in(), Some(Duration::from_millis(250)), "one of four comes back soon");
+    let raised = limit.reconfigure(Nanos(SECOND), Quota::concurrency(5));
+    assert_eq!(raised.frees_in(), limit.frees_in(), "other permits do not make calls faster");
+}
+
+#[test]
+fn a_name_says_whose_of_what_and_in_what_time() {
+    let name = |kind, quota| Limit::new(Label::new(Scope::Tenant, "acme"), kind, quota).name().to_owned();
+    assert_eq!(name(Kind::Tokens, Quota::window(5, MINUTE)), "tenant-tokens-60s");
+    assert_eq!(name(Kind::Concurrency, Quota::concurrency(5)), "tenant-concurrency");
+}

@@ -63,15 +63,15 @@ impl From<Closed> for Refused {
     }
 }
 
-/// A meter's level for display.
+/// A limit's level for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gauge {
+pub struct Gauge {
     /// What can be taken now; zero in debt.
-    pub(crate) left: u64,
+    pub left: u64,
     /// What can be taken when nothing is in use.
-    pub(crate) capacity: u64,
-    /// How long until nothing is in use if nobody takes any.
-    pub(crate) full_in: Duration,
+    pub capacity: u64,
+    /// How long until nothing is in use if nobody takes any. Zero for permits, where nobody knows.
+    pub full_in: Duration,
 }
 
 /// The level a closed meter leaves to its successor.

@@ -69,7 +69,7 @@ impl Reservation {
         for limit in self.limits.limits() {
             match limit.kind() {
                 Kind::Tokens if tokens < reserved => limit.refund(self.at, reserved - tokens, self.class),
-                Kind::Concurrency => limit.refund(self.at, 1, self.class),
+                Kind::Concurrency => limit.return_permit(self.at, self.class, self.at.until(now)),
                 Kind::Tokens | Kind::Requests => {}
             }
         }

@@ -8,6 +8,9 @@
 //! found again by a number. Whoever compiles the configuration hands the numbers out, and new ones with a new
 //! configuration; that is all it takes to replace every set.
 //!
+//! Whoever looks sets up may keep a note with each, worked out once when the set is compiled: what does not change and
+//! would otherwise be worked out for every call.
+//!
 //! **Promises.** A limit, that is an owner, what is counted and the window, exists once. When a newer configuration
 //! gives it another quota it goes on from its level, and a call that still runs under the older configuration neither
 //! changes it back nor starts a second one. A hot look-up is one short lock and one hash of two numbers.
@@ -43,16 +46,18 @@ pub struct Spec {
     pub revision: u64,
 }
 
-/// Limits and the sets they are in, made when they are first asked for and forgotten when they are idle.
+/// Limits and the sets they are in, made when they are first asked for and forgotten when they are idle; with each set
+/// a note.
 #[derive(Debug)]
-pub struct LimitTable {
-    sets: Shards<Mutex<NumberMap<SetId, Compiled>>>,
+pub struct LimitTable<N = ()> {
+    sets: Shards<Mutex<NumberMap<SetId, Compiled<N>>>>,
     limits: Shards<Mutex<Kept<Key, Entry>>>,
 }
 
 #[derive(Debug)]
-struct Compiled {
+struct Compiled<N> {
     set: LimitSet,
+    note: N,
     /// Asked for since the last sweep.
     used: bool,
 }
@@ -66,34 +71,71 @@ struct Entry {
     revision: u64,
 }
 
-impl Default for LimitTable {
+impl<N> Default for LimitTable<N> {
     fn default() -> Self {
-        Self::new()
+        Self { sets: Shards::new(SHARDS), limits: Shards::new(SHARDS) }
     }
 }
 
 impl LimitTable {
-    /// A table without limits.
+    /// A table without limits, and without notes.
     #[must_use]
     pub fn new() -> Self {
-        Self { sets: Shards::new(SHARDS), limits: Shards::new(SHARDS) }
+        Self::default()
     }
+}
 
+impl<N: Clone + Default> LimitTable<N> {
     /// The set of this name; if it is not known (any more), the one that `make` describes, narrowest first.
     #[inline]
     pub fn set<I>(&self, id: SetId, now: Nanos, make: impl FnOnce() -> I) -> LimitSet
     where
         I: IntoIterator<Item = Spec>,
     {
+        self.found(id, now, make, |_| N::default(), |compiled| compiled.set.clone())
+    }
+
+    /// The same with its note, which `note` writes when the set is compiled. Sets that are asked for by [`Self::set`]
+    /// first have an empty one.
+    #[inline]
+    pub fn set_with_note<I>(
+        &self,
+        id: SetId,
+        now: Nanos,
+        make: impl FnOnce() -> I,
+        note: impl FnOnce(&LimitSet) -> N,
+    ) -> (LimitSet, N)
+    where
+        I: IntoIterator<Item = Spec>,
+    {
+        self.found(id, now, make, note, |compiled| (compiled.set.clone(), compiled.note.clone()))
+    }
+
+    #[inline]
+    fn found<I, T>(
+        &self,
+        id: SetId,
+        now: Nanos,
+        make: impl FnOnce() -> I,
+        note: impl FnOnce(&LimitSet) -> N,
+        read: impl Fn(&Compiled<N>) -> T,
+    ) -> T
+    where
+        I: IntoIterator<Item = Spec>,
+    {
         let shard = self.sets.of(&id);
         if let Some(compiled) = shard.lock().get_mut(&id) {
             compiled.used = true;
-            return compiled.set.clone();
+            return read(compiled);
         }
         // Outside of the lock: two who compile the same set at once get the same limits, and one of the sets is kept.
         let set = LimitSet::new(make().into_iter().map(|spec| self.limit(&spec, now)));
-        shard.lock().entry(id).or_insert(Compiled { set, used: true }).set.clone()
+        let note = note(&set);
+        read(shard.lock().entry(id).or_insert(Compiled { set, note, used: true }))
     }
+}
+
+impl<N> LimitTable<N> {
 
     /// The limit that is described, with its level.
     pub fn limit(&self, spec: &Spec, now: Nanos) -> Arc<Limit> {

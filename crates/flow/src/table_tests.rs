@@ -180,3 +180,16 @@ fn threads_and_sweeps_together_never_take_more_than_there_is() {
     });
     assert_eq!(taken, 1000);
 }
+
+#[test]
+fn a_note_is_written_once_for_a_set_and_goes_with_it() {
+    let table: LimitTable<usize> = LimitTable::default();
+    let made = |id| table.set_with_note(SetId(id, 0), Nanos(0), || [spec("one", 5, 1)], |set| set.limits().len());
+    assert_eq!(made(1).1, 1);
+    let again = table.set_with_note(SetId(1, 0), Nanos(0), || -> [Spec; 0] { panic!("known") }, |_| panic!("written"));
+    assert_eq!(again.1, 1);
+    (0..2).for_each(|_| table.sweep(Nanos(MINUTE.as_nanos() as u64 * 2)));
+    let anew = table.set_with_note(SetId(1, 0), Nanos(0), || [spec("one", 5, 1)], |_| 9);
+    assert_eq!(anew.1, 9);
+    assert_eq!(table.set(SetId(1, 0), Nanos(0), || [spec("one", 5, 1)]).limits().len(), 1);
+}

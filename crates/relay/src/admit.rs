@@ -8,12 +8,13 @@
 use crate::call::{Caller, Plan, Request, Ticket};
 use crate::dispatch::Unanswered;
 use crate::estimate;
+use crate::limit_headers::Told;
 use crate::record::Record;
-use crate::room::{Want, fault};
+use crate::room::{Table, Want, fault};
 use crate::route::step_down;
 use crate::server::Worker;
 use crate::snapshot::{Limits, Route, Snapshot, duration};
-use sluicegate_flow::{Ask, Limit, LimitSet, LimitTable, Nanos, Pace, Reason, Refusal, Scope};
+use sluicegate_flow::{Ask, Limit, LimitSet, Nanos, Pace, Reason, Refusal, Scope};
 use sluicegate_vocabulary::{Fault, FaultKind, Mode, Priority};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -124,17 +125,19 @@ async fn enter(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<(), Refused> {
-    record.asks_for(route.number, request.head.input_bytes as u64);
+    record.asks_for(route.number, estimate::input_bytes(request));
     let room = &worker.shared.room;
     let now = room.now();
-    let set = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now);
+    let told = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now);
+    let set = told.as_ref().map(Told::limits);
     // Upper classes step down last: only when they themselves find no room.
-    let headroom = || headroom(&room.table, set.as_ref(), route, now);
+    let headroom = || headroom(&room.table, set, route, now);
     if has_lower && caller.priority != Priority::Critical && route.ladder.is_down(now, headroom) {
         return Err(Refused::SteppedDown);
     }
-    let Some(set) = set else { return Ok(()) };
-    record.held_to(&set);
+    let Some(told) = told else { return Ok(()) };
+    let set = told.limits().clone();
+    record.held_to(told);
     let (cost, output) = estimate::cost(worker, request, caller, route, &set);
     let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
     let (held, waited) = match room.try_take(&set, ask) {
@@ -202,7 +205,7 @@ pub(crate) fn patience(request: &Request, caller: &Caller, snapshot: &Snapshot, 
 
 /// What is left of the model's own limits, and of those of the provider that has most left; the caller's others say
 /// nothing about the model.
-fn headroom(table: &LimitTable, set: Option<&LimitSet>, route: &Route, now: Nanos) -> f64 {
+fn headroom(table: &Table, set: Option<&LimitSet>, route: &Route, now: Nanos) -> f64 {
     let fill = |limit: &Limit| if limit.quota().shadow { 1.0 } else { limit.status(now).fill };
     let own = set.into_iter().flat_map(|set| set.limits().iter()).filter(|limit| is_models(limit));
     let own = own.map(|limit| fill(limit)).fold(1.0, f64::min);
@@ -224,7 +227,10 @@ pub(crate) fn in_line(set: &LimitSet, now: Nanos, ask: Ask) -> Option<Refusal> {
     let contended = limits.iter().find(|limit| limit.waiting() > 0).or(limits.first())?;
     let needed = ask.cost.of(contended.kind());
     let ahead = u64::from(contended.waiting()).saturating_mul(needed).saturating_add(needed);
-    let turn = contended.pace(now).map(|pace| pace.time_for(ahead));
+    let turn = match contended.pace(now) {
+        Some(pace) => Some(pace.time_for(ahead)),
+        None => contended.frees_in().map(|each| each.saturating_mul(contended.waiting().saturating_add(1))),
+    };
     // What limits refuse by themselves takes its own time, and comes first if it is for ever.
     let refusal = set.would_refuse(now, &ask).unwrap_or_else(|| {
         let left = contended.status(now).left;

@@ -7,15 +7,19 @@
 //! caller reserves the most it may become, the others what nearly all of them have been.
 //!
 //! A guess never refuses a call for good. Where the caller says nothing of the length, no more is reserved than the
-//! smallest limit ever has; what the answer uses beyond that is charged while it comes.
+//! smallest limit ever has; what the answer uses beyond that is charged while it comes. Of a passthrough call the relay
+//! reads nothing, so all of it is a guess: the input by the size of its body, the output by what such calls have used.
 
 use crate::call::{Caller, Request};
 use crate::server::Worker;
 use crate::snapshot::Route;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use sluicegate_flow::estimate::reserve_output;
 use sluicegate_flow::{Algorithm, Cost, Kind, Limit, LimitSet};
 use sluicegate_vocabulary::{EndReason, Endpoint, Usage, UsageSource};
 
+const JSON: &[u8] = b"application/json";
 /// More answers than this in one call are no longer believed.
 const MOST_CHOICES: u64 = 128;
 
@@ -32,6 +36,7 @@ pub(crate) fn cost(
         return (Cost { requests: 1, tokens: 0 }, None);
     };
     let (input, output) = tokens(worker, request, caller, route);
+    let input = if request.endpoint == Endpoint::Passthrough { input.min(most) } else { input };
     let output = if request.head.max_output.is_none() { output.min(most.saturating_sub(input)) } else { output };
     (Cost { requests: 1, tokens: input.saturating_add(output) }, Some(output))
 }
@@ -49,13 +54,28 @@ pub(crate) fn to_wait(worker: &Worker, request: &Request, caller: &Caller, route
 /// Tokens of input and of output.
 fn tokens(worker: &Worker, request: &Request, caller: &Caller, route: &Route) -> (u64, u64) {
     let learned = &worker.shared.estimates;
-    let input = learned.input(route.number, request.head.input_bytes as u64);
+    let input = learned.input(route.number, input_bytes(request));
     if !answers_at_length(request.endpoint) {
         return (input, 0);
     }
     let usual = learned.output(caller.live.number, route.number);
+    if request.endpoint == Endpoint::Passthrough && (usual.is_none() || input == 0) {
+        // Not every such call is one that is answered at length.
+        return (input, 0);
+    }
     let each = reserve_output(caller.mode, request.head.max_output, route.longest_answer(), usual);
     (input, each.saturating_mul(request.head.choices.unwrap_or(1).clamp(1, MOST_CHOICES)))
+}
+
+/// Bytes of input to a model. Of a passthrough call only the body is known: what is JSON is taken for a question, and
+/// anything else, such as a file or nothing, for no input at all.
+pub(crate) fn input_bytes(request: &Request) -> u64 {
+    if request.endpoint != Endpoint::Passthrough {
+        return request.head.input_bytes as u64;
+    }
+    let kind = request.parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_json = kind.get(..JSON.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(JSON));
+    if is_json { request.body.len() as u64 } else { 0 }
 }
 
 /// The most that a limit ever lets through at once.
@@ -85,5 +105,5 @@ const fn uses_tokens(endpoint: Endpoint) -> bool {
 
 /// Whether what a call to this endpoint puts out is counted in tokens.
 const fn answers_at_length(endpoint: Endpoint) -> bool {
-    endpoint.format().is_some() || matches!(endpoint, Endpoint::Completions)
+    endpoint.format().is_some() || matches!(endpoint, Endpoint::Completions | Endpoint::Passthrough)
 }

@@ -3,13 +3,15 @@
 //! Some clients, and many proxies on the way to them, give a connection up that stays silent for a minute. With
 //! `server.stream_keepalive` set, a streaming call that has had no answer for so long is told `200` and then gets a
 //! comment (`: waiting`) every so often, until its answer begins. The price is that the status is spent: what goes
-//! wrong after that is told as an error event. So it is off unless switched on.
+//! wrong after that is told as an error event, and the headers can only say what is known by then: the caller's limits,
+//! but neither who answers nor how long it took. So it is off unless switched on.
 //!
 //! The way of the call stays one future, the same that runs without this. It is only polled from elsewhere: first by
 //! the connection's service, and after the first comment by the response body, whose drop ends it like any other.
 
 use crate::call::header_value;
 use crate::headers;
+use crate::limit_headers::Told;
 use crate::pipeline::{Arrival, way};
 use crate::record::Record;
 use crate::reply::{Content, Reply, ReplyBody, refuse};
@@ -18,6 +20,7 @@ use crate::snapshot::Snapshot;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
+use parking_lot::Mutex;
 use sluicegate_vocabulary::{Dialect, Fault, Format};
 use sluicegate_wire::error;
 use std::future::Future;
@@ -30,10 +33,11 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 const COMMENT: &[u8] = b": waiting\n\n";
 
-/// Said by the call once it is known to ask for a stream of events.
+/// Said by the call once it is known to ask for a stream of events, and what it is held to once that is known.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     format: OnceLock<Format>,
+    limits: Mutex<Option<Told>>,
     said: Notify,
 }
 
@@ -42,6 +46,10 @@ impl Streams {
         if self.format.set(format).is_ok() {
             self.said.notify_one();
         }
+    }
+
+    pub(crate) fn held_to(&self, limits: Told) {
+        *self.limits.lock() = Some(limits);
     }
 }
 
@@ -63,6 +71,8 @@ pub(crate) async fn answer(
     after: Duration,
 ) -> Response<ReplyBody> {
     let id = header_value(record.id().as_str());
+    let (shared, version) = (Arc::clone(&worker.shared), snapshot.version_header.clone());
+    let (arrived, arrived_ms) = (record.arrived(), record.arrived_ms());
     let streams = Arc::new(Streams::default());
     record.tell_streams(Arc::clone(&streams));
     let mut way: Way = Box::pin(async move {
@@ -96,6 +106,12 @@ pub(crate) async fn answer(
         headers.insert(&headers::REQUEST_ID, id.clone());
     }
     headers.insert(&headers::X_REQUEST_ID, id);
+    headers.insert(&headers::X_SLUICEGATE_CONFIG, version);
+    // Where it will be answered, and how long it will have waited, is not known yet. What its limits have left is.
+    if let Some(limits) = streams.limits.lock().take() {
+        let since = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+        limits.write(headers, format.dialect(), shared.room.now(), arrived_ms.saturating_add(since));
+    }
     response
 }
 

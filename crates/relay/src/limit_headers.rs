@@ -5,13 +5,13 @@
 //! `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11) name every limit in all dialects. Where several limits
 //! count the same thing the families' headers can only tell of one, so they tell of the one with the least left.
 //!
-//! All numbers of an answer are of one moment. Shadow limits are left out: they never refuse.
+//! This is written for every call, so what does not change is written once for a set of limits ([`Told`]), the levels
+//! are gone through once, and all values are cut from one text. Shadow limits are left out: they never refuse.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sluicegate_flow::{Kind, LimitSet, LimitStatus, Nanos};
+use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
 use sluicegate_vocabulary::{Dialect, Stamp};
-use std::io::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -30,58 +30,148 @@ const fn names(limit: &'static str, remaining: &'static str, reset: &'static str
     }
 }
 
-static OPENAI_REQUESTS: Names =
-    names("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
-static OPENAI_TOKENS: Names =
-    names("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens");
-static ANTHROPIC_REQUESTS: Names = names(
-    "anthropic-ratelimit-requests-limit",
-    "anthropic-ratelimit-requests-remaining",
-    "anthropic-ratelimit-requests-reset",
-);
-static ANTHROPIC_TOKENS: Names = names(
-    "anthropic-ratelimit-tokens-limit",
-    "anthropic-ratelimit-tokens-remaining",
-    "anthropic-ratelimit-tokens-reset",
-);
+/// What one dialect has for limits.
+struct Family {
+    requests: Names,
+    tokens: Names,
+    /// How it tells a time from now on, by the wall clock in milliseconds.
+    reset: fn(&mut Vec<u8>, u64, Duration),
+}
+
+static OPENAI: Family = Family {
+    requests: names("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    tokens: names("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    reset: |out, _, time| go_duration(out, time),
+};
+static ANTHROPIC: Family = Family {
+    requests: names(
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ),
+    tokens: names(
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ),
+    reset: moment,
+};
+
+/// `None` for Gemini, whose own API has no such headers.
+const fn family(dialect: Dialect) -> Option<&'static Family> {
+    match dialect {
+        Dialect::OpenAi => Some(&OPENAI),
+        Dialect::Anthropic => Some(&ANTHROPIC),
+        Dialect::Gemini => None,
+    }
+}
+
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Headers that [`write`] writes at most, and one for whoever calls it.
-const MOST: usize = 9;
+/// Headers that [`Told::write`] writes at most.
+pub(crate) const MOST: usize = 8;
 
-/// Writes the headers for a caller's limits. `now_ms` is the wall clock, for dialects that tell moments.
-pub(crate) fn write(headers: &mut HeaderMap, limits: &LimitSet, dialect: Dialect, now: Nanos, now_ms: u64) {
-    let limits = limits.limits().iter().filter(|limit| !limit.quota().shadow);
-    let levels: Vec<LimitStatus> = limits.map(|limit| limit.status(now)).collect();
-    if levels.is_empty() {
-        return;
+/// A caller's limits as answers tell of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    limits: LimitSet,
+    /// What `RateLimit-Policy` says.
+    policy: Policy,
+}
+
+/// What a set's limits allow, written once; `None` for a set that refuses nobody.
+pub(crate) type Policy = Option<HeaderValue>;
+
+/// A limit and its level.
+struct Level<'a> {
+    limit: &'a Limit,
+    left: u64,
+    refills_in: Duration,
+}
+
+/// What a set of limits allows.
+pub(crate) fn policy(limits: &LimitSet) -> Policy {
+    let mut text = Vec::new();
+    for limit in limits.limits().iter().filter(|limit| !limit.quota().shadow) {
+        name(&mut text, limit);
+        number(&mut text, ";q=", limit.quota().set);
+        match limit.kind() {
+            Kind::Requests => {}
+            Kind::Tokens => text.extend_from_slice(b";qu=\"tokens\""),
+            Kind::Concurrency => text.extend_from_slice(b";qu=\"concurrent-requests\""),
+        }
+        if limit.kind() != Kind::Concurrency {
+            number(&mut text, ";w=", limit.quota().window.as_secs().max(1));
+        }
     }
-    headers.reserve(MOST);
-    let mut text = Text(Vec::with_capacity(64 + 96 * levels.len()));
-    let mut values: Vec<(&HeaderName, Range<usize>)> = Vec::with_capacity(MOST);
-    for (kind, openai, anthropic) in
-        [(Kind::Requests, &OPENAI_REQUESTS, &ANTHROPIC_REQUESTS), (Kind::Tokens, &OPENAI_TOKENS, &ANTHROPIC_TOKENS)]
-    {
-        let Some(least) = levels.iter().filter(|level| level.kind == kind).min_by_key(|level| level.left) else {
-            continue;
-        };
-        let (names, reset) = match dialect {
-            Dialect::OpenAi => (openai, text.part(|out| go_duration(out, least.refills_in))),
-            Dialect::Anthropic => (anthropic, text.part(|out| moment(out, now_ms, least.refills_in))),
-            // Gemini's own API has no such headers.
-            Dialect::Gemini => continue,
-        };
-        values.push((&names.limit, text.part(|out| number(out, "", least.set))));
-        values.push((&names.remaining, text.part(|out| number(out, "", least.left))));
-        values.push((&names.reset, reset));
+    (!text.is_empty()).then(|| HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("-")))
+}
+
+impl Told {
+    pub(crate) const fn new(limits: LimitSet, policy: Policy) -> Self {
+        Self { limits, policy }
     }
-    values.push((&RATE_LIMIT_POLICY, text.part(|out| list(out, &levels, policy))));
-    values.push((&RATE_LIMIT, text.part(|out| list(out, &levels, level))));
-    let text = Bytes::from(text.0);
-    for (name, part) in values {
-        let value = HeaderValue::from_maybe_shared(text.slice(part));
-        headers.insert(name, value.unwrap_or_else(|_| HeaderValue::from_static("-")));
+
+    /// The limits themselves.
+    pub(crate) const fn limits(&self) -> &LimitSet {
+        &self.limits
+    }
+
+    /// Writes the headers. `now_ms` is the wall clock, for dialects that tell moments.
+    pub(crate) fn write(&self, headers: &mut HeaderMap, dialect: Dialect, now: Nanos, now_ms: u64) {
+        let Some(policy) = &self.policy else { return };
+        let limits = self.limits.limits();
+        let mut text = Text(Vec::with_capacity(96 + 48 * limits.len()));
+        let (mut requests, mut tokens) = (None, None);
+        // Those that only watch come last.
+        for limit in limits.iter().take_while(|limit| !limit.quota().shadow) {
+            let gauge = limit.gauge(now);
+            let level = Level { limit, left: gauge.left, refills_in: gauge.full_in };
+            level.write(&mut text.0);
+            let least = match limit.kind() {
+                Kind::Requests => &mut requests,
+                Kind::Tokens => &mut tokens,
+                Kind::Concurrency => continue,
+            };
+            if least.as_ref().is_none_or(|least: &Level<'_>| level.left < least.left) {
+                *least = Some(level);
+            }
+        }
+        let all = 0..text.0.len();
+        let told = family(dialect).map(|family| {
+            [(requests, &family.requests), (tokens, &family.tokens)].map(|(least, names)| {
+                let Level { limit, left, refills_in } = least?;
+                let parts = [
+                    (&names.limit, text.part(|out| number(out, "", limit.quota().set))),
+                    (&names.remaining, text.part(|out| number(out, "", left))),
+                    (&names.reset, text.part(|out| (family.reset)(out, now_ms, refills_in))),
+                ];
+                Some(parts)
+            })
+        });
+        let text = Bytes::from(text.0);
+        let value = |part: Range<usize>| {
+            HeaderValue::from_maybe_shared(text.slice(part)).unwrap_or_else(|_| HeaderValue::from_static("-"))
+        };
+        // And one for whoever calls this.
+        headers.reserve(MOST + 1);
+        for (name, part) in told.into_iter().flatten().flatten().flatten() {
+            headers.insert(name, value(part));
+        }
+        headers.insert(&RATE_LIMIT_POLICY, policy.clone());
+        headers.insert(&RATE_LIMIT, value(all));
+    }
+}
+
+impl Level<'_> {
+    /// An item of `RateLimit`.
+    fn write(&self, out: &mut Vec<u8>) {
+        name(out, self.limit);
+        number(out, ";r=", self.left);
+        if self.limit.kind() != Kind::Concurrency {
+            number(out, ";t=", self.refills_in.as_secs() + u64::from(self.refills_in.subsec_nanos() > 0));
+        }
     }
 }
 
@@ -97,46 +187,11 @@ impl Text {
     }
 }
 
-fn list(out: &mut Vec<u8>, levels: &[LimitStatus], write: impl Fn(&mut Vec<u8>, &LimitStatus)) {
-    for (index, level) in levels.iter().enumerate() {
-        if index > 0 {
-            out.extend_from_slice(b", ");
-        }
-        write(out, level);
-    }
-}
-
-fn policy(out: &mut Vec<u8>, level: &LimitStatus) {
-    name(out, level);
-    number(out, ";q=", level.set);
-    match level.kind {
-        Kind::Requests => {}
-        Kind::Tokens => out.extend_from_slice(b";qu=\"tokens\""),
-        Kind::Concurrency => return out.extend_from_slice(b";qu=\"concurrent-requests\""),
-    }
-    number(out, ";w=", level.window.as_secs().max(1));
-}
-
-fn level(out: &mut Vec<u8>, level: &LimitStatus) {
-    name(out, level);
-    number(out, ";r=", level.left);
-    if level.kind != Kind::Concurrency {
-        let seconds = level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0);
-        number(out, ";t=", seconds);
-    }
-}
-
-/// Whose limit on what: `"key-requests-60s"`. The owner's own name stays out, since it may not be fit for a header.
-fn name(out: &mut Vec<u8>, level: &LimitStatus) {
-    out.extend_from_slice(b"\"");
-    out.extend_from_slice(level.label.scope.as_str().as_bytes());
-    out.extend_from_slice(b"-");
-    out.extend_from_slice(level.kind.as_str().as_bytes());
-    if level.kind != Kind::Concurrency {
-        number(out, "-", level.window.as_secs().max(1));
-        out.extend_from_slice(b"s");
-    }
-    out.extend_from_slice(b"\"");
+/// Begins an item of a list with a limit's name.
+fn name(out: &mut Vec<u8>, limit: &Limit) {
+    out.extend_from_slice(if out.is_empty() { b"\"" } else { b", \"" });
+    out.extend_from_slice(limit.name().as_bytes());
+    out.push(b'"');
 }
 
 fn number(out: &mut Vec<u8>, before: &str, number: u64) {
@@ -164,11 +219,16 @@ fn go_duration(out: &mut Vec<u8>, time: Duration) {
         out.extend_from_slice(b"m");
     }
     number(out, "", seconds / 1000);
-    if !seconds.is_multiple_of(1000) {
-        // Writing to a buffer that grows cannot fail.
-        let _ = write!(out, ".{:03}", seconds % 1000);
-        while out.last() == Some(&b'0') {
-            out.truncate(out.len() - 1);
+    let mut rest = seconds % 1000;
+    if rest > 0 {
+        out.push(b'.');
+        // As many digits as it takes.
+        for unit in [100, 10, 1] {
+            number(out, "", rest / unit);
+            rest %= unit;
+            if rest == 0 {
+                break;
+            }
         }
     }
     out.extend_from_slice(b"s");

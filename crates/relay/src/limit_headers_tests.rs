@@ -1,5 +1,5 @@
 use super::*;
-use sluicegate_flow::{Label, Limit, Quota, Scope};
+use sluicegate_flow::{Label, Quota, Scope};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -18,9 +18,14 @@ fn limits() -> LimitSet {
     ])
 }
 
+fn told(limits: LimitSet) -> Told {
+    let policy = policy(&limits);
+    Told::new(limits, policy)
+}
+
 fn written(dialect: Dialect) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    write(&mut headers, &limits(), dialect, Nanos(0), 1_763_700_000_000);
+    told(limits()).write(&mut headers, dialect, Nanos(0), 1_763_700_000_000);
     headers
 }
 
@@ -32,6 +37,8 @@ fn durations_are_written_as_go_writes_them() {
         (1000, "1s"),
         (50_529, "50.529s"),
         (1_500, "1.5s"),
+        (1_005, "1.005s"),
+        (1_050, "1.05s"),
         (60_000, "1m0s"),
         (360_000, "6m0s"),
         (3_723_000, "1h2m3s"),
@@ -77,6 +84,22 @@ fn every_limit_is_named_in_every_dialect() {
 #[test]
 fn without_limits_nothing_is_said() {
     let mut headers = HeaderMap::new();
-    write(&mut headers, &LimitSet::default(), Dialect::OpenAi, Nanos(0), 0);
+    told(LimitSet::default()).write(&mut headers, Dialect::OpenAi, Nanos(0), 0);
     assert!(headers.is_empty());
+}
+
+#[test]
+fn a_limit_that_only_watches_is_not_told() {
+    let watching = Quota::window(1, MINUTE).in_shadow();
+    let mut headers = HeaderMap::new();
+    let key = || Label::new(Scope::Key, "web");
+    told(LimitSet::new([Limit::new(key(), Kind::Tokens, watching)])).write(&mut headers, Dialect::OpenAi, Nanos(0), 0);
+    assert!(headers.is_empty());
+    let both = [
+        Limit::new(key(), Kind::Requests, watching),
+        Limit::new(key(), Kind::Concurrency, Quota::concurrency(7)),
+    ];
+    told(LimitSet::new(both)).write(&mut headers, Dialect::OpenAi, Nanos(0), 0);
+    assert_eq!(headers["ratelimit-policy"], "\"key-concurrency\";q=7;qu=\"concurrent-requests\"");
+    assert_eq!((&headers["ratelimit"], headers.len()), (&HeaderValue::from_static("\"key-concurrency\";r=7"), 2));
 }

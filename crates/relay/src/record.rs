@@ -7,13 +7,12 @@
 use crate::call::{Caller, Ticket, header_value};
 use crate::headers;
 use crate::keepalive::Streams;
-use crate::limit_headers;
+use crate::limit_headers::{MOST as TOLD, Told};
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
-use sluicegate_flow::LimitSet;
 use sluicegate_vocabulary::{
     AttemptRecord, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Receipt, Usage,
 };
@@ -39,7 +38,7 @@ pub(crate) struct State {
     /// Room taken in the limits of the provider that is being asked.
     pub(crate) egress: Option<Held>,
     /// What the call is held to, admitted or not.
-    limits: Option<LimitSet>,
+    limits: Option<Told>,
     /// What goes on for the caller.
     pub(crate) live: Option<Arc<Live>>,
     /// Output tokens that are reserved; what a stream brings beyond them is charged as it comes.
@@ -50,7 +49,7 @@ pub(crate) struct State {
     left: bool,
     /// The request is one whose answer has no body.
     head: bool,
-    /// Who wants to know once the call turns out to ask for a stream.
+    /// Who wants to know once the call turns out to ask for a stream, and what it is held to.
     streams: Option<Arc<Streams>>,
 }
 
@@ -194,8 +193,16 @@ impl Record {
     }
 
     /// What the call is held to, admitted or not.
-    pub(crate) fn held_to(&mut self, limits: &LimitSet) {
-        self.0.limits = Some(limits.clone());
+    pub(crate) fn held_to(&mut self, limits: Told) {
+        if let Some(streams) = &self.0.streams {
+            streams.held_to(limits.clone());
+        }
+        self.0.limits = Some(limits);
+    }
+
+    /// Headers that [`Self::write_limits`] and whoever seals the answer have still to write.
+    pub(crate) const fn headers_to_come(&self) -> usize {
+        if self.0.limits.is_some() { 2 * TOLD } else { 0 }
     }
 
     /// What every answer says about waiting and limits.
@@ -206,14 +213,17 @@ impl Record {
         let queued = self.0.receipt.times.queued;
         // A provider's limits are not the caller's to see, but what they cost him in time is.
         if self.0.limits.is_some() || self.0.egress.is_some() || !queued.is_zero() {
-            let queued = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
-            headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, HeaderValue::from(queued));
+            let queued = match u64::try_from(queued.as_millis()).unwrap_or(u64::MAX) {
+                0 => HeaderValue::from_static("0"),
+                queued => HeaderValue::from(queued),
+            };
+            headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, queued);
         }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
         let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.0.receipt.arrived_ms.saturating_add(since);
-        limit_headers::write(headers, limits, self.dialect(), now, now_ms);
+        limits.write(headers, self.dialect(), now, now_ms);
     }
 
     /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.
@@ -318,7 +328,7 @@ impl Record {
 
     /// The call asks for a stream of events in this format.
     pub(crate) fn streams(&mut self, format: Format) {
-        if let Some(streams) = self.0.streams.take() {
+        if let Some(streams) = &self.0.streams {
             streams.say(format);
         }
     }

@@ -1,7 +1,8 @@
 //! What operators are shown of flow control.
 //!
 //! A picture of one moment, made on demand from the limits and from what waits. Nothing is counted for it on the way
-//! of a call.
+//! of a call. Who calls is found by going through all keys, of which there may be a million, so that is done only for
+//! those who want to see it: an alert that looks every second does not.
 
 use crate::server::Shared;
 use sluicegate_flow::{LimitStatus, Scope, Sheds};
@@ -22,7 +23,7 @@ pub struct FlowReport {
     pub waiting: Vec<ClassReport>,
     /// Bytes of the request bodies that wait.
     pub waiting_bytes: u64,
-    /// Callers with calls under way or waiting.
+    /// Callers with calls under way or waiting; empty if it was not asked for.
     pub callers: Vec<CallerReport>,
 }
 
@@ -63,7 +64,13 @@ pub struct CallerReport {
 }
 
 impl FlowReport {
+    /// Everything.
     pub(crate) fn of(shared: &Shared) -> Self {
+        Self { callers: callers(shared), ..Self::without_callers(shared) }
+    }
+
+    /// Limits and what waits for them.
+    pub(crate) fn without_callers(shared: &Shared) -> Self {
         let (room, snapshot) = (&shared.room, shared.snapshot.load());
         let (now, stats) = (room.now(), room.stats());
         // Whoever looks wants to see the limits of all callers also while they are idle.
@@ -90,16 +97,21 @@ impl FlowReport {
             oldest: stats.oldest.get(class as usize).copied().unwrap_or_default(),
             shed: stats.sheds.get(class as usize).map_or(0, all),
         });
-        let anonymous = Arc::from("-");
-        let keys = snapshot.keys.iter().map(|key| (&key.name, &key.live));
-        let callers = keys.chain([(&anonymous, &snapshot.keys.anonymous)]);
-        let callers = callers.filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| CallerReport {
-            key: Arc::clone(key),
-            in_flight: live.in_flight(),
-            waiting: room.waiting_of(live.number),
-        });
-        Self { limits, waiting: waiting.collect(), waiting_bytes: stats.bytes, callers: callers.collect() }
+        Self { limits, waiting: waiting.collect(), waiting_bytes: stats.bytes, callers: Vec::new() }
     }
+}
+
+fn callers(shared: &Shared) -> Vec<CallerReport> {
+    let (room, snapshot) = (&shared.room, shared.snapshot.load());
+    let anonymous = Arc::from("-");
+    let keys = snapshot.keys.iter().map(|key| (&key.name, &key.live));
+    let callers = keys.chain([(&anonymous, &snapshot.keys.anonymous)]);
+    let callers = callers.filter(|(_, live)| live.in_flight() > 0).map(|(key, live)| CallerReport {
+        key: Arc::clone(key),
+        in_flight: live.in_flight(),
+        waiting: room.waiting_of(live.number),
+    });
+    callers.collect()
 }
 
 const fn all(sheds: &Sheds) -> u64 {

@@ -9,6 +9,7 @@
 //! Everything taken from limits is a [`Held`]. Its drop gives back what was not used and lets the next one go, so no
 //! path can forget it: not a refusal, not a client that leaves while it waits, not a panic.
 
+use crate::limit_headers::Policy;
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
@@ -27,10 +28,14 @@ const AFTER_PANIC: Duration = Duration::from_millis(100);
 /// How often limits that nobody uses are forgotten.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// Limits, and with each set of them what answers say about it.
+pub(crate) type Table = LimitTable<Policy>;
+
 /// The process's waiting calls, and its limits.
 #[derive(Debug)]
 pub(crate) struct Room {
-    pub(crate) table: LimitTable,
+    /// With what answers say about the limits of each set.
+    pub(crate) table: Table,
     scheduler: Mutex<Scheduler<Place>>,
     /// When the pacer has to look next, if earlier than it knows.
     alarm: Mutex<Option<Nanos>>,
@@ -99,10 +104,8 @@ impl Late {
             Some(Shed::NeverFits { refusal }) => fault(refusal),
             Some(Shed::Deadline { refusal }) => {
                 let told = fault(refusal);
-                let message = format!("{refusal} {}", self.too_long());
-                let fault = Fault::new(FaultKind::Timeout, message).code("deadline_exceeded");
-                let fault = fault.refused_by(refusal.refused_by());
-                told.retry_after_ms.map_or_else(|| fault.clone(), |ms| fault.clone().retry_after_ms(ms))
+                let message = format!("{} {}", told.message, self.too_long());
+                Fault { kind: FaultKind::Timeout, message: message.into(), ..told }.code("deadline_exceeded")
             }
             Some(Shed::QueueFull { refusal } | Shed::PushedOut { refusal }) => no_room(refusal),
         }
@@ -116,11 +119,19 @@ impl Late {
 /// What a client is told whom a limit refuses.
 pub(crate) fn fault(refusal: &Refusal) -> Fault {
     let fault = Fault::from(refusal);
-    // Those who are refused together must not come back together. What is added keeps the time true.
-    match fault.retry_after_ms {
-        Some(ms) => fault.retry_after_ms(ms.saturating_add((ms as f64 * 0.1 * fastrand::f64()) as u64)),
-        None => fault,
+    if refusal.never_fits() {
+        return fault;
     }
+    let ms = retry_after_ms(refusal);
+    // Those who are refused together must not come back together. What is added keeps the time true.
+    fault.retry_after_ms(ms.saturating_add((ms as f64 * 0.1 * fastrand::f64()) as u64))
+}
+
+/// When it makes sense to come back. A limit that refills knows. Of permits nobody knows when the next one comes back:
+/// it is told how long that has commonly taken, and a second while none has come back yet.
+pub(crate) fn retry_after_ms(refusal: &Refusal) -> u64 {
+    let usual = || refusal.limit.frees_in().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    refusal.retry_after_ms().or_else(usual).unwrap_or(1000)
 }
 
 fn forgotten() -> Fault {
@@ -130,7 +141,7 @@ fn forgotten() -> Fault {
 fn no_room(refusal: &Refusal) -> Fault {
     let message = format!("Too many calls wait already. {refusal}");
     let fault = Fault::new(FaultKind::Overloaded, message).code("queue_full").refused_by(refusal.refused_by());
-    fault.retry_after_ms(refusal.retry_after_ms().unwrap_or(1000))
+    fault.retry_after_ms(retry_after_ms(refusal))
 }
 
 /// Room in limits. Dropped unsettled, all of it goes back; either way whoever waits for it is let go.
@@ -195,7 +206,7 @@ impl Room {
     /// An empty room.
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self {
-            table: LimitTable::new(),
+            table: Table::default(),
             scheduler: Mutex::new(Scheduler::new(bounds)),
             alarm: Mutex::new(None),
             bell: Condvar::new(),

@@ -444,6 +444,22 @@ fn a_stream_beyond_its_reservation_is_charged_at_the_provider_too() {
 }
 
 #[test]
+fn a_passthrough_call_reserves_by_the_size_of_its_body() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
+    let mut config = one_provider(&upstream);
+    config.limits.global = rate(RateKind::Tokens, Window::Minute, 1_000);
+    for (kind, length, about) in [("application/json", 1_000, 290), ("text/plain", 1_000, 0), ("application/json", 9_999, 1_000)] {
+        let running = Running::new(config.clone());
+        let body = format!("{{\"input\":\"{}\"}}", "x".repeat(length));
+        let answer = running.post("/p/up/v1/anything", &format!("content-type: {kind}\r\n"), &body);
+        assert_eq!(status(&answer), 200, "a guess refuses nobody for good: {answer}");
+        let reserved = running.receipts(1)[0].reserved;
+        assert!(reserved.abs_diff(about) < 10, "{kind} {length}: {reserved}");
+        assert_eq!(running.relay.flow().limits[0].level.left, 990, "what was really used stands");
+    }
+}
+
+#[test]
 fn asking_how_long_a_prompt_is_takes_no_tokens() {
     let upstream = Upstream::new(vec![json(200, r#"{"input_tokens":9}"#)]);
     let mut config = config(vec![provider("up", ProviderKind::Anthropic, upstream.address)]);
@@ -555,6 +571,7 @@ fn a_waiting_stream_is_kept_alive_and_then_answered() {
     let mut config = one_provider(&upstream);
     config.server.stream_keepalive = Keepalive::Every(Period::from_millis(200));
     config.providers.get_mut("up").unwrap().limits = concurrency(1);
+    config.limits.global = rate(RateKind::Requests, Window::Minute, 100);
     let running = Running::new(config);
     thread::scope(|scope| {
         scope.spawn(|| running.post(CHAT, "", &hi("m")));
@@ -563,6 +580,9 @@ fn a_waiting_stream_is_kept_alive_and_then_answered() {
         assert_eq!(status(&answer), 200, "{answer}");
         assert!(answer.matches(": waiting").count() >= 2, "{answer}");
         assert!(header(&answer, "x-request-id").is_some() && header(&answer, "x-accel-buffering") == Some("no"));
+        assert_eq!(header(&answer, "x-ratelimit-remaining-requests"), Some("98"), "{answer}");
+        assert_eq!(header(&answer, "ratelimit-policy"), Some("\"overall-requests-60s\";q=100;w=60"));
+        assert!(header(&answer, "x-sluicegate-config").is_some(), "{answer}");
         assert!(answer.contains("\"content\":\"x\"") && answer.contains("[DONE]"), "{answer}");
     });
     let receipts = running.receipts(2);

@@ -263,7 +263,7 @@ impl Relay {
     /// The level of every limit that is shared by all callers or in use.
     #[must_use]
     pub fn limits(&self) -> Vec<sluicegate_flow::LimitStatus> {
-        self.flow().limits.into_iter().map(|limit| limit.level).collect()
+        self.flow_without_callers().limits.into_iter().map(|limit| limit.level).collect()
     }
 
     /// What is known of providers: how they are, and what an operator may say about them.
@@ -276,6 +276,12 @@ impl Relay {
     #[must_use]
     pub fn flow(&self) -> FlowReport {
         FlowReport::of(&self.shared)
+    }
+
+    /// The same but for the callers, which is as quick with a million keys.
+    #[must_use]
+    pub fn flow_without_callers(&self) -> FlowReport {
+        FlowReport::without_callers(&self.shared)
     }
 
     /// Takes the receipts that have gathered since the last time, for the request log.

@@ -2,13 +2,15 @@
 //!
 //! The configuration says what is allowed to whom; here that becomes, for each owner, a short list of [`Spec`]s. A
 //! call's own set is put together from its key's, its tenant's, its endpoint's, its model's and the overall ones by the
-//! process's [`LimitTable`], which keeps the levels: across calls, across reloads, and only as long as somebody uses
+//! process's [`Table`], which keeps the levels: across calls, across reloads, and only as long as somebody uses
 //! them. The narrow ones come first, so that a caller over his own limit takes nothing of what he shares.
 
 use super::{Candidate, Route};
 use crate::call::Caller;
+use crate::limit_headers::{Told, policy};
+use crate::room::Table;
 use sluicegate_config::{Config, Limit as Configured, Rate, RateKind, Shape};
-use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, LimitTable, Nanos, Quota, Scope, SetId, Spec};
+use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope, SetId, Spec};
 use sluicegate_vocabulary::{Endpoint, Priority};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,12 +109,12 @@ impl Limits {
     /// What a call is held to before it may go anywhere; `None` for a call that nothing limits.
     pub(crate) fn ingress(
         &self,
-        table: &LimitTable,
+        table: &Table,
         caller: &Caller,
         endpoint: Endpoint,
         route: &Route,
         now: Nanos,
-    ) -> Option<LimitSet> {
+    ) -> Option<Told> {
         let own = caller.key.as_ref().map(|key| &key.limits);
         let tenant = caller.tenant().map(|tenant| &tenant.limits);
         let of_endpoint = self.endpoints.get(endpoint as usize).map(|entry| &entry.specs);
@@ -125,11 +127,12 @@ impl Limits {
         // Numbers are handed out one by one and come nowhere near 2^56.
         let id = SetId(caller.limits << 8 | endpoint as u64, model);
         let make = || parts.into_iter().flatten().flat_map(|specs| specs.iter().cloned());
-        Some(table.set(id, now, make))
+        let (set, policy) = table.set_with_note(id, now, make, policy);
+        Some(Told::new(set, policy))
     }
 
     /// What one try at a candidate with one of its credentials is held to.
-    pub(crate) fn egress(table: &LimitTable, candidate: &Candidate, credential: usize, now: Nanos) -> Option<LimitSet> {
+    pub(crate) fn egress(table: &Table, candidate: &Candidate, credential: usize, now: Nanos) -> Option<LimitSet> {
         let owned = candidate.limits.get(credential)?;
         match candidate.standing.adaptive() {
             None if owned.specs.is_empty() => None,
@@ -142,7 +145,7 @@ impl Limits {
     }
 
     /// Whether calls wait for room at a candidate, whatever the credential.
-    pub(crate) fn is_contended(table: &LimitTable, candidate: &Candidate, now: Nanos) -> bool {
+    pub(crate) fn is_contended(table: &Table, candidate: &Candidate, now: Nanos) -> bool {
         let set = |credential| Self::egress(table, candidate, credential, now);
         (0..candidate.limits.len()).all(|credential| set(credential).is_some_and(|set| set.is_contended()))
     }
@@ -150,7 +153,7 @@ impl Limits {
     /// Every limit that some call of this caller would meet, each once.
     pub(crate) fn of_caller<'a>(
         &self,
-        table: &LimitTable,
+        table: &Table,
         caller: &Caller,
         routes: impl Iterator<Item = &'a Arc<Route>>,
         now: Nanos,
