@@ -107,7 +107,7 @@ impl Seen<'_> {
              say what they have waited; for the others it is the time until the provider saw the call\n",
             text::grouped(events.len() as u64),
             window::most(&events, SECOND).0,
-            text::span(grain),
+            text::span(grain.as_secs_f64() * 1000.0),
             text::span(late.p50),
             text::span(late.p99),
             text::span(late.max),
