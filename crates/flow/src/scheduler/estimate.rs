@@ -6,12 +6,11 @@
 //! order allow, down to where it agrees with what can have come by then.
 //!
 //! To be told at once, a call that will not make it must be recognised when it comes, and one that makes it must not be
-//! turned away. So a little more than is likely is expected of the others; but of no more than has lasted (see
-//! [`super::rate`]).
+//! turned away. As long as nobody of its class has had to be turned away, what is expected of the others is what has
+//! lasted; from then on, a little more than is likely (see [`super::rate`]).
 
 use super::fair::{CLASSES, pick};
 use super::line::Line;
-use super::rate::Coming;
 use crate::ask::Ask;
 use crate::time::Nanos;
 use std::time::Duration;
@@ -26,9 +25,10 @@ impl Line {
     pub(super) fn surely_within(&self, now: Nanos, ask: &Ask, within: Duration) -> bool {
         let Some(pace) = self.pace(now) else { return true };
         let seconds = within.as_secs_f64();
+        let coming = self.at_most_coming();
         let before = CLASSES.into_iter().map(|class| {
             let there = self.queue.backlog(class).amount as f64;
-            there + pick(self.arrivals(), class).at_most_coming().within(seconds)
+            there + pick(&coming, class).within(seconds)
         });
         let all = before.sum::<f64>() + ask.cost.of(self.limit.kind()) as f64;
         all / pace + self.closed_for(now).as_secs_f64() <= seconds
@@ -45,9 +45,9 @@ impl Line {
         let mine = ahead.cost as f64 * own_ratio + amount as f64;
         // Of the own class those count who are not of the own flow.
         let even = ahead.others as f64 / (ahead.others as f64 + 1.0);
-        let of_class = pick(self.arrivals(), ask.class).coming(now).per_second;
+        let coming = self.coming(now, ask.class);
+        let of_class = self.came(now, ask.class);
         let not_own = if of_class > 0.0 { even.min(1.0 - (ahead.own / of_class).min(1.0)) } else { even };
-        let coming: [Coming; 4] = CLASSES.map(|class| pick(self.arrivals(), class).coming(now));
         let overtaken = |seconds: f64| {
             let come = pick(&coming, ask.class).within(seconds) * not_own;
             come.min(ahead.overtaking as f64 * own_ratio)

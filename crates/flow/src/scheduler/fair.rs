@@ -16,7 +16,7 @@
 //! [`FairQueue::ahead`], which looks at no more than a constant number of flows. What is remembered of flows that do
 //! not wait is bounded in number and in time.
 
-use super::rate::Arrivals;
+use super::rate::{Arrivals, Memory};
 use crate::hash::NumberMap;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
@@ -50,6 +50,8 @@ pub struct Place {
     pub cost: u64,
     /// What it will take of the limit, in the limit's own unit.
     pub amount: u64,
+    /// How long it may wait.
+    pub patience: Duration,
 }
 
 /// How much waits in a class.
@@ -96,6 +98,7 @@ impl Backlog {
 pub struct FairQueue {
     weights: [u32; 4],
     virtual_time: u64,
+    memory: Memory,
     classes: [Class; 4],
 }
 
@@ -124,7 +127,8 @@ impl FairQueue {
     /// An empty queue. Weights are in the order low, normal, high, critical; zero counts as one.
     #[must_use]
     pub fn new(weights: [u32; 4]) -> Self {
-        let mut queue = Self { weights: [1; 4], virtual_time: 0, classes: Default::default() };
+        let mut queue =
+            Self { weights: [1; 4], virtual_time: 0, memory: Memory::default(), classes: Default::default() };
         queue.set_weights(weights);
         queue
     }
@@ -152,15 +156,21 @@ impl FairQueue {
         self.class(class).backlog
     }
 
+    /// How far back is looked to say what will come.
+    pub(super) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Takes a place. Costs are counted from 1 to 2^32.
     pub fn push(&mut self, now: Nanos, place: Place) {
         let place = Place { cost: place.cost.clamp(1, LARGEST), ..place };
-        let virtual_time = self.virtual_time;
+        self.memory.note(place.class, place.patience.as_secs_f64());
+        let (virtual_time, memory) = (self.virtual_time, self.memory);
         let class = self.class_mut(place.class);
         if class.backlog.calls == 0 {
             class.tag = returning(class.tag, class.idle_since, virtual_time, now);
         }
-        class.push(now, place);
+        class.push(now, &memory, place);
     }
 
     /// The class that is served next, of those for which `eligible` holds; among equals the higher one.
@@ -226,7 +236,7 @@ impl FairQueue {
     /// it, and not too little for more.
     #[must_use]
     pub fn ahead(&self, now: Nanos, class: Priority, flow: u64) -> Ahead {
-        self.class(class).ahead(now, flow)
+        self.class(class).ahead(now, &self.memory, flow)
     }
 
     /// What a class is served at most while another is served `cost`: what its weight and its tag allow.
@@ -264,7 +274,7 @@ impl FairQueue {
 }
 
 impl Class {
-    fn push(&mut self, now: Nanos, place: Place) {
+    fn push(&mut self, now: Nanos, memory: &Memory, place: Place) {
         let flow = self.flows.entry(place.flow).or_insert_with(|| {
             let (tag, since) = self.kept.take(place.flow).unwrap_or_default();
             let tag = returning(tag, since, self.virtual_time, now);
@@ -272,7 +282,7 @@ impl Class {
             Flow { tag, ..Flow::default() }
         });
         flow.cost = flow.cost.saturating_add(place.cost);
-        flow.arrivals.add(now, place.amount);
+        flow.arrivals.add(now, memory, place.amount);
         flow.places.insert(place.order, place);
         self.backlog.add(&place);
     }
@@ -313,7 +323,7 @@ impl Class {
         }
     }
 
-    fn ahead(&self, now: Nanos, flow: u64) -> Ahead {
+    fn ahead(&self, now: Nanos, memory: &Memory, flow: u64) -> Ahead {
         let known = self.flows.get(&flow);
         let ends = known.map_or_else(
             || {
@@ -323,7 +333,7 @@ impl Class {
             |flow| flow.tag.saturating_add(flow.cost),
         );
         let others = self.flows.len() + self.kept.len() - usize::from(known.is_some() || self.kept.get(flow).is_some());
-        let pace = known.map_or(0.0, |flow| flow.arrivals.coming(now).per_second);
+        let pace = known.map_or(0.0, |flow| flow.arrivals.mean(now, memory));
         let turn = |cost: u64| {
             let all = ends.saturating_sub(self.virtual_time).saturating_mul(others as u64);
             let own = known.map_or(0, |flow| flow.cost);

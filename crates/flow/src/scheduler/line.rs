@@ -6,7 +6,7 @@
 //! gone by the time there is some at the other, and it would never go.
 
 use super::fair::{FairQueue, Place, pick};
-use super::rate::{Arrivals, Throughput};
+use super::rate::{Arrivals, Coming, Throughput};
 use crate::ask::Ask;
 use crate::limit::Limit;
 use crate::time::Nanos;
@@ -45,7 +45,7 @@ impl Line {
             timer: None,
             shedding: [false; 4],
             capped: false,
-            arrivals: [Arrivals::default(); 4],
+            arrivals: Default::default(),
             served: Throughput::default(),
         }
     }
@@ -71,10 +71,10 @@ impl Line {
         if self.is_empty() {
             self.served.resume(now);
         }
-        if let Some(rate) = self.arrivals.get_mut(place.class as usize) {
-            rate.add(now, place.amount);
-        }
         self.queue.push(now, place);
+        if let Some(arrivals) = self.arrivals.get_mut(place.class as usize) {
+            arrivals.add(now, self.queue.memory(), place.amount);
+        }
         self.limit.waiting_changed(1);
     }
 
@@ -105,14 +105,26 @@ impl Line {
         }
     }
 
-    /// What comes of each class.
-    pub(super) const fn arrivals(&self) -> &[Arrivals; 4] {
-        &self.arrivals
+    /// What comes of each class while a call of this one waits.
+    pub(super) fn coming(&self, now: Nanos, class: Priority) -> [Coming; 4] {
+        let memory = self.queue.memory();
+        let expect = if self.is_shedding(class) { Arrivals::may_come } else { Arrivals::coming };
+        self.arrivals.map(|arrivals| expect(&arrivals, now, memory))
+    }
+
+    /// No less than that, for less work.
+    pub(super) fn at_most_coming(&self) -> [Coming; 4] {
+        self.arrivals.map(|arrivals| arrivals.at_most_coming())
+    }
+
+    /// What has come of a class in a second.
+    pub(super) fn came(&self, now: Nanos, class: Priority) -> f64 {
+        pick(&self.arrivals, class).mean(now, self.queue.memory())
     }
 
     /// Notes that the limit has been taken from.
     pub(super) fn count_served(&mut self, now: Nanos, ask: &Ask) {
-        self.served.add(now, ask.cost.of(self.limit.kind()));
+        self.served.add(now, self.queue.memory(), ask.cost.of(self.limit.kind()));
     }
 
     /// How much this limit lets through in a second; `None` while nobody knows.
@@ -120,7 +132,7 @@ impl Line {
         self.limit
             .pace(now)
             .map(|pace| pace.per_second)
-            .or_else(|| self.served.per_second(now))
+            .or_else(|| self.served.per_second(now, self.queue.memory()))
             .filter(|&pace| pace > 0.0)
     }
 

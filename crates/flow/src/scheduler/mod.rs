@@ -491,7 +491,9 @@ impl<T> Scheduler<T> {
 /// How a call stands in a limit's queue.
 fn place<T>(waiter: &Waiter<T>, limit: &Limit, id: u64) -> Place {
     let Waiter { flow, ask, .. } = waiter;
-    Place { class: ask.class, flow: *flow, order: id, cost: waiter.cost(), amount: ask.cost.of(limit.kind()) }
+    let (cost, amount) = (waiter.cost(), ask.cost.of(limit.kind()));
+    let patience = waiter.arrived.until(waiter.latest());
+    Place { class: ask.class, flow: *flow, order: id, cost, amount, patience }
 }
 
 /// The limit of its set that never has as much as a call asks for.

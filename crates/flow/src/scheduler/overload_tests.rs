@@ -6,23 +6,48 @@ use crate::quota::{Kind, Quota};
 
 const ALL: [Priority; 4] = [LOW, NORMAL, HIGH, CRITICAL];
 
-/// Random arrivals at a rate, divided over the classes (low, normal, high, critical), each with ten keys.
-fn arrivals(world: &mut World, draw: &mut Draw, limit: &Arc<Limit>, per_second: f64, mix: [f64; 4], while_: Duration) {
-    let end = world.now.after(while_);
+/// What comes.
+#[derive(Clone, Copy)]
+struct Traffic {
+    /// Shares of the classes: low, normal, high, critical.
+    mix: [f64; 4],
+    /// Shares of the keys. Each has calls of all classes.
+    keys: fn(usize) -> f64,
+    /// Everything takes this part of its time.
+    faster: u32,
+}
+
+const fn evenly(mix: [f64; 4]) -> Traffic {
+    Traffic { mix, keys: |key| if key < 10 { 1.0 } else { 0.0 }, faster: 1 }
+}
+
+/// The largest of 20 keys makes every fourth call.
+const fn unequal(mix: [f64; 4]) -> Traffic {
+    Traffic { keys: |key| if key < 20 { 1.0 / (key + 1) as f64 } else { 0.0 }, ..evenly(mix) }
+}
+
+fn drawn(draw: &mut Draw, shares: &[f64]) -> usize {
+    let mut left = draw.unit() * shares.iter().sum::<f64>();
+    let found = shares.iter().position(|share| {
+        left -= share;
+        left <= 0.0
+    });
+    found.unwrap_or(shares.len() - 1)
+}
+
+/// Random arrivals at a rate.
+fn arrivals(world: &mut World, draw: &mut Draw, limit: &Arc<Limit>, per_second: f64, of: Traffic, while_: Duration) {
+    let keys: Vec<f64> = (0..20).map(of.keys).collect();
+    let end = world.now.after(while_ / of.faster);
     loop {
-        let next = world.now.after(draw.gap(per_second));
+        let next = world.now.after(draw.gap(per_second) / of.faster);
         if next > end {
             break;
         }
         world.pass(next);
-        let mut left = draw.unit() * mix.iter().sum::<f64>();
-        let class = ALL.into_iter().zip(mix).find(|(_, part)| {
-            left -= part;
-            left <= 0.0
-        });
-        let class = class.map_or(CRITICAL, |(class, _)| class);
-        let flow = class as u64 * 100 + (draw.unit() * 10.0) as u64;
-        world.arrive(Call::new(class, &[limit]).of(flow));
+        let class = ALL[drawn(draw, &of.mix)];
+        let flow = class as u64 * 100 + drawn(draw, &keys) as u64;
+        world.arrive(Call::new(class, &[limit]).of(flow).within(patience(class) / of.faster));
     }
     world.pass(end);
 }
@@ -37,13 +62,14 @@ fn window() -> Arc<Limit> {
 
 const EVEN: [f64; 4] = [0.25; 4];
 const USUAL: [f64; 4] = [0.2, 0.5, 0.2, 0.1];
+const EVENING: [f64; 4] = [0.3, 0.4, 0.2, 0.1];
 
 /// Spikes of 3.4 times the base load for 8 seconds, at 60 % load between them.
-fn spikes(mix: [f64; 4], limit: &Arc<Limit>) -> World {
+fn spikes(of: Traffic, limit: &Arc<Limit>) -> World {
     let (mut world, mut draw) = (World::new(Bounds::default()), Draw(7));
     for _ in 0..4 {
-        arrivals(&mut world, &mut draw, limit, 30.0, mix, Duration::from_secs(60));
-        arrivals(&mut world, &mut draw, limit, 102.0, mix, Duration::from_secs(8));
+        arrivals(&mut world, &mut draw, limit, 30.0, of, Duration::from_secs(60));
+        arrivals(&mut world, &mut draw, limit, 102.0, of, Duration::from_secs(8));
     }
     world.pass_for(Duration::from_secs(60));
     assert_eq!(world.waiting(), 0);
@@ -53,7 +79,7 @@ fn spikes(mix: [f64; 4], limit: &Arc<Limit>) -> World {
 #[test]
 fn spikes_that_fit_the_deadlines_refuse_nobody() {
     for limit in [bucket(), window()] {
-        let world = spikes(USUAL, &limit);
+        let world = spikes(evenly(USUAL), &limit);
         assert_eq!(world.went(), world.calls.len(), "{}", limit.label());
     }
 }
@@ -63,18 +89,29 @@ fn spikes_that_fit_the_deadlines_refuse_nobody() {
 #[test]
 fn spikes_that_only_just_fit_refuse_next_to_nobody() {
     for limit in [bucket(), window()] {
-        let world = spikes(EVEN, &limit);
+        let world = spikes(evenly(EVEN), &limit);
         let refused = world.calls.len() - world.went();
         assert!(refused * 5_000 <= 2 * world.calls.len(), "{refused} of {} at {}", world.calls.len(), limit.label());
     }
 }
 
+/// Room is shared evenly among the keys of a class that want it, so the largest waits longest, and for longer the more
+/// is expected of the others.
+#[test]
+fn spikes_refuse_next_to_nobody_of_the_busiest_key() {
+    for limit in [bucket(), window()] {
+        let world = spikes(unequal(EVENING), &limit);
+        let refused = world.calls.len() - world.went();
+        assert!(refused * 5_000 <= world.calls.len(), "{refused} of {} at {}", world.calls.len(), limit.label());
+    }
+}
+
 /// Ten minutes at 1.5 times the limit. Returns, by class, the shares of calls that were refused.
-fn sustained(mix: [f64; 4], limit: &Arc<Limit>) -> [f64; 4] {
+fn sustained(of: Traffic, limit: &Arc<Limit>) -> [f64; 4] {
     let (mut world, mut draw) = (World::new(Bounds::default()), Draw(11));
-    arrivals(&mut world, &mut draw, limit, 30.0, mix, Duration::from_secs(30));
+    arrivals(&mut world, &mut draw, limit, 30.0, of, Duration::from_secs(30));
     let before = world.went();
-    arrivals(&mut world, &mut draw, limit, 75.0, mix, Duration::from_secs(600));
+    arrivals(&mut world, &mut draw, limit, 75.0, of, Duration::from_secs(600));
     let goodput = (world.went() - before) as f64 / (50.0 * 600.0);
     assert!(goodput >= 0.97, "{goodput}");
     world.pass_for(Duration::from_secs(400));
@@ -91,9 +128,17 @@ fn sustained(mix: [f64; 4], limit: &Arc<Limit>) -> [f64; 4] {
 
 #[test]
 fn in_sustained_overload_the_limit_stays_full_and_the_rest_is_told_at_once() {
-    let [low, normal, high, critical] = sustained(EVEN, &bucket());
+    let [low, normal, high, critical] = sustained(evenly(EVEN), &bucket());
     assert!(low > normal && normal > high && critical == 0.0, "the lowest first: {low} {normal} {high} {critical}");
     assert!(low < 0.8, "and it has its share: {low}");
-    let [_, normal, high, critical] = sustained(USUAL, &window());
+    let [_, normal, high, critical] = sustained(evenly(USUAL), &window());
     assert!(normal > 0.4 && high == 0.0 && critical == 0.0, "{normal} {high} {critical}");
+}
+
+/// Where everything goes ten times as fast and nobody waits for longer than a tenth, it is the same.
+#[test]
+fn an_overload_is_told_at_once_however_short_the_waits_are() {
+    let limit = per_second("fast", 500);
+    let [low, normal, high, critical] = sustained(Traffic { faster: 10, ..evenly(EVEN) }, &limit);
+    assert!(low > normal && normal > high && critical == 0.0, "the lowest first: {low} {normal} {high} {critical}");
 }

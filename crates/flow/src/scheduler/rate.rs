@@ -2,61 +2,110 @@
 //!
 //! Two questions are asked of them, and they want different answers while little has been seen. *How much does this
 //! limit let through?* Then the best guess is wanted, from the little there is, and from times of contention only.
-//! *How much will come of the other classes?* Then as little as has been seen is assumed: at the beginning of a spike
-//! nobody knows that it will last, and expecting it to would refuse calls that could have waited it out.
+//! *How much will come before this call's turn?* At the beginning of a spike nobody knows that it will last, and
+//! expecting it to would refuse calls that could have sat it out; in an overload that lasts, expecting too little lets
+//! calls wait for nothing. So two means are kept, one that remembers for long and one that does not. While nobody has
+//! had to be refused, the smaller one is believed: a spike must last before it counts. Once somebody has been, the
+//! larger one and a margin on top, until the queue has been empty.
+//!
+//! **No length of time is built in.** How long is long is told by how patient those are who wait: where all waits are
+//! ten times as short, the same happens in a tenth of the time.
 
 use crate::time::Nanos;
+use sluicegate_vocabulary::Priority;
 
-/// What came this many seconds ago counts for a third.
-const MEMORY: f64 = 20.0;
-/// Before this much has been seen there is no best guess. Seconds.
-const TOO_EARLY: f64 = 0.25;
+/// The long memory is this many times the patience of the least patient class. After that long, two thirds are
+/// forgotten.
+const LONG: f64 = 2.5;
+/// And so many times the short one.
+const RATIO: f64 = 4.0;
+/// This part of the long memory must have been seen before there is a best guess.
+const TOO_EARLY: f64 = 0.01;
+/// One call changes what is taken for the patience of its class by no more than this factor, so that single ones with
+/// deadlines of a moment or of hours do not count.
+const STEP: f64 = 1.03;
+/// Of about so many calls the mean amount is taken.
+const CALLS: f64 = 32.0;
+/// The patience of the least patient class counts as no less than this part of the longest: who sets itself a deadline
+/// of a moment must not make everybody else's wait be reckoned from a moment.
+const SHORTEST: f64 = 1.0 / 32.0;
+/// No memory is shorter. Seconds.
+const FLOOR: f64 = 0.01;
 
-/// An amount that fades.
+/// How patient the calls of each class have been of late, which decides how far back is looked.
 #[derive(Debug, Clone, Copy, Default)]
-struct Fading {
-    sum: f64,
-    last: Nanos,
+pub(super) struct Memory {
+    patience: [f64; 4],
+    /// Seconds of the long memory.
+    long: f64,
 }
 
-impl Fading {
-    fn at(&self, now: Nanos) -> f64 {
-        self.sum * f64::exp(-self.last.until(now).as_secs_f64() / MEMORY)
+impl Memory {
+    /// A call of this class may wait for so many seconds.
+    pub(super) fn note(&mut self, class: Priority, seconds: f64) {
+        let Some(patience) = self.patience.get_mut(class as usize) else { return };
+        let before = *patience;
+        *patience = if before > 0.0 { seconds.clamp(before / STEP, before * STEP) } else { seconds };
+        if before != *patience {
+            let known = self.patience.into_iter().filter(|&seconds| seconds > 0.0);
+            let (shortest, longest) =
+                known.fold((f64::MAX, 0.0), |(least, most), seconds| (seconds.min(least), seconds.max(most)));
+            self.long = LONG * shortest.max(longest * SHORTEST);
+        }
     }
 
-    fn add(&mut self, now: Nanos, amount: f64) {
-        self.sum = self.at(now) + amount;
-        self.last = self.last.max(now);
+    fn long(&self) -> f64 {
+        self.long.max(FLOOR)
     }
 }
 
 /// What comes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Arrivals {
-    amount: Fading,
-    calls: f64,
+    /// In a second, by the short memory and by the long one.
+    short: f64,
+    long: f64,
+    /// The amount that a call has, on the average; zero if none has come.
+    each: f64,
+    last: Nanos,
 }
 
 impl Arrivals {
-    pub(super) fn add(&mut self, now: Nanos, amount: u64) {
-        let left = self.amount.at(now) / self.amount.sum.max(f64::MIN_POSITIVE);
-        self.amount.add(now, amount as f64);
-        self.calls = self.calls * left + 1.0;
+    pub(super) fn add(&mut self, now: Nanos, memory: &Memory, amount: u64) {
+        let amount = amount as f64;
+        let (short, long) = self.at(now, memory);
+        self.long = long + amount / memory.long();
+        self.short = short + amount * RATIO / memory.long();
+        self.each += if self.each > 0.0 { (amount - self.each) / CALLS } else { amount };
+        self.last = self.last.max(now);
     }
 
-    /// What comes in a second, at least.
-    pub(super) fn coming(&self, now: Nanos) -> Coming {
-        Coming { per_second: self.amount.at(now) / MEMORY, each: self.each() }
+    fn at(&self, now: Nanos, memory: &Memory) -> (f64, f64) {
+        let left = f64::exp(-self.last.until(now).as_secs_f64() / memory.long());
+        // To the fourth power.
+        (self.short * left * left * left * left, self.long * left)
+    }
+
+    /// What is likely to come, at least.
+    pub(super) fn coming(&self, now: Nanos, memory: &Memory) -> Coming {
+        let (short, long) = self.at(now, memory);
+        Coming { per_second: short.min(long), each: 0.0 }
+    }
+
+    /// What may come at most.
+    pub(super) fn may_come(&self, now: Nanos, memory: &Memory) -> Coming {
+        let (short, long) = self.at(now, memory);
+        Coming { per_second: short.max(long), each: self.each }
     }
 
     /// No less than that, for less work.
     pub(super) fn at_most_coming(&self) -> Coming {
-        Coming { per_second: self.amount.sum / MEMORY, each: self.each() }
+        Coming { per_second: self.short.max(self.long), each: self.each }
     }
 
-    /// The amount that a call has, on the average; zero if none has come.
-    fn each(&self) -> f64 {
-        if self.calls > 0.0 { self.amount.sum / self.calls } else { 0.0 }
+    /// What has come in a second, by the long memory.
+    pub(super) fn mean(&self, now: Nanos, memory: &Memory) -> f64 {
+        self.at(now, memory).1
     }
 }
 
@@ -66,13 +115,13 @@ const CAUTION: f64 = 2.5;
 /// What is expected to come.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Coming {
-    pub(super) per_second: f64,
-    /// In calls of this amount.
-    pub(super) each: f64,
+    per_second: f64,
+    /// In calls of this amount; zero where no margin is wanted.
+    each: f64,
 }
 
 impl Coming {
-    /// How much may come in so many seconds.
+    /// How much in so many seconds.
     pub(super) fn within(&self, seconds: f64) -> f64 {
         let likely = self.per_second * seconds;
         likely + CAUTION * (likely * self.each).sqrt()
@@ -82,7 +131,8 @@ impl Coming {
 /// What is let through.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Throughput {
-    amount: Fading,
+    per_second: f64,
+    last: Nanos,
     /// For how many seconds of contention it has been watched.
     seen: f64,
 }
@@ -90,20 +140,23 @@ pub(super) struct Throughput {
 impl Throughput {
     /// Somebody waits again: the time since was none of contention.
     pub(super) fn resume(&mut self, now: Nanos) {
-        self.amount.last = self.amount.last.max(now);
+        self.last = self.last.max(now);
     }
 
-    pub(super) fn add(&mut self, now: Nanos, amount: u64) {
-        self.seen = (self.seen + self.amount.last.until(now).as_secs_f64()).min(10.0 * MEMORY);
-        self.amount.add(now, amount as f64);
+    pub(super) fn add(&mut self, now: Nanos, memory: &Memory, amount: u64) {
+        let (since, memory) = (self.last.until(now).as_secs_f64(), memory.long());
+        self.seen = (self.seen + since).min(10.0 * memory);
+        self.per_second = self.per_second * f64::exp(-since / memory) + amount as f64 / memory;
+        self.last = self.last.max(now);
     }
 
     /// What is let through in a second, if enough has been seen to say.
-    pub(super) fn per_second(&self, now: Nanos) -> Option<f64> {
-        let seen = self.seen + self.amount.last.until(now).as_secs_f64();
+    pub(super) fn per_second(&self, now: Nanos, memory: &Memory) -> Option<f64> {
+        let (since, memory) = (self.last.until(now).as_secs_f64(), memory.long());
+        let seen = self.seen + since;
         // What would be there by now, if one a second had come.
-        let weight = MEMORY * -f64::exp_m1(-seen / MEMORY);
-        (seen >= TOO_EARLY).then(|| self.amount.at(now) / weight)
+        let weight = -f64::exp_m1(-seen / memory);
+        (seen >= TOO_EARLY * memory).then(|| self.per_second * f64::exp(-since / memory) / weight)
     }
 }
 
@@ -114,36 +167,73 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    fn patience(seconds: f64) -> Memory {
+        let mut memory = Memory::default();
+        memory.note(Priority::Normal, seconds);
+        memory
+    }
+
     fn tenths(from: u64, to: u64) -> impl Iterator<Item = Nanos> {
         (from * 10..to * 10).map(|tick| Nanos(tick * SECOND / 10))
     }
 
     #[test]
     fn throughput_is_known_early_and_through_pauses() {
-        let mut rate = Throughput::default();
+        let (mut rate, memory) = (Throughput::default(), patience(8.0));
         rate.resume(Nanos(0));
-        assert_eq!(rate.per_second(Nanos(0)), None);
+        assert_eq!(rate.per_second(Nanos(0), &memory), None);
         for (from, to) in [(0, 1), (1, 30)] {
-            tenths(from, to).for_each(|now| rate.add(now, 5));
-            let known = rate.per_second(Nanos(to * SECOND)).unwrap();
+            tenths(from, to).for_each(|now| rate.add(now, &memory, 5));
+            let known = rate.per_second(Nanos(to * SECOND), &memory).unwrap();
             assert!((known / 50.0 - 1.0).abs() < 0.1, "{known} after {to} s");
         }
         let hour = Nanos(3_600 * SECOND);
         rate.resume(hour);
-        assert!((rate.per_second(hour).unwrap() / 50.0 - 1.0).abs() < 0.1);
-        assert!(rate.per_second(hour.after(Duration::from_secs(100))).unwrap() < 2.0);
+        assert!((rate.per_second(hour, &memory).unwrap() / 50.0 - 1.0).abs() < 0.1);
+        assert!(rate.per_second(hour.after(Duration::from_secs(100)), &memory).unwrap() < 2.0);
     }
 
     #[test]
     fn arrivals_are_believed_only_when_they_last() {
-        let mut rate = Arrivals::default();
-        tenths(0, 8).for_each(|now| rate.add(now, 5));
-        let spike = rate.coming(Nanos(8 * SECOND)).per_second;
-        assert!((12.0..20.0).contains(&spike), "{spike} of 50");
-        tenths(8, 100).for_each(|now| rate.add(now, 5));
-        let lasting = rate.coming(Nanos(100 * SECOND)).per_second;
-        assert!((48.0..51.0).contains(&lasting), "{lasting} of 50");
-        assert!(rate.at_most_coming().per_second >= lasting);
-        assert!((rate.coming(Nanos(100 * SECOND)).each - 5.0).abs() < 1e-6);
+        let (mut rate, memory) = (Arrivals::default(), patience(8.0));
+        tenths(0, 8).for_each(|now| rate.add(now, &memory, 5));
+        let spike = Nanos(8 * SECOND);
+        let likely = rate.coming(spike, &memory).per_second;
+        assert!((12.0..20.0).contains(&likely), "{likely} of 50");
+        let most = rate.may_come(spike, &memory).per_second;
+        assert!((38.0..50.0).contains(&most), "{most} of 50");
+        tenths(8, 100).for_each(|now| rate.add(now, &memory, 5));
+        let lasting = Nanos(100 * SECOND);
+        for coming in [rate.coming(lasting, &memory), rate.may_come(lasting, &memory)] {
+            assert!((47.0..52.0).contains(&coming.per_second), "{} of 50", coming.per_second);
+            assert!(rate.at_most_coming().within(3.0) >= coming.within(3.0));
+        }
+        assert!((rate.each - 5.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn memory_is_as_long_as_the_waits() {
+        for scale in [1, 10, 1_000] {
+            let (mut rate, memory) = (Arrivals::default(), patience(8.0 / scale as f64));
+            tenths(0, 8).for_each(|now| rate.add(Nanos(now.0 / scale), &memory, 5));
+            let coming = rate.coming(Nanos(8 * SECOND / scale), &memory).per_second / scale as f64;
+            assert!((16.3..16.6).contains(&coming), "{coming} at {scale}");
+        }
+    }
+
+    #[test]
+    fn deadlines_that_are_out_of_the_way_hardly_change_the_memory() {
+        let mut memory = patience(30.0);
+        let before = memory.long();
+        for strange in [0.0, 0.001, 1e9] {
+            (0..4).for_each(|_| memory.note(Priority::Normal, strange));
+            assert!((0.85..1.2).contains(&(memory.long() / before)), "{strange}");
+            (0..4).for_each(|_| memory.note(Priority::Normal, 30.0));
+        }
+        (0..400).for_each(|_| memory.note(Priority::High, 0.001));
+        assert!((memory.long() / before / SHORTEST - 1.0).abs() < 0.1);
+        (0..400).for_each(|_| memory.note(Priority::High, 60.0));
+        assert!((memory.long() / before - 1.0).abs() < 0.1, "and it comes back");
+        assert!(Memory::default().long() > 0.0);
     }
 }
