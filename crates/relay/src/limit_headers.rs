@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
 use sluicegate_vocabulary::{Dialect, Stamp};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The three headers of one kind of limit in one dialect.
@@ -69,31 +70,38 @@ const fn family(dialect: Dialect) -> Option<&'static Family> {
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Headers that [`Told::write`] writes at most.
-pub(crate) const MOST: usize = 8;
-
 /// A caller's limits as answers tell of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     limits: LimitSet,
-    /// What `RateLimit-Policy` says.
-    policy: Policy,
+    words: Words,
 }
 
 /// What a set's limits allow, written once; `None` for a set that refuses nobody.
-pub(crate) type Policy = Option<HeaderValue>;
+pub(crate) type Words = Option<Arc<Allowed>>;
+
+/// What a set's limits allow.
+#[derive(Debug)]
+pub(crate) struct Allowed {
+    /// What `RateLimit-Policy` says.
+    policy: HeaderValue,
+    /// How much each limit that refuses allows, in their order.
+    amounts: Box<[HeaderValue]>,
+}
 
 /// A limit and its level.
 struct Level<'a> {
-    limit: &'a Limit,
+    amount: &'a HeaderValue,
     left: u64,
     refills_in: Duration,
 }
 
 /// What a set of limits allows.
-pub(crate) fn policy(limits: &LimitSet) -> Policy {
-    let mut text = Vec::new();
-    for limit in limits.limits().iter().filter(|limit| !limit.quota().shadow) {
+pub(crate) fn words(limits: &LimitSet) -> Words {
+    let (mut text, mut amounts) = (Vec::new(), Vec::new());
+    // Those that only watch come last.
+    for limit in limits.limits().iter().take_while(|limit| !limit.quota().shadow) {
+        amounts.push(HeaderValue::from(limit.quota().set));
         name(&mut text, limit);
         number(&mut text, ";q=", limit.quota().set);
         match limit.kind() {
@@ -105,12 +113,13 @@ pub(crate) fn policy(limits: &LimitSet) -> Policy {
             number(&mut text, ";w=", limit.quota().window.as_secs().max(1));
         }
     }
-    (!text.is_empty()).then(|| HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("-")))
+    let policy = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("-"));
+    (!amounts.is_empty()).then(|| Arc::new(Allowed { policy, amounts: amounts.into() }))
 }
 
 impl Told {
-    pub(crate) const fn new(limits: LimitSet, policy: Policy) -> Self {
-        Self { limits, policy }
+    pub(crate) const fn new(limits: LimitSet, words: Words) -> Self {
+        Self { limits, words }
     }
 
     /// The limits themselves.
@@ -120,15 +129,13 @@ impl Told {
 
     /// Writes the headers. `now_ms` is the wall clock, for dialects that tell moments.
     pub(crate) fn write(&self, headers: &mut HeaderMap, dialect: Dialect, now: Nanos, now_ms: u64) {
-        let Some(policy) = &self.policy else { return };
-        let limits = self.limits.limits();
-        let mut text = Text(Vec::with_capacity(96 + 48 * limits.len()));
+        let Some(allowed) = self.words.as_deref() else { return };
+        let mut text = Text(Vec::with_capacity(96 + 48 * allowed.amounts.len()));
         let (mut requests, mut tokens) = (None, None);
-        // Those that only watch come last.
-        for limit in limits.iter().take_while(|limit| !limit.quota().shadow) {
+        for (limit, amount) in self.limits.limits().iter().zip(&allowed.amounts) {
             let gauge = limit.gauge(now);
-            let level = Level { limit, left: gauge.left, refills_in: gauge.full_in };
-            level.write(&mut text.0);
+            let level = Level { amount, left: gauge.left, refills_in: gauge.full_in };
+            item(&mut text.0, limit, &level);
             let least = match limit.kind() {
                 Kind::Requests => &mut requests,
                 Kind::Tokens => &mut tokens,
@@ -141,37 +148,32 @@ impl Told {
         let all = 0..text.0.len();
         let told = family(dialect).map(|family| {
             [(requests, &family.requests), (tokens, &family.tokens)].map(|(least, names)| {
-                let Level { limit, left, refills_in } = least?;
-                let parts = [
-                    (&names.limit, text.part(|out| number(out, "", limit.quota().set))),
-                    (&names.remaining, text.part(|out| number(out, "", left))),
-                    (&names.reset, text.part(|out| (family.reset)(out, now_ms, refills_in))),
-                ];
-                Some(parts)
+                let Level { amount, left, refills_in } = least?;
+                let left = text.part(|out| number(out, "", left));
+                let reset = text.part(|out| (family.reset)(out, now_ms, refills_in));
+                Some((names, amount, left, reset))
             })
         });
         let text = Bytes::from(text.0);
         let value = |part: Range<usize>| {
             HeaderValue::from_maybe_shared(text.slice(part)).unwrap_or_else(|_| HeaderValue::from_static("-"))
         };
-        // And one for whoever calls this.
-        headers.reserve(MOST + 1);
-        for (name, part) in told.into_iter().flatten().flatten().flatten() {
-            headers.insert(name, value(part));
+        for (names, amount, left, reset) in told.into_iter().flatten().flatten() {
+            headers.insert(&names.limit, amount.clone());
+            headers.insert(&names.remaining, value(left));
+            headers.insert(&names.reset, value(reset));
         }
-        headers.insert(&RATE_LIMIT_POLICY, policy.clone());
+        headers.insert(&RATE_LIMIT_POLICY, allowed.policy.clone());
         headers.insert(&RATE_LIMIT, value(all));
     }
 }
 
-impl Level<'_> {
-    /// An item of `RateLimit`.
-    fn write(&self, out: &mut Vec<u8>) {
-        name(out, self.limit);
-        number(out, ";r=", self.left);
-        if self.limit.kind() != Kind::Concurrency {
-            number(out, ";t=", self.refills_in.as_secs() + u64::from(self.refills_in.subsec_nanos() > 0));
-        }
+/// An item of `RateLimit`.
+fn item(out: &mut Vec<u8>, limit: &Limit, level: &Level<'_>) {
+    name(out, limit);
+    number(out, ";r=", level.left);
+    if limit.kind() != Kind::Concurrency {
+        number(out, ";t=", level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0));
     }
 }
 

@@ -19,8 +19,8 @@ fn limits() -> LimitSet {
 }
 
 fn told(limits: LimitSet) -> Told {
-    let policy = policy(&limits);
-    Told::new(limits, policy)
+    let words = words(&limits);
+    Told::new(limits, words)
 }
 
 fn written(dialect: Dialect) -> HeaderMap {

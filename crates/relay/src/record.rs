@@ -7,7 +7,7 @@
 use crate::call::{Caller, Ticket, header_value};
 use crate::headers;
 use crate::keepalive::Streams;
-use crate::limit_headers::{MOST as TOLD, Told};
+use crate::limit_headers::Told;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
@@ -198,11 +198,6 @@ impl Record {
             streams.held_to(limits.clone());
         }
         self.0.limits = Some(limits);
-    }
-
-    /// Headers that [`Self::write_limits`] and whoever seals the answer have still to write.
-    pub(crate) const fn headers_to_come(&self) -> usize {
-        if self.0.limits.is_some() { 2 * TOLD } else { 0 }
     }
 
     /// What every answer says about waiting and limits.

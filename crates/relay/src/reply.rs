@@ -91,7 +91,7 @@ impl Reply {
 pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
     record.failed(fault);
     let rendered = error::render(fault, record.dialect(), record.id().as_str());
-    let mut headers = HeaderMap::with_capacity(8);
+    let mut headers = HeaderMap::with_capacity(24);
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &rendered.headers {
         if let Ok(value) = HeaderValue::from_str(value) {

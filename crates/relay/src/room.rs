@@ -9,7 +9,7 @@
 //! Everything taken from limits is a [`Held`]. Its drop gives back what was not used and lets the next one go, so no
 //! path can forget it: not a refusal, not a client that leaves while it waits, not a panic.
 
-use crate::limit_headers::Policy;
+use crate::limit_headers::Words;
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::{
@@ -29,7 +29,7 @@ const AFTER_PANIC: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// Limits, and with each set of them what answers say about it.
-pub(crate) type Table = LimitTable<Policy>;
+pub(crate) type Table = LimitTable<Words>;
 
 /// The process's waiting calls, and its limits.
 #[derive(Debug)]

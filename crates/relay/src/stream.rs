@@ -67,8 +67,6 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
             (status, headers, Content::Stream(streaming))
         }
     };
-    // Before there is much to move.
-    headers.reserve(record.headers_to_come());
     headers.insert(&headers::X_SLUICEGATE_PROVIDER, candidate.provider.name_header.clone());
     if !candidate.model.is_empty() {
         headers.insert(&headers::X_SLUICEGATE_MODEL, candidate.model_header.clone());

@@ -58,7 +58,7 @@ impl Lengths {
         self.count(class, |count| count.saturating_add(1));
         self.seen += 1;
         if self.seen == ENOUGH || (self.seen > ENOUGH && self.seen.is_multiple_of(RENEWED)) {
-            self.learned = Some(Learned { p75: self.quantile(75), p95: self.quantile(95) });
+            self.learned = Some(self.quantiles());
         }
     }
 
@@ -69,17 +69,24 @@ impl Lengths {
         self.learned
     }
 
-    /// The length that so many of 100 remembered answers do not exceed, rounded up to the longest of its class.
-    fn quantile(&self, percent: u64) -> u64 {
+    /// The lengths that so many of 100 remembered answers do not exceed, rounded up to the longest of their class. Found
+    /// in one walk from the longest down.
+    fn quantiles(&self) -> Learned {
         let remembered = self.seen.min(REMEMBERED as u64);
-        let mut longer = remembered - (remembered * percent).div_ceil(100);
-        for (class, &count) in (0..=u8::MAX).zip(&self.counts).rev() {
-            match longer.checked_sub(u64::from(count)) {
-                Some(rest) => longer = rest,
-                None => return longest_of(class),
+        let may_be_longer = |percent: u64| remembered - (remembered * percent).div_ceil(100);
+        let (beyond_95, beyond_75) = (may_be_longer(95), may_be_longer(75));
+        let (mut seen, mut p95) = (0, None);
+        for (class, &count) in self.counts.iter().enumerate().rev().filter(|(_, count)| **count > 0) {
+            seen += u64::from(count);
+            if seen > beyond_95 {
+                let length = longest_of(class as u8);
+                let p95 = *p95.get_or_insert(length);
+                if seen > beyond_75 {
+                    return Learned { p75: length, p95 };
+                }
             }
         }
-        0
+        Learned { p75: 0, p95: 0 }
     }
 
     fn count(&mut self, class: u8, change: impl Fn(u8) -> u8) {

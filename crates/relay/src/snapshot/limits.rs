@@ -7,7 +7,7 @@
 
 use super::{Candidate, Route};
 use crate::call::Caller;
-use crate::limit_headers::{Told, policy};
+use crate::limit_headers::{Told, words};
 use crate::room::Table;
 use sluicegate_config::{Config, Limit as Configured, Rate, RateKind, Shape};
 use sluicegate_flow::{Algorithm, Kind, Label, Limit, LimitSet, Nanos, Quota, Scope, SetId, Spec};
@@ -127,8 +127,8 @@ impl Limits {
         // Numbers are handed out one by one and come nowhere near 2^56.
         let id = SetId(caller.limits << 8 | endpoint as u64, model);
         let make = || parts.into_iter().flatten().flat_map(|specs| specs.iter().cloned());
-        let (set, policy) = table.set_with_note(id, now, make, policy);
-        Some(Told::new(set, policy))
+        let (set, words) = table.set_with_note(id, now, make, words);
+        Some(Told::new(set, words))
     }
 
     /// What one try at a candidate with one of its credentials is held to.
