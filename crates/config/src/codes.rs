@@ -158,9 +158,6 @@ codes! {
     BAD_CA_FILE "E051" "certificates that cannot be read"
         "The file named by `ca_file:` does not exist, may not be read by this user, is larger than 1 MiB, or is not PEM: \
          text with `-----BEGIN CERTIFICATE-----` in it."
-    NO_PRIMARY "E052" "a pool in which every key stands by"
-        "A key with `role: standby` is used only when no primary key can be. Without a primary one the pool has no key for \
-         ordinary calls."
 
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
@@ -222,6 +219,9 @@ codes! {
     NO_HELP "W126" "help that nobody can give"
         "`hedge: true` needs a second target to ask, `resume: continue` a provider that can go on from the beginning of an \
          answer, and `fallback_on: [context_length]` a fallback with a larger context window. Here there is none."
+    NO_PRIMARY "W127" "a pool in which every key stands by"
+        "A key with `role: standby` is used when no primary key can be. Where there is no primary key at all, the standby \
+         keys are used all the time."
 
     PRICES "N201" "where prices come from"
         "Prices come from a dated list inside the program. A model that is not in it is unpriced: its cost is unknown, \

@@ -27,6 +27,9 @@ pub struct Connections {
     /// How long a connection may lie unused before it is closed.
     #[serde(rename = "connection_idle_timeout")]
     pub idle_timeout: Period,
+    /// How old a connection may be when a call is sent on it, so that a name which has come to lead elsewhere is followed.
+    #[serde(rename = "connection_max_age")]
+    pub max_age: Period,
 }
 
 impl Default for Connections {
@@ -37,6 +40,7 @@ impl Default for Connections {
             max_connections: None,
             http2: UseHttp2::Auto,
             idle_timeout: Period::from_secs(50),
+            max_age: Period::from_secs(600),
         }
     }
 }
@@ -54,9 +58,11 @@ pub enum UseHttp2 {
     Always,
 }
 
-/// A proxy, which is asked by CONNECT for TLS and sent whole URLs otherwise.
+/// A proxy.
 #[derive(Debug, Clone)]
 pub struct Proxy {
+    /// Whether it is itself spoken to over TLS.
+    pub secure: bool,
     /// Its name or address; an IPv6 address without brackets.
     pub host: String,
     /// Its port.
@@ -69,8 +75,9 @@ pub struct Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = &self.host;
-        if host.contains(':') { write!(f, "http://[{host}]:{}", self.port) } else { write!(f, "http://{host}:{}", self.port) }
+        let scheme = if self.secure { "https" } else { "http" };
+        let brackets = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{}{}{}:{}", brackets.0, self.host, brackets.1, self.port)
     }
 }
 

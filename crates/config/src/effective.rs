@@ -212,7 +212,9 @@ fn entry<'a>(document: &'a Document, path: &[&str]) -> Option<&'a Node> {
             ways.into_iter()
                 .find_map(|way| document.find(&["providers", name].into_iter().chain(way).collect::<Vec<_>>()))
         }
-        ["providers", name, field @ ("models" | "style" | "adaptive_concurrency"), ..] => document.find(&["providers", name, field]),
+        ["providers", name, field @ ("models" | "style" | "adaptive_concurrency"), ..] => {
+            document.find(&["providers", name, field])
+        }
         _ => None,
     }
 }

@@ -256,6 +256,9 @@ pub(crate) struct Provider {
     pub http2: Option<UseHttp2>,
     /// How long a connection may lie unused before it is closed. 50s when absent: servers commonly close after 60.
     pub connection_idle_timeout: Option<Period>,
+    /// How old a connection may be when a call is sent on it, so that a name which has come to lead elsewhere is followed.
+    /// 10m when absent.
+    pub connection_max_age: Option<Period>,
     /// Azure: the date of the API, for the `deployments` style.
     pub api_version: Option<String>,
     /// Azure: how it is addressed. `deployments` when `api_version` is given, else `v1`.

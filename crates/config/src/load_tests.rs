@@ -2,11 +2,12 @@ use super::*;
 use crate::limits::{Limit, RateKind, Shape, Window};
 use crate::provider::ProviderKind;
 use crate::testing::{World, printed};
-use crate::{AlertMetric, Priorities};
+use crate::{AdaptiveConcurrency, AlertMetric, Breaker, KeyRole, Period, Priorities, Share};
 use crate::{EndpointPath, ModelRule, Target};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use sluicegate_vocabulary::{Endpoint, Mode, Priority};
+use std::path::Path;
 
 const OLD: &str = include_str!("../../../examples/gateway.yaml");
 
@@ -39,11 +40,76 @@ fn the_old_file_works_unchanged() {
     assert_eq!((capacity, step.unwrap().millis()), (7500, 50));
     assert_eq!(chat.priority, Some(Priority::High));
     assert_eq!(config.limits.endpoints[&Endpoint::Embeddings].priority, Some(Priority::Normal));
-    assert_eq!(config.breaker.unwrap().failure_threshold, Some(5));
+    let breaker = provider.breaker.unwrap();
+    assert_eq!((breaker.failure_threshold, breaker.half_open_max_requests), (5, 10));
+    assert_eq!(breaker.recovery_timeout, Some(Period::from_secs(30)));
+    assert_eq!((breaker.success_rate, breaker.min_requests), (Share::from_percent(50), 20));
     assert_eq!(config.alerts[0].metric, AlertMetric::BucketFillPercentage);
     assert_eq!(config.alerts[0].threshold.to_string(), "<20%");
     assert_eq!(config.mode, Mode::Adaptive);
     assert_eq!(config.priorities, Priorities::default());
+}
+
+#[test]
+fn a_providers_own_breaker_goes_over_the_one_of_all_and_that_over_the_defaults() {
+    let text = "circuit_breaker: { failure_threshold: 3, recovery_timeout_seconds: 7 }
+providers:
+  a: { kind: simulated }
+  b: { kind: simulated, breaker: { failure_threshold: 9, success_rate: 0.25, min_requests: 4 } }
+  c: { kind: simulated, breaker: disabled }
+";
+    let loaded = World::default().load(text).unwrap();
+    let breaker = |name: &str| loaded.config.providers[name].breaker;
+    let seven = Some(Period::from_secs(7));
+    let all = Breaker { failure_threshold: 3, recovery_timeout: seven, ..Breaker::default() };
+    assert_eq!(breaker("a"), Some(all));
+    let own = Breaker { failure_threshold: 9, success_rate: Share::from_percent(25), min_requests: 4, ..all };
+    assert_eq!(breaker("b"), Some(own));
+    assert_eq!(breaker("c"), None);
+    assert_eq!(from(&loaded, "providers.a.breaker.failure_threshold"), "3 (sluicegate.yaml:1)");
+    assert_eq!(from(&loaded, "providers.b.breaker.failure_threshold"), "9 (sluicegate.yaml:4)");
+    assert_eq!(from(&loaded, "providers.b.breaker.recovery_timeout"), "7s (sluicegate.yaml:1)");
+    assert_eq!(from(&loaded, "providers.b.breaker.half_open_max_requests"), "1 (default)");
+    assert_eq!(from(&loaded, "providers.c.breaker"), "disabled (sluicegate.yaml:5)");
+}
+
+#[test]
+fn keys_of_a_pool_say_what_they_are_for_and_whose_quota_they_use() {
+    let text = "providers:
+  openai:
+    keys:
+      - { name: a, env: A, quota_group: org, share: 3 }
+      - { name: b, file: /keys/b, quota_group: org }
+      - { name: c, file: /keys/c, role: standby }
+";
+    let mut world = World::with(&[("A", "sk-a")]);
+    world.files = vec![("/keys/b", "sk-b\n"), ("/keys/c", "sk-c\n")];
+    let loaded = world.load(text).map_err(|found| printed(&found)).unwrap();
+    let keys = &loaded.config.providers["openai"].keys;
+    let told: Vec<_> = keys.iter().map(|key| (key.role, key.quota_group.as_str(), key.share)).collect();
+    assert_eq!(told, [(KeyRole::Primary, "org", 3), (KeyRole::Primary, "org", 1), (KeyRole::Standby, "c", 1)]);
+    assert_eq!(loaded.config.key_files(), [Path::new("/keys/b"), Path::new("/keys/c")]);
+    let mut meant = loaded.meaning.iter().map(|line| line.text.as_str());
+    assert!(meant.any(|text| text == "calls are shared a 3 · b 1"), "{:?}", loaded.meaning);
+    assert!(meant.any(|text| text == "c in reserve, for when no other key can be used"), "{:?}", loaded.meaning);
+    assert!(meant.any(|text| text == "a, b share one quota (org)"), "{:?}", loaded.meaning);
+}
+
+#[test]
+fn what_a_provider_bears_can_be_found_out_if_asked_for() {
+    let text = "providers:
+  a: { kind: simulated }
+  b: { kind: simulated, adaptive_concurrency: true }
+  c: { kind: simulated, adaptive_concurrency: { ceiling: 1 } }
+  d: { kind: simulated, adaptive_concurrency: false }
+";
+    let world = World::with(&[("SLUICEGATE__PROVIDERS__D__ADAPTIVE_CONCURRENCY", "true")]);
+    let config = world.load(text).map_err(|found| printed(&found)).unwrap().config;
+    let adaptive = |name: &str| config.providers[name].adaptive_concurrency;
+    assert_eq!(adaptive("a"), None);
+    assert_eq!(adaptive("b"), Some(AdaptiveConcurrency::default()));
+    assert_eq!(adaptive("c"), Some(AdaptiveConcurrency { floor: 1, ceiling: 1, ..AdaptiveConcurrency::default() }));
+    assert_eq!(adaptive("d"), Some(AdaptiveConcurrency::default()));
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn failing(subject: &str, provider: &Provider, lines: &mut Lines) {
     }
     if let Some(AdaptiveConcurrency { floor, ceiling, first_token_target }) = provider.adaptive_concurrency {
         let (floor, ceiling) = (grouped(floor.into()), grouped(ceiling.into()));
-        lines.say(subject, format!("{floor} to {ceiling} at once, as first tokens come in time for {first_token_target}"));
+        lines.say(
+            subject,
+            format!("{floor} to {ceiling} at once, as first tokens come in time for {first_token_target}"),
+        );
     }
     if !provider.learn_limits {
         lines.say(subject, "its own limits are not followed; a call may meet its 429".to_owned());
@@ -91,7 +94,10 @@ fn isolation(breaker: &Breaker) -> String {
     let failures = format!("left alone after {} failures in a row", grouped(breaker.failure_threshold.into()));
     let rate = match breaker.success_rate.fraction() {
         0.0 => String::new(),
-        _ => format!(", or below {} of {} in 10 s", breaker.success_rate, grouped(breaker.min_requests.into())),
+        _ => {
+            let least = grouped(breaker.min_requests.into());
+            format!(", or when under {} of {least} or more in 10s succeed", breaker.success_rate)
+        }
     };
     let recovery = breaker.recovery_timeout.map_or("1s, then longer, up to 1m".to_owned(), |time| time.to_string());
     let trials = match breaker.half_open_max_requests {

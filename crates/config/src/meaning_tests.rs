@@ -25,6 +25,7 @@ fn the_worst_minute_is_said() {
             "/embeddings: 400 000 tok/min · bucket 600 000 · +667 per 100 ms · worst minute 1 000 000",
             "/embeddings: priority low",
             "/images/generations: no limit of its own (line 18)",
+            "provider default: left alone after 5 failures in a row, or when under 50% of 20 or more in 10s succeed · for 30s · then 3 trial calls at once",
             ADAPTIVE,
             CLASSES,
             QUEUE,

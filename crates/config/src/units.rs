@@ -108,7 +108,11 @@ impl Share {
 
     /// A number from 0 to 1; `None` for any other.
     fn from_fraction(fraction: f64) -> Option<Self> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 0 to a million")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be from 0 to a million"
+        )]
         let millionths = (0.0..=1.0).contains(&fraction).then(|| (fraction * f64::from(WHOLE)).round() as u32);
         millionths.map(Self)
     }

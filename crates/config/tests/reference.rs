@@ -15,7 +15,8 @@ struct World;
 
 impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
-        (!name.starts_with("SLUICEGATE__") && name != "STATE_DIRECTORY" && name != "SLUICEGATE_DATA")
+        let proxy = name.to_ascii_lowercase().ends_with("_proxy");
+        (!proxy && !name.starts_with("SLUICEGATE__") && name != "STATE_DIRECTORY" && name != "SLUICEGATE_DATA")
             .then(|| format!("value-of-{name}"))
     }
 
@@ -24,7 +25,9 @@ impl Environment for World {
     }
 
     fn read(&self, path: &Path) -> Result<String, String> {
-        Ok(format!("content-of-{}", path.display()))
+        let certificate = path.extension().is_some_and(|extension| extension == "pem");
+        let text = || format!("content-of-{}", path.display());
+        Ok(if certificate { "-----BEGIN CERTIFICATE-----".to_owned() } else { text() })
     }
 }
 
@@ -48,6 +51,7 @@ fn kind(value: &Value, schema: &Value) -> String {
         return match name {
             "Period" => "time".to_owned(),
             "Size" => "size".to_owned(),
+            "Share" => "share: `50%`, or a number from 0 to 1".to_owned(),
             "Secret" => "`{ env: NAME }`, `{ file: PATH }` or text".to_owned(),
             "Targets" => format!("`provider/model`, or a list of {}", link("Weighted")),
             "ListedModel" => format!("id, or {}", link("ModelFacts")),

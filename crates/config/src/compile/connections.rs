@@ -27,8 +27,14 @@ impl Compiler<'_> {
         if let Some(most) = stated.max_connections {
             self.within(most, 1, 1_000_000, &at("max_connections"));
         }
-        if let Some(time) = stated.connection_idle_timeout {
-            self.lasts(time, "connection_idle_timeout", &at("connection_idle_timeout"));
+        let times = [
+            ("connection_idle_timeout", stated.connection_idle_timeout),
+            ("connection_max_age", stated.connection_max_age),
+        ];
+        for (field, time) in times {
+            if let Some(time) = time {
+                self.lasts(time, field, &at(field));
+            }
         }
         if let Some(file) = &stated.ca_file {
             let path = at("ca_file");
@@ -54,6 +60,7 @@ impl Compiler<'_> {
             max_connections: stated.max_connections,
             http2: stated.http2.unwrap_or(usual.http2),
             idle_timeout: stated.connection_idle_timeout.unwrap_or(usual.idle_timeout),
+            max_age: stated.connection_max_age.unwrap_or(usual.max_age),
         }
     }
 
@@ -93,21 +100,21 @@ impl Compiler<'_> {
 /// Reads the address of a proxy; the error does not repeat it, since a password may be in it.
 fn parse(text: &str, variable: Option<&'static str>) -> Result<Proxy, String> {
     let text = text.trim().trim_end_matches('/');
-    let rest = match text.split_once("://") {
-        None => text,
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some(_) => return Err("a proxy is spoken to over http://, like http://proxy.example.com:3128".to_owned()),
-    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err("a proxy is spoken to over http:// or https://, like http://proxy.example.com:3128".to_owned());
+    }
     let (user, authority) = match rest.rsplit_once('@') {
         Some((user, authority)) => (Some(decoded(user).ok_or("the proxy's user cannot be read")?), authority),
         None => (None, rest),
     };
-    let url = BaseUrl::parse(&format!("http://{authority}")).map_err(|why| why.replace("a base URL", "a proxy"))?;
+    let url = BaseUrl::parse(&format!("{scheme}://{authority}")).map_err(|why| why.replace("a base URL", "a proxy"))?;
     if url.has_path() {
         return Err("a proxy has no path: http://proxy.example.com:3128".to_owned());
     }
     let host = url.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Proxy { host, port: url.port(), user: user.map(SecretString::from), variable })
+    let (secure, port) = (url.secure, url.port());
+    Ok(Proxy { secure, host, port, user: user.map(SecretString::from), variable })
 }
 
 /// `%40` and its like as the bytes they stand for; `None` where that is no text.

@@ -15,10 +15,11 @@ fn a_proxy_is_read_in_all_its_usual_spellings() {
         ("http://proxy.example.com", "http://proxy.example.com:80"),
         ("http://[::1]:3128", "http://[::1]:3128"),
         ("10.0.0.1:8080", "http://10.0.0.1:8080"),
+        ("https://proxy.example.com", "https://proxy.example.com:443"),
     ] {
         assert_eq!(proxy(text), meant, "{text}");
     }
-    for text in ["", "socks5://a:1", "https://a:1", "http://a:1/path", "http://a:0", "http://%zz@a:1", "http://a b:1"] {
+    for text in ["", "socks5://a:1", "http://a:1/path", "http://a:0", "http://%zz@a:1", "http://a b:1"] {
         assert!(proxy(text).starts_with("refused: "), "{text}");
     }
 }
@@ -80,7 +81,13 @@ fn the_environments_proxy_is_taken_where_the_file_names_none() {
         .config
         .providers
         .values()
-        .map(|provider| format!("{} {}", provider.name, provider.connections.proxy.as_ref().map_or(String::new(), ToString::to_string)))
+        .map(|provider| {
+            format!(
+                "{} {}",
+                provider.name,
+                provider.connections.proxy.as_ref().map_or(String::new(), ToString::to_string)
+            )
+        })
         .collect();
     let wanted = ["local ", "openai http://secure:3128", "other http://other:8080", "own ", "plain http://plain:3128"];
     assert_eq!(proxies, wanted);

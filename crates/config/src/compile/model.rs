@@ -4,8 +4,8 @@ use super::limit::Wider;
 use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::file::{self, Targets};
 use crate::egress::Resume;
+use crate::file::{self, Targets};
 use crate::limits::Limit;
 use crate::model::{FallbackOn, Model, Target, WeightedTarget};
 use crate::near::nearest;
@@ -141,7 +141,8 @@ impl Compiler<'_> {
         let larger = |target: &Target| window(target).is_none_or(|window| window > least);
         if on.contains(&FallbackOn::ContextLength) && !fallbacks.iter().any(larger) {
             let what = "no fallback is known to take more than the model it stands in for";
-            let remedy = "add a fallback with a larger window, or give its `context_window` under the provider's `models:`";
+            let remedy =
+                "add a fallback with a larger window, or give its `context_window` under the provider's `models:`";
             self.say(Diagnostic::new(codes::NO_HELP, what).remedy(remedy), &["models", name, "fallback_on"]);
         }
     }

@@ -114,8 +114,8 @@ impl Compiler<'_> {
     pub(super) fn pool_makes_sense(&mut self, provider: &str, stated: &[file::PoolKey], pool: &[ProviderKey]) {
         let path = ["providers", provider, "keys"];
         if !pool.is_empty() && pool.iter().all(|key| key.role == KeyRole::Standby) {
-            let what = "every key of this pool stands by, so none is used until one is promoted";
-            let remedy = "leave `role:` out where a key is to be used";
+            let what = "every key of this pool stands by, which is the same as if none did";
+            let remedy = "leave `role:` out where a key is to be used first";
             self.say_at_name(Diagnostic::new(codes::NO_PRIMARY, what).remedy(remedy), &path);
         }
         let groups = stated.iter().map(|key| key.quota_group.as_deref());
