@@ -334,7 +334,11 @@ impl Streaming {
             if silent >= self.idle {
                 let what = format!("sent nothing for {:.0} s in the middle of its answer", self.idle.as_secs_f64());
                 let fault = Fault { kind: FaultKind::Timeout, ..self.fault(&what) };
-                self.end(Some((fault, EndReason::TimedOut)));
+                // Where the format has no closing mark, all may have been said.
+                self.close();
+                if let Some(broken) = &mut self.broken {
+                    *broken = (fault, EndReason::TimedOut);
+                }
                 return Poll::Ready(());
             }
             let next = self.last + self.idle;

@@ -10,7 +10,7 @@
 //! | `status=529` | refuse with this status and the provider's body for it |
 //! | `code=insufficient_quota` | with `status`: this error code (OpenAI) |
 //! | `retry-after=2s` | with `status` or `throttle`: this `retry-after` |
-//! | `throttle=tokens` | refuse as too much, in the provider's words and headers: `requests`, `tokens`, `concurrency`, `slope`, `billing` or `overloaded` |
+//! | `throttle=tokens` | refuse as too much, in the provider's words and headers: `requests`, `day`, `tokens`, `concurrency`, `slope`, `billing` or `overloaded` |
 //! | `context-length` | refuse the input as too long, in the provider's words |
 //! | `bad-key` | refuse the key, in the provider's words |
 //! | `no-model` | refuse the model as unknown, in the provider's words |

@@ -44,7 +44,7 @@ const NAMES: &[(u16, &str, Option<&str>, &str, &str)] = &[
     (429, "requests", Some("rate_limit_exceeded"), "rate_limit_error", "RESOURCE_EXHAUSTED"),
     (499, "invalid_request_error", None, "invalid_request_error", "CANCELLED"),
     (500, "server_error", None, "api_error", "INTERNAL"),
-    (502, "server_error", None, "api_error", "UNAVAILABLE"),
+    (502, "server_error", None, "api_error", "INTERNAL"),
     (503, "service_unavailable_error", Some("server_is_overloaded"), "overloaded_error", "UNAVAILABLE"),
     (504, "server_error", None, "timeout_error", "DEADLINE_EXCEEDED"),
     (529, "service_unavailable_error", Some("server_is_overloaded"), "overloaded_error", "UNAVAILABLE"),

@@ -15,6 +15,8 @@ use crate::refusal::{Refusal, overloaded};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Throttling {
     Requests,
+    /// Of a whole day.
+    Day,
     Tokens,
     Concurrency,
     Slope,
@@ -22,8 +24,9 @@ pub(crate) enum Throttling {
     Overloaded,
 }
 
-const NAMES: [(&str, Throttling); 6] = [
+const NAMES: [(&str, Throttling); 7] = [
     ("requests", Throttling::Requests),
+    ("day", Throttling::Day),
     ("tokens", Throttling::Tokens),
     ("concurrency", Throttling::Concurrency),
     ("slope", Throttling::Slope),
@@ -53,6 +56,8 @@ const fn said(
 
 /// How long to wait unless an order says, where the provider says it at all.
 const USUAL_WAIT: Duration = Duration::from_secs(1);
+/// The same for a quota by the day.
+const TILL_TOMORROW: Duration = Duration::from_secs(4320);
 /// The limits that the headers of a refusal tell.
 const REQUESTS: u32 = 500;
 const TOKENS: u32 = 30_000;
@@ -71,6 +76,28 @@ impl Throttling {
                 None,
                 "Rate limit reached for gpt-4.1-mini in organization org-simulated on requests per min (RPM): Limit 500, \
                  Used 500, Requested 1. Please try again in 1s.",
+            ),
+            (Self::Day, Dialect::OpenAi) => said(
+                429,
+                Some("requests"),
+                Some("rate_limit_exceeded"),
+                None,
+                "Rate limit reached for gpt-4.1-mini in organization org-simulated on requests per day (RPD): Limit 10000, \
+                 Used 10000, Requested 1. Please try again in 1h12m0s.",
+            ),
+            (Self::Day, Dialect::Anthropic) => said(
+                429,
+                None,
+                None,
+                None,
+                "This request would exceed your organization's rate limit of 10,000 requests per day.",
+            ),
+            (Self::Day, Dialect::Gemini) => said(
+                429,
+                None,
+                None,
+                Some("GenerateRequestsPerDayPerProjectPerModel-FreeTier"),
+                "You exceeded your current quota, please check your plan and billing details.",
             ),
             (Self::Tokens, Dialect::OpenAi) => said(
                 429,
@@ -161,13 +188,9 @@ impl Throttling {
                 Some(""),
                 "Resource has been exhausted. Please increase your request rate gradually.",
             ),
-            (Self::Billing, Dialect::Gemini) => said(
-                429,
-                None,
-                None,
-                Some("GenerateRequestsPerDayPerProjectPerModel-FreeTier"),
-                "You exceeded your current quota, please check your plan and billing details.",
-            ),
+            (Self::Billing, Dialect::Gemini) => {
+                said(402, None, None, None, "Your prepaid credits are used up. Please buy more to go on using the API.")
+            }
             (Self::Overloaded, Dialect::OpenAi) => said(
                 503,
                 None,
@@ -189,12 +212,17 @@ impl Throttling {
         refusal.kind = kind;
         refusal.code = code.map(Into::into);
         refusal.detail = detail;
-        let waits = matches!(self, Self::Requests | Self::Tokens | Self::Slope);
-        refusal.retry_after = wait.or(waits.then_some(USUAL_WAIT));
+        let usual = match (self, dialect) {
+            (Self::Requests | Self::Tokens | Self::Slope, _) => Some(USUAL_WAIT),
+            // Google names the quota and no time.
+            (Self::Day, Dialect::OpenAi | Dialect::Anthropic) => Some(TILL_TOMORROW),
+            _ => None,
+        };
+        refusal.retry_after = wait.or(usual);
         let reset = refusal.retry_after.unwrap_or_default();
         let level = |limit, remaining| Some(Level { limit, remaining, reset });
         let levels = match self {
-            Self::Requests => Levels { requests: level(REQUESTS, 0), tokens: level(TOKENS, TOKENS) },
+            Self::Requests | Self::Day => Levels { requests: level(REQUESTS, 0), tokens: level(TOKENS, TOKENS) },
             Self::Tokens => Levels { requests: level(REQUESTS, REQUESTS - 1), tokens: level(TOKENS, 0) },
             _ => Levels::default(),
         };

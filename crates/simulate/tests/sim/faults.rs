@@ -84,7 +84,9 @@ async fn every_kind_of_too_much_has_the_providers_words_and_headers() {
         ("messages", "overloaded", 529, "overloaded_error", ("retry-after", "")),
         ("generate", "requests", 429, "\"retryDelay\":\"1s\"", ("retry-after", "")),
         ("generate", "tokens", 429, "GenerateContentInputTokensPerModelPerMinute", ("retry-after", "")),
-        ("generate", "billing", 429, "PerDay", ("retry-after", "")),
+        ("chat", "day", 429, "requests per day", ("retry-after", "4320")),
+        ("generate", "day", 429, "PerDay", ("retry-after", "")),
+        ("generate", "billing", 402, "prepaid", ("retry-after", "")),
         ("generate", "overloaded", 503, "UNAVAILABLE", ("retry-after", "")),
     ] {
         for stream in [false, true] {

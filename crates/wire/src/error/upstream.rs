@@ -228,10 +228,11 @@ fn decide(status: u16, said: &Said, dialect: Dialect) -> (FaultKind, bool) {
         let known = WORDS.iter().find(|(word, _, _)| word == code);
         found = found.or(known.map(|&(_, kind, spent)| (kind, spent)));
     }
-    // Words of a server's trouble inside a client error (compatible servers mix them) yield to the status.
+    // Words of a server's trouble say less than most statuses do: inside a client error (compatible servers mix them),
+    // and with a status that says which trouble.
     let client_error = (400..499).contains(&status);
     if let Some((kind, spent)) = found
-        && !(client_error && kind == FaultKind::UpstreamBroken)
+        && !(kind == FaultKind::UpstreamBroken && (client_error || matches!(status, 503 | 504 | 529)))
     {
         return (kind, spent);
     }
