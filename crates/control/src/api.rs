@@ -126,7 +126,7 @@ fn glance(operator: &Operator) -> Status {
     let provider = |provider: &Arc<Provider>| ProviderStatus {
         name: provider.name.to_string(),
         kind: provider.kind.as_str().to_owned(),
-        host: provider.origin.to_string(),
+        host: provider.origin().to_string(),
         keys: provider.credentials().len(),
     };
     let level = |limit: LimitReport| LimitLevel {

@@ -134,7 +134,7 @@ fn timed_out(candidate: &Candidate, stage: Stage, after: Duration) -> Failure {
         FaultKind::Timeout,
         format!("The provider {} gave no answer within {:.1} s.", candidate.provider.name, after.as_secs_f64()),
     )
-    .code(if stage == Stage::Connect { "connect_timeout" } else { "first_byte_timeout" });
+    .code(stage.timeout_code());
     Failure { fault, result: AttemptResult::Timeout, status: 0 }
 }
 
@@ -144,10 +144,12 @@ fn unreachable(candidate: &Candidate, error: &UpstreamError) -> Failure {
         return timed_out(candidate, *stage, *after);
     }
     let what = match error.stage() {
+        Stage::Wait => "none of its connections came free",
         Stage::Resolve => "its name could not be resolved",
         Stage::Connect => "no connection could be opened",
+        Stage::Proxy => "the proxy on the way did not let the call through",
         Stage::Tls => "the TLS handshake failed",
-        Stage::Exchange => "the connection broke before an answer came",
+        Stage::Exchange | Stage::Total => "the connection broke before an answer came",
     };
     let fault = Fault::new(
         FaultKind::UpstreamUnreachable,
@@ -170,7 +172,7 @@ async fn exchange(
     id: &CallId,
 ) -> Result<Answered, Failure> {
     let provider = &candidate.provider;
-    let sent = worker.pool.send(&provider.origin, provider.http2, provider.timeouts.connect, *outgoing).await;
+    let sent = worker.pool.send(&provider.destination, *outgoing).await;
     let response = sent.map_err(|error| unreachable(candidate, &error))?;
     let (head, body) = response.into_parts();
     if matches!(way, Way::Passthrough) {

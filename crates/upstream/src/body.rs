@@ -16,6 +16,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// A request body: slices in order. Cloning shares the bytes, so a body can be sent again.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +104,9 @@ pub enum BodyError {
     /// The connection failed.
     #[error("the answer could not be read: {0}")]
     Connection(#[source] io::Error),
+    /// The time allowed for the whole call is over.
+    #[error("the answer was not at its end after {} ms", .0.as_millis())]
+    Timeout(Duration),
     /// An HTTP/2 stream or its connection failed.
     #[error(transparent)]
     Http2(hyper::Error),
@@ -109,7 +114,17 @@ pub enum BodyError {
 
 /// A response body, with the connection it comes from.
 #[derive(Debug)]
-pub struct ResponseBody(Source);
+pub struct ResponseBody {
+    source: Source,
+    limit: Option<Box<Limit>>,
+}
+
+/// The end of the time allowed for a call, and how long that was.
+#[derive(Debug)]
+struct Limit {
+    after: Duration,
+    timer: Pin<Box<Sleep>>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -122,28 +137,40 @@ enum Source {
 impl ResponseBody {
     pub(crate) fn http1(incoming: http1::Incoming, site: &Arc<Site>) -> Self {
         if incoming.is_read() {
-            return Self(finish(incoming, site));
+            return finish(incoming, site).into();
         }
-        Self(Source::Http1(incoming, Arc::clone(site)))
+        Source::Http1(incoming, Arc::clone(site)).into()
     }
 
     pub(crate) fn http2(incoming: hyper::body::Incoming, count: StreamCount) -> Self {
         if incoming.is_end_stream() {
-            return Self(Source::Here(Bytes::new()));
+            return Source::Here(Bytes::new()).into();
         }
-        Self(Source::Http2(incoming, count))
+        Source::Http2(incoming, count).into()
+    }
+
+    /// Ends it with an error when the timer does, `after` so long.
+    pub(crate) fn within(mut self, after: Duration, timer: Pin<Box<Sleep>>) -> Self {
+        self.limit = Some(Box::new(Limit { after, timer }));
+        self
     }
 
     /// Lets go of the connection once all has been read from it.
     fn let_go(&mut self) {
-        let over = match &self.0 {
+        let over = match &self.source {
             Source::Here(_) => false,
             Source::Http1(incoming, _) => incoming.is_read(),
             Source::Http2(incoming, _) => incoming.is_end_stream(),
         };
-        if over && let Source::Http1(incoming, site) = std::mem::replace(&mut self.0, Source::Here(Bytes::new())) {
-            self.0 = finish(incoming, &site);
+        if over && let Source::Http1(incoming, site) = std::mem::replace(&mut self.source, Source::Here(Bytes::new())) {
+            self.source = finish(incoming, &site);
         }
+    }
+}
+
+impl From<Source> for ResponseBody {
+    fn from(source: Source) -> Self {
+        Self { source, limit: None }
     }
 }
 
@@ -161,7 +188,7 @@ impl Body for ResponseBody {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = match &mut self.0 {
+        let polled = match &mut self.source {
             Source::Here(rest) => {
                 let rest = std::mem::take(rest);
                 return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
@@ -169,20 +196,26 @@ impl Body for ResponseBody {
             Source::Http1(incoming, _) => incoming.poll_piece(cx).map_ok(Frame::data),
             Source::Http2(incoming, _) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Http2),
         };
+        let polled = match &mut self.limit {
+            Some(limit) if polled.is_pending() => {
+                limit.timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::Timeout(limit.after))))
+            }
+            _ => polled,
+        };
         match &polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(_))) => self.let_go(),
-            Poll::Ready(Some(Err(_))) => self.0 = Source::Here(Bytes::new()),
+            Poll::Ready(Some(Err(_))) => self.source = Source::Here(Bytes::new()),
             Poll::Ready(None) => {
                 self.let_go();
-                self.0 = Source::Here(Bytes::new());
+                self.source = Source::Here(Bytes::new());
             }
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.source {
             Source::Here(rest) => rest.is_empty(),
             Source::Http1(..) => false,
             Source::Http2(incoming, _) => incoming.is_end_stream(),
@@ -190,7 +223,7 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.source {
             Source::Here(rest) => SizeHint::with_exact(rest.len() as u64),
             Source::Http1(incoming, _) => incoming.left().map_or_else(SizeHint::default, SizeHint::with_exact),
             Source::Http2(incoming, _) => incoming.size_hint(),

@@ -1,31 +1,37 @@
-//! Opening one connection: name, TCP, TLS, HTTP/2's handshake.
+//! Opening one connection: name, TCP, proxy, TLS, HTTP/2's handshake.
 //!
 //! The addresses a name resolves to race, since an address that swallows packets would otherwise eat the whole time
-//! limit: IPv6 and IPv4 alternate, beginning with the family the resolver prefers; the next starts a quarter of a second
-//! after the one before it, or at once when one fails; the first that answers is taken and the others are dropped (RFC
-//! 8305). A call may wait minutes for its answer while nothing travels, so the kernel is asked to probe a silent peer,
-//! which also keeps the connection known to firewalls on the way.
+//! limit: the next starts a quarter of a second after the one before it, or at once when one fails; the first that
+//! answers is taken and the others are dropped (RFC 8305). A call may wait minutes for its answer while nothing travels,
+//! so the kernel is asked to probe a silent peer, which also keeps the connection known to firewalls on the way.
 //!
 //! The TLS configuration is made on first need, since many installations speak only to plain local servers and reading
 //! a certificate store costs memory.
 
 use crate::body::RequestBody;
+use crate::destination::Destination;
 use crate::error::{Stage, UpstreamError};
 use crate::http1::Transport;
 use crate::origin::{Origin, Scheme};
-use crate::tls;
+use crate::places::{Place, Places};
+use crate::proxy::Proxy;
+use crate::resolve::Resolver;
+use crate::socket::Socket;
+use crate::tls::{self, Trust, TrustError};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -37,7 +43,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Whether HTTP/2 is spoken to an origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Http2 {
     /// Where the TLS handshake agrees on it.
     #[default]
@@ -49,6 +55,7 @@ pub enum Http2 {
 }
 
 /// A fresh connection, ready for its first request.
+#[derive(Debug)]
 pub(crate) enum Sender {
     Http1(Transport),
     Http2(Http2Sender),
@@ -60,13 +67,25 @@ pub(crate) struct Http2Sender {
     pub(crate) sender: http2::SendRequest<RequestBody>,
     /// Streams the peer allows, as far as it has said.
     pub(crate) allowed: Arc<AtomicUsize>,
+    /// When it takes no more of them.
+    pub(crate) expires: Instant,
 }
 
+/// Which TLS configuration.
+type Wanted = (Http2, Option<Trust>);
+
 /// Opens connections. Shared by all workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connector {
-    tls: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
-    tls_http1: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
+    resolver: Resolver,
+    tls: Mutex<HashMap<Wanted, Arc<ClientConfig>>>,
+    places: Mutex<HashMap<Arc<Destination>, Weak<Places>>>,
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::with(Resolver::system())
+    }
 }
 
 impl Connector {
@@ -76,62 +95,135 @@ impl Connector {
         Self::default()
     }
 
-    fn tls(&self, offer_http2: bool) -> Result<Arc<ClientConfig>, UpstreamError> {
-        let cell = if offer_http2 { &self.tls } else { &self.tls_http1 };
-        cell.get_or_init(|| tls::client_config(offer_http2))
-            .clone()
-            .map_err(|error| UpstreamError::failed(Stage::Tls, error))
+    pub(crate) fn with(resolver: Resolver) -> Self {
+        Self { resolver, tls: Mutex::default(), places: Mutex::default() }
     }
 
-    /// Opens one, however long it takes.
-    pub(crate) async fn open(&self, origin: &Origin, http2: Http2) -> Result<Sender, UpstreamError> {
-        let tcp = dial(&origin.host, origin.port).await?;
-        match origin.scheme {
-            Scheme::Http if http2 == Http2::Always => handshake(TokioIo::new(tcp)).await,
-            Scheme::Http => Ok(Sender::Http1(Transport::Tcp(tcp))),
-            Scheme::Https => {
-                let config = self.tls(http2 != Http2::Never)?;
-                let name = ServerName::try_from(origin.host.to_string())
-                    .map_err(|error| UpstreamError::failed(Stage::Tls, error))?;
-                let stream = TlsConnector::from(config)
-                    .connect(name, tcp)
-                    .await
-                    .map_err(|error| UpstreamError::failed(Stage::Tls, error))?;
-                let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                if agreed || http2 == Http2::Always {
-                    handshake(TokioIo::new(stream)).await
-                } else {
-                    Ok(Sender::Http1(Transport::Tls(Box::new(stream))))
-                }
+    /// The places for connections to a destination, where their number is limited.
+    pub(crate) fn places(&self, destination: &Arc<Destination>) -> Option<Arc<Places>> {
+        let most = destination.settings().max_connections?;
+        let mut all = self.places.lock();
+        if let Some(places) = all.get(destination).and_then(Weak::upgrade) {
+            return Some(places);
+        }
+        all.retain(|_, places| places.strong_count() > 0);
+        let places = Places::new(most);
+        all.insert(Arc::clone(destination), Arc::downgrade(&places));
+        Some(places)
+    }
+
+    fn tls(&self, http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
+        let wanted = (http2, trust.cloned());
+        let mut configs = self.tls.lock();
+        if let Some(config) = configs.get(&wanted) {
+            return Ok(Arc::clone(config));
+        }
+        let config = tls::client_config(http2, trust)?;
+        // What a reload has replaced goes once no connection has it any more.
+        configs.retain(|(_, trust), config| trust.is_none() || Arc::strong_count(config) > 1);
+        configs.insert(wanted, Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// Opens one, however long it takes. `stage` says how far that is.
+    pub(crate) async fn open(
+        &self,
+        destination: &Destination,
+        place: Option<Place>,
+        stage: &mut Stage,
+    ) -> Result<Sender, UpstreamError> {
+        let origin = destination.origin();
+        let http2 = destination.settings().http2;
+        let socket = match destination.proxy() {
+            None => self.dial(origin, stage).await?,
+            Some(proxy) => {
+                *stage = Stage::Proxy;
+                let reached = self.through(proxy, destination).await;
+                reached.map_err(|error| UpstreamError::failed(Stage::Proxy, format!("the proxy {proxy}: {error}")))?
             }
+        };
+        let socket = match origin.scheme {
+            Scheme::Http => socket,
+            Scheme::Https => {
+                *stage = Stage::Tls;
+                let secured = self.secure(origin, http2, destination.trust(), socket).await;
+                secured.map_err(|error| UpstreamError::failed(Stage::Tls, error))?
+            }
+        };
+        let expires = expiry(destination.settings().max_age);
+        if http2 == Http2::Always || socket.agreed_on_http2() {
+            *stage = Stage::Connect;
+            handshake(socket, expires, place).await
+        } else {
+            Ok(Sender::Http1(Transport::new(socket, expires, place)))
         }
     }
+
+    /// A connection to a proxy, and where need be a tunnel through it.
+    async fn through(&self, proxy: &Proxy, destination: &Destination) -> Result<Socket, Failure> {
+        let mut socket = self.dial(proxy.origin(), &mut Stage::Resolve).await?;
+        if proxy.origin().scheme == Scheme::Https {
+            socket = self.secure(proxy.origin(), Http2::Never, destination.trust(), socket).await?;
+        }
+        if destination.forward().is_none() {
+            proxy.tunnel(&mut socket, destination.origin()).await?;
+        }
+        Ok(socket)
+    }
+
+    async fn secure(
+        &self,
+        origin: &Origin,
+        http2: Http2,
+        trust: Option<&Trust>,
+        socket: Socket,
+    ) -> Result<Socket, Failure> {
+        let config = self.tls(http2, trust)?;
+        let name = ServerName::try_from(origin.host.to_string())?;
+        Ok(Socket::Tls(Box::new(TlsConnector::from(config).connect(name, socket).await?)))
+    }
+
+    async fn dial(&self, origin: &Origin, stage: &mut Stage) -> Result<Socket, UpstreamError> {
+        let addresses = self.resolver.addresses(&origin.host, origin.port).await;
+        let addresses = addresses.map_err(|error| UpstreamError::failed(Stage::Resolve, error))?;
+        *stage = Stage::Connect;
+        let Raced { connected, failed } = race(addresses).await;
+        let good = connected.as_ref().ok().and_then(|tcp| tcp.peer_addr().ok());
+        self.resolver.note(good, &failed);
+        if connected.is_err() {
+            self.resolver.forget(&origin.host);
+        }
+        connected.map(Socket::Tcp).map_err(|error| UpstreamError::failed(Stage::Connect, error))
+    }
 }
 
-async fn dial(host: &str, port: u16) -> Result<TcpStream, UpstreamError> {
-    let addresses =
-        tokio::net::lookup_host((host, port)).await.map_err(|error| UpstreamError::failed(Stage::Resolve, error))?;
-    race(alternating(addresses)).await.map_err(|error| UpstreamError::failed(Stage::Connect, error))
+/// What went wrong in one of the layers below.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// When a connection made now is too old, a little different for each, so that those made together do not all end
+/// together.
+fn expiry(max_age: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(max_age.mul_f64(0.9 + 0.1 * fastrand::f64())).unwrap_or(now)
 }
 
-/// IPv6 and IPv4 in turn, beginning with the family of the first, the order within each kept.
-fn alternating(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let mut addresses = addresses.peekable();
-    let family = addresses.peek().is_some_and(SocketAddr::is_ipv6);
-    let (preferred, other): (Vec<_>, Vec<_>) = addresses.partition(|address| address.is_ipv6() == family);
-    let mut other = other.into_iter();
-    let mut order: Vec<_> = preferred.into_iter().flat_map(|address| [Some(address), other.next()]).flatten().collect();
-    order.extend(other);
-    order
+/// How a race ended.
+#[derive(Debug)]
+struct Raced {
+    connected: io::Result<TcpStream>,
+    /// Addresses that failed, or had a head start and did not use it.
+    failed: Vec<SocketAddr>,
 }
 
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn race(addresses: Vec<SocketAddr>) -> Raced {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut tries = JoinSet::new();
+    let mut tried = Vec::with_capacity(addresses.len());
     let mut waiting = addresses.into_iter().peekable();
     loop {
         if let Some(address) = waiting.next() {
-            tries.spawn(connect(address));
+            tried.push(address);
+            tries.spawn(async move { (address, connect(address).await) });
         }
         let ended = if waiting.peek().is_some() {
             match tokio::time::timeout(HEAD_START, tries.join_next()).await {
@@ -142,9 +234,13 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             tries.join_next().await
         };
         match ended {
-            None => return Err(last),
-            Some(Ok(Ok(stream))) => return Ok(stream),
-            Some(Ok(Err(error))) => last = error,
+            None => return Raced { connected: Err(last), failed: tried },
+            Some(Ok((address, Ok(tcp)))) => {
+                // Those tried after it were not given the time that it had.
+                tried.truncate(tried.iter().position(|other| *other == address).unwrap_or_default());
+                return Raced { connected: Ok(tcp), failed: tried };
+            }
+            Some(Ok((_, Err(error)))) => last = error,
             Some(Err(error)) => last = io::Error::other(error),
         }
     }
@@ -158,21 +254,20 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Begins to speak HTTP/2.
-async fn handshake<T>(io: TokioIo<T>) -> Result<Sender, UpstreamError>
-where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
+async fn handshake(socket: Socket, expires: Instant, place: Option<Place>) -> Result<Sender, UpstreamError> {
     let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .adaptive_window(true)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
-        .handshake(io)
+        .handshake(TokioIo::new(socket))
         .await
         .map_err(|error| UpstreamError::failed(Stage::Connect, error))?;
     let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
     let said = Arc::clone(&allowed);
     tokio::spawn(async move {
+        // Free when the connection has ended, which is after the last stream on it.
+        let _place = place;
         let ended = poll_fn(|cx| {
             let polled = Pin::new(&mut connection).poll(cx);
             said.store(connection.current_max_send_streams(), Ordering::Relaxed);
@@ -182,7 +277,7 @@ where
             tracing::debug!(%error, "upstream HTTP/2 connection ended");
         }
     });
-    Ok(Sender::Http2(Http2Sender { sender, allowed }))
+    Ok(Sender::Http2(Http2Sender { sender, allowed, expires }))
 }
 
 #[cfg(test)]

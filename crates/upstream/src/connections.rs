@@ -7,35 +7,48 @@
 //! connection with room, for the reason that HTTP/1 has a stack: after a burst the connections that were opened for it
 //! empty, and one without a stream for the idle time is closed.
 //!
-//! Where HTTP/2 is known to be spoken, calls that find no room wait for connections being opened, as many as will have
-//! a place there, instead of opening one each. Should that opening fail, each opens its own and learns its own error,
-//! and should the opening call be dropped, the next takes over. Where only HTTP/1 is known nobody waits for another.
+//! A destination that has never been spoken to may speak HTTP/2, and then one connection will do for many. So the first
+//! call opens one and the others wait until it is known. Where HTTP/2 is spoken, calls that find no room wait for
+//! connections being opened, as many as will have a place there. Should that opening fail, each opens its own and learns
+//! its own error, and should the opening call be dropped, the next takes over. Where only HTTP/1 is spoken nobody waits
+//! for another.
 
 use crate::body::RequestBody;
 use crate::connect::{Http2, Http2Sender};
+use crate::destination::{Destination, Settings, Spoken};
 use crate::http1::Transport;
-use crate::pool::PoolSettings;
+use crate::places::{Next, Places};
+use crate::pool::Site;
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::sync::watch;
 
 #[derive(Debug)]
 struct Idle {
     connection: Transport,
-    since: Instant,
+    /// When it has been idle too long, or is too old.
+    until: Instant,
 }
 
 impl Idle {
-    fn serves(&mut self, now: Instant, settings: &PoolSettings) -> bool {
-        now.duration_since(self.since) < settings.idle_timeout && self.connection.is_quiet()
+    fn serves(&mut self, now: Instant) -> bool {
+        now < self.until && self.connection.is_quiet()
     }
 }
 
+/// What limits the number of connections, and whose these are.
+#[derive(Debug, Clone)]
+pub(crate) struct Limited {
+    pub(crate) places: Arc<Places>,
+    pub(crate) site: Weak<Site>,
+}
+
+/// What is on a shared connection.
 #[derive(Debug)]
-struct Load {
+pub(crate) struct Load {
     streams: usize,
     /// When a stream last began or ended.
     since: Instant,
@@ -61,7 +74,6 @@ pub(crate) struct Connections {
     idle: Vec<Idle>,
     shared: Vec<Shared>,
     openings: Vec<Opening>,
-    speaks_http2: bool,
 }
 
 /// A connection to send one request on.
@@ -84,63 +96,86 @@ pub(crate) enum Turn {
 
 /// One stream on a shared connection, counted until dropped.
 #[derive(Debug)]
-pub(crate) struct StreamCount(Arc<Mutex<Load>>);
+pub(crate) struct StreamCount {
+    load: Arc<Mutex<Load>>,
+    limited: Option<Limited>,
+}
 
 impl StreamCount {
-    fn take(load: &Arc<Mutex<Load>>, now: Instant) -> Self {
+    fn take(load: &Arc<Mutex<Load>>, now: Instant, limited: Option<&Limited>) -> Self {
         let mut taken = load.lock();
         taken.streams += 1;
         taken.since = now;
-        Self(Arc::clone(load))
+        Self { load: Arc::clone(load), limited: limited.cloned() }
     }
 }
 
 impl Drop for StreamCount {
     fn drop(&mut self) {
-        let mut load = self.0.lock();
-        load.streams -= 1;
-        load.since = Instant::now();
+        let is_idle = {
+            let mut load = self.load.lock();
+            load.streams -= 1;
+            load.since = Instant::now();
+            load.streams == 0
+        };
+        if let Some(Limited { places, site }) = &self.limited
+            && let Next::Goes = places.tell(site, is_idle)
+            && let Some(site) = site.upgrade()
+        {
+            site.retire(&self.load);
+        }
     }
 }
 
 impl Shared {
-    fn serves(&self, now: Instant, settings: &PoolSettings) -> bool {
+    /// Whether it may take streams, or have some still.
+    fn serves(&self, now: Instant, settings: &Settings) -> bool {
         let load = self.load.lock();
         let idle = load.streams == 0 && now.duration_since(load.since) >= settings.idle_timeout;
-        !idle && !self.http2.sender.is_closed()
+        !idle && now < self.http2.expires && !self.http2.sender.is_closed()
     }
 
     /// Streams on it, if there is room for another.
-    fn room(&self, settings: &PoolSettings) -> Option<usize> {
+    fn room(&self, settings: &Settings) -> Option<usize> {
         let most = settings.max_streams.min(self.http2.allowed.load(Ordering::Relaxed));
         Some(self.load.lock().streams).filter(|streams| *streams < most)
     }
 }
 
 impl Connections {
-    /// A connection to use, or what to do for want of one.
-    pub(crate) fn take(&mut self, http2: Http2, now: Instant, settings: &PoolSettings) -> Result<Connection, Turn> {
-        while http2 != Http2::Always
-            && let Some(mut idle) = self.idle.pop()
-        {
-            if idle.serves(now, settings) {
-                return Ok(Connection::Http1(idle.connection));
+    /// A connection to use.
+    pub(crate) fn find(
+        &mut self,
+        destination: &Destination,
+        now: Instant,
+        limited: Option<&Limited>,
+    ) -> Option<Connection> {
+        let settings = destination.settings();
+        while let Some(mut idle) = self.idle.pop() {
+            if idle.serves(now) {
+                return Some(Connection::Http1(idle.connection));
             }
         }
-        if http2 == Http2::Never {
-            return Err(Turn::Alone);
+        if settings.http2 == Http2::Never {
+            return None;
         }
         self.shared.retain(|shared| shared.serves(now, settings));
         let roomy = self.shared.iter().filter_map(|shared| Some((shared.room(settings)?, shared)));
-        if let Some((_, shared)) = roomy.max_by_key(|(streams, _)| *streams) {
-            return Ok(Connection::Http2(shared.http2.sender.clone(), StreamCount::take(&shared.load, now)));
-        }
-        Err(if http2 == Http2::Always || self.speaks_http2 { self.turn(settings) } else { Turn::Alone })
+        let (_, shared) = roomy.max_by_key(|(streams, _)| *streams)?;
+        let count = StreamCount::take(&shared.load, now, limited);
+        Some(Connection::Http2(shared.http2.sender.clone(), count))
     }
 
-    fn turn(&mut self, settings: &PoolSettings) -> Turn {
+    /// What to do for want of one.
+    pub(crate) fn turn(&mut self, destination: &Destination) -> Turn {
+        let settings = destination.settings();
+        let most = match (settings.http2, destination.spoken()) {
+            (Http2::Never, _) | (Http2::Auto, Spoken::Http1) => return Turn::Alone,
+            (Http2::Auto, Spoken::Unknown) => usize::MAX,
+            (Http2::Always, _) | (_, Spoken::Http2) => settings.max_streams,
+        };
         self.openings.retain(|opening| opening.failed.has_changed().is_ok());
-        if let Some(opening) = self.openings.iter_mut().find(|opening| opening.calls < settings.max_streams) {
+        if let Some(opening) = self.openings.iter_mut().find(|opening| opening.calls < most) {
             opening.calls += 1;
             return Turn::Wait(opening.failed.clone());
         }
@@ -150,32 +185,43 @@ impl Connections {
     }
 
     /// Takes in a fresh HTTP/2 connection and counts its first stream.
-    pub(crate) fn share(&mut self, http2: Http2Sender, now: Instant) -> Connection {
-        self.speaks_http2 = true;
+    pub(crate) fn share(&mut self, http2: Http2Sender, now: Instant, limited: Option<&Limited>) -> Connection {
         let load = Arc::new(Mutex::new(Load { streams: 0, since: now }));
-        let first = Connection::Http2(http2.sender.clone(), StreamCount::take(&load, now));
+        let first = Connection::Http2(http2.sender.clone(), StreamCount::take(&load, now, limited));
         self.shared.push(Shared { http2, load });
         first
     }
 
-    /// Notes that a connection which might have spoken HTTP/2 does not, so that nobody waits for one any more.
-    pub(crate) fn speaks_http1(&mut self) {
-        self.speaks_http2 = false;
-    }
-
     /// Takes back an HTTP/1 connection whose answer has been read.
-    pub(crate) fn give_back(&mut self, connection: Transport, settings: &PoolSettings) {
+    pub(crate) fn give_back(&mut self, connection: Transport, settings: &Settings) {
+        let idle_until = Instant::now() + settings.idle_timeout;
         if self.idle.len() < settings.max_idle {
-            self.idle.push(Idle { connection, since: Instant::now() });
+            let until = idle_until.min(connection.expires());
+            self.idle.push(Idle { connection, until });
         }
     }
 
-    /// Closes what has been idle too long. Returns whether anything is left to remember.
-    pub(crate) fn sweep(&mut self, now: Instant, settings: &PoolSettings) -> bool {
-        self.idle.retain_mut(|idle| idle.serves(now, settings));
+    /// Lets no more streams go to a connection.
+    pub(crate) fn retire(&mut self, load: &Arc<Mutex<Load>>) {
+        self.shared.retain(|shared| !Arc::ptr_eq(&shared.load, load));
+    }
+
+    /// Closes a connection that nothing is on, the one used longest ago. Returns whether there was one.
+    pub(crate) fn close_idle(&mut self) -> bool {
+        if !self.idle.is_empty() {
+            self.idle.remove(0);
+            return true;
+        }
+        let position = self.shared.iter().position(|shared| shared.load.lock().streams == 0);
+        position.map(|position| self.shared.swap_remove(position)).is_some()
+    }
+
+    /// Closes what has been idle too long or is too old. Returns whether anything is left.
+    pub(crate) fn sweep(&mut self, now: Instant, settings: &Settings) -> bool {
+        self.idle.retain_mut(|idle| idle.serves(now));
         self.shared.retain(|shared| shared.serves(now, settings));
         self.openings.retain(|opening| opening.failed.has_changed().is_ok());
-        self.speaks_http2 || !(self.idle.is_empty() && self.shared.is_empty() && self.openings.is_empty())
+        !(self.idle.is_empty() && self.shared.is_empty() && self.openings.is_empty())
     }
 }
 

@@ -68,6 +68,15 @@ impl Origin {
         let origin = Self { scheme, host: host.into(), port };
         Ok((origin, uri.path().trim_end_matches('/').to_owned()))
     }
+
+    /// Host and port, the port in any case.
+    pub(crate) fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// Prints the `host` header's value: the port only when it is not the scheme's own.

@@ -6,92 +6,105 @@
 //! A provider may close an idle connection in the very moment we write to it. A connection whose end the kernel has
 //! reported is never taken; when the first write fails nevertheless, with nothing of it taken, the request is sent
 //! again on another connection, without that counting as an attempt. A request that may have reached the provider is
-//! never sent again from here.
+//! never sent again from here, but where HTTP/2 says for certain that it was not looked at, the error says so.
 
 use crate::body::{RequestBody, ResponseBody};
-use crate::connect::{Connector, Http2, Sender};
-use crate::connections::{Connection, Connections, StreamCount, Turn};
+use crate::connect::{Connector, Sender};
+use crate::connections::{Connection, Connections, Limited, Load, StreamCount, Turn};
+use crate::destination::{Destination, Spoken};
 use crate::error::{Stage, UpstreamError};
 use crate::http1::{self, Transport};
-use crate::origin::{Origin, Scheme};
+use crate::origin::Scheme;
+use crate::places::{Given, Next, Place};
+use crate::proxy::ProxyError;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Bounds of one worker's pool.
-#[derive(Debug, Clone, Copy)]
-pub struct PoolSettings {
-    /// Idle HTTP/1 connections kept per origin.
-    pub max_idle: usize,
-    /// How long a connection may stay idle. Shorter than the 60 s after which common servers close.
-    pub idle_timeout: Duration,
-    /// Streams on one HTTP/2 connection before another is opened, where the peer does not allow fewer.
-    pub max_streams: usize,
-}
-
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self { max_idle: 1024, idle_timeout: Duration::from_secs(50), max_streams: 90 }
-    }
-}
-
-/// An origin and the connections to it. A call holds on to it, so that a connection on loan knows where it belongs.
+/// A destination and the connections there. A call holds on to it, so that a connection on loan knows where it belongs.
 #[derive(Debug)]
 pub(crate) struct Site {
-    origin: Arc<Origin>,
-    settings: PoolSettings,
+    destination: Arc<Destination>,
     connections: Mutex<Connections>,
+    limited: Option<Limited>,
 }
 
 /// The upstream connections of one worker.
 #[derive(Debug, Clone)]
 pub struct Pool {
     connector: Arc<Connector>,
-    settings: PoolSettings,
-    sites: Arc<Mutex<HashMap<Arc<Origin>, Arc<Site>>>>,
+    sites: Arc<Mutex<HashMap<Arc<Destination>, Arc<Site>>>>,
 }
 
 impl Pool {
     /// An empty pool.
     #[must_use]
-    pub fn new(connector: Arc<Connector>, settings: PoolSettings) -> Self {
-        Self { connector, settings, sites: Arc::default() }
+    pub fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, sites: Arc::default() }
     }
 
     /// Sends a request and waits for the answer's head.
     ///
     /// # Errors
-    /// Says where it failed; `connect_limit` bounds the opening of a connection, by this call or by one it waits for.
-    /// The caller bounds the whole.
+    /// Says where it failed. The destination's settings bound the waiting for a connection and the opening of one, and
+    /// where they say so the whole; how long an answer may be in coming is the caller's to bound.
     pub async fn send(
         &self,
-        origin: &Arc<Origin>,
-        http2: Http2,
-        connect_limit: Duration,
+        destination: &Arc<Destination>,
+        request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let site = self.site(destination);
+        match destination.settings().total_timeout {
+            None => self.send_to(&site, request).await,
+            Some(limit) => Box::pin(self.send_within(limit, &site, request)).await,
+        }
+    }
+
+    async fn send_within(
+        &self,
+        limit: Duration,
+        site: &Arc<Site>,
+        request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let mut timer = Box::pin(tokio::time::sleep(limit));
+        tokio::select! {
+            biased;
+            sent = self.send_to(site, request) => Ok(sent?.map(|body| body.within(limit, timer))),
+            () = &mut timer => Err(UpstreamError::Timeout { stage: Stage::Total, after: limit }),
+        }
+    }
+
+    async fn send_to(
+        &self,
+        site: &Arc<Site>,
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, UpstreamError> {
-        let site = self.site(origin);
         loop {
-            let taken = site.take(http2);
+            let taken = site.take();
             let (connection, reused) = match taken {
                 Ok(connection) => (connection, true),
                 // Boxed: a TLS handshake's state is a hundred times larger than all else that a call waits for, and would
                 // be carried along by every call.
-                Err(turn) => Box::pin(site.obtain(&self.connector, http2, connect_limit, turn)).await?,
+                Err(turn) => Box::pin(site.obtain(&self.connector, turn)).await?,
             };
             let sent = match connection {
-                Connection::Http1(connection) => send_http1(&site, connection, request).await,
-                Connection::Http2(sender, count) => send_http2(origin.scheme, sender, count, request).await,
+                Connection::Http1(connection) => send_http1(site, connection, request).await,
+                Connection::Http2(sender, count) => {
+                    send_http2(site.destination.origin().scheme, sender, count, request).await
+                }
             };
             match sent {
-                Ok(response) => return Ok(response),
+                Ok(response) => return checked(site, response),
                 Err(Unsent { request: Some(unsent), .. }) if reused => request = *unsent,
-                Err(Unsent { error, .. }) => return Err(UpstreamError::failed(Stage::Exchange, error)),
+                Err(Unsent { error, request }) => {
+                    let untouched = request.is_some() || is_refused_untouched(&*error);
+                    return Err(UpstreamError::Failed { stage: Stage::Exchange, untouched, source: error });
+                }
             }
         }
     }
@@ -99,70 +112,95 @@ impl Pool {
     /// Closes what has been idle too long. Call it now and then.
     pub fn sweep(&self, now: Instant) {
         self.sites.lock().retain(|_, site| {
-            let kept = site.connections.lock().sweep(now, &site.settings);
+            let kept = site.connections.lock().sweep(now, site.destination.settings());
             // A call under way gives its connection back to the site it has.
             kept || Arc::strong_count(site) > 1
         });
     }
 
-    fn site(&self, origin: &Arc<Origin>) -> Arc<Site> {
+    fn site(&self, destination: &Arc<Destination>) -> Arc<Site> {
         let mut sites = self.sites.lock();
-        if let Some(site) = sites.get(origin) {
+        if let Some(site) = sites.get(destination) {
             return Arc::clone(site);
         }
-        let site = Site { origin: Arc::clone(origin), settings: self.settings, connections: Mutex::default() };
-        Arc::clone(sites.entry(Arc::clone(origin)).or_insert(Arc::new(site)))
+        let places = self.connector.places(destination);
+        let site = Arc::new_cyclic(|site| {
+            if let Some(places) = &places {
+                places.join(site.clone());
+            }
+            Site {
+                destination: Arc::clone(destination),
+                connections: Mutex::default(),
+                limited: places.map(|places| Limited { places, site: site.clone() }),
+            }
+        });
+        Arc::clone(sites.entry(Arc::clone(destination)).or_insert(site))
     }
 }
 
 impl Site {
-    fn take(&self, http2: Http2) -> Result<Connection, Turn> {
-        self.connections.lock().take(http2, Instant::now(), &self.settings)
+    /// A connection to use, or what to do for want of one.
+    fn take(&self) -> Result<Connection, Turn> {
+        let mut connections = self.connections.lock();
+        let found = connections.find(&self.destination, Instant::now(), self.limited.as_ref());
+        found.ok_or_else(|| connections.turn(&self.destination))
+    }
+
+    fn find(&self) -> Option<Connection> {
+        self.connections.lock().find(&self.destination, Instant::now(), self.limited.as_ref())
     }
 
     /// Takes an HTTP/1 connection back whose request and answer are over.
     pub(crate) fn give_back(&self, connection: Transport) {
-        self.connections.lock().give_back(connection, &self.settings);
+        // Locked before anybody who waits is looked for, so that nobody lines up in between and finds nothing idle.
+        let mut connections = self.connections.lock();
+        let connection = match &self.limited {
+            None => Some(connection),
+            Some(Limited { places, site }) => match places.pass(site, connection) {
+                (Next::Goes, _) => None,
+                (_, back) => back,
+            },
+        };
+        if let Some(connection) = connection {
+            connections.give_back(connection, self.destination.settings());
+        }
+    }
+
+    /// Lets no more streams go to a connection.
+    pub(crate) fn retire(&self, load: &Arc<Mutex<Load>>) {
+        self.connections.lock().retire(load);
+    }
+
+    /// Closes a connection that nothing is on, and says whether there was one.
+    fn close_idle(&self) -> bool {
+        self.connections.lock().close_idle()
     }
 
     /// A connection where none was free, and whether it has been used before.
-    async fn obtain(
-        &self,
-        connector: &Connector,
-        http2: Http2,
-        limit: Duration,
-        turn: Turn,
-    ) -> Result<(Connection, bool), UpstreamError> {
-        match tokio::time::timeout(limit, self.wait_or_open(connector, http2, turn)).await {
-            Ok(obtained) => obtained,
-            Err(_) => Err(UpstreamError::Timeout { stage: Stage::Connect, after: limit }),
-        }
-    }
-
-    async fn wait_or_open(
-        &self,
-        connector: &Connector,
-        http2: Http2,
-        mut turn: Turn,
-    ) -> Result<(Connection, bool), UpstreamError> {
-        while let Turn::Wait(mut failed) = turn {
-            turn = match failed.changed().await {
-                Ok(()) => Turn::Alone,
-                Err(_) => match self.take(http2) {
-                    Ok(connection) => return Ok((connection, true)),
-                    Err(turn) => turn,
-                },
-            };
-        }
-        let opened = connector.open(&self.origin, http2).await;
-        let connection = match opened {
+    async fn obtain(&self, connector: &Connector, turn: Turn) -> Result<(Connection, bool), UpstreamError> {
+        let settings = self.destination.settings();
+        // Where connections are limited, also whoever opens one for others may have to wait first.
+        let (stage, limit) = match self.limited {
+            None => (Stage::Connect, settings.connect_timeout),
+            Some(_) => (Stage::Wait, settings.wait_timeout),
+        };
+        let waited = tokio::time::timeout(limit, self.wait(turn)).await;
+        let (turn, place) = match waited.map_err(|_| UpstreamError::Timeout { stage, after: limit })? {
+            Ok(connection) => return Ok((connection, true)),
+            Err(leave) => leave,
+        };
+        let mut stage = Stage::Resolve;
+        let limit = settings.connect_timeout;
+        let opened = tokio::time::timeout(limit, connector.open(&self.destination, place, &mut stage)).await;
+        let connection = match opened.unwrap_or(Err(UpstreamError::Timeout { stage, after: limit })) {
             Ok(Sender::Http1(connection)) => {
-                if http2 != Http2::Never {
-                    self.connections.lock().speaks_http1();
-                }
+                self.destination.speaks(Spoken::Http1);
                 Connection::Http1(connection)
             }
-            Ok(Sender::Http2(sender)) => self.connections.lock().share(sender, Instant::now()),
+            Ok(Sender::Http2(sender)) => {
+                self.destination.speaks(Spoken::Http2);
+                self.connections.lock().share(sender, Instant::now(), self.limited.as_ref())
+            }
             Err(error) => {
                 if let Turn::Open(others) = turn {
                     others.send_replace(true);
@@ -174,6 +212,43 @@ impl Site {
         drop(turn);
         Ok((connection, false))
     }
+
+    /// Waits for a connection, or for leave to open one.
+    async fn wait(&self, mut turn: Turn) -> Result<Connection, (Turn, Option<Place>)> {
+        while let Turn::Wait(mut failed) = turn {
+            turn = match failed.changed().await {
+                Ok(()) => Turn::Alone,
+                Err(_) => match self.take() {
+                    Ok(connection) => return Ok(connection),
+                    Err(turn) => turn,
+                },
+            };
+        }
+        let Some(Limited { places, site }) = &self.limited else { return Err((turn, None)) };
+        let mut arrival = None;
+        loop {
+            let mut line = match places.enter(site, arrival) {
+                Ok(place) => return Err((turn, Some(place))),
+                Err(line) => line,
+            };
+            arrival = Some(line.arrival());
+            // What came free before is told to nobody who came after.
+            if let Some(connection) = self.find() {
+                return Ok(connection);
+            }
+            // Whichever worker has one that is idle, its place comes to the first in the line.
+            let _ = places.others(site).iter().any(|other| other.close_idle());
+            match line.given().await {
+                Given::Place(place) => return Err((turn, Some(place))),
+                Given::Connection(connection) => return Ok(Connection::Http1(connection)),
+                Given::Look => {
+                    if let Some(connection) = self.find() {
+                        return Ok(connection);
+                    }
+                }
+            }
+        }
+    }
 }
 
 async fn send_http1(
@@ -181,12 +256,23 @@ async fn send_http1(
     connection: Transport,
     request: Request<RequestBody>,
 ) -> Result<Response<ResponseBody>, Unsent> {
-    let (head, incoming) = http1::exchange(connection, request).await?;
+    let (head, incoming) = http1::exchange(connection, site.destination.forward(), request).await?;
     let mut response = Response::new(ResponseBody::http1(incoming, site));
     *response.status_mut() = head.status;
     *response.version_mut() = head.version;
     *response.headers_mut() = head.headers;
     Ok(response)
+}
+
+/// A proxy that does not know us answers in place of the provider.
+fn checked(site: &Site, response: Response<ResponseBody>) -> Result<Response<ResponseBody>, UpstreamError> {
+    let proxy = site.destination.proxy().filter(|_| site.destination.forward().is_some());
+    match proxy {
+        Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(UpstreamError::failed(Stage::Proxy, format!("the proxy {proxy}: {}", ProxyError::Unauthorized)))
+        }
+        _ => Ok(response),
+    }
 }
 
 async fn send_http2(
@@ -256,6 +342,17 @@ impl From<hyper::client::conn::TrySendError<Request<RequestBody>>> for Unsent {
         let request = error.take_message().map(Box::new);
         Self { error: error.into_error().into(), request }
     }
+}
+
+/// Whether HTTP/2 has said that the provider did nothing with the request: its stream was refused, or came after the
+/// last one that a provider which closes the connection in good order still looks at.
+fn is_refused_untouched(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut layers = std::iter::successors(Some(error), |error| error.source());
+    layers.find_map(|error| error.downcast_ref::<h2::Error>()).is_some_and(|error| {
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let too_late = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (refused || too_late)
+    })
 }
 
 #[cfg(test)]

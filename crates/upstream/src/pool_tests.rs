@@ -1,5 +1,7 @@
 use super::*;
-use crate::connect::Http2Sender;
+use crate::connect::{Http2, Http2Sender};
+use crate::destination::Settings;
+use crate::origin::Origin;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use std::pin::pin;
@@ -27,14 +29,27 @@ async fn read_request(socket: &mut tokio::net::TcpStream) -> Vec<u8> {
     seen
 }
 
-async fn origin() -> (TcpListener, Arc<Origin>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, Arc::new(Origin::split(&url).unwrap().0))
+fn settings() -> Settings {
+    Settings { connect_timeout: Duration::from_secs(1), ..Settings::default() }
 }
 
-async fn call(pool: &Pool, origin: &Arc<Origin>) -> Result<Bytes, UpstreamError> {
-    let response = pool.send(origin, Http2::Auto, Duration::from_secs(1), request()).await?;
+fn pool() -> Pool {
+    Pool::new(Arc::new(Connector::new()))
+}
+
+fn to(listener: &TcpListener, scheme: &str, settings: Settings) -> Arc<Destination> {
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    Arc::new(Destination::new(Origin::split(&url).unwrap().0, settings, None, None))
+}
+
+async fn origin() -> (TcpListener, Arc<Destination>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let destination = to(&listener, "http", settings());
+    (listener, destination)
+}
+
+async fn call(pool: &Pool, origin: &Arc<Destination>) -> Result<Bytes, UpstreamError> {
+    let response = pool.send(origin, request()).await?;
     Ok(response.into_body().collect().await.unwrap().to_bytes())
 }
 
@@ -49,7 +64,7 @@ async fn a_connection_is_used_again_and_the_length_is_known() {
             socket.write_all(ANSWER).await.unwrap();
         }
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     for _ in 0..3 {
         assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
     }
@@ -66,7 +81,7 @@ async fn a_connection_closed_while_idle_is_replaced_without_an_error() {
             socket.write_all(ANSWER).await.unwrap();
         }
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
@@ -88,7 +103,7 @@ async fn a_connection_comes_back_with_the_end_of_an_answer_in_pieces() {
             }
         }
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     for _ in 0..2 {
         assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
     }
@@ -111,7 +126,7 @@ async fn a_connection_that_is_to_be_closed_or_says_more_is_not_used_again() {
                 assert_eq!(socket.read(&mut [0]).await.unwrap_or_default(), 0, "a second request came");
             }
         });
-        let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+        let pool = pool();
         for _ in 0..2 {
             assert_eq!(call(&pool, &origin).await.unwrap(), "ok", "{answer}");
         }
@@ -132,7 +147,7 @@ async fn what_comes_on_an_idle_connection_is_no_answer() {
         read_request(&mut second).await;
         second.write_all(ANSWER).await.unwrap();
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
@@ -164,7 +179,7 @@ async fn a_request_that_could_not_be_written_goes_out_on_another_connection() {
             }
         }
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
     // Without a pause for the runtime, which would hear of it.
     is_reset.recv().unwrap();
@@ -183,7 +198,7 @@ async fn a_request_that_may_have_arrived_is_not_sent_twice() {
         drop(socket);
         tokio::time::timeout(Duration::from_millis(200), listener.accept()).await.is_err()
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     assert_eq!(call(&pool, &origin).await.unwrap(), "ok");
     let error = call(&pool, &origin).await.unwrap_err();
     assert_eq!(error.stage(), Stage::Exchange);
@@ -200,8 +215,8 @@ async fn dropping_an_answer_closes_its_connection() {
         let mut rest = Vec::new();
         tokio::time::timeout(Duration::from_secs(2), socket.read_to_end(&mut rest)).await.is_ok()
     });
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
-    let response = pool.send(&origin, Http2::Auto, Duration::from_secs(1), request()).await.unwrap();
+    let pool = pool();
+    let response = pool.send(&origin, request()).await.unwrap();
     drop(response);
     assert!(server.await.unwrap(), "the provider was not told that nobody listens");
 }
@@ -210,7 +225,7 @@ async fn dropping_an_answer_closes_its_connection() {
 async fn nobody_listening_is_a_connect_failure() {
     let (listener, origin) = origin().await;
     drop(listener);
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
+    let pool = pool();
     let error = call(&pool, &origin).await.unwrap_err();
     assert_eq!(error.stage(), Stage::Connect);
     assert!(!error.is_timeout());
@@ -223,8 +238,9 @@ struct Counts {
 }
 
 /// An HTTP/2 server that answers with scheme, host and body after a moment, and counts its connections.
-async fn http2_origin(max_streams: u32) -> (Arc<Origin>, Arc<Counts>) {
-    let (listener, origin) = origin().await;
+async fn http2_origin(max_streams: u32, settings: Settings) -> (Arc<Destination>, Arc<Counts>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = to(&listener, "http", Settings { http2: Http2::Always, ..settings });
     let counts = Arc::new(Counts::default());
     let counting = Arc::clone(&counts);
     tokio::spawn(async move {
@@ -250,20 +266,18 @@ async fn http2_origin(max_streams: u32) -> (Arc<Origin>, Arc<Counts>) {
     (origin, counts)
 }
 
-fn pool_of(max_streams: usize, idle_timeout: Duration) -> Pool {
-    let settings = PoolSettings { max_streams, idle_timeout, ..PoolSettings::default() };
-    Pool::new(Arc::new(Connector::new()), settings)
+fn streams(max_streams: usize, idle_timeout: Duration) -> Settings {
+    Settings { max_streams, idle_timeout, ..settings() }
 }
 
-async fn call_http2(pool: &Pool, origin: &Arc<Origin>) -> Bytes {
-    let sent = pool.send(origin, Http2::Always, Duration::from_secs(1), request()).await;
-    sent.unwrap().into_body().collect().await.unwrap().to_bytes()
+async fn call_http2(pool: &Pool, origin: &Arc<Destination>) -> Bytes {
+    pool.send(origin, request()).await.unwrap().into_body().collect().await.unwrap().to_bytes()
 }
 
 #[tokio::test]
 async fn a_burst_opens_as_many_connections_as_its_streams_need() {
-    let (origin, counts) = http2_origin(100).await;
-    let pool = pool_of(4, Duration::from_secs(50));
+    let (origin, counts) = http2_origin(100, streams(4, Duration::from_secs(50))).await;
+    let pool = pool();
     for (at_once, expected) in [(12, 3), (12, 3), (13, 4)] {
         let bodies = futures_join(at_once, || call_http2(&pool, &origin)).await;
         assert!(bodies.iter().all(|body| body == "http://h/x hello"), "{bodies:?}");
@@ -273,8 +287,8 @@ async fn a_burst_opens_as_many_connections_as_its_streams_need() {
 
 #[tokio::test]
 async fn what_a_burst_opened_is_closed_though_calls_go_on() {
-    let (origin, counts) = http2_origin(100).await;
-    let pool = pool_of(2, Duration::from_millis(150));
+    let (origin, counts) = http2_origin(100, streams(2, Duration::from_millis(150))).await;
+    let pool = pool();
     futures_join(8, || call_http2(&pool, &origin)).await;
     assert_eq!(counts.open.load(Ordering::Relaxed), 4);
     for _ in 0..6 {
@@ -291,8 +305,8 @@ async fn what_a_burst_opened_is_closed_though_calls_go_on() {
 
 #[tokio::test]
 async fn a_stream_in_use_keeps_its_connection_however_long() {
-    let (origin, counts) = http2_origin(100).await;
-    let pool = pool_of(2, Duration::from_millis(10));
+    let (origin, counts) = http2_origin(100, streams(2, Duration::from_millis(10))).await;
+    let pool = pool();
     let mut calling = pin!(call_http2(&pool, &origin));
     assert!(tokio::time::timeout(Duration::from_millis(30), &mut calling).await.is_err());
     pool.sweep(Instant::now());
@@ -302,8 +316,8 @@ async fn a_stream_in_use_keeps_its_connection_however_long() {
 
 #[tokio::test]
 async fn no_more_streams_than_the_peer_allows() {
-    let (origin, counts) = http2_origin(2).await;
-    let pool = pool_of(90, Duration::from_secs(50));
+    let (origin, counts) = http2_origin(2, streams(90, Duration::from_secs(50))).await;
+    let pool = pool();
     call_http2(&pool, &origin).await;
     futures_join(3, || call_http2(&pool, &origin)).await;
     assert_eq!(counts.opened.load(Ordering::Relaxed), 2);
@@ -311,8 +325,8 @@ async fn no_more_streams_than_the_peer_allows() {
 
 #[tokio::test]
 async fn a_call_that_leaves_while_opening_lets_the_next_open() {
-    let (origin, counts) = http2_origin(100).await;
-    let pool = pool_of(90, Duration::from_secs(50));
+    let (origin, counts) = http2_origin(100, streams(90, Duration::from_secs(50))).await;
+    let pool = pool();
     let mut first = Box::pin(call_http2(&pool, &origin));
     let mut second = pin!(call_http2(&pool, &origin));
     let mut cx = Context::from_waker(Waker::noop());
@@ -324,7 +338,9 @@ async fn a_call_that_leaves_while_opening_lets_the_next_open() {
 
 #[tokio::test]
 async fn those_who_wait_for_an_opening_that_fails_do_not_fail_one_after_another() {
-    let (listener, clear) = origin().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = Settings { http2: Http2::Always, connect_timeout: Duration::from_secs(10), ..Settings::default() };
+    let origin = to(&listener, "https", settings);
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -333,12 +349,8 @@ async fn those_who_wait_for_an_opening_that_fails_do_not_fail_one_after_another(
             });
         }
     });
-    let origin = Arc::new(Origin { scheme: Scheme::Https, ..Origin::clone(&clear) });
-    let pool = pool_of(90, Duration::from_secs(50));
-    let calls = futures_join(10, || async {
-        let sent = pool.send(&origin, Http2::Always, Duration::from_secs(10), request()).await;
-        sent.unwrap_err()
-    });
+    let pool = pool();
+    let calls = futures_join(10, || async { pool.send(&origin, request()).await.unwrap_err() });
     let errors = tokio::time::timeout(Duration::from_secs(2), calls).await.unwrap();
     assert!(errors.iter().all(|error| error.stage() == Stage::Tls && !error.is_timeout()), "{errors:?}");
 }
@@ -352,7 +364,8 @@ async fn a_request_comes_back_unsent_as_it_was() {
         .unwrap();
     let mut connections = Connections::default();
     let allowed = Arc::new(AtomicUsize::new(100));
-    let connection_used = connections.share(Http2Sender { sender, allowed }, Instant::now());
+    let expires = Instant::now() + Duration::from_secs(600);
+    let connection_used = connections.share(Http2Sender { sender, allowed, expires }, Instant::now(), None);
     drop(connection);
     let Connection::Http2(sender, count) = connection_used else { unreachable!() };
     let unsent = send_http2(Scheme::Https, sender, count, request()).await.unwrap_err();
@@ -392,7 +405,7 @@ async fn futures_join<T, F: Future<Output = T>>(count: usize, call: impl Fn() ->
 #[tokio::test]
 async fn what_a_call_waits_for_is_small() {
     let (_listener, origin) = origin().await;
-    let pool = Pool::new(Arc::new(Connector::new()), PoolSettings::default());
-    let size = size_of_val(&pool.send(&origin, Http2::Auto, Duration::from_secs(1), request()));
+    let pool = pool();
+    let size = size_of_val(&pool.send(&origin, request()));
     assert!(size < 2048, "{size} bytes are moved about for every call");
 }

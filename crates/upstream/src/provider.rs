@@ -1,21 +1,22 @@
 //! One configured provider, compiled: everything a request to it needs, ready to copy.
 
 use crate::adapter::{Kind, Speaks, escape};
-use crate::connect::Http2;
+use crate::destination::{Destination, Settings};
 use crate::origin::{Origin, ParseOriginError};
+use crate::proxy::Proxy;
+use crate::tls::{Trust, TrustError};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use sluicegate_vocabulary::Endpoint;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Time limits towards a provider.
+/// Time limits towards a provider, beside those of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Opening a connection, TLS included.
-    pub connect: Duration,
     /// From sending the request to the first byte of the answer.
     pub first_byte: Duration,
     /// Between two pieces of a stream.
@@ -24,11 +25,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(600),
-            stream_idle: Duration::from_secs(120),
-        }
+        Self { first_byte: Duration::from_secs(600), stream_idle: Duration::from_secs(120) }
     }
 }
 
@@ -55,8 +52,12 @@ pub struct ProviderSpec {
     pub max_retries: u32,
     /// Whether a stream of chat completions may be asked for its usage.
     pub stream_usage: bool,
-    /// HTTP/2 towards it.
-    pub http2: Http2,
+    /// How connections to it are made and kept.
+    pub settings: Settings,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
+    /// PEM file with certificates that are trusted beside the machine's own.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A provider key as it is sent.
@@ -77,8 +78,8 @@ pub struct Provider {
     pub name_header: HeaderValue,
     /// Its kind.
     pub kind: Kind,
-    /// Where it is.
-    pub origin: Arc<Origin>,
+    /// Where it is, and how it is reached.
+    pub destination: Arc<Destination>,
     /// The `host` header.
     pub host: HeaderValue,
     /// Endpoints it answers natively.
@@ -91,8 +92,6 @@ pub struct Provider {
     pub max_retries: u32,
     /// Whether a stream of chat completions may be asked for its usage.
     pub stream_usage: bool,
-    /// HTTP/2 towards it.
-    pub http2: Http2,
     base_path: String,
     api_version: Option<String>,
     credentials: Vec<Arc<Credential>>,
@@ -105,6 +104,9 @@ pub enum ProviderError {
     /// Its base URL cannot be used.
     #[error("base_url: {0}")]
     BaseUrl(#[from] ParseOriginError),
+    /// The certificates that are to be trusted cannot be read.
+    #[error("ca_file: {0}")]
+    Trust(#[from] TrustError),
     /// A key contains bytes that cannot stand in a header.
     #[error("key `{0}` contains characters that cannot be sent in a header")]
     Key(Arc<str>),
@@ -120,6 +122,7 @@ impl Provider {
     /// Says which part of the description cannot be used.
     pub fn new(spec: ProviderSpec) -> Result<Self, ProviderError> {
         let (origin, base_path) = Origin::split(&spec.base_url)?;
+        let trust = spec.ca_file.as_deref().map(Trust::read).transpose()?;
         let (header, prefix) = spec.kind.key_header();
         let credentials = spec
             .keys
@@ -136,18 +139,23 @@ impl Provider {
             name: spec.name,
             kind: spec.kind,
             host: HeaderValue::from_str(&origin.to_string()).map_err(|_| ProviderError::Name)?,
-            origin: Arc::new(origin),
+            destination: Arc::new(Destination::new(origin, spec.settings, spec.proxy, trust)),
             speaks: spec.speaks.unwrap_or_else(|| spec.kind.speaks()),
             headers: spec.headers,
             timeouts: spec.timeouts,
             max_retries: spec.max_retries,
             stream_usage: spec.stream_usage,
-            http2: spec.http2,
             base_path,
             api_version: spec.api_version,
             credentials,
             turn: AtomicUsize::new(0),
         })
+    }
+
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        self.destination.origin()
     }
 
     /// The path of an endpoint for a model, query included; `None` where the provider has no such endpoint.

@@ -12,7 +12,9 @@ fn provider(kind: Kind, base_url: &str) -> Provider {
         timeouts: Timeouts::default(),
         max_retries: 0,
         stream_usage: true,
-        http2: Http2::Auto,
+        settings: Settings::default(),
+        proxy: None,
+        ca_file: None,
     })
     .unwrap()
 }

@@ -1,24 +1,95 @@
 //! The TLS side of connecting: whom to trust, and offering HTTP/2.
 
+use crate::connect::Http2;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A client configuration that trusts the machine's certificate store (`SSL_CERT_FILE` and `SSL_CERT_DIR` are
-/// honoured), or Mozilla's list where the machine has none, as in a bare container.
-pub(crate) fn client_config(offer_http2: bool) -> Result<Arc<ClientConfig>, rustls::Error> {
+/// Certificates that are trusted beside the machine's own.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Trust(Arc<[CertificateDer<'static>]>);
+
+/// Whom to trust cannot be found out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TrustError {
+    /// A file of certificates cannot be used.
+    #[error("the certificates in {path}: {what}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.
+    #[error("no certificate can be had from where SSL_CERT_FILE or SSL_CERT_DIR lead: {0}")]
+    Environment(String),
+    /// The TLS library cannot be set up.
+    #[error(transparent)]
+    Library(#[from] rustls::Error),
+}
+
+impl Trust {
+    /// The certificates of a PEM file.
+    ///
+    /// # Errors
+    /// Says why the file cannot be read, or that something in it is no certificate to trust.
+    pub fn read(path: &Path) -> Result<Self, TrustError> {
+        let fail = |what: String| TrustError::File { path: path.to_owned(), what };
+        let text = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
+            .collect::<Result<_, _>>()
+            .map_err(|error| fail(format!("not PEM: {error}")))?;
+        if certificates.is_empty() {
+            return Err(fail("there is none; PEM has lines `-----BEGIN CERTIFICATE-----`".to_owned()));
+        }
+        let mut roots = RootCertStore::empty();
+        for (index, certificate) in certificates.iter().enumerate() {
+            roots.add(certificate.clone()).map_err(|error| fail(format!("number {}: {error}", index + 1)))?;
+        }
+        Ok(Self(certificates.into()))
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} certificates", self.0.len())
+    }
+}
+
+/// A client configuration that trusts the machine's certificate store (`SSL_CERT_FILE` and `SSL_CERT_DIR` stand in its
+/// place where they are set), or Mozilla's list where the machine has none, as in a bare container; and others beside.
+pub(crate) fn client_config(http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
-    let native: Vec<CertificateDer<'static>> = rustls_native_certs::load_native_certs().certs;
-    roots.add_parsable_certificates(native);
+    let native = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(native.certs);
     if roots.is_empty() {
+        // Whoever says whom to trust does not mean everybody else.
+        if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some()) {
+            let errors: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
+            return Err(TrustError::Environment(errors.join("; ")));
+        }
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for certificate in trust.iter().flat_map(|trust| trust.0.iter()) {
+        roots.add(certificate.clone())?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols =
-        if offer_http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    let offered: &[&[u8]] = match http2 {
+        Http2::Auto => &[b"h2", b"http/1.1"],
+        Http2::Never => &[b"http/1.1"],
+        Http2::Always => &[b"h2"],
+    };
+    config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

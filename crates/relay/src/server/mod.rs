@@ -29,7 +29,7 @@ use sluicegate_config::{Config, Priorities};
 use sluicegate_flow::Bounds;
 use sluicegate_flow::estimate::Estimates;
 use sluicegate_ledger::PriceBook;
-use sluicegate_upstream::{Connector, Pool, PoolSettings, Provider};
+use sluicegate_upstream::{Connector, Pool, Provider};
 use sluicegate_vocabulary::Priority;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -190,7 +190,7 @@ impl Relay {
         for (index, ((sockets, receiver), receipts)) in parts {
             let worker = Arc::new(Worker {
                 shared: Arc::clone(&shared),
-                pool: Pool::new(Arc::clone(&connector), PoolSettings::default()),
+                pool: Pool::new(Arc::clone(&connector)),
                 receipts: Arc::clone(receipts),
                 stop: stop.child_token(),
                 closing: shared.closing.child_token(),

@@ -14,7 +14,7 @@ use sluicegate_config::{AzureStyle, Config, Model, Period, Provider as Configure
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::PriceBook;
-use sluicegate_upstream::{Http2, Kind, Provider, ProviderError, ProviderSpec, Speaks, Timeouts};
+use sluicegate_upstream::{Kind, Provider, ProviderError, ProviderSpec, Settings, Speaks, Timeouts};
 use sluicegate_vocabulary::Endpoint;
 use sluicegate_wire::quirks::Table;
 use sluicegate_wire::translate::Policy;
@@ -182,13 +182,14 @@ fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Res
         api_version,
         headers,
         timeouts: Timeouts {
-            connect: duration(configured.timeouts.connect),
             first_byte: duration(configured.timeouts.first_byte),
             stream_idle: duration(configured.timeouts.stream_idle),
         },
         max_retries: configured.max_retries,
         stream_usage: configured.stream_usage,
-        http2: Http2::Auto,
+        settings: Settings { connect_timeout: duration(configured.timeouts.connect), ..Settings::default() },
+        proxy: None,
+        ca_file: None,
     })
     .map_err(|source| CompileError::Provider { name: name.to_owned(), source })
 }

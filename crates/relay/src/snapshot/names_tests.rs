@@ -1,5 +1,5 @@
 use super::*;
-use sluicegate_upstream::{Http2, ProviderSpec, Timeouts};
+use sluicegate_upstream::{ProviderSpec, Settings, Timeouts};
 use std::time::Duration;
 
 fn home(name: &str, listed: &[&str]) -> Serving {
@@ -11,14 +11,12 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         speaks: None,
         api_version: None,
         headers: Vec::new(),
-        timeouts: Timeouts {
-            connect: Duration::from_secs(1),
-            first_byte: Duration::from_secs(1),
-            stream_idle: Duration::from_secs(1),
-        },
+        timeouts: Timeouts { first_byte: Duration::from_secs(1), stream_idle: Duration::from_secs(1) },
         max_retries: 0,
         stream_usage: true,
-        http2: Http2::Auto,
+        settings: Settings::default(),
+        proxy: None,
+        ca_file: None,
     };
     let listed = listed.iter().map(|id| ((*id).to_owned(), Listed::default())).collect();
     Serving {

@@ -12,6 +12,7 @@ use super::encode::{Outgoing, Written};
 use super::head::{Head, HeadError, HeadReader};
 use super::transport::{Transport, take};
 use crate::body::{BodyError, RequestBody};
+use crate::proxy::Forward;
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request};
 use std::future::poll_fn;
@@ -69,14 +70,15 @@ impl Wire {
     }
 }
 
-/// Sends a request and waits for the answer's head.
+/// Sends a request, by way of a proxy where `forward` says so, and waits for the answer's head.
 pub(crate) async fn exchange(
     mut transport: Transport,
+    forward: Option<&Forward>,
     request: Request<RequestBody>,
 ) -> Result<(Head, Incoming), Unsent> {
     let (parts, body) = request.into_parts();
     let to_head = parts.method == Method::HEAD;
-    let mut outgoing = Outgoing::new(&parts, body);
+    let mut outgoing = Outgoing::new(&parts, body, forward);
     let (outgoing, failed) = match poll_fn(|cx| outgoing.poll_some(&mut transport, cx)).await {
         Ok(Written::All) => (None, None),
         Ok(Written::Part) => (Some(Box::new(outgoing)), None),

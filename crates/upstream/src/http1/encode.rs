@@ -6,6 +6,7 @@
 
 use super::transport::Transport;
 use crate::body::RequestBody;
+use crate::proxy::Forward;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, Method};
@@ -36,8 +37,8 @@ pub(super) enum Written {
 }
 
 impl Outgoing {
-    pub(super) fn new(parts: &Parts, body: RequestBody) -> Self {
-        Self { head: head(parts, body.len()), head_written: 0, body }
+    pub(super) fn new(parts: &Parts, body: RequestBody, forward: Option<&Forward>) -> Self {
+        Self { head: head(parts, body.len(), forward), head_written: 0, body }
     }
 
     /// The body, as far as it is still to be written.
@@ -79,19 +80,27 @@ impl Outgoing {
     }
 }
 
-/// The bytes of a request's head.
-fn head(parts: &Parts, length: u64) -> Vec<u8> {
+/// The bytes of a request's head. `forward` is what it has besides for a proxy that passes it on.
+fn head(parts: &Parts, length: u64, forward: Option<&Forward>) -> Vec<u8> {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let mut head = Vec::with_capacity(parts.method.as_str().len() + target.len() + fields + 64);
     head.extend_from_slice(parts.method.as_str().as_bytes());
     head.push(b' ');
+    if let Some(forward) = forward {
+        head.extend_from_slice(forward.prefix.as_bytes());
+    }
     head.extend_from_slice(target.as_bytes());
     head.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in parts.headers.iter().filter(|(name, _)| !OURS.contains(name)) {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    if let Some(authorization) = forward.and_then(|forward| forward.authorization.as_ref()) {
+        head.extend_from_slice(b"proxy-authorization: ");
+        head.extend_from_slice(authorization.as_bytes());
         head.extend_from_slice(b"\r\n");
     }
     // A method that is made to carry something says that it carries nothing; for others the absence says it.

@@ -1,10 +1,25 @@
 use super::*;
+use crate::origin::Origin;
+use crate::proxy::Proxy;
 use bytes::Bytes;
 use http::Request;
 
 fn written(request: http::request::Builder, length: u64) -> String {
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    String::from_utf8(head(&parts, length)).unwrap()
+    String::from_utf8(head(&parts, length, None)).unwrap()
+}
+
+#[test]
+fn for_a_proxy_the_request_line_has_the_whole_url() {
+    let to = Origin::split("http://api.example.com:8000").unwrap().0;
+    let at = Origin::split("http://proxy.example.com:3128").unwrap().0;
+    let request = Request::get("/models?a=b").header("host", "api.example.com:8000");
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let forward = |user| Forward::new(&Proxy::new(at.clone(), user), &to);
+    let head = |user| String::from_utf8(super::head(&parts, 0, Some(&forward(user)))).unwrap();
+    let line = "GET http://api.example.com:8000/models?a=b HTTP/1.1\r\nhost: api.example.com:8000\r\n";
+    assert_eq!(head(None), format!("{line}\r\n"));
+    assert_eq!(head(Some("a:b")), format!("{line}proxy-authorization: Basic YTpi\r\n\r\n"));
 }
 
 #[test]

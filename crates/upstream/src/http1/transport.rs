@@ -9,15 +9,16 @@
 //! call until the kernel reports more. For the same reason nothing need watch an idle connection: whether its peer has
 //! closed it is already known when it is wanted.
 
+use crate::places::Place;
+use crate::socket::Socket;
 use bytes::{Buf, Bytes, BytesMut};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 /// Size of a thread's buffer, in bytes.
 const BUFFER: usize = 16 << 10;
@@ -30,14 +31,25 @@ thread_local! {
     static READ: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(BUFFER));
 }
 
-/// What bytes travel over.
+/// A connection that one request at a time goes out on.
 #[derive(Debug)]
-pub(crate) enum Transport {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+pub(crate) struct Transport {
+    socket: Socket,
+    /// When it takes no more requests.
+    expires: Instant,
+    /// Free once the socket is closed, so it stands after it.
+    _place: Option<Place>,
 }
 
 impl Transport {
+    pub(crate) const fn new(socket: Socket, expires: Instant, place: Option<Place>) -> Self {
+        Self { socket, expires, _place: place }
+    }
+
+    pub(crate) const fn expires(&self) -> Instant {
+        self.expires
+    }
+
     /// Reads once, and gives the number of bytes, 0 at the connection's end, and the buffer they are in to `use_them`.
     pub(super) fn poll_read<T>(
         &mut self,
@@ -49,56 +61,37 @@ impl Transport {
             if buffer.capacity() < ROOM {
                 buffer.reserve(BUFFER);
             }
-            let read = match self {
-                Self::Tcp(tcp) => pin!(tcp.read_buf(buffer)).poll(cx),
-                Self::Tls(tls) => pin!(tls.read_buf(buffer)).poll(cx),
-            };
-            read.map(|read| use_them(read, buffer))
+            pin!(self.socket.read_buf(buffer)).poll(cx).map(|read| use_them(read, buffer))
         })
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, slices),
-        }
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(_) => Poll::Ready(Ok(())),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     /// Whether a failed write is known to have sent nothing. Below TLS a record may have gone out in part.
     pub(super) const fn writes_all_or_nothing(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!(self.socket, Socket::Tcp(_))
     }
 
     /// Whether the peer of a connection that nothing is expected from is silent and there. Anything else, the end, a
     /// failure, or bytes that nobody asked for, makes it useless.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
-        match self {
+        match &mut self.socket {
             // Costs a system call only if the kernel has reported something.
-            Self::Tcp(tcp) => {
+            Socket::Tcp(tcp) => {
                 matches!(tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
             }
             // A session ticket may come at any time and is no answer, so TLS has to look.
-            Self::Tls(tls) => {
+            Socket::Tls(tls) => {
                 let look = pin!(tokio::task::unconstrained(tls.read(&mut byte)));
                 look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
             }
-        }
-    }
-}
-
-impl Drop for Transport {
-    fn drop(&mut self) {
-        // The peer shall be able to tell a closed connection from a cut one; what cannot be written at once is not.
-        if let Self::Tls(tls) = self {
-            let _ = Pin::new(tls).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         }
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use sluicegate_config::{ProviderKey, ProviderKind};
-use sluicegate_upstream::{Connector, Http2, Kind, Pool, PoolSettings, Provider, RequestBody};
+use sluicegate_upstream::{Connector, Kind, Pool, Provider, RequestBody};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -73,12 +73,12 @@ impl Checks {
             return;
         }
         let variable = configured.keys.first().and_then(variable);
-        let pool =
-            self.pool.get_or_insert_with(|| Pool::new(Arc::new(Connector::new()), PoolSettings::default())).clone();
+        let pool = self.pool.get_or_insert_with(|| Pool::new(Arc::new(Connector::new()))).clone();
         self.calls.spawn(async move {
             let verdict = tokio::time::timeout(LIMIT, verify(&pool, &provider, variable)).await;
-            let late =
-                || Verdict::Unknown { why: format!("no answer from {} within {} s", provider.origin, LIMIT.as_secs()) };
+            let late = || Verdict::Unknown {
+                why: format!("no answer from {} within {} s", provider.origin(), LIMIT.as_secs()),
+            };
             (provider.name.to_string(), verdict.unwrap_or_else(|_| late()))
         });
     }
@@ -90,11 +90,11 @@ pub(crate) fn variable(key: &ProviderKey) -> Option<String> {
 }
 
 async fn verify(pool: &Pool, provider: &Provider, variable: Option<String>) -> Verdict {
-    let host = provider.origin.host.to_string();
+    let host = provider.origin().host.to_string();
     let Some(request) = request(provider) else {
         return Verdict::Unknown { why: "it has no list of models".to_owned() };
     };
-    let sent = pool.send(&provider.origin, Http2::Auto, provider.timeouts.connect, request).await;
+    let sent = pool.send(&provider.destination, request).await;
     let response = match sent {
         Ok(response) => response,
         Err(error) => return Verdict::Unknown { why: format!("{host}: {error}") },
