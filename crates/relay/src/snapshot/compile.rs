@@ -10,16 +10,21 @@ use crate::metrics::{Metrics, RouteMetrics};
 use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use sluicegate_config::{AzureStyle, Config, Model, Period, Provider as Configured, ProviderKind, Target as Named};
+use sluicegate_config::{
+    AzureStyle, Config, Connections, Model, Period, Provider as Configured, ProviderKind, Target as Named, UseHttp2,
+};
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::PriceBook;
-use sluicegate_upstream::{Kind, Provider, ProviderError, ProviderSpec, Settings, Speaks, Timeouts};
+use sluicegate_upstream::{
+    Http2, Kind, Origin, Provider, ProviderError, ProviderSpec, Proxy, Settings, Speaks, Timeouts,
+};
 use sluicegate_vocabulary::Endpoint;
 use sluicegate_wire::quirks::Table;
 use sluicegate_wire::translate::Policy;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,11 +192,37 @@ fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Res
         },
         max_retries: configured.max_retries,
         stream_usage: configured.stream_usage,
-        settings: Settings { connect_timeout: duration(configured.timeouts.connect), ..Settings::default() },
-        proxy: None,
-        ca_file: None,
+        settings: settings(configured),
+        proxy: proxy(configured)?,
+        ca_file: configured.connections.ca_file.clone(),
     })
     .map_err(|source| CompileError::Provider { name: name.to_owned(), source })
+}
+
+/// How connections to a provider are made and kept.
+fn settings(configured: &Configured) -> Settings {
+    let Connections { max_connections, http2, idle_timeout, max_age, .. } = &configured.connections;
+    Settings {
+        http2: match http2 {
+            UseHttp2::Auto => Http2::Auto,
+            UseHttp2::Never => Http2::Never,
+            UseHttp2::Always => Http2::Always,
+        },
+        connect_timeout: duration(configured.timeouts.connect),
+        total_timeout: configured.timeouts.total.map(duration),
+        max_connections: max_connections.and_then(|most| NonZeroUsize::new(usize::try_from(most).unwrap_or(usize::MAX))),
+        idle_timeout: duration(*idle_timeout),
+        max_age: duration(*max_age),
+        ..Settings::default()
+    }
+}
+
+/// The proxy on the way to a provider.
+fn proxy(configured: &Configured) -> Result<Option<Proxy>, CompileError> {
+    let Some(proxy) = &configured.connections.proxy else { return Ok(None) };
+    let unusable = |source| CompileError::Provider { name: configured.name.clone(), source };
+    let (origin, _) = Origin::split(&proxy.to_string()).map_err(|error| unusable(ProviderError::BaseUrl(error)))?;
+    Ok(Some(Proxy::new(origin, proxy.user.as_ref().map(|user| user.expose_secret()))))
 }
 
 fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<String, Listed> {
