@@ -79,7 +79,8 @@ impl Turnstile {
         line.queue.set_weights(weights);
         let before = line.queue.next();
         line.newest += 1;
-        let place = Place { class, flow, order: line.newest, cost, amount: 1 };
+        // How patient they are only matters to whoever reckons how long a wait will be, and nobody does here.
+        let place = Place { class, flow, order: line.newest, cost, amount: 1, patience: Duration::ZERO };
         line.queue.push(now, place);
         let bell = Arc::new(Notify::new());
         line.bells.insert(place.order, Arc::clone(&bell));
