@@ -162,6 +162,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .route("/admin/api/status", get(status))
         .route("/admin/api/flow", get(flow_control))
         .route("/admin/api/reload", post(reload))
+        .merge(crate::providers::routes())
         .fallback(nothing)
         .with_state(operator)
 }
@@ -206,7 +207,7 @@ fn unavailable(message: &str) -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
 }
 
-fn problem(status: StatusCode, kind: &str, message: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, kind: &str, message: &str) -> Response {
     let body = serde_json::json!({ "error": { "type": kind, "message": message } });
     (status, Json(body)).into_response()
 }

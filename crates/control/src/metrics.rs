@@ -1,4 +1,5 @@
-//! The part of `/metrics` that is measured when somebody asks: limits, who waits, alerts, the configuration in force.
+//! The part of `/metrics` that is measured when somebody asks: limits, who waits, providers, alerts, the configuration in
+//! force.
 //!
 //! Counters are kept where calls end, in the relay. What is here is the state of one moment and would cost something on
 //! every call if it were kept up to date; so it is read on demand and written by a registry that lives as long as the
@@ -18,7 +19,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use sluicegate_config::Alert;
 use sluicegate_flow::{Kind, LimitStatus, Scope};
-use sluicegate_relay::{FlowReport, LimitReport};
+use sluicegate_relay::{FlowReport, LimitReport, ProvidersReport};
 use std::sync::atomic::AtomicU64;
 
 /// Limits of keys that are listed, and limits of tenants.
@@ -62,11 +63,17 @@ struct AlertLabels {
 ///
 /// # Errors
 /// Never in practice: writing to a string does not fail.
-pub(crate) fn measured(report: FlowReport, rules: &Evaluator, config: &str) -> Result<String, std::fmt::Error> {
+pub(crate) fn measured(
+    report: FlowReport,
+    providers: &ProvidersReport,
+    rules: &Evaluator,
+    config: &str,
+) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("sluicegate");
     registry.register("config", "The configuration in force", Info::new([("version", config.to_owned())]));
     waits(&mut registry, &report);
     levels(&mut registry, report.limits);
+    crate::provider_metrics::register(&mut registry, providers);
     alerts(&mut registry, rules);
     let mut text = String::new();
     prometheus_client::encoding::text::encode_registry(&mut text, &registry)?;

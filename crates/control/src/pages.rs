@@ -74,9 +74,9 @@ fn all_metrics(operator: &Operator) -> Result<String, std::fmt::Error> {
     if text.ends_with(END) {
         text.truncate(text.len() - END.len());
     }
-    let report = relay.flow_without_callers();
+    let (flow, providers) = (relay.flow_without_callers(), relay.standing().report());
     let version = relay.version().to_string();
-    text += &operator.with_rules(|rules| crate::metrics::measured(report, rules, &version)).1?;
+    text += &operator.with_rules(|rules| crate::metrics::measured(flow, &providers, rules, &version)).1?;
     text += END;
     Ok(text)
 }

@@ -40,7 +40,10 @@ mod surface;
 mod validate;
 
 pub use metrics::Metrics;
-pub use providers::{Providers, ProvidersReport};
+pub use providers::{
+    AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, Providers, ProvidersReport, QuotaReport,
+    TransitionReport, UnknownTarget,
+};
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};
 pub use server::{LocalReceiver, LocalRequest, Relay, Reloaded, Settings, StartError, TlsError};

@@ -3,7 +3,7 @@
 use super::UnknownTarget;
 use super::model::{ModelState, millis};
 use super::report::{BreakerReport, KeyReport, ModelReport, ProviderReport, TransitionReport};
-use super::terms::{breaker, role};
+use super::terms::{breaker, quota_group, role};
 use crate::room::Room;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
@@ -13,7 +13,7 @@ use sluicegate_flow::egress::{Breaker, BreakerState, Health, HealthState, HedgeB
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Models of one provider of which something is known; all others share one state.
 const MOST_MODELS: usize = 1024;
@@ -25,6 +25,9 @@ pub(crate) struct ProviderState {
     pub(crate) breaker: Arc<Breaker>,
     /// The operator holds it.
     pub(crate) held: AtomicBool,
+    /// How often its breaker opened, and how often it closed again.
+    opened: AtomicU64,
+    closed: AtomicU64,
     pub(crate) budget: RetryBudget,
     pub(crate) hedges: HedgeBudget,
     pub(crate) room: Arc<Room>,
@@ -43,16 +46,30 @@ pub(crate) struct KeyState {
     fingerprint: u64,
     pub(crate) health: Arc<Health>,
     /// What the configuration says, to notice when it says something else.
-    configured: Mutex<Role>,
+    configured: Mutex<Terms>,
+}
+
+/// What the configuration says of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Terms {
+    role: Role,
+    group: Arc<str>,
+}
+
+impl Terms {
+    fn of(key: &ProviderKey) -> Self {
+        Self { role: role(key), group: quota_group(key).into() }
+    }
 }
 
 /// What stands for the key of a provider that wants none.
 const NO_KEY: &str = "-";
 
 impl KeyState {
-    fn new(name: &str, fingerprint: u64, role: Role) -> Arc<Self> {
+    fn new(name: &str, fingerprint: u64, terms: Terms) -> Arc<Self> {
         let (name, id) = (Arc::from(name), hash_of(name));
-        Arc::new(Self { name, id, fingerprint, health: Arc::new(Health::new(role)), configured: Mutex::new(role) })
+        let health = Arc::new(Health::new(terms.role));
+        Arc::new(Self { name, id, fingerprint, health, configured: Mutex::new(terms) })
     }
 }
 
@@ -62,6 +79,8 @@ impl ProviderState {
             name: configured.name.as_str().into(),
             breaker: Arc::new(Breaker::new(breaker(configured))),
             held: AtomicBool::new(false),
+            opened: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
             budget: RetryBudget::new(),
             hedges: HedgeBudget::new(),
             room: Arc::clone(room),
@@ -74,19 +93,19 @@ impl ProviderState {
     /// The state of each of the configured keys, in their order; one for a provider that wants no key.
     pub(crate) fn keys_of(&self, configured: &[ProviderKey]) -> Vec<Arc<KeyState>> {
         let mut known = self.keys.lock();
-        let mut find = |name: &str, fingerprint: u64, role: Role| {
+        let mut find = |name: &str, fingerprint: u64, terms: Terms| {
             let same = |key: &&Arc<KeyState>| *key.name == *name && key.fingerprint == fingerprint;
             let found = known.iter().find(same).map(Arc::clone);
             found.unwrap_or_else(|| {
-                let key = KeyState::new(name, fingerprint, role);
+                let key = KeyState::new(name, fingerprint, terms);
                 known.push(Arc::clone(&key));
                 key
             })
         };
         if configured.is_empty() {
-            return vec![find(NO_KEY, 0, Role::Primary)];
+            return vec![find(NO_KEY, 0, Terms { role: Role::Primary, group: NO_KEY.into() })];
         }
-        configured.iter().map(|key| find(&key.name, hash_of(key.secret.expose_secret()), role(key))).collect()
+        configured.iter().map(|key| find(&key.name, hash_of(key.secret.expose_secret()), Terms::of(key))).collect()
     }
 
     /// The state of one of its models.
@@ -114,11 +133,11 @@ impl ProviderState {
         self.keys.lock().retain(|key| current.iter().any(|other| Arc::ptr_eq(key, other)));
         for (state, key) in current.iter().zip(&configured.keys) {
             let mut before = state.configured.lock();
-            let now = role(key);
-            if *before != now {
-                state.health.set_role(now);
-                *before = now;
+            let now = Terms::of(key);
+            if before.role != now.role {
+                state.health.set_role(now.role);
             }
+            *before = now;
         }
     }
 
@@ -141,9 +160,13 @@ impl ProviderState {
     pub(crate) fn changed(&self, transition: Transition) {
         let (provider, cause) = (&*self.name, transition.cause.as_str());
         match transition.state {
-            BreakerState::Open => tracing::warn!(provider, cause, "a provider is left alone for a while"),
+            BreakerState::Open => {
+                self.opened.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(provider, cause, "a provider is left alone for a while");
+            }
             BreakerState::HalfOpen => tracing::info!(provider, cause, "a provider is tried again"),
             BreakerState::Closed => {
+                self.closed.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(provider, cause, "a provider is back");
                 let models: Vec<_> = self.models.lock().values().map(Arc::clone).collect();
                 models.iter().chain([&self.others]).for_each(|model| model.restart(transition.at));
@@ -171,11 +194,13 @@ impl ProviderState {
         let status = self.breaker.status(now);
         let history = status.history.iter().map(|change| TransitionReport {
             ago_ms: millis(change.at.until(now)),
-            state: change.state.as_str(),
-            cause: change.cause.as_str(),
+            state: change.state.as_str().into(),
+            cause: change.cause.as_str().into(),
         });
         BreakerReport {
-            state: status.state.as_str(),
+            state: status.state.as_str().into(),
+            opened: self.opened.load(Ordering::Relaxed),
+            closed: self.closed.load(Ordering::Relaxed),
             retry_in_ms: status.until.map(|until| millis(now.until(until))),
             results: status.results,
             failures: status.failures,
@@ -193,12 +218,15 @@ fn key_report(key: &KeyState, models: &[ModelReport], now: Nanos) -> KeyReport {
             Some(millis(now.until(until)))
         }
     };
-    let held = models.iter().flat_map(|model| &model.quotas).filter(|quota| *quota.group == *key.name);
-    let held = held.filter_map(|quota| quota.held_ms).max().filter(|_| status.state == HealthState::Healthy);
+    let group = Arc::clone(&key.configured.lock().group);
+    let quotas = || models.iter().flat_map(|model| &model.quotas).filter(|quota| *quota.group == *group);
+    let held = quotas().filter_map(|quota| quota.held_ms).max().filter(|_| status.state == HealthState::Healthy);
     KeyReport {
         name: key.name.to_string(),
-        role: status.role.as_str(),
-        state: if held.is_some() { "throttled" } else { status.state.as_str() },
+        role: status.role.as_str().into(),
+        state: if held.is_some() { "throttled" } else { status.state.as_str() }.into(),
+        headroom: quotas().map(|quota| quota.headroom).reduce(f64::min),
+        group: group.to_string(),
         retry_in_ms: until.or(held),
         error_rate: status.error_rate,
         consecutive: status.consecutive,

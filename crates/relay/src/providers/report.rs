@@ -2,17 +2,18 @@
 //!
 //! Times are told relative to the moment of the picture, in milliseconds: how long ago, or in how long.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// All providers.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProvidersReport {
     /// By name in order.
     pub providers: Vec<ProviderReport>,
 }
 
 /// One provider.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProviderReport {
     /// Its configured name.
     pub name: String,
@@ -31,10 +32,10 @@ pub struct ProviderReport {
 }
 
 /// A breaker.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BreakerReport {
     /// `closed` (calls go), `open` (none goes) or `half open` (trial calls go).
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// In how long a trial call may go, while open.
     pub retry_in_ms: Option<u64>,
     /// Results of the last ten seconds, failures among them.
@@ -43,31 +44,39 @@ pub struct BreakerReport {
     pub failures: u32,
     /// Failures one after another.
     pub consecutive: u32,
+    /// How often it opened since the start.
+    pub opened: u64,
+    /// How often it closed again since the start.
+    pub closed: u64,
     /// The last changes, oldest first, at most 16.
     pub history: Vec<TransitionReport>,
 }
 
 /// One change of a breaker.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransitionReport {
     /// How long ago.
     pub ago_ms: u64,
     /// What it became.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Why.
-    pub cause: &'static str,
+    pub cause: Cow<'static, str>,
 }
 
 /// One key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeyReport {
     /// Its configured name.
     pub name: String,
     /// `primary`, `standby` or `held`.
-    pub role: &'static str,
+    pub role: Cow<'static, str>,
     /// `healthy`, `throttled` (a quota of it is used up), `cooling` (put aside after errors), `suspect` (refused by the
     /// provider) or `dead` (its money or a long quota is used up).
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
+    /// The account whose quota it uses.
+    pub group: String,
+    /// What is left of that quota, 0 to 1: of the model of which least is left. Absent where nothing is known.
+    pub headroom: Option<f64>,
     /// In how long it is tried or probed again, or its quota refills.
     pub retry_in_ms: Option<u64>,
     /// Part of its calls that failed lately, 0 to 1.
@@ -81,7 +90,7 @@ pub struct KeyReport {
 }
 
 /// One model of a provider.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
     /// The provider's own id of it.
     pub model: String,
@@ -98,7 +107,7 @@ pub struct ModelReport {
 }
 
 /// A limit on calls at once that follows a model's speed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdaptiveReport {
     /// How many may be under way.
     pub limit: u32,
@@ -113,7 +122,7 @@ pub struct AdaptiveReport {
 }
 
 /// What is left of an account's quota, as the provider tells it and as far as it counts as ours.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuotaReport {
     /// The account: the `quota_group` of its keys.
     pub group: String,
