@@ -73,7 +73,7 @@ pub(crate) async fn elsewhere(
 ) -> Result<Plan, Fault> {
     let asked = record.degraded_from().map_or_else(|| Arc::clone(&plan.route.name), Arc::clone);
     let lower = lower_tier(&plan.route, caller, snapshot).and_then(|to| step_down(request, caller, &asked, &to));
-    let Some(lower) = lower.filter(|_| unanswered.full) else { return Err(unanswered.fault) };
+    let Some(lower) = lower.filter(|_| unanswered.unavailable) else { return Err(unanswered.fault) };
     plan.route.ladder.short(worker.shared.room.now());
     record.degraded(&plan.route.name);
     // It will ask its own limits again, and must not find itself there.
@@ -210,10 +210,12 @@ fn headroom(table: &Table, set: Option<&LimitSet>, route: &Route, now: Nanos) ->
     let own = set.into_iter().flat_map(|set| set.limits().iter()).filter(|limit| is_models(limit));
     let own = own.map(|limit| fill(limit)).fold(1.0, f64::min);
     let ways = route.candidates().flat_map(|candidate| {
-        (0..candidate.limits.len()).map(|credential| Limits::egress(table, candidate, credential, now))
+        let most = candidate.standing.headroom(now);
+        (0..candidate.limits.len()).map(move |credential| (most, Limits::egress(table, candidate, credential, now)))
     });
-    let least =
-        |set: Option<LimitSet>| set.map_or(1.0, |set| set.limits().iter().map(|limit| fill(limit)).fold(1.0, f64::min));
+    let least = |(most, set): (f64, Option<LimitSet>)| {
+        set.map_or(most, |set| set.limits().iter().map(|limit| fill(limit)).fold(most, f64::min))
+    };
     own.min(ways.map(least).fold(0.0, f64::max))
 }
 

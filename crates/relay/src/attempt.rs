@@ -7,17 +7,20 @@
 use crate::call::{PathTarget, Request};
 use crate::headers;
 use crate::prepare::{Prepared, Way};
+use crate::providers::{Told, UnderWay};
 use crate::server::Worker;
 use crate::snapshot::Candidate;
 use crate::stream::{Passage, Streaming};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
+use sluicegate_flow::egress::{Levels, Refused, Throttle, Told as LevelTold};
 use sluicegate_upstream::{Credential, Inflate, ResponseBody, Stage, UpstreamError};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
+use sluicegate_wire::limits::{Level, Limits};
 use sluicegate_wire::outline::members;
 use sluicegate_wire::translate::{Context, StreamTranslator};
 use sluicegate_wire::{embeddings, translate, usage};
@@ -31,13 +34,6 @@ const MAX_ANSWER: usize = 256 << 20;
 const MAX_READ_THROUGH: u64 = 8 << 20;
 /// The largest error body that is read, in bytes.
 const MAX_ERROR: usize = 1 << 20;
-
-/// A try that is over.
-pub(crate) struct Tried {
-    /// The credential it used, by name.
-    pub(crate) credential: Option<Arc<str>>,
-    pub(crate) outcome: Result<Answered, Failure>,
-}
 
 /// Something to give the client.
 pub(crate) enum Answered {
@@ -61,10 +57,15 @@ pub(crate) enum Answered {
 }
 
 impl Answered {
-    pub(crate) fn result(&self) -> AttemptResult {
+    /// What kind of error it is, if the provider's answer is one.
+    pub(crate) const fn error(&self) -> Option<FaultKind> {
         match self {
-            Self::Whole { error, .. } | Self::Stream { error, .. } => error.map_or(AttemptResult::Ok, attempt_result),
+            Self::Whole { error, .. } | Self::Stream { error, .. } => *error,
         }
+    }
+
+    pub(crate) fn result(&self) -> AttemptResult {
+        self.error().map_or(AttemptResult::Ok, attempt_result)
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -80,6 +81,48 @@ pub(crate) struct Failure {
     pub(crate) result: AttemptResult,
     /// The provider's status, 0 for none.
     pub(crate) status: u16,
+    /// What it said beside its no; boxed, since most calls do not fail.
+    told: Option<Box<Told>>,
+}
+
+impl Failure {
+    fn new(fault: Fault, result: AttemptResult, status: u16) -> Self {
+        Self { fault, result, status, told: None }
+    }
+
+    /// An error that the provider said in so many words.
+    fn said(error: error::UpstreamError, status: u16, dialect: Dialect, levels: Levels, provider: &str) -> Self {
+        let result = attempt_result(error.kind);
+        let refuses =
+            matches!(result, AttemptResult::RateLimited | AttemptResult::Overloaded | AttemptResult::AuthError);
+        let retry_after = error.retry_after_ms.map(Duration::from_millis);
+        let tokens = [levels.tokens, levels.input_tokens, levels.output_tokens];
+        let refused = Refused {
+            status,
+            dialect,
+            words: &error.words,
+            message: &error.message,
+            retry_after,
+            requests_left: levels.requests.and_then(|level| level.remaining),
+            tokens_left: tokens.into_iter().flatten().filter_map(|level| level.remaining).min(),
+        };
+        let throttle = if refuses { Throttle::classify(&refused) } else { None };
+        let told = Told { throttle, levels, retry_after, should_retry: error.should_retry };
+        Self { fault: error.into_fault(provider), result, status, told: Some(Box::new(told)) }
+    }
+
+    /// What the provider said beside its no.
+    pub(crate) fn told(&self) -> Told {
+        let silent = Told {
+            retry_after: self.fault.retry_after_ms.map(Duration::from_millis),
+            throttle: match self.result {
+                AttemptResult::RateLimited => Some(Throttle::QuotaRequests { reset: None }),
+                _ => None,
+            },
+            ..Told::default()
+        };
+        self.told.as_deref().copied().unwrap_or(silent)
+    }
 }
 
 /// Sends one request and brings its answer to the point where the client can have it.
@@ -90,7 +133,8 @@ pub(crate) async fn attempt(
     credential: Option<&Arc<Credential>>,
     prepared: Prepared,
     id: &CallId,
-) -> Tried {
+    under_way: &UnderWay,
+) -> Result<Answered, Failure> {
     let Prepared { request: mut outgoing, way, .. } = prepared;
     if let Some(credential) = credential {
         let (name, value) = &credential.header;
@@ -100,19 +144,18 @@ pub(crate) async fn attempt(
     let left = request.deadline.map(|at| at.saturating_duration_since(Instant::now()));
     let limit = left.map_or(patience, |left| left.min(patience));
     // Pinned where it is: it is large to move.
-    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, id));
-    let outcome = tokio::select! {
+    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, id, under_way));
+    tokio::select! {
         biased;
         outcome = exchange => outcome,
         // When the caller's own patience was the shorter one, the provider has done nothing wrong.
         () = tokio::time::sleep(limit) => Err(if limit < patience {
-            Failure { fault: deadline_passed(), result: AttemptResult::Cancelled, status: 0 }
+            Failure::new(deadline_passed(), AttemptResult::Cancelled, 0)
         } else {
             timed_out(candidate, Stage::Exchange, limit)
         }),
         () = worker.stop.cancelled() => Err(stopping()),
-    };
-    Tried { credential: credential.map(|credential| Arc::clone(&credential.name)), outcome }
+    }
 }
 
 /// The deadline that the caller set is over.
@@ -126,7 +169,7 @@ pub(crate) fn deadline_passed() -> Fault {
 pub(crate) fn stopping() -> Failure {
     let fault =
         Fault::new(FaultKind::Overloaded, "The relay is shutting down; send the request again.").retry_after_ms(1000);
-    Failure { fault, result: AttemptResult::Cancelled, status: 0 }
+    Failure::new(fault, AttemptResult::Cancelled, 0)
 }
 
 fn timed_out(candidate: &Candidate, stage: Stage, after: Duration) -> Failure {
@@ -135,7 +178,7 @@ fn timed_out(candidate: &Candidate, stage: Stage, after: Duration) -> Failure {
         format!("The provider {} gave no answer within {:.1} s.", candidate.provider.name, after.as_secs_f64()),
     )
     .code(stage.timeout_code());
-    Failure { fault, result: AttemptResult::Timeout, status: 0 }
+    Failure::new(fault, AttemptResult::Timeout, 0)
 }
 
 fn unreachable(candidate: &Candidate, error: &UpstreamError) -> Failure {
@@ -155,12 +198,12 @@ fn unreachable(candidate: &Candidate, error: &UpstreamError) -> Failure {
         FaultKind::UpstreamUnreachable,
         format!("The provider {} cannot be reached: {what}.", candidate.provider.name),
     );
-    Failure { fault, result: AttemptResult::Connect, status: 0 }
+    Failure::new(fault, AttemptResult::Connect, 0)
 }
 
 fn broken(candidate: &Candidate, status: u16, what: &str) -> Failure {
     let fault = Fault::new(FaultKind::UpstreamBroken, format!("The provider {} {what}.", candidate.provider.name));
-    Failure { fault, result: AttemptResult::Broken, status }
+    Failure::new(fault, AttemptResult::Broken, status)
 }
 
 async fn exchange(
@@ -170,6 +213,7 @@ async fn exchange(
     outgoing: Box<http::Request<sluicegate_upstream::RequestBody>>,
     way: Way,
     id: &CallId,
+    under_way: &UnderWay,
 ) -> Result<Answered, Failure> {
     let provider = &candidate.provider;
     let sent = worker.pool.send(&provider.destination, *outgoing).await;
@@ -188,6 +232,11 @@ async fn exchange(
     if !head.status.is_success() {
         return Box::pin(refused(request, candidate, &way, head.status, &head.headers, body, inflate)).await;
     }
+    if candidate.standing.learns
+        && let Some(levels) = levels(&head.headers)
+    {
+        under_way.observe(worker.shared.room.now(), &levels);
+    }
     let is_stream = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
         kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
     });
@@ -196,7 +245,7 @@ async fn exchange(
         let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
         if let Err(fault) = streaming.open().await {
             let result = attempt_result(fault.kind);
-            return Err(Failure { fault, result, status: head.status.as_u16() });
+            return Err(Failure::new(fault, result, head.status.as_u16()));
         }
         let headers = headers::to_client(&head.headers);
         return Ok(Answered::Stream { status: head.status, headers, streaming, error: None });
@@ -282,11 +331,11 @@ fn answered(
     let disguised = error.is_some_and(|error| error != b"null") && object != Some(b"\"response\"");
     if disguised {
         let dialect = dialect(candidate, &way, request.endpoint);
-        let fault = error::read_event(&body, dialect).into_fault(&candidate.provider.name);
-        return Err(Failure { result: attempt_result(fault.kind), fault, status: status.as_u16() });
+        let said = error::read_event(&body, dialect);
+        return Err(Failure::said(said, status.as_u16(), dialect, Levels::default(), &candidate.provider.name));
     }
     let mut out = headers::to_client(headers);
-    let untranslatable = |fault| Failure { fault, result: AttemptResult::Broken, status: status.as_u16() };
+    let untranslatable = |fault| Failure::new(fault, AttemptResult::Broken, status.as_u16());
     if request.stream
         && let Some(context) = streamed_context(request, candidate, &way, id)
     {
@@ -360,8 +409,31 @@ async fn refused(
         let headers = headers::to_client(headers);
         return Ok(Answered::Whole { status, headers, body, usage: None, error: Some(kind) });
     }
-    let fault = upstream.into_fault(&candidate.provider.name);
-    Err(Failure { fault, result, status: status.as_u16() })
+    let levels = levels(headers).filter(|_| candidate.standing.learns).unwrap_or_default();
+    Err(Failure::said(upstream, status.as_u16(), dialect, levels, &candidate.provider.name))
+}
+
+/// What an answer says of the provider's limits; `None` if it says nothing.
+fn levels(headers: &HeaderMap) -> Option<Levels> {
+    let tells = |name: &str| name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-");
+    let mut said: Vec<(&str, &[u8])> = Vec::new();
+    said.extend(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).filter(|(name, _)| tells(name)));
+    if said.is_empty() {
+        return None;
+    }
+    said.extend(headers.get(DATE).map(|date| ("date", date.as_bytes())));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let said = Limits::read(said.iter().copied(), now_ms);
+    let told = |level: Option<Level>| {
+        level.map(|level| LevelTold { limit: level.limit, remaining: level.remaining, reset: level.reset })
+    };
+    Some(Levels {
+        requests: told(said.requests),
+        tokens: told(said.tokens),
+        input_tokens: told(said.input_tokens),
+        output_tokens: told(said.output_tokens),
+    })
 }
 
 /// Whether a body can be passed on as an error of the dialect.

@@ -1,25 +1,32 @@
 //! Stage seven: ask, and if need be ask again or ask another.
 //!
-//! Candidates are tried in order, each with its configured number of tries. Trying again happens only while nothing
-//! has gone to the client, only for failures that another try or another provider can mend, and only within the
-//! call's deadline. What the caller did wrong is told at once.
+//! Candidates are tried in order. One whose breaker is open, or that an operator holds, is passed over; the others are
+//! asked as room is found for the call. What is done about a failure ([`decide`]) depends on what went wrong: the same
+//! again after a while, another key of the same provider, another candidate, or nothing. Trying again happens only while
+//! nothing has gone to the client, within the call's deadline, and as far as the provider's successes have earned it.
+//! What the caller did wrong is told at once, except that a request too long for one model may go to a longer one.
 
-use crate::attempt::{self, Answered, Failure, Tried};
+use crate::admit::patience;
+use crate::attempt::{self, Answered, Failure};
 use crate::call::{Caller, Plan, Request};
-use crate::egress;
+use crate::egress::{Order, Seeker, by_room};
 use crate::prepare::prepare;
+use crate::providers::UnderWay;
 use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
+use sluicegate_flow::Nanos;
+use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Tried, Wanted, decide};
 use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
+use sluicegate_wire::estimate::tokens_in_bytes;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
-/// A provider that asks for more patience than this is left for the next candidate, or for the client to wait out.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How long a call that says nothing of its patience may be tried for: as long as the SDKs wait.
+const LONGEST: Duration = Duration::from_secs(600);
+/// When to come back where a trial call is under way and decides.
+const SOON: Duration = Duration::from_secs(1);
 
 /// An answer, with what the client is told about where it came from.
 pub(crate) struct Dispatched {
@@ -33,20 +40,42 @@ pub(crate) struct Dispatched {
 pub(crate) struct Unanswered {
     /// The last candidate's failure, in words for the client.
     pub(crate) fault: Fault,
-    /// Nobody was asked, because no candidate had room.
-    pub(crate) full: bool,
+    /// No candidate could be asked or gave an answer, for reasons that need not hold at a lower tier.
+    pub(crate) unavailable: bool,
 }
 
 impl From<Fault> for Unanswered {
     fn from(fault: Fault) -> Self {
-        Self { fault, full: false }
+        Self { fault, unavailable: false }
     }
+}
+
+/// What became of a candidate.
+enum Next {
+    /// The next candidate, please.
+    Candidate,
+    /// One with a larger context window, please.
+    Longer,
+    /// Nobody else.
+    GiveUp,
+}
+
+/// A call on its way from candidate to candidate.
+struct Trip<'a> {
+    worker: &'a Arc<Worker>,
+    request: &'a Request,
+    caller: &'a Caller,
+    plan: &'a Plan,
+    snapshot: &'a Snapshot,
+    /// The last failure, in words for the client.
+    last: Option<Fault>,
+    unavailable: bool,
 }
 
 /// Gets an answer from one of the plan's candidates.
 ///
 /// # Errors
-/// The last candidate's failure, in words for the client, and whether it was for want of room.
+/// The last candidate's failure, in words for the client, and whether a lower tier could help.
 pub(crate) async fn dispatch(
     worker: &Arc<Worker>,
     request: &Request,
@@ -55,134 +84,278 @@ pub(crate) async fn dispatch(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<Dispatched, Unanswered> {
-    let mut last: Option<Fault> = None;
-    let mut full = false;
-    for candidate in egress::by_room(&worker.shared.room, plan) {
+    let mut trip = Trip { worker, request, caller, plan, snapshot, last: None, unavailable: false };
+    let mut longer_than = None;
+    let mut candidates = by_room(&worker.shared.room, plan);
+    while let Some(candidate) = candidates.next() {
+        if longer_than.is_some_and(|window| candidate.context_window.is_none_or(|own| own <= window)) {
+            continue;
+        }
+        match trip.ask(candidate, candidates.clone(), record).await {
+            Ok(dispatched) => return Ok(dispatched),
+            Err(Next::Candidate) => {}
+            Err(Next::Longer) => longer_than = candidate.context_window,
+            Err(Next::GiveUp) => break,
+        }
+    }
+    let fault = trip.last.unwrap_or_else(nobody);
+    Err(Unanswered { fault, unavailable: trip.unavailable })
+}
+
+impl<'a> Trip<'a> {
+    /// Asks one candidate as often as it is worth it. `rest` are those after it.
+    async fn ask(
+        &mut self,
+        candidate: &'a Arc<Candidate>,
+        rest: Order<'a>,
+        record: &mut Record,
+    ) -> Result<Dispatched, Next> {
+        let Self { worker, request, caller, plan, .. } = *self;
         let mut tries = 0;
+        let mut tried = Tried::default();
         loop {
             if request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(attempt::deadline_passed().into());
+                return Err(self.give_up(attempt::deadline_passed()));
             }
+            let mut began = record.since_arrival();
+            let now = record.at(began);
+            let pass = self.admit(candidate, rest.clone(), now)?;
             let now_s = record.arrived_ms() / 1000;
-            let prepared = match prepare(request, &plan.route, candidate, snapshot, record.id(), now_s) {
+            let prepared = match prepare(request, &plan.route, candidate, self.snapshot, record.id(), now_s) {
                 Ok(prepared) => prepared,
                 // Another candidate may be able to say what this one cannot.
                 Err(fault) => {
-                    last.get_or_insert(fault);
-                    break;
+                    self.last.get_or_insert(fault);
+                    return Err(Next::Candidate);
                 }
             };
             let dropped = prepared.dropped.clone();
-            let taken = match egress::take(worker, request, caller, plan, candidate, snapshot, record).await {
-                Ok(taken) => taken,
-                Err(fault) => {
-                    // A provider without room is like one that says so itself.
-                    full = fault.kind != FaultKind::NeverFits && record.attempts().is_empty();
-                    last = Some(fault);
-                    if !plan.route.falls_back_on(AttemptResult::RateLimited) {
-                        return Err(Unanswered { fault: last.unwrap_or_else(nobody), full });
-                    }
-                    break;
+            let wanted = Wanted { conversation: None, tried, draw: fastrand::u64(..) };
+            let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
+            let (pass, taken) = match seeker.take(now) {
+                Ok(taken) => (pass, taken),
+                Err(no_room) => {
+                    // Nobody else's trial is kept waiting for room, and while it is waited for much may change.
+                    drop(pass);
+                    let taken = Box::pin(seeker.wait(no_room, self.snapshot, record)).await;
+                    let taken = taken.map_err(|fault| self.no_room(fault, record))?;
+                    began = record.since_arrival();
+                    (self.admit(candidate, rest.clone(), record.at(began))?, taken)
                 }
             };
             record.asking(taken.held, taken.output);
-            let guard = Trying::new(candidate, record);
-            let tried =
-                attempt::attempt(worker, request, candidate, taken.credential, prepared, guard.record.id()).await;
-            let Tried { credential, outcome } = tried;
-            match outcome {
+            let credential = candidate.provider.credentials().get(taken.lease.index());
+            let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
+            let first = record.attempts().is_empty();
+            let mut under_way = UnderWay::new(candidate, pass, taken.lease, record.at(began), first);
+            let guard = Trying { candidate, credential: name, record, started: began, ended: false };
+            tries += 1;
+            let outcome =
+                attempt::attempt(worker, request, candidate, credential, prepared, guard.record.id(), &under_way).await;
+            let failure = match outcome {
                 Ok(answered) => {
-                    guard.end(credential, answered.result(), answered.status());
+                    let result = answered.result();
+                    let now = guard.end(result, answered.status());
+                    let too_long = answered.error() == Some(FaultKind::ContextLength);
+                    if too_long && self.longer(candidate, rest.clone()) {
+                        under_way.ended(result, now);
+                        record.unanswered();
+                        return Err(Next::Longer);
+                    }
+                    match &answered {
+                        Answered::Whole { .. } => under_way.answered(result, now),
+                        Answered::Stream { error: Some(_), .. } => under_way.ended(result, now),
+                        Answered::Stream { .. } => {
+                            under_way.heard(now, tokens_in_bytes(request.head.input_bytes));
+                            record.answered(under_way);
+                        }
+                    }
                     let attempts = record.attempts().len();
                     return Ok(Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped });
                 }
-                Err(failure) => {
-                    guard.end(credential, failure.result, failure.status);
-                    record.unanswered();
-                    let again = wait(&failure, tries, candidate, request);
-                    let stop = !plan.route.falls_back_on(failure.result);
-                    last = Some(failure.fault);
-                    match again {
-                        Some(pause) => tokio::select! {
-                            () = tokio::time::sleep(pause) => {}
-                            () = worker.stop.cancelled() => return Err(attempt::stopping().fault.into()),
-                        },
-                        None if stop => return Err(last.unwrap_or_else(nobody).into()),
-                        None => break,
+                Err(failure) => failure,
+            };
+            let now = guard.end(failure.result, failure.status);
+            record.unanswered();
+            let (key, trial) = (under_way.key(), under_way.is_trial());
+            under_way.failed(failure.result, &failure.told(), now);
+            if failure.fault.kind == FaultKind::ContextLength && self.longer(candidate, rest.clone()) {
+                self.last = Some(failure.fault);
+                return Err(Next::Longer);
+            }
+            tried.add(key);
+            let failed = self.failed(candidate, &failure, tries, tried, trial, rest.clone(), record);
+            self.unavailable = failed.result != AttemptResult::ClientError && failed.result != AttemptResult::Cancelled;
+            self.last = Some(failure.fault);
+            match decide(&failed, &candidate.standing.provider.budget, now, fastrand::f64()) {
+                Decision::RetrySame { after } => {
+                    // It is the same again: every key may be tried.
+                    tried = Tried::default();
+                    tokio::select! {
+                        () = tokio::time::sleep(after) => {}
+                        () = worker.stop.cancelled() => return Err(self.give_up(attempt::stopping().fault)),
                     }
-                    tries += 1;
+                }
+                Decision::OtherCredential => {}
+                Decision::OtherCandidate => return Err(Next::Candidate),
+                Decision::GiveUp { should_retry } => {
+                    record.should_retry(should_retry);
+                    return Err(Next::GiveUp);
                 }
             }
         }
     }
-    Err(Unanswered { fault: last.unwrap_or_else(nobody), full: full && record.attempts().is_empty() })
+
+    /// Whether the candidate is asked at all.
+    #[inline]
+    fn admit(&mut self, candidate: &'a Arc<Candidate>, mut rest: Order<'a>, now: Nanos) -> Result<Pass, Next> {
+        let provider = &candidate.standing.provider;
+        if provider.is_held() {
+            return Err(self.passed_over(held(candidate)));
+        }
+        match self.plan.route.breakers.admit(&provider.breaker, now) {
+            Ok(pass) => {
+                let ramp = provider.breaker.ramp(now);
+                let spare = ramp < 1.0 && fastrand::f64() > ramp && rest.any(|other| other.standing.is_well());
+                // One that has just come back is spared while another can answer.
+                if spare { Err(Next::Candidate) } else { Ok(pass) }
+            }
+            Err(isolated) => Err(self.passed_over(left_alone(candidate, isolated, now))),
+        }
+    }
+
+    #[cold]
+    fn passed_over(&mut self, fault: Fault) -> Next {
+        // What was really asked and failed tells more.
+        self.last.get_or_insert(fault);
+        self.unavailable = true;
+        let route = &self.plan.route;
+        let goes_on = [AttemptResult::Connect, AttemptResult::ServerError, AttemptResult::Timeout];
+        if goes_on.into_iter().any(|result| route.falls_back_on(result)) { Next::Candidate } else { Next::GiveUp }
+    }
+
+    #[cold]
+    fn no_room(&mut self, fault: Fault, record: &Record) -> Next {
+        let refused = fault.kind == FaultKind::UpstreamAuth;
+        self.unavailable = refused || (fault.kind != FaultKind::NeverFits && record.attempts().is_empty());
+        self.last = Some(fault);
+        // A provider without room is like one that says so itself.
+        let result = if refused { AttemptResult::AuthError } else { AttemptResult::RateLimited };
+        if self.plan.route.falls_back_on(result) { Next::Candidate } else { Next::GiveUp }
+    }
+
+    fn give_up(&mut self, fault: Fault) -> Next {
+        self.last = Some(fault);
+        self.unavailable = false;
+        Next::GiveUp
+    }
+
+    /// Whether somebody after this candidate has a larger context window.
+    #[cold]
+    fn longer(&self, candidate: &Candidate, mut rest: Order<'a>) -> bool {
+        let larger = |other: &Candidate| other.context_window > candidate.context_window;
+        self.plan.route.fallback_on_length
+            && candidate.context_window.is_some()
+            && rest.any(|other| larger(other) && other.standing.is_well())
+    }
+
+    #[cold]
+    #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
+    fn failed(
+        &self,
+        candidate: &Candidate,
+        failure: &Failure,
+        tries: u32,
+        tried: Tried,
+        trial: bool,
+        mut rest: Order<'a>,
+        record: &Record,
+    ) -> Failed {
+        let Self { worker, request, caller, plan, snapshot, .. } = *self;
+        let (now, room) = (record.now(), &worker.shared.room);
+        let told = failure.told();
+        let patience = patience(request, caller, snapshot, record.arrived());
+        let longest = request.client_timeout.map_or(LONGEST, |timeout| timeout.min(LONGEST));
+        let deadline = request.deadline.unwrap_or_else(|| record.arrived() + longest);
+        let standing = &candidate.standing;
+        Failed {
+            result: failure.result,
+            throttle: told.throttle,
+            retry_after: told.retry_after,
+            // A redirect leads to the same place each time.
+            should_retry: if (300..400).contains(&failure.status) { Some(false) } else { told.should_retry },
+            tries,
+            // Who is tried again after a long illness gets one call at a time.
+            max_retries: if trial { 0 } else { candidate.provider.max_retries },
+            deadline: room.at(deadline),
+            waits_until: room.at((record.arrived() + patience).min(deadline)),
+            first_byte: standing.model.first_tokens.within(now, 0.5).unwrap_or_default(),
+            other_credential: standing.pool.has_other(now, tried),
+            other_candidate: plan.route.falls_back_on(failure.result) && rest.any(|other| other.standing.is_well()),
+            bytes_sent: false,
+            // What a passthrough call does is not known, so what may have been done is not done again.
+            repeatable: request.endpoint != Endpoint::Passthrough || request.parts.method.is_idempotent(),
+        }
+    }
 }
 
 fn nobody() -> Fault {
     Fault::new(FaultKind::Internal, "The route has no candidate; its operator should check the configuration.")
 }
 
-/// How long to wait before trying the same candidate again; `None` when that would not help.
-fn wait(failure: &Failure, tries: u32, candidate: &Candidate, request: &Request) -> Option<Duration> {
-    let may_help = matches!(
-        failure.result,
-        AttemptResult::Connect
-            | AttemptResult::RateLimited
-            | AttemptResult::Overloaded
-            | AttemptResult::ServerError
-            | AttemptResult::Broken
+fn held(candidate: &Candidate) -> Fault {
+    let message = format!("The provider {} is held by its operator and gets no calls.", candidate.provider.name);
+    Fault::new(FaultKind::Overloaded, message).code("provider_held").refused_by("provider:held")
+}
+
+/// What is said of a provider that is left alone because it failed.
+fn left_alone(candidate: &Candidate, isolated: Isolated, now: Nanos) -> Fault {
+    let wait = isolated.until.map_or(SOON, |until| now.until(until));
+    let message = format!(
+        "The provider {} has failed too often and is left alone; it is tried again in {:.1} s.",
+        candidate.provider.name,
+        wait.as_secs_f64()
     );
-    // What a passthrough call does is not known, so what may have been done is not done again.
-    let may_repeat = request.endpoint != Endpoint::Passthrough || request.parts.method.is_idempotent();
-    let redirected = (300..400).contains(&failure.status);
-    if !may_help || !may_repeat || redirected || tries >= candidate.provider.max_retries {
-        return None;
-    }
-    let backoff =
-        FIRST_BACKOFF.saturating_mul(1 << tries.min(8)).min(LONGEST_BACKOFF).mul_f64(0.5 + fastrand::f64() / 2.0);
-    let asked = failure.fault.retry_after_ms.map_or(Duration::ZERO, Duration::from_millis);
-    let pause = backoff.max(asked);
-    let in_time = request.deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
-    (asked <= LONGEST_RETRY_AFTER && in_time).then_some(pause)
+    let fault = Fault::new(FaultKind::Overloaded, message).code("provider_isolated").refused_by("provider:breaker");
+    fault.retry_after_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
 /// A try under way. If the call is dropped in the middle of it, the try is recorded as cancelled, which blames nobody.
 struct Trying<'a> {
     candidate: &'a Arc<Candidate>,
+    credential: &'a Arc<str>,
     record: &'a mut Record,
     started: Duration,
     ended: bool,
 }
 
-impl<'a> Trying<'a> {
-    fn new(candidate: &'a Arc<Candidate>, record: &'a mut Record) -> Self {
-        let started = record.since_arrival();
-        Self { candidate, record, started, ended: false }
+impl Trying<'_> {
+    /// It is over. Says when.
+    fn end(mut self, result: AttemptResult, status: u16) -> Nanos {
+        self.write(result, status)
     }
 
-    fn end(mut self, credential: Option<Arc<str>>, result: AttemptResult, status: u16) {
-        self.write(credential, result, status);
-    }
-
-    fn write(&mut self, credential: Option<Arc<str>>, result: AttemptResult, status: u16) {
+    fn write(&mut self, result: AttemptResult, status: u16) -> Nanos {
         self.ended = true;
+        let now = self.record.since_arrival();
         let attempt = AttemptRecord {
             provider: Arc::clone(&self.candidate.provider.name),
-            credential: credential.unwrap_or_else(|| Arc::clone(&self.candidate.no_credential)),
+            credential: Arc::clone(self.credential),
             model: Arc::clone(&self.candidate.model),
             result,
             status,
             started: self.started,
-            took: self.record.since_arrival().saturating_sub(self.started),
+            took: now.saturating_sub(self.started),
         };
         self.record.attempted(self.candidate, attempt);
+        self.record.at(now)
     }
 }
 
 impl Drop for Trying<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.write(None, AttemptResult::Cancelled, 0);
+            self.write(AttemptResult::Cancelled, 0);
         }
     }
 }

@@ -1,24 +1,43 @@
 //! Room at a provider, taken for each try and held until it has ended.
 //!
 //! What a provider allows (requests and tokens in a time, calls at once) is taken only when a call is about to be sent
-//! there, so that no permit is held by a call that waits for something else. A call that finds none waits as for its
-//! own limits, and in the same order; where the route has several targets, one with room is asked before one without.
+//! there, so that no permit is held by a call that waits for something else. Which of the provider's keys it is taken
+//! for is chosen by their health and by what is left of their quotas; that choice comes last, since what it takes from a
+//! quota cannot be given back.
+//!
+//! A call that finds no room waits rather than meet the provider's refusal: at the limit that is short where all keys
+//! meet that one, in the same order as for its own limits; or else at the [turnstile](crate::providers) of the keys,
+//! for whichever has room first. Where the route has several targets, one with room is asked before one without.
 
 use crate::admit::{SHARE_FOR_PRIMARY, in_line, lower_tier, pace, patience};
 use crate::call::{Caller, Plan, Request};
 use crate::estimate;
 use crate::record::Record;
-use crate::room::{Held, Room, Want, fault};
+use crate::room::{Held, Late, Room, Want, fault};
 use crate::server::Worker;
-use crate::snapshot::{Candidate, Limits, Snapshot};
-use sluicegate_flow::{Ask, Reason, Refusal};
-use sluicegate_upstream::Credential;
+use crate::snapshot::{Candidate, Limits, Snapshot, weights};
+use sluicegate_flow::egress::{Charge, Lease, Unavailable, Wanted, Why};
+use sluicegate_flow::{Ask, LimitSet, Nanos, Reason, Refusal, Scope};
 use sluicegate_vocabulary::{Fault, FaultKind, Mode};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-/// The plan's candidates in the order in which they are asked: those that others wait for come after the rest of their
+/// A plan's candidates in the order in which they are asked: those that others wait for come after the rest of their
 /// equals.
-pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> impl Iterator<Item = &'a Arc<Candidate>> {
+#[derive(Clone)]
+pub(crate) struct Order<'a> {
+    equals: &'a [Arc<Candidate>],
+    fallbacks: &'a [Arc<Candidate>],
+    /// The equals that others wait for, one bit each.
+    full: u64,
+    next: usize,
+}
+
+/// The order of a plan's candidates.
+pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
     // Of the route's targets the plan has those that the caller may use.
     let is_target =
         |candidate: &Arc<Candidate>| plan.route.targets.iter().any(|target| Arc::ptr_eq(&target.candidate, candidate));
@@ -27,95 +46,324 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> impl Iterator<Item = &
         candidates => candidates.iter().take_while(|candidate| is_target(candidate)).count(),
     };
     let (equals, fallbacks) = plan.candidates.split_at(targets);
+    let is_full = |candidate: &Candidate| {
+        candidate.standing.model.turnstile.waiting() > 0 || Limits::is_contended(&room.table, candidate, room.now())
+    };
     let full: u64 = equals
         .iter()
         .enumerate()
-        .filter(|(_, candidate)| targets > 1 && Limits::is_contended(&room.table, candidate, room.now()))
+        .filter(|(_, candidate)| targets > 1 && is_full(candidate))
         .fold(0, |full, (index, _)| full | 1 << index.min(63));
-    let of = move |wanted: bool| {
-        let equals = equals.iter().enumerate();
-        equals.filter(move |(index, _)| (full >> index.min(&63) & 1 == 1) == wanted).map(|(_, candidate)| candidate)
-    };
-    of(false).chain(of(true)).chain(fallbacks)
+    Order { equals, fallbacks, full, next: 0 }
+}
+
+impl<'a> Iterator for Order<'a> {
+    type Item = &'a Arc<Candidate>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let count = self.equals.len();
+        loop {
+            let at = self.next;
+            self.next += 1;
+            if at >= 2 * count {
+                return self.fallbacks.get(at - 2 * count);
+            }
+            let (index, wanted) = (at % count, at >= count);
+            if (self.full >> index.min(63) & 1 == 1) == wanted {
+                return self.equals.get(index);
+            }
+        }
+    }
+}
+
+/// A call that looks for room at a provider.
+#[derive(Clone, Copy)]
+pub(crate) struct Seeker<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) request: &'a Request,
+    pub(crate) caller: &'a Caller,
+    pub(crate) plan: &'a Plan,
+    pub(crate) candidate: &'a Candidate,
+    pub(crate) wanted: Wanted,
 }
 
 /// Room for one try.
-pub(crate) struct Taken<'a> {
-    /// The credential to make it with; `None` for a provider that wants no key.
-    pub(crate) credential: Option<&'a Arc<Credential>>,
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// The key it is for.
+    pub(crate) lease: Lease,
     /// What is held for it; `None` where nothing limits it.
     pub(crate) held: Option<Held>,
     /// The part of its tokens that is output, where a limit counts tokens.
     pub(crate) output: Option<u64>,
 }
 
-/// Takes room for one try, with the credential whose turn it is or else with one that has room.
-///
-/// # Errors
-/// The limit that has no room in time.
-pub(crate) async fn take<'a>(
-    worker: &Worker,
-    request: &Request,
-    caller: &Caller,
-    plan: &Plan,
-    candidate: &'a Candidate,
-    snapshot: &Snapshot,
-    record: &mut Record,
-) -> Result<Taken<'a>, Fault> {
-    let room = &worker.shared.room;
-    let (first, count) = (candidate.provider.turn(), candidate.limits.len().max(1));
-    let with =
-        |index: usize, held, output| Taken { credential: candidate.provider.credentials().get(index), held, output };
-    let mut short = None;
-    let mut too_small = None;
-    for index in (first..first + count).map(|index| index % count) {
-        let Some(set) = Limits::egress(&room.table, candidate, index, room.now()) else {
-            return Ok(with(index, None, None));
+/// No room, at present.
+#[derive(Debug)]
+pub(crate) struct NoRoom {
+    why: Unavailable,
+    /// What is short, key by key, of limits of ours.
+    short: Vec<Short>,
+    /// A limit into which the call never fits.
+    too_small: Option<Refusal>,
+}
+
+#[derive(Debug)]
+struct Short {
+    key: usize,
+    set: LimitSet,
+    ask: Ask,
+    output: Option<u64>,
+    /// `None` where others wait already.
+    refusal: Option<Refusal>,
+}
+
+impl Short {
+    /// Whether it is the key's own limit that is short, so that another key helps.
+    fn is_keys_own(&self) -> bool {
+        match &self.refusal {
+            Some(refusal) => refusal.scope() == Scope::Credential,
+            None => !self.set.limits().iter().any(|it| it.waiting() > 0 && it.label().scope != Scope::Credential),
+        }
+    }
+}
+
+impl Seeker<'_> {
+    /// Takes room with the best key that has some, at once.
+    ///
+    /// # Errors
+    /// What is in the way.
+    #[inline]
+    pub(crate) fn take(&self, now: Nanos) -> Result<Taken, NoRoom> {
+        if self.candidate.standing.model.turnstile.waiting() > 0 {
+            return Err(NoRoom::behind_others());
+        }
+        self.look(now)
+    }
+
+    fn look(&self, now: Nanos) -> Result<Taken, NoRoom> {
+        let mut short = Vec::new();
+        let mut too_small = None;
+        let room = &self.worker.shared.room;
+        let reserve = |key: usize| {
+            let Some(set) = Limits::egress(&room.table, self.candidate, key, now) else { return Some((None, None)) };
+            let (cost, output) = estimate::cost(self.worker, self.request, self.caller, &self.plan.route, &set);
+            let ask = Ask { cost, class: self.caller.priority, pace: pace(self.caller.mode) };
+            match room.try_take(&set, ask) {
+                Ok(held) => return Some((Some(held), output)),
+                // Another key may be allowed more.
+                Err(Some(refusal)) if refusal.reason == Reason::NeverFits => _ = too_small.get_or_insert(refusal),
+                Err(refusal) => short.push(Short { key, set, ask, output, refusal }),
+            }
+            None
         };
-        let (cost, output) = estimate::cost(worker, request, caller, &plan.route, &set);
-        let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
-        match room.try_take(&set, ask) {
-            Ok(held) => return Ok(with(index, Some(held), output)),
-            // Another credential may be allowed more.
-            Err(Some(refusal)) if refusal.reason == Reason::NeverFits => _ = too_small.get_or_insert(refusal),
-            Err(refusal) => _ = short.get_or_insert((index, set, ask, output, refusal)),
+        match self.candidate.standing.pool.choose_with(now, self.wanted, || self.charge(), reserve) {
+            Ok((lease, (held, output))) => Ok(Taken { lease, held, output }),
+            Err(why) => Err(NoRoom { why, short, too_small }),
         }
     }
-    let Some((index, set, ask, output, refusal)) = short else {
-        return too_small.map_or_else(|| Ok(with(first, None, None)), |refusal| Err(fault(&refusal)));
-    };
-    if caller.mode == Mode::Strict {
-        return Err(match refusal.or_else(|| in_line(&set, room.now(), ask)) {
-            Some(refusal) if refusal.never_fits() => fault(&refusal),
-            refusal => full(candidate, refusal.as_ref()),
-        });
+
+    /// What the call takes from the provider's own counts.
+    fn charge(&self) -> Charge {
+        let (input, output) = estimate::tokens(self.worker, self.request, self.caller, &self.plan.route);
+        // Some providers count what is allowed, not what comes.
+        let output = self.request.head.max_output.unwrap_or(output);
+        Charge { requests: 1, tokens: input.saturating_add(output), input_tokens: input, output_tokens: output }
     }
-    let patience = patience(request, caller, snapshot, record.arrived());
-    let has_lower = lower_tier(&plan.route, caller, snapshot).is_some();
-    let ask = Ask { cost: estimate::to_wait(worker, request, caller, &plan.route, ask.cost), ..ask };
-    let want = Want {
-        set: &set,
-        ask,
-        flow: caller.live.number,
-        bytes: request.body.len() as u64,
-        arrived: record.arrived(),
-        until: record.arrived() + if has_lower { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience },
-    };
-    let waited = tokio::select! {
-        biased;
-        waited = room.wait(&want) => waited,
-        () = worker.stop.cancelled() => return Err(crate::attempt::stopping().fault),
-    };
-    match waited {
-        Ok((held, waited)) => {
+
+    /// Waits for room, if the caller waits at all.
+    ///
+    /// # Errors
+    /// What has no room in time, in words for the client.
+    pub(crate) async fn wait(&self, no_room: NoRoom, snapshot: &Snapshot, record: &mut Record) -> Result<Taken, Fault> {
+        let NoRoom { why, mut short, too_small } = no_room;
+        if let Some(fault) = self.hopeless(&why, &short, too_small.as_ref()) {
+            return Err(fault);
+        }
+        let patience = patience(self.request, self.caller, snapshot, record.arrived());
+        let has_lower = lower_tier(&self.plan.route, self.caller, snapshot).is_some();
+        let patience = if has_lower { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
+        let waiting = Waiting { arrived: record.arrived(), until: record.arrived() + patience };
+        let began = Instant::now();
+        let keys = self.candidate.standing.pool.members().len();
+        let at_one_limit = why.why == Why::Reserved && (keys == 1 || !short.iter().any(Short::is_keys_own));
+        let taken = tokio::select! {
+            biased;
+            taken = async {
+                if at_one_limit && !short.is_empty() {
+                    let short = short.swap_remove(0);
+                    let (held, _) = self.at_limit(&short, waiting).await.map_err(|late| late.at_provider())?;
+                    let now = self.worker.shared.room.now();
+                    if let Ok(lease) = self.candidate.standing.pool.lease_at(short.key, now, || self.charge()) {
+                        return Ok(Taken { lease, held: Some(held), output: short.output });
+                    }
+                }
+                self.at_turnstile(waiting, snapshot).await
+            } => taken,
+            () = self.worker.stop.cancelled() => Err(crate::attempt::stopping().fault),
+        };
+        let waited = began.elapsed();
+        // Who was told at once has not waited.
+        if waited >= Duration::from_millis(1) {
             record.queued(waited);
-            Ok(with(index, Some(held), output))
         }
-        Err(late) => {
-            record.queued(late.waited);
-            Err(late.at_provider())
+        taken
+    }
+
+    /// What no waiting helps against, or waiting that is not wanted.
+    fn hopeless(&self, why: &Unavailable, short: &[Short], too_small: Option<&Refusal>) -> Option<Fault> {
+        let name = &self.candidate.provider.name;
+        match why.why {
+            Why::Refused => {
+                let message = format!(
+                    "The provider {name} refuses the relay's keys or their bill; only its operator can mend that."
+                );
+                return Some(Fault::new(FaultKind::UpstreamAuth, message));
+            }
+            Why::Nobody => {
+                let message = format!("No key of the provider {name} can be used for this call at present.");
+                return Some(Fault::new(FaultKind::Overloaded, message).refused_by("provider:keys"));
+            }
+            Why::Reserved if short.is_empty() => return too_small.map(fault),
+            Why::Reserved | Why::Quota => {}
+        }
+        if self.caller.mode != Mode::Strict {
+            return None;
+        }
+        let Some(Short { set, ask, refusal, .. }) = short.first() else {
+            return Some(self.spent(why.wait, FaultKind::Overloaded));
+        };
+        let refusal = refusal.clone().or_else(|| in_line(set, self.worker.shared.room.now(), *ask));
+        Some(match refusal {
+            Some(refusal) if refusal.never_fits() => fault(&refusal),
+            refusal => full(self.candidate, refusal.as_ref()),
+        })
+    }
+
+    /// What is said where the provider's own quota has nothing left for the call.
+    fn spent(&self, wait: Option<Duration>, kind: FaultKind) -> Fault {
+        let name = &self.candidate.provider.name;
+        let message = format!("What the provider {name} allows the relay is used up at present.");
+        let fault = Fault::new(kind, message).refused_by("provider:quota");
+        let fault = if kind == FaultKind::Timeout { fault.code("deadline_exceeded") } else { fault };
+        let ms = wait.map_or(1000, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
+        fault.retry_after_ms(ms.saturating_add((ms as f64 * 0.1 * fastrand::f64()) as u64))
+    }
+
+    /// Waits in the queues of one key's limits.
+    async fn at_limit(&self, short: &Short, waiting: Waiting) -> Result<(Held, Duration), Late> {
+        let Short { set, ask, .. } = short;
+        let cost = estimate::to_wait(self.worker, self.request, self.caller, &self.plan.route, ask.cost);
+        let want = Want {
+            set,
+            ask: Ask { cost, ..*ask },
+            flow: self.caller.live.number,
+            bytes: self.request.body.len() as u64,
+            arrived: waiting.arrived,
+            until: waiting.until,
+        };
+        self.worker.shared.room.wait(&want).await
+    }
+
+    /// Waits for whichever key has room first.
+    async fn at_turnstile(&self, waiting: Waiting, snapshot: &Snapshot) -> Result<Taken, Fault> {
+        let room = &self.worker.shared.room;
+        let cost = self.charge().tokens;
+        let (class, flow) = (self.caller.priority, self.caller.live.number);
+        let turnstile = &self.candidate.standing.model.turnstile;
+        let Some(place) = turnstile.enter(room.now(), weights(&snapshot.priorities), class, flow, cost) else {
+            return Err(self.spent(None, FaultKind::Overloaded).code("queue_full"));
+        };
+        let left = |now: Instant| waiting.until.saturating_duration_since(now);
+        if let Some(expected) = place.expected(room.now()).filter(|expected| *expected > left(Instant::now())) {
+            return Err(self.spent(Some(expected), FaultKind::Timeout));
+        }
+        let mut wait = None;
+        loop {
+            let mut short = Vec::new();
+            if place.is_next() {
+                match self.look(room.now()) {
+                    Ok(taken) => {
+                        place.goes(room.now());
+                        return Ok(taken);
+                    }
+                    Err(no_room) => {
+                        if matches!(no_room.why.why, Why::Refused | Why::Nobody)
+                            || (no_room.short.is_empty() && no_room.too_small.is_some())
+                        {
+                            let NoRoom { why, short, too_small } = no_room;
+                            return Err(self.hopeless(&why, &short, too_small.as_ref()).unwrap_or_else(lost));
+                        }
+                        wait = no_room.why.wait;
+                        short = no_room.short;
+                        let in_vain = wait.is_none_or(|wait| wait > left(Instant::now()));
+                        if short.is_empty() && in_vain {
+                            return Err(self.spent(wait, FaultKind::Timeout));
+                        }
+                    }
+                }
+            }
+            let quota = wait.unwrap_or(Duration::MAX).min(left(Instant::now()));
+            let mut waits: Vec<Option<AtKey<'_>>> = Vec::with_capacity(short.len());
+            for short in &short {
+                waits.push(Some(Box::pin(self.at_limit(short, waiting))));
+            }
+            tokio::select! {
+                biased;
+                () = place.called() => {}
+                (held, index) = first(waits) => {
+                    let Some(short) = short.get(index) else { continue };
+                    if let Ok(lease) = self.candidate.standing.pool.lease_at(short.key, room.now(), || self.charge()) {
+                        place.goes(room.now());
+                        return Ok(Taken { lease, held: Some(held), output: short.output });
+                    }
+                }
+                () = tokio::time::sleep(quota) => {
+                    if left(Instant::now()).is_zero() {
+                        return Err(self.spent(wait, FaultKind::Timeout));
+                    }
+                }
+            }
         }
     }
+}
+
+impl NoRoom {
+    /// Others wait for a key of this pool.
+    fn behind_others() -> Self {
+        let why = Unavailable { wait: None, why: Why::Quota };
+        Self { why, short: Vec::new(), too_small: None }
+    }
+}
+
+/// From when until when a call waits.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    arrived: Instant,
+    until: Instant,
+}
+
+/// A wait for room at one key's limits.
+type AtKey<'a> = Pin<Box<dyn Future<Output = Result<(Held, Duration), Late>> + Send + 'a>>;
+
+/// The first of several waits that ends with room, and which one it was. Those that end without are left.
+async fn first(mut waits: Vec<Option<AtKey<'_>>>) -> (Held, usize) {
+    std::future::poll_fn(|cx| {
+        for (index, slot) in waits.iter_mut().enumerate() {
+            let Some(wait) = slot else { continue };
+            match wait.as_mut().poll(cx) {
+                Poll::Ready(Ok((held, _))) => return Poll::Ready((held, index)),
+                Poll::Ready(Err(_)) => *slot = None,
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn lost() -> Fault {
+    Fault::new(FaultKind::Internal, "The relay lost a waiting call; this is a defect of the relay.")
 }
 
 /// What a strict caller is told where a provider has no room.

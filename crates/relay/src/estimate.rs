@@ -52,7 +52,7 @@ pub(crate) fn to_wait(worker: &Worker, request: &Request, caller: &Caller, route
 }
 
 /// Tokens of input and of output.
-fn tokens(worker: &Worker, request: &Request, caller: &Caller, route: &Route) -> (u64, u64) {
+pub(crate) fn tokens(worker: &Worker, request: &Request, caller: &Caller, route: &Route) -> (u64, u64) {
     let learned = &worker.shared.estimates;
     let input = learned.input(route.number, input_bytes(request));
     if !answers_at_length(request.endpoint) {

@@ -8,13 +8,16 @@ use crate::call::{Caller, Ticket, header_value};
 use crate::headers;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
+use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
+use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
+    Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -45,6 +48,10 @@ pub(crate) struct State {
     reserved_output: u64,
     /// The model asked for, as a number, and the bytes of input to it.
     pub(crate) input: (u64, u64),
+    /// The call that a provider is still answering.
+    pub(crate) under_way: Option<UnderWay>,
+    /// Whether the client is told to try again, where we know better than its error says.
+    should_retry: Option<bool>,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
@@ -90,6 +97,8 @@ impl Record {
             live: None,
             reserved_output: u64::MAX,
             input: (0, 0),
+            under_way: None,
+            should_retry: None,
             left: false,
             head: false,
             streams: None,
@@ -114,6 +123,16 @@ impl Record {
 
     pub(crate) fn since_arrival(&self) -> Duration {
         self.0.arrived.elapsed()
+    }
+
+    /// The present, as limits count time.
+    pub(crate) fn now(&self) -> Nanos {
+        self.at(self.since_arrival())
+    }
+
+    /// The moment so long after the call's arrival, as limits count time.
+    pub(crate) fn at(&self, since: Duration) -> Nanos {
+        self.0.worker.shared.room.at(self.0.arrived).after(since)
     }
 
     pub(crate) const fn config(&self) -> ConfigVersion {
@@ -270,6 +289,21 @@ impl Record {
         self.0.candidate = Some(Arc::clone(candidate));
     }
 
+    /// A provider has begun to answer; what it is worth shows at the end of its stream.
+    pub(crate) fn answered(&mut self, under_way: UnderWay) {
+        self.0.under_way = Some(under_way);
+    }
+
+    /// Whether the client is told to try again.
+    pub(crate) fn should_retry(&mut self, should: bool) {
+        self.0.should_retry = Some(should);
+    }
+
+    /// What the client is told about trying again, where we know better than its error says.
+    pub(crate) const fn knows_retry(&self) -> Option<bool> {
+        self.0.should_retry
+    }
+
     pub(crate) fn usage(&mut self, usage: Usage) {
         self.0.receipt.usage = usage;
     }
@@ -337,6 +371,13 @@ impl Record {
     pub(crate) fn broke(&mut self, fault: &Fault, end: EndReason) {
         self.0.receipt.fault = Some(fault.kind);
         self.0.receipt.end = end;
+        if let Some(last) = self.0.receipt.attempts.last_mut() {
+            last.result = match end {
+                EndReason::Truncated => AttemptResult::Broken,
+                EndReason::TimedOut => AttemptResult::Timeout,
+                _ => last.result,
+            };
+        }
     }
 }
 

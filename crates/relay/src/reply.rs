@@ -104,8 +104,9 @@ pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
     if let Some(last) = record.attempts().last() {
         headers.insert(&headers::X_SLUICEGATE_PROVIDER, header_value(&last.provider));
         headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, HeaderValue::from(record.attempts().len()));
-        // We have tried again already; only a limit that passes with time is worth another round by the client.
-        if record.attempts().len() > 1 && fault.kind != FaultKind::UpstreamRateLimited {
+        // Where we have tried again already, only a limit that passes with time is worth another round by the client.
+        let again = || record.attempts().len() == 1 || fault.kind == FaultKind::UpstreamRateLimited;
+        if !record.knows_retry().unwrap_or_else(again) {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
     }

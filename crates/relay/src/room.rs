@@ -220,7 +220,8 @@ impl Room {
         self.at(Instant::now())
     }
 
-    fn at(&self, moment: Instant) -> Nanos {
+    /// A moment, as limits count time.
+    pub(crate) fn at(&self, moment: Instant) -> Nanos {
         let nanos = moment.saturating_duration_since(self.started).as_nanos();
         Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }

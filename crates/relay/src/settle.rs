@@ -15,6 +15,10 @@ pub(crate) fn settle(state: &mut State) {
         let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
         state.receipt.cost = price.cost(&state.receipt.usage).filter(|_| told);
     }
+    if let Some(under_way) = state.under_way.take() {
+        let now = state.worker.shared.room.at(state.arrived).after(state.receipt.times.total);
+        under_way.ended(provider_ended(state.receipt.end), now);
+    }
     settle_limits(state);
     if let Some(live) = state.live.take() {
         live.ended();
@@ -46,6 +50,16 @@ fn settle_limits(state: &mut State) {
             held.correct(receipt.priority, live.number, used);
         }
         held.settle(used);
+    }
+}
+
+/// What the end of a stream says about who sent it: of a client that left, or an end of ours, nothing.
+const fn provider_ended(end: EndReason) -> AttemptResult {
+    match end {
+        EndReason::Done => AttemptResult::Ok,
+        EndReason::Truncated => AttemptResult::Broken,
+        EndReason::TimedOut => AttemptResult::Timeout,
+        _ => AttemptResult::Cancelled,
     }
 }
 

@@ -22,15 +22,13 @@ mod terms;
 mod turnstile;
 mod under_way;
 
-pub(crate) use adaptive::Adaptive;
-pub(crate) use model::ModelState;
 pub(crate) use provider::ProviderState;
 pub use report::{
     AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
     TransitionReport,
 };
 pub(crate) use standing::Standing;
-pub(crate) use under_way::UnderWay;
+pub(crate) use under_way::{Told, UnderWay};
 
 use crate::room::Room;
 use parking_lot::Mutex;

@@ -22,7 +22,7 @@ use crate::providers::Providers;
 use crate::receipts::Receipts;
 use crate::report::FlowReport;
 use crate::room::Room;
-use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile};
+use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile, weights};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use sluicegate_config::{Config, Priorities};
@@ -30,7 +30,6 @@ use sluicegate_flow::Bounds;
 use sluicegate_flow::estimate::Estimates;
 use sluicegate_ledger::PriceBook;
 use sluicegate_upstream::{Connector, Pool, Provider};
-use sluicegate_vocabulary::Priority;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -384,8 +383,7 @@ impl Relay {
 
 /// What bounds the calls that wait, by the configuration.
 fn bounds(priorities: &Priorities) -> Bounds {
-    let weights = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
-    let weights = weights.map(|class| priorities.of(class).weight);
+    let weights = weights(priorities);
     Bounds { calls: priorities.max_queue, bytes: priorities.max_queue_bytes.bytes(), weights, ..Bounds::default() }
 }
 

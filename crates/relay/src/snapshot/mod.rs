@@ -21,7 +21,7 @@ use http::HeaderValue;
 use sluicegate_config::Priorities;
 use sluicegate_flow::Spec;
 use sluicegate_upstream::{Provider, Speaks};
-use sluicegate_vocabulary::{ConfigVersion, Mode};
+use sluicegate_vocabulary::{ConfigVersion, Mode, Priority};
 use sluicegate_wire::translate::Policy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,11 @@ impl Snapshot {
         let tenants = self.keys.iter().filter_map(|key| key.tenant.as_ref()).flat_map(|tenant| tenant.limits.iter());
         self.limits.shared().chain(keys).chain(tenants).chain(self.names.every_limit())
     }
+}
+
+/// By which weights classes are served: low, normal, high, critical.
+pub(crate) fn weights(priorities: &Priorities) -> [u32; 4] {
+    [Priority::Low, Priority::Normal, Priority::High, Priority::Critical].map(|class| priorities.of(class).weight)
 }
 
 /// Bounds on requests, ready to compare with.

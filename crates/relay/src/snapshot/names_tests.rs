@@ -1,4 +1,8 @@
 use super::*;
+use crate::providers::Providers;
+use crate::room::Room;
+use sluicegate_config::ProviderKind;
+use sluicegate_flow::Bounds;
 use sluicegate_upstream::{ProviderSpec, Settings, Timeouts};
 use std::time::Duration;
 
@@ -18,14 +22,14 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         proxy: None,
         ca_file: None,
     };
+    let configured = Configured::new(name, ProviderKind::OpenAi);
     let listed = listed.iter().map(|id| ((*id).to_owned(), Listed::default())).collect();
     Serving {
         provider: Arc::new(Provider::new(spec).unwrap()),
         vendor: None,
         listed,
-        limits: ConfiguredLimit::default(),
-        model_limits: BTreeMap::new(),
-        credential_limits: Vec::new(),
+        state: Providers::new(&Room::new(Bounds::default())).provider(&configured),
+        configured,
     }
 }
 
