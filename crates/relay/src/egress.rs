@@ -12,6 +12,7 @@
 use crate::admit::{SHARE_FOR_PRIMARY, in_line, lower_tier, pace, patience};
 use crate::call::{Caller, Plan, Request};
 use crate::estimate;
+use crate::providers::Call;
 use crate::record::Record;
 use crate::room::{Held, Late, Room, Want, fault};
 use crate::server::Worker;
@@ -268,13 +269,17 @@ impl Seeker<'_> {
     /// Waits for whichever key has room first.
     async fn at_turnstile(&self, waiting: Waiting, snapshot: &Snapshot) -> Result<Taken, Fault> {
         let room = &self.worker.shared.room;
-        let cost = self.charge().tokens;
-        let (class, flow) = (self.caller.priority, self.caller.live.number);
         let turnstile = &self.candidate.standing.model.turnstile;
-        let Some(place) = turnstile.enter(room.now(), weights(&snapshot.priorities), class, flow, cost) else {
+        let left = |now: Instant| waiting.until.saturating_duration_since(now);
+        let call = Call {
+            class: self.caller.priority,
+            flow: self.caller.live.number,
+            cost: self.charge().tokens,
+            patience: left(Instant::now()),
+        };
+        let Some(place) = turnstile.enter(room.now(), weights(&snapshot.priorities), call) else {
             return Err(self.spent(None, FaultKind::Overloaded).code("queue_full"));
         };
-        let left = |now: Instant| waiting.until.saturating_duration_since(now);
         if let Some(expected) = place.expected(room.now()).filter(|expected| *expected > left(Instant::now())) {
             return Err(self.spent(Some(expected), FaultKind::Timeout));
         }

@@ -28,6 +28,7 @@ pub use report::{
     TransitionReport,
 };
 pub(crate) use standing::Standing;
+pub(crate) use turnstile::Call;
 pub(crate) use under_way::{Told, UnderWay};
 
 use crate::room::Room;

@@ -39,6 +39,18 @@ struct Line {
     pace: Option<f64>,
 }
 
+/// A call that comes to wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) class: Priority,
+    /// Whose it is.
+    pub(crate) flow: u64,
+    /// What it counts for when shares are compared: its tokens.
+    pub(crate) cost: u64,
+    /// How long it may wait.
+    pub(crate) patience: Duration,
+}
+
 /// A place in the queue, given up by its drop.
 #[derive(Debug)]
 pub(crate) struct InLine<'a> {
@@ -68,10 +80,9 @@ impl Turnstile {
         &self,
         now: Nanos,
         weights: [u32; 4],
-        class: Priority,
-        flow: u64,
-        cost: u64,
+        call: Call,
     ) -> Option<InLine<'_>> {
+        let Call { class, flow, cost, .. } = call;
         let mut line = self.line.lock();
         if self.waiting() >= MOST {
             return None;
@@ -79,8 +90,7 @@ impl Turnstile {
         line.queue.set_weights(weights);
         let before = line.queue.next();
         line.newest += 1;
-        // How patient they are only matters to whoever reckons how long a wait will be, and nobody does here.
-        let place = Place { class, flow, order: line.newest, cost, amount: 1, patience: Duration::ZERO };
+        let place = Place { class, flow, order: line.newest, cost, amount: 1, patience: call.patience };
         line.queue.push(now, place);
         let bell = Arc::new(Notify::new());
         line.bells.insert(place.order, Arc::clone(&bell));
