@@ -95,10 +95,8 @@ fn a_limit_that_only_watches_is_not_told() {
     let key = || Label::new(Scope::Key, "web");
     told(LimitSet::new([Limit::new(key(), Kind::Tokens, watching)])).write(&mut headers, Dialect::OpenAi, Nanos(0), 0);
     assert!(headers.is_empty());
-    let both = [
-        Limit::new(key(), Kind::Requests, watching),
-        Limit::new(key(), Kind::Concurrency, Quota::concurrency(7)),
-    ];
+    let both =
+        [Limit::new(key(), Kind::Requests, watching), Limit::new(key(), Kind::Concurrency, Quota::concurrency(7))];
     told(LimitSet::new(both)).write(&mut headers, Dialect::OpenAi, Nanos(0), 0);
     assert_eq!(headers["ratelimit-policy"], "\"key-concurrency\";q=7;qu=\"concurrent-requests\"");
     assert_eq!((&headers["ratelimit"], headers.len()), (&HeaderValue::from_static("\"key-concurrency\";r=7"), 2));

@@ -448,7 +448,9 @@ fn a_passthrough_call_reserves_by_the_size_of_its_body() {
     let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
     let mut config = one_provider(&upstream);
     config.limits.global = rate(RateKind::Tokens, Window::Minute, 1_000);
-    for (kind, length, about) in [("application/json", 1_000, 290), ("text/plain", 1_000, 0), ("application/json", 9_999, 1_000)] {
+    for (kind, length, about) in
+        [("application/json", 1_000, 290), ("text/plain", 1_000, 0), ("application/json", 9_999, 1_000)]
+    {
         let running = Running::new(config.clone());
         let body = format!("{{\"input\":\"{}\"}}", "x".repeat(length));
         let answer = running.post("/p/up/v1/anything", &format!("content-type: {kind}\r\n"), &body);

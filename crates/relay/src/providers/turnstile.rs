@@ -76,12 +76,7 @@ impl Turnstile {
     }
 
     /// Takes a place; `None` if there is none.
-    pub(crate) fn enter(
-        &self,
-        now: Nanos,
-        weights: [u32; 4],
-        call: Call,
-    ) -> Option<InLine<'_>> {
+    pub(crate) fn enter(&self, now: Nanos, weights: [u32; 4], call: Call) -> Option<InLine<'_>> {
         let Call { class, flow, cost, .. } = call;
         let mut line = self.line.lock();
         if self.waiting() >= MOST {
