@@ -99,6 +99,12 @@ impl Connector {
         Self { resolver, tls: Mutex::default(), places: Mutex::default() }
     }
 
+    /// Lets a name be looked up again at once.
+    #[cfg(test)]
+    pub(crate) fn forget(&self, host: &str) {
+        self.resolver.forget(host);
+    }
+
     /// The places for connections to a destination, where their number is limited.
     pub(crate) fn places(&self, destination: &Arc<Destination>) -> Option<Arc<Places>> {
         let most = destination.settings().max_connections?;

@@ -109,6 +109,12 @@ impl Places {
         Err(InLine { places: Arc::clone(self), site: Weak::clone(site), arrival, given })
     }
 
+    /// How many nobody holds.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.0.lock().free
+    }
+
     /// The other workers' connections.
     pub(crate) fn others(&self, site: &Weak<Site>) -> Vec<Arc<Site>> {
         let sites = self.0.lock().sites.clone();

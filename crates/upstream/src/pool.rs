@@ -15,7 +15,7 @@ use crate::destination::{Destination, Spoken};
 use crate::error::{Stage, UpstreamError};
 use crate::http1::{self, Transport};
 use crate::origin::Scheme;
-use crate::places::{Given, Next, Place};
+use crate::places::{Given, Next, Place, Places};
 use crate::proxy::ProxyError;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
@@ -23,7 +23,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// A destination and the connections there. A call holds on to it, so that a connection on loan knows where it belongs.
@@ -123,22 +123,25 @@ impl Pool {
         if let Some(site) = sites.get(destination) {
             return Arc::clone(site);
         }
-        let places = self.connector.places(destination);
-        let site = Arc::new_cyclic(|site| {
-            if let Some(places) = &places {
-                places.join(site.clone());
-            }
-            Site {
-                destination: Arc::clone(destination),
-                connections: Mutex::default(),
-                limited: places.map(|places| Limited { places, site: site.clone() }),
-            }
-        });
+        let site = Site::new(destination, self.connector.places(destination));
         Arc::clone(sites.entry(Arc::clone(destination)).or_insert(site))
     }
 }
 
 impl Site {
+    pub(crate) fn new(destination: &Arc<Destination>, places: Option<Arc<Places>>) -> Arc<Self> {
+        Arc::new_cyclic(|site| {
+            if let Some(places) = &places {
+                places.join(Weak::clone(site));
+            }
+            Self {
+                destination: Arc::clone(destination),
+                connections: Mutex::default(),
+                limited: places.map(|places| Limited { places, site: Weak::clone(site) }),
+            }
+        })
+    }
+
     /// A connection to use, or what to do for want of one.
     fn take(&self) -> Result<Connection, Turn> {
         let mut connections = self.connections.lock();
@@ -358,3 +361,11 @@ fn is_refused_untouched(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 #[path = "pool_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "pool_reach_tests.rs"]
+mod reach_tests;
+
+#[cfg(test)]
+#[path = "pool_limit_tests.rs"]
+mod limit_tests;

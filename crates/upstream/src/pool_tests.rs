@@ -10,14 +10,14 @@ use std::task::{Context, Waker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+pub(super) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-fn request() -> Request<RequestBody> {
+pub(super) fn request() -> Request<RequestBody> {
     let body = RequestBody::new([Bytes::from_static(b"he"), Bytes::new(), Bytes::from_static(b"llo")]);
     Request::post("/x").header("host", "h").body(body).unwrap()
 }
 
-async fn read_request(socket: &mut tokio::net::TcpStream) -> Vec<u8> {
+pub(super) async fn read_request(socket: &mut tokio::net::TcpStream) -> Vec<u8> {
     let mut seen = Vec::new();
     let mut piece = [0; 1024];
     while !seen.ends_with(b"hello") {
@@ -29,7 +29,7 @@ async fn read_request(socket: &mut tokio::net::TcpStream) -> Vec<u8> {
     seen
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings { connect_timeout: Duration::from_secs(1), ..Settings::default() }
 }
 
@@ -48,7 +48,7 @@ async fn origin() -> (TcpListener, Arc<Destination>) {
     (listener, destination)
 }
 
-async fn call(pool: &Pool, origin: &Arc<Destination>) -> Result<Bytes, UpstreamError> {
+pub(super) async fn call(pool: &Pool, origin: &Arc<Destination>) -> Result<Bytes, UpstreamError> {
     let response = pool.send(origin, request()).await?;
     Ok(response.into_body().collect().await.unwrap().to_bytes())
 }
@@ -232,13 +232,13 @@ async fn nobody_listening_is_a_connect_failure() {
 }
 
 #[derive(Default)]
-struct Counts {
-    opened: AtomicUsize,
+pub(super) struct Counts {
+    pub(super) opened: AtomicUsize,
     open: AtomicUsize,
 }
 
 /// An HTTP/2 server that answers with scheme, host and body after a moment, and counts its connections.
-async fn http2_origin(max_streams: u32, settings: Settings) -> (Arc<Destination>, Arc<Counts>) {
+pub(super) async fn http2_origin(max_streams: u32, settings: Settings) -> (Arc<Destination>, Arc<Counts>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = to(&listener, "http", Settings { http2: Http2::Always, ..settings });
     let counts = Arc::new(Counts::default());
@@ -385,7 +385,7 @@ fn an_absolute_uri_has_the_scheme_of_its_origin() {
 }
 
 /// Runs so many of the same call at once.
-async fn futures_join<T, F: Future<Output = T>>(count: usize, call: impl Fn() -> F) -> Vec<T> {
+pub(super) async fn futures_join<T, F: Future<Output = T>>(count: usize, call: impl Fn() -> F) -> Vec<T> {
     let mut calls: Vec<_> = (0..count).map(|_| Box::pin(call())).collect();
     let mut done = Vec::new();
     std::future::poll_fn(|cx| {
