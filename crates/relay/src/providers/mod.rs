@@ -15,6 +15,7 @@
 
 mod adaptive;
 mod model;
+mod probe;
 mod provider;
 mod report;
 mod standing;
@@ -23,6 +24,7 @@ mod turnstile;
 mod under_way;
 
 pub(crate) use provider::ProviderState;
+pub use probe::Tested;
 pub use report::{
     AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
     TransitionReport,

@@ -18,7 +18,7 @@ pub use tls::TlsError;
 
 use crate::budget::Budget;
 use crate::metrics::Metrics;
-use crate::providers::Providers;
+use crate::providers::{Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
 use crate::report::FlowReport;
 use crate::room::Room;
@@ -40,6 +40,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Models, and pairs of key and model, of which is remembered what they use.
 const MOST_LEARNED: usize = 4096;
+/// How often keys that were refused are looked at.
+const TEND: Duration = Duration::from_secs(5);
 
 /// What all workers and the control runtime share.
 #[derive(Debug)]
@@ -135,6 +137,7 @@ pub struct Relay {
     simulators: Mutex<Simulators>,
     receipts: Vec<Arc<Receipts>>,
     addresses: Vec<SocketAddr>,
+    connector: Arc<Connector>,
     stop: CancellationToken,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
@@ -217,6 +220,7 @@ impl Relay {
             simulators: Mutex::new(settings.simulators),
             receipts,
             addresses,
+            connector,
             stop,
             threads: Mutex::new(threads),
         });
@@ -269,6 +273,27 @@ impl Relay {
     #[must_use]
     pub fn standing(&self) -> &Providers {
         &self.shared.providers
+    }
+
+    /// Sees to what no call does: tries keys that were refused and are due to be tried again. Never ends.
+    pub async fn tend(self: Arc<Self>) {
+        let pool = Pool::new(Arc::clone(&self.connector));
+        let mut tick = tokio::time::interval(TEND);
+        loop {
+            tick.tick().await;
+            self.shared.providers.probe_due(&pool, &self.providers()).await;
+            pool.sweep(Instant::now());
+        }
+    }
+
+    /// Tests one key of a provider with a call that costs nothing, and believes the answer.
+    ///
+    /// # Errors
+    /// There is no such provider or key.
+    pub async fn test_key(&self, provider: &str, key: &str) -> Result<Tested, UnknownTarget> {
+        let found = self.providers().into_iter().find(|known| *known.name == *provider);
+        let found = found.ok_or_else(|| UnknownTarget::Provider(provider.to_owned()))?;
+        self.shared.providers.test(&Pool::new(Arc::clone(&self.connector)), &found, key).await
     }
 
     /// Limits, and who waits for them.

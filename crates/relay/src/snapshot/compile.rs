@@ -10,9 +10,7 @@ use crate::metrics::{Metrics, RouteMetrics};
 use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use sluicegate_config::{
-    AzureStyle, Config, Connections, Model, Period, Provider as Configured, ProviderKind, Target as Named, UseHttp2,
-};
+use sluicegate_config::{FallbackOn, AzureStyle, Config, Connections, Model, Period, Provider as Configured, ProviderKind, Target as Named, UseHttp2,};
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::PriceBook;
@@ -268,7 +266,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         known: true,
         targets,
         fallbacks,
-        fallback_on_length: false,
+        fallback_on_length: model.fallback_on.contains(&FallbackOn::ContextLength),
         fallback_on: fallback_results(&model.fallback_on),
         policy: match model.translation {
             sluicegate_config::Translation::Default => None,

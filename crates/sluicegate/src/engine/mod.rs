@@ -64,6 +64,7 @@ impl Engine {
         let log = LogWriter::start(Arc::clone(&relay), &server.request_log, format, Arc::clone(operator.figures()))
             .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
         tokio::spawn(watch(Arc::clone(&operator)));
+        tokio::spawn(Arc::clone(&relay).tend());
         let main = if admin.is_some() { Surface::Clients } else { Surface::Everything };
         tokio::spawn(serve_local(local, pages(Arc::clone(&operator), main)));
         if let Some(listener) = admin {

@@ -1,0 +1,134 @@
+//! Trying keys that a provider refused, with the one call that every provider answers for free: its list of models.
+//!
+//! A refused key gets no client's call while another works, so somebody else has to find out when it is taken again.
+//! This runs beside all calls, one small request at a time. An operator's test of a key is the same call, and its answer
+//! counts as much.
+
+use super::provider::ProviderState;
+use super::{Providers, UnknownTarget};
+use http::{HeaderValue, Request, header};
+use http_body_util::{BodyExt, Limited};
+use sluicegate_flow::egress::{Health, Member, Pool as Keys, Shadow};
+use sluicegate_upstream::{Kind, Pool, Provider, RequestBody};
+use sluicegate_vocabulary::AttemptResult;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a provider may take to answer.
+const LIMIT: Duration = Duration::from_secs(10);
+/// The longest answer that is read, in bytes, to use its connection again.
+const LARGEST: usize = 1 << 20;
+
+/// What a provider said to one of its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tested {
+    /// How it went. A list of models that is not there is no failure of the key.
+    pub result: AttemptResult,
+    /// The provider's status, 0 for none.
+    pub status: u16,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Providers {
+    /// Asks a provider for its models with one of its keys, and believes what it says of the key: taken, it is used
+    /// again; refused, it is not.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub async fn test(&self, pool: &Pool, provider: &Provider, key: &str) -> Result<Tested, UnknownTarget> {
+        let health = Arc::clone(&self.find(&provider.name)?.key(key)?.health);
+        let tested = ask(pool, provider, key).await;
+        match tested.result {
+            AttemptResult::Ok => health.revive(),
+            result => record(&health, result, self.room.now()),
+        }
+        Ok(tested)
+    }
+
+    /// Probes every key that is due.
+    pub(crate) async fn probe_due(&self, pool: &Pool, providers: &[Arc<Provider>]) {
+        for provider in providers {
+            let Ok(state) = self.find(&provider.name) else { continue };
+            self.probe(pool, provider, &state).await;
+        }
+    }
+
+    async fn probe(&self, pool: &Pool, provider: &Provider, state: &ProviderState) {
+        let now = self.room.now();
+        let keys = state.keys();
+        if !keys.iter().any(|key| key.health.wants_probe(now)) {
+            return;
+        }
+        let member = |health: &Arc<Health>| Member {
+            id: 0,
+            health: Arc::clone(health),
+            quota: Arc::new(Shadow::new(1.0)),
+            capacity: 1,
+            share: 1,
+        };
+        let members = Keys::new(keys.iter().map(|key| member(&key.health)));
+        while let Some(lease) = members.probe(self.room.now()) {
+            let Some(key) = keys.get(lease.index()) else { return };
+            let tested = ask(pool, provider, &key.name).await;
+            tracing::info!(
+                provider = &*provider.name,
+                key = &*key.name,
+                result = tested.result.as_str(),
+                status = tested.status,
+                "a key that was refused has been tried"
+            );
+            lease.record(tested.result, None, self.room.now(), fastrand::f64());
+        }
+    }
+}
+
+/// Takes note of an operator's test that failed.
+fn record(health: &Arc<Health>, result: AttemptResult, now: sluicegate_flow::Nanos) {
+    let quota = Arc::new(Shadow::new(1.0));
+    let key = Keys::new([Member { id: 0, health: Arc::clone(health), quota, capacity: 1, share: 1 }]);
+    if let Ok(lease) = key.lease_at(0, now, Default::default) {
+        lease.record(result, None, now, fastrand::f64());
+    }
+}
+
+async fn ask(pool: &Pool, provider: &Provider, key: &str) -> Tested {
+    let began = Instant::now();
+    let answer = async {
+        let request = request(provider, key)?;
+        let response = pool.send(&provider.destination, request).await.ok()?;
+        let status = response.status().as_u16();
+        // Read to its end, so that the connection can be used again.
+        let _ = Limited::new(response.into_body(), LARGEST).collect().await;
+        Some(status)
+    };
+    let status = match tokio::time::timeout(LIMIT, answer).await {
+        Ok(status) => status.ok_or(AttemptResult::Connect),
+        Err(_) => Err(AttemptResult::Timeout),
+    };
+    let result = match status {
+        Ok(401 | 403) => AttemptResult::AuthError,
+        Ok(429) => AttemptResult::RateLimited,
+        Ok(500..) => AttemptResult::ServerError,
+        Ok(_) => AttemptResult::Ok,
+        Err(result) => result,
+    };
+    Tested { result, status: status.unwrap_or(0), took: began.elapsed() }
+}
+
+fn request(provider: &Provider, key: &str) -> Option<Request<RequestBody>> {
+    let mut request = Request::get(provider.models_path()?.to_string()).body(RequestBody::default()).ok()?;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, provider.host.clone());
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if provider.kind == Kind::Anthropic {
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    }
+    headers.extend(provider.headers.iter().cloned());
+    if let Some(credential) = provider.credentials().iter().find(|credential| *credential.name == *key) {
+        let (name, value) = credential.header.clone();
+        headers.insert(name, value);
+    }
+    Some(request)
+}
