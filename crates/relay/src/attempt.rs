@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use sluicegate_flow::egress::{Levels, Refused, Throttle, Told as LevelTold};
-use sluicegate_upstream::{Credential, Inflate, ResponseBody, Stage, UpstreamError};
+use sluicegate_upstream::{BodyError, Credential, Inflate, ResponseBody, Stage, UpstreamError};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
 use sluicegate_wire::limits::{Level, Limits};
@@ -81,13 +81,15 @@ pub(crate) struct Failure {
     pub(crate) result: AttemptResult,
     /// The provider's status, 0 for none.
     pub(crate) status: u16,
+    /// It did nothing with the request, and nothing need be wrong with it.
+    pub(crate) untouched: bool,
     /// What it said beside its no; boxed, since most calls do not fail.
     told: Option<Box<Told>>,
 }
 
 impl Failure {
     fn new(fault: Fault, result: AttemptResult, status: u16) -> Self {
-        Self { fault, result, status, told: None }
+        Self { fault, result, status, untouched: false, told: None }
     }
 
     /// An error that the provider said in so many words.
@@ -108,7 +110,7 @@ impl Failure {
         };
         let throttle = if refuses { Throttle::classify(&refused) } else { None };
         let told = Told { throttle, levels, retry_after, should_retry: error.should_retry };
-        Self { fault: error.into_fault(provider), result, status, told: Some(Box::new(told)) }
+        Self { fault: error.into_fault(provider), result, status, untouched: false, told: Some(Box::new(told)) }
     }
 
     /// What the provider said beside its no.
@@ -198,7 +200,8 @@ fn unreachable(candidate: &Candidate, error: &UpstreamError) -> Failure {
         FaultKind::UpstreamUnreachable,
         format!("The provider {} cannot be reached: {what}.", candidate.provider.name),
     );
-    Failure::new(fault, AttemptResult::Connect, 0)
+    let untouched = error.stage() == Stage::Exchange && error.is_untouched();
+    Failure { untouched, ..Failure::new(fault, AttemptResult::Connect, 0) }
 }
 
 fn broken(candidate: &Candidate, status: u16, what: &str) -> Failure {
@@ -250,8 +253,7 @@ async fn exchange(
         let headers = headers::to_client(&head.headers);
         return Ok(Answered::Stream { status: head.status, headers, streaming, error: None });
     }
-    let whole =
-        collect(body, inflate, MAX_ANSWER).await.map_err(|what| broken(candidate, head.status.as_u16(), what))?;
+    let whole = collect(body, inflate, MAX_ANSWER).await.map_err(|cut| cut.into_failure(candidate, head.status))?;
     answered(request, candidate, way, head.status, &head.headers, whole, id)
 }
 
@@ -276,7 +278,7 @@ async fn passed_through(
     let is = |kind: &[u8]| head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(kind));
     let short = body.size_hint().exact().is_some_and(|length| (1..=MAX_READ_THROUGH).contains(&length));
     if plain && short && error.is_none() && is(b"application/json") {
-        let whole = collect(body, None, MAX_ANSWER).await.map_err(|what| broken(candidate, status.as_u16(), what))?;
+        let whole = collect(body, None, MAX_ANSWER).await.map_err(|cut| cut.into_failure(candidate, status))?;
         let usage = usage::from_body(Endpoint::Passthrough, &whole);
         return Ok(Answered::Whole { status, headers, body: whole, usage, error });
     }
@@ -467,26 +469,42 @@ const fn attempt_result(kind: FaultKind) -> AttemptResult {
     }
 }
 
-async fn collect(
-    mut body: ResponseBody,
-    mut inflate: Option<Box<Inflate>>,
-    limit: usize,
-) -> Result<Bytes, &'static str> {
+/// Why a body could not be read to its end.
+enum Cut {
+    /// What the provider did, in words that follow its name.
+    Broken(&'static str),
+    /// The time for the whole call was over.
+    Late(Duration),
+}
+
+impl Cut {
+    fn into_failure(self, candidate: &Candidate, status: StatusCode) -> Failure {
+        match self {
+            Self::Broken(what) => broken(candidate, status.as_u16(), what),
+            Self::Late(after) => timed_out(candidate, Stage::Total, after),
+        }
+    }
+}
+
+async fn collect(mut body: ResponseBody, mut inflate: Option<Box<Inflate>>, limit: usize) -> Result<Bytes, Cut> {
     let mut first = Bytes::new();
     let mut rest: Option<BytesMut> = None;
     loop {
         let data = match body.frame().await {
             Some(Ok(frame)) => match (frame.into_data(), &mut inflate) {
                 (Ok(data), None) => data,
-                (Ok(data), Some(inflate)) => inflate.push(&data).map_err(|_| "sent a body that is not valid gzip")?,
+                (Ok(data), Some(inflate)) => {
+                    inflate.push(&data).map_err(|_| Cut::Broken("sent a body that is not valid gzip"))?
+                }
                 (Err(_), _) => continue,
             },
-            Some(Err(_)) => return Err("broke its answer off"),
+            Some(Err(BodyError::Timeout(after))) => return Err(Cut::Late(after)),
+            Some(Err(_)) => return Err(Cut::Broken("broke its answer off")),
             None => break,
         };
         let held = rest.as_ref().map_or(first.len(), BytesMut::len);
         if held + data.len() > limit {
-            return Err("sent an answer over the size limit");
+            return Err(Cut::Broken("sent an answer over the size limit"));
         }
         match &mut rest {
             None if first.is_empty() => first = data,
@@ -500,7 +518,7 @@ async fn collect(
         }
     }
     if let Some(inflate) = &mut inflate {
-        inflate.finish().map_err(|_| "broke its compressed answer off")?;
+        inflate.finish().map_err(|_| Cut::Broken("broke its compressed answer off"))?;
     }
     Ok(rest.map_or(first, BytesMut::freeze))
 }

@@ -113,6 +113,7 @@ impl<'a> Trip<'a> {
         let Self { worker, request, caller, plan, .. } = *self;
         let mut tries = 0;
         let mut tried = Tried::default();
+        let mut untouched = false;
         loop {
             if request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(self.give_up(attempt::deadline_passed()));
@@ -177,6 +178,14 @@ impl<'a> Trip<'a> {
             };
             let now = guard.end(failure.result, failure.status);
             record.unanswered();
+            if failure.untouched && !untouched {
+                // So ends in HTTP/2 what comes while a connection is closed in good order. It blames nobody and costs
+                // nobody anything, if it does not go on.
+                untouched = true;
+                tries -= 1;
+                under_way.ended(AttemptResult::Cancelled, now);
+                continue;
+            }
             let (key, trial) = (under_way.key(), under_way.is_trial());
             under_way.failed(failure.result, &failure.told(), now);
             if failure.fault.kind == FaultKind::ContextLength && self.longer(candidate, rest.clone()) {

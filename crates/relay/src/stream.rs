@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body::{Body, SizeHint};
-use sluicegate_upstream::{Inflate, ResponseBody};
+use sluicegate_upstream::{BodyError, Inflate, ResponseBody, Stage};
 use sluicegate_vocabulary::{CallId, EndReason, Endpoint, Fault, FaultKind, Format, Usage, UsageSource};
 use sluicegate_wire::tap::{self, StreamEnd, Tap};
 use sluicegate_wire::translate::StreamTranslator;
@@ -291,6 +291,12 @@ impl Streaming {
                 if last && !self.finished {
                     self.close();
                 }
+                Poll::Ready(())
+            }
+            Poll::Ready(Some(Err(BodyError::Timeout(after)))) => {
+                let what = format!("was not at the end of its answer after {:.0} s", after.as_secs_f64());
+                let fault = Fault { kind: FaultKind::Timeout, ..self.fault(&what) }.code(Stage::Total.timeout_code());
+                self.end(Some((fault, EndReason::TimedOut)));
                 Poll::Ready(())
             }
             Poll::Ready(Some(Err(error))) => {
