@@ -37,10 +37,9 @@ pub(crate) async fn admit(
     if let Some(format) = request.endpoint.format().filter(|_| request.stream && !request.wants_array()) {
         record.streams(format);
     }
-    let asked = record.degraded_from().map_or_else(|| Arc::clone(&plan.route.name), Arc::clone);
     let mut plan = plan;
     loop {
-        let lower = lower_tier(&plan.route, caller, snapshot).and_then(|to| step_down(request, caller, &asked, &to));
+        let lower = lower_plan(request, caller, &plan.route, snapshot, record);
         let refused = match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
             Ok(()) => return Ok(plan),
             Err(refused) => refused,
@@ -71,8 +70,7 @@ pub(crate) async fn elsewhere(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<Plan, Fault> {
-    let asked = record.degraded_from().map_or_else(|| Arc::clone(&plan.route.name), Arc::clone);
-    let lower = lower_tier(&plan.route, caller, snapshot).and_then(|to| step_down(request, caller, &asked, &to));
+    let lower = lower_plan(request, caller, &plan.route, snapshot, record);
     let Some(lower) = lower.filter(|_| unanswered.unavailable) else { return Err(unanswered.fault) };
     plan.route.ladder.short(worker.shared.room.now());
     record.degraded(&plan.route.name);
@@ -87,6 +85,12 @@ pub(crate) fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) ->
         return None;
     }
     snapshot.names.aliases.get(route.lower_tier.as_deref()?).map(Arc::clone)
+}
+
+/// The plan of a call that goes there instead, by what it asked for at first.
+fn lower_plan(request: &Request, caller: &Caller, route: &Route, snapshot: &Snapshot, record: &Record) -> Option<Plan> {
+    let to = lower_tier(route, caller, snapshot)?;
+    step_down(request, caller, record.degraded_from().unwrap_or(&route.name), &to)
 }
 
 /// A call that was not let in.
@@ -142,19 +146,14 @@ async fn enter(
     let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
     let (held, waited) = match room.try_take(&set, ask) {
         Ok(held) => (held, Duration::ZERO),
-        Err(Some(refusal)) if caller.mode == Mode::Strict || refusal.reason == Reason::NeverFits => {
-            return Err(Refused::by(&refusal, fault(&refusal)));
-        }
-        Err(_) if caller.mode == Mode::Strict => {
-            return Err(
-                in_line(&set, now, ask).map_or(Refused::SteppedDown, |refusal| Refused::by(&refusal, fault(&refusal)))
-            );
+        Err(refusal) if caller.mode == Mode::Strict || refusal.as_ref().is_some_and(Refusal::never_fits) => {
+            let refusal = refusal.or_else(|| in_line(&set, now, ask));
+            return Err(refusal.map_or(Refused::SteppedDown, |refusal| Refused::by(&refusal, fault(&refusal))));
         }
         Err(refusal) => {
             let patience = patience(request, caller, snapshot, record.arrived());
-            let short = |limit: &Limit| is_models(limit) && limit.waiting() > 0;
             let at_model = refusal.is_some_and(|refusal| is_models(&refusal.limit))
-                || set.limits().iter().any(|limit| short(limit));
+                || set.limits().iter().any(|limit| is_models(limit) && limit.waiting() > 0);
             let patience = if has_lower && at_model { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
             let ask = Ask { cost: estimate::to_wait(worker, request, caller, route, cost), ..ask };
             let want = Want {

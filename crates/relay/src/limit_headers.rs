@@ -224,16 +224,13 @@ fn go_duration(out: &mut Vec<u8>, time: Duration) {
     let mut rest = seconds % 1000;
     if rest > 0 {
         out.push(b'.');
-        // As many digits as it takes.
-        for unit in [100, 10, 1] {
-            number(out, "", rest / unit);
-            rest %= unit;
-            if rest == 0 {
-                break;
-            }
-        }
     }
-    out.extend_from_slice(b"s");
+    // As many digits as it takes.
+    while rest > 0 {
+        out.push(b'0' + (rest / 100) as u8);
+        rest = rest % 100 * 10;
+    }
+    out.push(b's');
 }
 
 /// The moment at which nothing is in use any more, rounded up to the second.

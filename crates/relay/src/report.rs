@@ -17,7 +17,7 @@ const MOST_LIMITS: usize = 1000;
 /// Limits, and who waits for them.
 #[derive(Debug, Clone, Default)]
 pub struct FlowReport {
-    /// Every limit in use or configured for all callers, most contended first.
+    /// Every limit in use or configured for all callers, in no particular order.
     pub limits: Vec<LimitReport>,
     /// What waits, by class, highest first.
     pub waiting: Vec<ClassReport>,
@@ -76,7 +76,7 @@ impl FlowReport {
         // Whoever looks wants to see the limits of all callers also while they are idle.
         let shared_by_all: Vec<_> = snapshot.limits.shared().map(|spec| room.table.limit(spec, now)).collect();
         let mut waits: HashMap<_, _> = stats.limits.iter().map(|wait| (wait.id, wait.oldest)).collect();
-        let mut limits: Vec<LimitReport> = room
+        let limits = room
             .table
             .iter_status(now, MOST_LIMITS, |limit| !matches!(limit.label().scope, Scope::Key | Scope::Tenant))
             .into_iter()
@@ -86,10 +86,6 @@ impl FlowReport {
             })
             .collect();
         drop(shared_by_all);
-        limits.sort_by(|one, other| {
-            let order = other.waiting.cmp(&one.waiting).then(one.level.fill.total_cmp(&other.level.fill));
-            order.then_with(|| one.level.label.to_string().cmp(&other.level.label.to_string()))
-        });
         let classes = [Priority::Critical, Priority::High, Priority::Normal, Priority::Low];
         let waiting = classes.into_iter().map(|class| ClassReport {
             class,

@@ -182,7 +182,7 @@ impl Held {
     }
 
     /// The call had to wait and used so many tokens: whoever waits beside it gets the rest, or has to do with less.
-    /// Where no limit counts tokens, the queues have counted requests, and there is nothing to correct.
+    /// One that asked for no tokens was counted as a request, and there is nothing to correct.
     pub(crate) fn correct(&self, class: Priority, flow: u64, tokens: u64) {
         let limits = self.reservation.as_ref().map(Reservation::limits).filter(|limits| limits.is_contended());
         if let Some(limits) = limits.filter(|_| self.asked > 0) {
