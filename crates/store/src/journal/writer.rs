@@ -1,0 +1,246 @@
+//! The thread that writes the journal.
+//!
+//! While there is traffic it looks into the buffer every half millisecond, so that no worker has to wake it; when there
+//! has been none for a while it sleeps, and the first record wakes it. It never gives up a record: what cannot be written
+//! is tried again, at the same place, until it can.
+
+use super::{SegmentFile, Shared, segment};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long it waits for the next records while there is traffic.
+const ROUND: Duration = Duration::from_micros(500);
+/// After so many rounds without a record it sleeps.
+const EMPTY_ROUNDS: u32 = 20;
+/// How long it waits after a failure.
+const RETRY: Duration = Duration::from_millis(50);
+/// A file that is so full, in parts of eight, has its successor made.
+const SPARE_AT: u64 = 6;
+
+struct Writer {
+    shared: Arc<Shared>,
+    file: Option<File>,
+    /// The successor of the file, made ahead, so that a full disk is found out while there is still room.
+    spare: Option<File>,
+    end: u64,
+    next: u64,
+    unsynced: Option<Instant>,
+    batch: Vec<u8>,
+    /// The number after the last record of the batch.
+    batch_next: u64,
+}
+
+pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+    let next = shared.written_to();
+    let mut writer = Writer {
+        shared: Arc::clone(shared),
+        file: None,
+        spare: None,
+        end: 0,
+        next,
+        unsynced: None,
+        batch: Vec::new(),
+        batch_next: next,
+    };
+    std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run())
+}
+
+impl Writer {
+    fn run(&mut self) {
+        let mut empty = 0;
+        loop {
+            let stopping = self.shared.is_stopped();
+            self.take();
+            if self.batch.is_empty() {
+                self.sync_if_due(stopping);
+                if stopping {
+                    return;
+                }
+                empty += 1;
+                self.rest(empty);
+                self.probe();
+                continue;
+            }
+            empty = 0;
+            match self.write() {
+                Ok(()) => self.succeeded(),
+                Err(error) => {
+                    self.failed(&error.to_string());
+                    if stopping {
+                        return;
+                    }
+                    std::thread::sleep(RETRY);
+                }
+            }
+            self.sync_if_due(false);
+        }
+    }
+
+    /// Takes what workers have put in the buffer, unless the last batch is still to be written.
+    fn take(&mut self) {
+        if !self.batch.is_empty() {
+            return;
+        }
+        let mut queue = self.shared.queue.lock();
+        std::mem::swap(&mut queue.bytes, &mut self.batch);
+        self.batch_next = queue.next;
+    }
+
+    /// Finds out whether it could write again: with new calls refused there is nothing to find it out by.
+    fn probe(&mut self) {
+        if !self.shared.failing.load(Ordering::Acquire) {
+            return;
+        }
+        let ready = if self.file.is_none() { self.rotate() } else { self.prepare() };
+        if ready.is_ok() {
+            self.succeeded();
+        }
+    }
+
+    fn rest(&self, empty: u32) {
+        if self.shared.failing.load(Ordering::Acquire) {
+            std::thread::park_timeout(RETRY);
+            return;
+        }
+        if empty < EMPTY_ROUNDS {
+            std::thread::park_timeout(ROUND);
+            return;
+        }
+        self.shared.asleep.store(true, Ordering::SeqCst);
+        // Whoever put something in before he could see that sleeps are to be disturbed is seen here.
+        if self.shared.queue.lock().bytes.is_empty() && !self.shared.is_stopped() {
+            match self.unsynced {
+                Some(since) => {
+                    std::thread::park_timeout(self.shared.options.sync_every.saturating_sub(since.elapsed()))
+                }
+                None => std::thread::park(),
+            }
+        }
+        self.shared.asleep.store(false, Ordering::SeqCst);
+    }
+
+    fn write(&mut self) -> std::io::Result<()> {
+        if self.file.is_none() || self.end >= self.shared.options.file_bytes {
+            self.rotate()?;
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        // At its place, so that what a failure left half written is written over.
+        file.write_all_at(&self.batch, self.end)?;
+        self.end += self.batch.len() as u64;
+        self.next = self.batch_next;
+        self.batch.clear();
+        self.unsynced.get_or_insert_with(Instant::now);
+        self.prepare()
+    }
+
+    /// Makes the successor of a file that is nearly full. What is left of this one is for calls that run already.
+    fn prepare(&mut self) -> std::io::Result<()> {
+        if self.spare.is_none() && self.end > self.shared.options.file_bytes / 8 * SPARE_AT {
+            self.spare = Some(self.create(segment::SPARE)?);
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> std::io::Result<()> {
+        if let Some(old) = &self.file {
+            old.sync_data()?;
+        }
+        let file = match self.spare.take() {
+            Some(file) => {
+                let dir = self.shared.dir();
+                file.write_all_at(&self.next.to_le_bytes(), 8)?;
+                file.sync_data()?;
+                std::fs::rename(segment::path(dir, segment::SPARE), segment::path(dir, self.next))?;
+                File::open(dir)?.sync_all()?;
+                file
+            }
+            None => self.create(self.next)?,
+        };
+        self.file = Some(file);
+        self.end = segment::HEAD;
+        let bytes = self.shared.options.file_bytes;
+        let opened = SegmentFile { first: self.next, next: self.next, end: self.end, bytes };
+        self.shared.files.lock().push_back(opened);
+        Ok(())
+    }
+
+    fn create(&self, first: u64) -> std::io::Result<File> {
+        let room = self.shared.options.file_bytes;
+        let all: u64 = self.shared.files.lock().iter().map(|file| file.bytes).sum();
+        if all.saturating_add(room) > self.shared.options.most_bytes {
+            let why = "its files have reached their bound because the database has not taken them in";
+            return Err(std::io::Error::other(why));
+        }
+        segment::create(self.shared.dir(), first, room)
+    }
+
+    fn sync_if_due(&mut self, at_once: bool) {
+        let Some(since) = self.unsynced else { return };
+        if !at_once && since.elapsed() < self.shared.options.sync_every {
+            return;
+        }
+        match self.file.as_ref().map_or(Ok(()), File::sync_data) {
+            Ok(()) => {
+                self.unsynced = None;
+                self.shared.synced.store(self.next, Ordering::Release);
+            }
+            // After a failed sync the system may have dropped what it could not write: this file cannot be trusted with
+            // more, and the next records go to another.
+            Err(error) => {
+                self.failed(&error.to_string());
+                self.file = None;
+                self.unsynced = Some(Instant::now());
+            }
+        }
+    }
+
+    fn succeeded(&self) {
+        let shared = &self.shared;
+        if let Some(file) = shared.files.lock().back_mut() {
+            (file.next, file.end, file.bytes) = (self.next, self.end, file.bytes.max(self.end));
+        }
+        shared.written.store(self.next, Ordering::Release);
+        shared.stuck.store(0, Ordering::Relaxed);
+        if shared.failing.swap(false, Ordering::AcqRel) {
+            *shared.why.lock() = None;
+            tracing::info!("the journal can be written again");
+        }
+        self.tell();
+    }
+
+    fn failed(&self, why: &str) {
+        let shared = &self.shared;
+        // What was written before the failure counts.
+        if let Some(file) = shared.files.lock().back_mut().filter(|file| file.first <= self.next && self.end > 0) {
+            (file.next, file.end) = (self.next, self.end);
+        }
+        shared.written.store(self.next, Ordering::Release);
+        shared.stuck.store(self.batch.len() as u64, Ordering::Relaxed);
+        *shared.why.lock() = Some(why.to_owned());
+        if !shared.failing.swap(true, Ordering::AcqRel) {
+            tracing::error!(why, "the journal cannot be written");
+        }
+        self.tell();
+    }
+
+    /// Wakes whoever waits for what is written now, or for word that it will not be.
+    fn tell(&self) {
+        let mut ready = Vec::new();
+        {
+            let mut waiters = self.shared.waiters.lock();
+            waiters.retain_mut(|(record, waker)| match self.shared.outcome(*record) {
+                Some(_) => {
+                    ready.push(waker.clone());
+                    false
+                }
+                None => true,
+            });
+        }
+        ready.into_iter().for_each(std::task::Waker::wake);
+        self.shared.tell_news();
+    }
+}

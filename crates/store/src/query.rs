@@ -1,0 +1,300 @@
+//! Questions that are asked of the store: usage by time and by whom, and single calls.
+//!
+//! Sums are read from roll-ups and never from calls. A list of calls is paged by place, newest first, day by day, so no
+//! page costs more than another, and nothing is ever counted to be skipped.
+
+use crate::error::StoreError;
+use crate::feed::GRAINS;
+use crate::{days, schema};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use sluicegate_ledger::{Span, Subject, Unit};
+use sluicegate_vocabulary::Money;
+use std::path::Path;
+
+/// The length of what is summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// By the minute. Kept for weeks.
+    Minute = 0,
+    /// By the hour. Kept for more than a year.
+    Hour = 1,
+    /// By the day of UTC. Kept.
+    Day = 2,
+}
+
+/// By what usage may be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The beginning of the stretch of time.
+    Time,
+    /// The tenant.
+    Tenant,
+    /// The key.
+    Key,
+    /// The model as clients name it.
+    Model,
+    /// The provider.
+    Provider,
+    /// The label.
+    Label,
+}
+
+impl By {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Time => "bucket",
+            Self::Tenant => "tenant",
+            Self::Key => "key",
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Label => "label",
+        }
+    }
+}
+
+/// Whose calls are asked for: every word that is given has to be the call's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// The tenant.
+    pub tenant: Option<String>,
+    /// The key.
+    pub key: Option<String>,
+    /// The model as clients name it.
+    pub model: Option<String>,
+    /// The label.
+    pub label: Option<String>,
+}
+
+impl Filter {
+    fn conditions(&self, values: &mut Vec<Value>) -> String {
+        let mut sql = String::new();
+        for (column, word) in
+            [("tenant", &self.tenant), ("key", &self.key), ("model", &self.model), ("label", &self.label)]
+        {
+            if let Some(word) = word {
+                values.push(Value::from(word.clone()));
+                sql.push_str(&format!(" AND {column} = ${}", values.len()));
+            }
+        }
+        sql
+    }
+}
+
+/// A question about usage.
+#[derive(Debug, Clone)]
+pub struct UsageQuery {
+    /// The roll-ups to read. Bounds that do not lie on its ends take in what they touch.
+    pub grain: Grain,
+    /// From when, in milliseconds since the Unix epoch.
+    pub from_ms: i64,
+    /// Until when; this moment is not in it.
+    pub to_ms: i64,
+    /// Whose.
+    pub filter: Filter,
+    /// By what it is told apart, at most two.
+    pub by: Vec<By>,
+    /// Rows at most.
+    pub limit: u32,
+}
+
+/// A row of an answer about usage.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsageRow {
+    /// By what it is told apart, in the order asked; a time in milliseconds since the Unix epoch, as text.
+    pub by: Vec<String>,
+    /// Calls.
+    pub calls: i64,
+    /// Of which answered with an error, or not at all.
+    pub errors: i64,
+    /// Of which the response cache answered.
+    pub cache_hits: i64,
+    /// Of which have no price.
+    pub unpriced: i64,
+    /// Tokens in.
+    pub input: i64,
+    /// Of which the provider's cache had.
+    pub cached: i64,
+    /// Tokens out.
+    pub output: i64,
+    /// What providers are owed.
+    pub cost: Money,
+    /// What accounts paid.
+    pub billed: Money,
+    /// Time taken by all calls together, in microseconds.
+    pub total_us: i64,
+    /// Time to the first content of all calls that had any, in microseconds.
+    pub first_us: i64,
+    /// How many calls had any.
+    pub first_calls: i64,
+}
+
+pub(crate) fn usage(main: &Connection, query: &UsageQuery) -> Result<Vec<UsageRow>, StoreError> {
+    let grain = GRAINS.get(query.grain as usize).copied().unwrap_or(60_000);
+    let mut values = vec![
+        Value::from(query.grain as i64),
+        Value::from(query.from_ms.div_euclid(grain).saturating_mul(grain)),
+        Value::from(query.to_ms),
+    ];
+    let conditions = query.filter.conditions(&mut values);
+    let by: Vec<&str> = query.by.iter().take(2).map(|by| by.column()).collect();
+    let names: String = by.iter().map(|column| format!("CAST({column} AS TEXT), ")).collect();
+    let group = if by.is_empty() { String::new() } else { format!(" GROUP BY {0} ORDER BY {0}", by.join(", ")) };
+    let sql = format!(
+        "SELECT {names} coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(cache_hits), 0),
+         coalesce(sum(unpriced), 0), coalesce(sum(input), 0), coalesce(sum(cached), 0), coalesce(sum(output), 0),
+         coalesce(sum(cost), 0), coalesce(sum(billed), 0), coalesce(sum(total_us), 0), coalesce(sum(first_us), 0),
+         coalesce(sum(first_calls), 0)
+         FROM rollups WHERE grain = $1 AND bucket >= $2 AND bucket < $3{conditions}{group} LIMIT {}",
+        query.limit
+    );
+    let mut statement = main.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        let named = (0..by.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
+        let at = |place: usize| row.get::<_, i64>(by.len() + place);
+        Ok(UsageRow {
+            by: named,
+            calls: at(0)?,
+            errors: at(1)?,
+            cache_hits: at(2)?,
+            unpriced: at(3)?,
+            input: at(4)?,
+            cached: at(5)?,
+            output: at(6)?,
+            cost: Money::from_nanos(at(7)?),
+            billed: Money::from_nanos(at(8)?),
+            total_us: at(9)?,
+            first_us: at(10)?,
+            first_calls: at(11)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a subject has used in a stretch of time: what its budget begins with after a start.
+pub(crate) fn used(main: &Connection, subject: &Subject, unit: Unit, span: Span) -> Result<i64, StoreError> {
+    let (column, name) = match subject {
+        Subject::Key(name) => ("key", name),
+        Subject::Tenant(name) => ("tenant", name),
+        Subject::Model(name) => ("model", name),
+        Subject::Label(name) => ("label", name),
+    };
+    let sum = match unit {
+        Unit::Money => "billed",
+        Unit::Tokens => "tokens",
+    };
+    // The longest roll-ups on whose ends the stretch begins and ends, since shorter ones are more, and are forgotten.
+    let fits = |grain: &i64| span == Span::EVER || (span.start_ms % grain == 0 && span.end_ms % grain == 0);
+    let grain = GRAINS.iter().rposition(fits).unwrap_or(0);
+    let sql = format!(
+        "SELECT coalesce(sum({sum}), 0) FROM rollups WHERE grain = $1 AND bucket >= $2 AND bucket < $3 AND {column} = $4"
+    );
+    let grain = i64::try_from(grain).unwrap_or(0);
+    let values = [grain.into(), span.start_ms.into(), span.end_ms.into(), Value::from(name.to_string())];
+    Ok(main.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?)
+}
+
+/// A place in the request log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The day, counted from the Unix epoch.
+    pub day: i64,
+    /// The number of the record.
+    pub record: i64,
+}
+
+/// A call of the request log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRow {
+    /// Its place in the log: where the next page begins.
+    pub place: Place,
+    /// When it arrived, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Its `x-request-id`.
+    pub request_id: String,
+    /// The key.
+    pub key: String,
+    /// The model as its client named it.
+    pub model: String,
+    /// The provider that answered.
+    pub provider: String,
+    /// The status its client saw.
+    pub status: i64,
+    /// How it ended.
+    pub end: String,
+    /// Tokens in.
+    pub input: i64,
+    /// Tokens out.
+    pub output: i64,
+    /// What it cost, if it has a price.
+    pub cost: Option<Money>,
+    /// What its account paid.
+    pub billed: Money,
+    /// How long it took, in microseconds.
+    pub total_us: i64,
+}
+
+/// A question for calls.
+#[derive(Debug, Clone, Default)]
+pub struct CallsQuery {
+    /// Whose.
+    pub filter: Filter,
+    /// With this status.
+    pub status: Option<u16>,
+    /// With this `x-request-id`.
+    pub request_id: Option<String>,
+    /// The place of the last call of the page before.
+    pub before: Option<Place>,
+    /// Rows at most.
+    pub limit: usize,
+}
+
+pub(crate) fn calls(dir: &Path, query: &CallsQuery) -> Result<Vec<CallRow>, StoreError> {
+    let mut found = Vec::new();
+    let last = query.before.map_or(i64::MAX, |place| place.day);
+    for day in days::list(dir)?.into_iter().rev().filter(|day| *day <= last) {
+        if found.len() >= query.limit {
+            break;
+        }
+        let log = schema::read_only(&days::path(dir, day))?;
+        let before = query.before.filter(|place| place.day == day).map_or(i64::MAX, |place| place.record);
+        let mut values = vec![Value::from(before)];
+        let mut conditions = query.filter.conditions(&mut values);
+        for (column, value) in [
+            ("status", query.status.map(|status| Value::from(i64::from(status)))),
+            ("request_id", query.request_id.clone().map(Value::from)),
+        ] {
+            if let Some(value) = value {
+                values.push(value);
+                conditions.push_str(&format!(" AND {column} = ${}", values.len()));
+            }
+        }
+        let sql = format!(
+            "SELECT record, at_ms, request_id, key, model, provider, status, end, input, output, cost, billed, total_us
+             FROM calls WHERE record < $1{conditions} ORDER BY record DESC LIMIT {}",
+            query.limit - found.len()
+        );
+        let mut statement = log.prepare(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), |row| {
+            Ok(CallRow {
+                place: Place { day, record: row.get(0)? },
+                at_ms: row.get(1)?,
+                request_id: row.get(2)?,
+                key: row.get(3)?,
+                model: row.get(4)?,
+                provider: row.get(5)?,
+                status: row.get(6)?,
+                end: row.get(7)?,
+                input: row.get(8)?,
+                output: row.get(9)?,
+                cost: row.get::<_, Option<i64>>(10)?.map(Money::from_nanos),
+                billed: Money::from_nanos(row.get(11)?),
+                total_us: row.get(12)?,
+            })
+        })?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,114 @@
+//! The database's schema, and how an older one becomes this one.
+//!
+//! Steps are only ever added at the end: what has been released is never edited. A step adds; what is no longer needed is
+//! taken out a release later, so that the program before can still open the file.
+
+use crate::error::StoreError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+
+/// The steps of the main database, in their order.
+const BOOKS: &[&str] = &["
+CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('fed', 0), ('call', 0);
+CREATE TABLE books(name TEXT PRIMARY KEY, balance INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE accounts(
+    name TEXT PRIMARY KEY, floor INTEGER NOT NULL, low INTEGER NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE charges(
+    call INTEGER NOT NULL, attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    tenant TEXT NOT NULL, key TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL, label TEXT NOT NULL,
+    provider TEXT NOT NULL, upstream TEXT NOT NULL,
+    input INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL, output INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL, source TEXT NOT NULL,
+    cost INTEGER, billed INTEGER NOT NULL, paid INTEGER NOT NULL, revenue INTEGER NOT NULL,
+    price INTEGER NOT NULL, multiplier INTEGER NOT NULL, arithmetic BLOB NOT NULL,
+    PRIMARY KEY (call, attempt),
+    CHECK (paid = coalesce(cost, 0) + revenue)) WITHOUT ROWID;
+CREATE INDEX charges_account ON charges(account, at_ms);
+CREATE TABLE entries(
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, reference TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    account TEXT NOT NULL, amount INTEGER NOT NULL, UNIQUE (kind, reference));
+CREATE INDEX entries_account ON entries(account, at_ms);
+CREATE TABLE codes(
+    hash BLOB PRIMARY KEY, amount INTEGER NOT NULL, expires_ms INTEGER, created_ms INTEGER NOT NULL,
+    note TEXT NOT NULL, account TEXT, redeemed_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE open_intents(
+    call INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (call, attempt)) WITHOUT ROWID;
+CREATE TABLE rollups(
+    grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
+    tenant TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, label TEXT NOT NULL,
+    calls INTEGER NOT NULL, errors INTEGER NOT NULL, cache_hits INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+    input INTEGER NOT NULL, cached INTEGER NOT NULL, output INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL, billed INTEGER NOT NULL,
+    total_us INTEGER NOT NULL, first_us INTEGER NOT NULL, first_calls INTEGER NOT NULL,
+    PRIMARY KEY (grain, bucket, tenant, key, model, provider, label)) WITHOUT ROWID;
+CREATE INDEX rollups_key ON rollups(key, grain, bucket);
+CREATE INDEX rollups_tenant ON rollups(tenant, grain, bucket);
+CREATE TABLE prices(version INTEGER PRIMARY KEY, vendor TEXT NOT NULL, model TEXT NOT NULL, text TEXT NOT NULL);
+"];
+
+/// The steps of one day of the request log. Every index ends in the record's number, by which lists are ordered.
+const CALLS: &[&str] = &["
+CREATE TABLE calls(
+    record INTEGER PRIMARY KEY, call INTEGER NOT NULL, at_ms INTEGER NOT NULL, request_id TEXT NOT NULL,
+    tenant TEXT NOT NULL, key TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL, label TEXT NOT NULL,
+    provider TEXT NOT NULL, upstream TEXT NOT NULL,
+    status INTEGER NOT NULL, end TEXT NOT NULL, stream INTEGER NOT NULL, cache_hit INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, queued_us INTEGER NOT NULL, first_us INTEGER NOT NULL, total_us INTEGER NOT NULL,
+    input INTEGER NOT NULL, cached INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+    cost INTEGER, billed INTEGER NOT NULL);
+CREATE INDEX calls_at ON calls(at_ms);
+CREATE INDEX calls_key ON calls(key);
+CREATE INDEX calls_model ON calls(model);
+CREATE INDEX calls_status ON calls(status);
+CREATE INDEX calls_request ON calls(request_id);
+"];
+
+/// Opens the main database for writing, and brings its schema up to date.
+pub(crate) fn books(path: &Path, patience: Duration) -> Result<Connection, StoreError> {
+    writable(path, patience, BOOKS)
+}
+
+/// Opens one day of the request log for writing.
+pub(crate) fn calls(path: &Path, patience: Duration) -> Result<Connection, StoreError> {
+    writable(path, patience, CALLS)
+}
+
+/// Opens a database for reading alone.
+pub(crate) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn writable(path: &Path, patience: Duration, steps: &[&str]) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(patience)?;
+    // What the journal gives up has to be durable here: each commit is synced.
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(&mut connection, steps)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for step in steps.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    if found < known {
+        transaction.pragma_update(None, "user_version", known)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;
