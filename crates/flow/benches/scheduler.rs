@@ -34,8 +34,7 @@ fn fair_queue(bencher: Bencher<'_, '_>, flows: u64) {
     let mut order = 0;
     let mut place = |flow: u64| {
         order += 1;
-        let patience = Duration::from_secs(10);
-        Place { class: class_of(flow), flow, order, cost: 100 + order % 900, amount: 1, patience }
+        Place { class: class_of(flow), flow, order, cost: 100 + order % 900, amount: 1 }
     };
     (0..flows).for_each(|flow| queue.push(Nanos(0), place(flow)));
     let mut flow = 0;

@@ -7,8 +7,8 @@
 //! with it who waits for them.
 
 use crate::ask::{Ask, Pace};
-use crate::meter::{Closed, Demand, Hold, Meter, Refused, Shortfall};
 pub use crate::meter::Gauge;
+use crate::meter::{Closed, Demand, Hold, Meter, Refused, Shortfall};
 use crate::quota::{Algorithm, Kind, Label, Quota};
 use crate::refusal::Refusal;
 use crate::time::{Nanos, nanos};
@@ -76,30 +76,31 @@ pub struct LimitStatus {
     pub would_refuse: u64,
 }
 
-/// What a limit shares with its successors.
+/// One limit with its level. Shared by every [`crate::LimitSet`] it is in.
+///
+/// What a decision looks at stands first, within one cache line: among a hundred thousand keys, waiting for memory is
+/// what a decision costs.
 #[derive(Debug)]
-struct Identity {
+#[repr(C, align(64))]
+pub struct Limit {
+    /// How many calls wait for it, or [`MOVED`].
+    waiting: AtomicU32,
+    kind: Kind,
+    meter: Meter,
+    quota: Quota,
+    /// Set right after `meter` is closed: where its level went.
+    successor: OnceLock<Arc<Self>>,
     id: LimitId,
     label: Label,
-    kind: Kind,
-    waiting: AtomicU32,
+    /// See [`Self::name`].
+    name: Box<str>,
     would_refuse: AtomicU64,
     /// For how long permits have been held lately, in nanoseconds; 0 while none has come back.
     held: AtomicU64,
 }
 
-/// One limit with its level. Shared by every [`crate::LimitSet`] it is in.
-#[derive(Debug)]
-pub struct Limit {
-    kind: Kind,
-    quota: Quota,
-    /// See [`Self::name`].
-    name: Box<str>,
-    meter: Meter,
-    identity: Arc<Identity>,
-    /// Set right after `meter` is closed: where its level went.
-    successor: OnceLock<Arc<Self>>,
-}
+/// Stands for the number of those who wait once a successor counts them.
+const MOVED: u32 = u32::MAX;
 
 impl Limit {
     /// A limit of which nothing is in use. Permits count calls in flight and nothing else, whatever `kind` says, and
@@ -107,31 +108,39 @@ impl Limit {
     #[must_use]
     pub fn new(label: Label, kind: Kind, quota: Quota) -> Arc<Self> {
         let kind = if quota.algorithm == Algorithm::Permits { Kind::Concurrency } else { kind };
-        let (waiting, would_refuse, held) = (AtomicU32::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let identity = Identity { id: LimitId::next(), label, kind, waiting, would_refuse, held };
         let quota = quota.for_kind(kind);
-        Self::of(Arc::new(identity), quota, Meter::new(&quota))
+        Arc::new(Self::of(LimitId::next(), label, kind, quota, Meter::new(&quota)))
     }
 
-    fn of(identity: Arc<Identity>, quota: Quota, meter: Meter) -> Arc<Self> {
-        let kind = identity.kind;
-        let mut name = format!("{}-{kind}", identity.label.scope);
+    fn of(id: LimitId, label: Label, kind: Kind, quota: Quota, meter: Meter) -> Self {
+        let mut name = format!("{}-{kind}", label.scope);
         if kind != Kind::Concurrency {
             name.push_str(&format!("-{}s", quota.window.as_secs().max(1)));
         }
-        Arc::new(Self { kind, quota, name: name.into(), meter, identity, successor: OnceLock::new() })
+        Self {
+            waiting: AtomicU32::new(0),
+            kind,
+            meter,
+            quota,
+            successor: OnceLock::new(),
+            id,
+            label,
+            name: name.into(),
+            would_refuse: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+        }
     }
 
     /// Which limit it is, whatever its quota.
     #[must_use]
-    pub fn id(&self) -> LimitId {
-        self.identity.id
+    pub const fn id(&self) -> LimitId {
+        self.id
     }
 
     /// Whose limit it is.
     #[must_use]
-    pub fn label(&self) -> &Label {
-        &self.identity.label
+    pub const fn label(&self) -> &Label {
+        &self.label
     }
 
     /// Its name among the limits of one caller: the sort of owner, what is counted, and in what time, such as
@@ -160,12 +169,20 @@ impl Limit {
     #[must_use]
     #[inline]
     pub fn waiting(&self) -> u32 {
-        self.identity.waiting.load(Ordering::SeqCst)
+        match self.waiting.load(Ordering::SeqCst) {
+            MOVED => self.successor.wait().waiting(),
+            waiting => waiting,
+        }
     }
 
     /// So many more calls wait for it, or so many less.
     pub fn waiting_changed(&self, by: i32) {
-        self.identity.waiting.fetch_add(by.cast_unsigned(), Ordering::SeqCst);
+        let counted = self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |waiting| {
+            (waiting != MOVED).then(|| waiting.saturating_add_signed(by).min(MOVED - 1))
+        });
+        if counted.is_err() {
+            self.successor.wait().waiting_changed(by);
+        }
     }
 
     /// At what pace it lets those go who wait: a window's even pace at `now`, a bucket's rate. `None` for permits, which
@@ -191,8 +208,11 @@ impl Limit {
             }
             if let Ok(level) = limit.meter.close(now) {
                 let meter = Meter::resume(&quota, now, level);
-                let next = Self::of(Arc::clone(&limit.identity), quota, meter);
-                return Arc::clone(limit.successor.get_or_init(|| next));
+                let mut next = Self::of(limit.id, limit.label.clone(), limit.kind, quota, meter);
+                next.waiting = AtomicU32::new(limit.waiting.swap(MOVED, Ordering::SeqCst));
+                next.would_refuse = AtomicU64::new(limit.would_refuse.load(Ordering::Relaxed));
+                next.held = AtomicU64::new(limit.held.load(Ordering::Relaxed));
+                return Arc::clone(limit.successor.get_or_init(|| Arc::new(next)));
             }
             limit = limit.successor.wait();
         }
@@ -208,7 +228,7 @@ impl Limit {
     /// by how many are held now. `None` for what comes back with time, and while no permit has come back yet.
     #[must_use]
     pub fn frees_in(&self) -> Option<Duration> {
-        let held = self.identity.held.load(Ordering::Relaxed);
+        let held = self.latest().held.load(Ordering::Relaxed);
         if held == 0 {
             return None;
         }
@@ -242,7 +262,7 @@ impl Limit {
             refills_in: full_in,
             waiting: limit.waiting(),
             shadow,
-            would_refuse: limit.identity.would_refuse.load(Ordering::Relaxed),
+            would_refuse: limit.would_refuse.load(Ordering::Relaxed),
         }
     }
 
@@ -273,7 +293,7 @@ impl Limit {
     /// Charges a call it would have refused.
     #[cold]
     fn watch(&self, now: Nanos, demand: &Demand) {
-        self.identity.would_refuse.fetch_add(1, Ordering::Relaxed);
+        self.would_refuse.fetch_add(1, Ordering::Relaxed);
         self.at_newest(|meter| meter.force(now, demand));
     }
 
@@ -282,6 +302,19 @@ impl Limit {
         let demand = self.demand(ask);
         let (limit, short) = self.newest(|meter| meter.shortfall(now, &demand));
         short.filter(|_| !limit.quota.shadow).map(|short| limit.refusal(demand.amount, short))
+    }
+
+    /// Whether waiting can never help a call that asks this.
+    pub(crate) fn never_fits(&self, ask: &Ask) -> bool {
+        let limit = self.latest();
+        let amount = ask.cost.of(limit.kind);
+        !limit.quota.shadow
+            && match limit.quota.algorithm {
+                Algorithm::SlidingWindow => amount > limit.quota.set,
+                Algorithm::TokenBucket { .. } | Algorithm::Permits => {
+                    amount > 0 && limit.gauge(Nanos::ZERO).capacity == 0
+                }
+            }
     }
 
     #[inline]
@@ -309,17 +342,26 @@ impl Limit {
     /// Gives back the permit that a call of this class has held for so long.
     #[inline]
     pub(crate) fn return_permit(&self, at: Nanos, class: Priority, held: Duration) {
-        self.refund(at, 1, class);
+        let limit = self.at_newest(|meter| meter.refund(at, 1, class)).0;
         // Of two who write at once one is forgotten, which an average can bear.
-        let (before, latest) = (self.identity.held.load(Ordering::Relaxed), nanos(held).max(1));
+        let (before, latest) = (limit.held.load(Ordering::Relaxed), nanos(held).max(1));
         let mean = if before == 0 { latest } else { before - before / HELD_WEIGHT + latest / HELD_WEIGHT };
-        self.identity.held.store(mean.max(1), Ordering::Relaxed);
+        limit.held.store(mean.max(1), Ordering::Relaxed);
     }
 
     /// Charges `amount` that was used beyond what was taken at `at`, whether or not it fits.
     #[inline]
     pub(crate) fn charge(&self, now: Nanos, at: Nanos, amount: u64) {
         self.at_newest(|meter| meter.charge(now, at, amount));
+    }
+
+    /// The last successor.
+    fn latest(&self) -> &Self {
+        let mut limit = self;
+        while let Some(next) = limit.successor.get() {
+            limit = next;
+        }
+        limit
     }
 
     /// Does something at the meter that has the level: this one's, or that of the last successor.

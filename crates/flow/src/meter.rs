@@ -91,8 +91,7 @@ pub(crate) struct Level {
 /// One of the three ways to count.
 #[derive(Debug)]
 pub(crate) enum Meter {
-    /// Boxed, since its counters would make every bucket twenty times as large.
-    Window(Box<SlidingWindow>),
+    Window(SlidingWindow),
     Bucket(TokenBucket),
     Permits(Permits<AtomicU64>),
 }
@@ -101,7 +100,7 @@ impl Meter {
     /// A meter with nothing in use.
     pub(crate) fn new(quota: &Quota) -> Self {
         match quota.algorithm {
-            Algorithm::SlidingWindow => Self::Window(Box::new(SlidingWindow::new(quota.set, quota.window))),
+            Algorithm::SlidingWindow => Self::Window(SlidingWindow::new(quota.set, quota.window)),
             Algorithm::TokenBucket { capacity, refill_step } => {
                 Self::Bucket(TokenBucket::new(quota.set, quota.window, capacity, refill_step))
             }
@@ -112,9 +111,7 @@ impl Meter {
     /// A meter that goes on from the level its predecessor left.
     pub(crate) fn resume(quota: &Quota, now: Nanos, level: Level) -> Self {
         match quota.algorithm {
-            Algorithm::SlidingWindow => {
-                Self::Window(Box::new(SlidingWindow::resume(quota.set, quota.window, now, level)))
-            }
+            Algorithm::SlidingWindow => Self::Window(SlidingWindow::resume(quota.set, quota.window, now, level)),
             Algorithm::TokenBucket { capacity, refill_step } => {
                 Self::Bucket(TokenBucket::resume(quota.set, quota.window, capacity, refill_step, now, &level))
             }

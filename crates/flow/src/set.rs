@@ -66,8 +66,9 @@ impl LimitSet {
         for limit in self.0.iter().take(taken) {
             limit.refund(now, ask.cost.of(limit.kind()), ask.class);
         }
-        let all = self.0.iter().filter_map(|limit| limit.would_refuse(now, ask));
-        all.fold(first, |longest, next| if next.stands_for() > longest.stands_for() { next } else { longest })
+        let others = self.0.iter().enumerate().filter(|&(number, _)| number != taken);
+        let refusals = others.filter_map(|(_, limit)| limit.would_refuse(now, ask));
+        refusals.fold(first, |longest, next| if next.stands_for() > longest.stands_for() { next } else { longest })
     }
 
     /// How [`Self::reserve`] would refuse, taking nothing.

@@ -136,7 +136,6 @@ impl<N: Clone + Default> LimitTable<N> {
 }
 
 impl<N> LimitTable<N> {
-
     /// The limit that is described, with its level.
     pub fn limit(&self, spec: &Spec, now: Nanos) -> Arc<Limit> {
         let key = spec.key();

@@ -38,11 +38,14 @@ pub(crate) struct SlidingWindow {
 }
 
 /// The counters of a window. A sub-bucket is named by its number since the start of the clock; sub-bucket `i` lies in
-/// slot `i % SLOTS` and counts until the running one is `i + SLOTS`.
+/// slot `i % SLOTS` and counts until the running one is `i + SLOTS`. What every decision needs comes first: see
+/// [`crate::Limit`].
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Ring {
+    /// Elsewhere, since a bucket has no use for the room.
+    slots: Box<[u64; SLOTS]>,
     limit: u64,
-    slots: [u64; SLOTS],
     /// Everything in `slots`.
     sum: u64,
     /// The length of a sub-bucket in nanoseconds, rounded up so that 100 of them are never shorter than the window.
@@ -156,7 +159,8 @@ impl Ring {
     fn new(limit: u64, window: Duration, now: Nanos, used: u64) -> Self {
         let width = width_of(window);
         let head = now.0 / width;
-        let mut ring = Self { limit, slots: [0; SLOTS], sum: 0, width, head, since: now, pacer: Pacer::new() };
+        let mut ring =
+            Self { slots: Box::new([0; SLOTS]), limit, sum: 0, width, head, since: now, pacer: Pacer::new() };
         ring.add(head, used);
         ring
     }
@@ -171,8 +175,12 @@ impl Ring {
     }
 
     fn roll(&mut self, running: u64) {
+        if self.sum == 0 {
+            self.head = running;
+            return;
+        }
         if running - self.head > PARTS {
-            self.slots = [0; SLOTS];
+            self.slots.fill(0);
             self.sum = 0;
             self.head = running;
             self.pacer.rest();

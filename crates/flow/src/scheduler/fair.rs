@@ -17,10 +17,11 @@
 //! not wait is bounded in number and in time.
 
 use super::rate::{Arrivals, Memory};
+use super::run::Run;
 use crate::hash::NumberMap;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The classes from the lowest to the highest, at the index that `Priority as usize` gives.
@@ -50,8 +51,6 @@ pub struct Place {
     pub cost: u64,
     /// What it will take of the limit, in the limit's own unit.
     pub amount: u64,
-    /// How long it may wait.
-    pub patience: Duration,
 }
 
 /// How much waits in a class.
@@ -80,16 +79,16 @@ pub struct Ahead {
 }
 
 impl Backlog {
-    fn add(&mut self, place: &Place) {
+    fn add(&mut self, take: Take) {
         self.calls += 1;
-        self.cost = self.cost.saturating_add(place.cost);
-        self.amount = self.amount.saturating_add(place.amount);
+        self.cost = self.cost.saturating_add(take.cost);
+        self.amount = self.amount.saturating_add(take.amount);
     }
 
-    fn take_off(&mut self, place: &Place) {
+    fn take_off(&mut self, take: Take) {
         self.calls = self.calls.saturating_sub(1);
-        self.cost = self.cost.saturating_sub(place.cost);
-        self.amount = self.amount.saturating_sub(place.amount);
+        self.cost = self.cost.saturating_sub(take.cost);
+        self.amount = self.amount.saturating_sub(take.amount);
     }
 }
 
@@ -119,8 +118,23 @@ struct Class {
 struct Flow {
     tag: u64,
     cost: u64,
-    places: BTreeMap<u64, Place>,
+    /// By their order.
+    places: Run<u64, Take>,
     arrivals: Arrivals,
+}
+
+/// What a place takes.
+#[derive(Debug, Clone, Copy)]
+struct Take {
+    cost: u64,
+    amount: u64,
+}
+
+impl Take {
+    const fn at(self, class: Priority, flow: u64, order: u64) -> Place {
+        let Self { cost, amount } = self;
+        Place { class, flow, order, cost, amount }
+    }
 }
 
 impl FairQueue {
@@ -156,6 +170,11 @@ impl FairQueue {
         self.class(class).backlog
     }
 
+    /// A call of this class comes that may wait for so long.
+    pub(super) fn note_patience(&mut self, class: Priority, patience: Duration) {
+        self.memory.note(class, patience.as_secs_f64());
+    }
+
     /// How far back is looked to say what will come.
     pub(super) const fn memory(&self) -> &Memory {
         &self.memory
@@ -164,7 +183,6 @@ impl FairQueue {
     /// Takes a place. Costs are counted from 1 to 2^32.
     pub fn push(&mut self, now: Nanos, place: Place) {
         let place = Place { cost: place.cost.clamp(1, LARGEST), ..place };
-        self.memory.note(place.class, place.patience.as_secs_f64());
         let (virtual_time, memory) = (self.virtual_time, self.memory);
         let class = self.class_mut(place.class);
         if class.backlog.calls == 0 {
@@ -189,37 +207,39 @@ impl FairQueue {
     /// The oldest place of a flow.
     #[must_use]
     pub fn oldest(&self, class: Priority, flow: u64) -> Option<u64> {
-        self.class(class).flows.get(&flow)?.places.first_key_value().map(|(&order, _)| order)
+        self.class(class).flows.get(&flow)?.places.first().map(|&(order, _)| order)
     }
 
     /// The newest place of a flow.
     #[must_use]
     pub fn newest(&self, class: Priority, flow: u64) -> Option<u64> {
-        self.class(class).flows.get(&flow)?.places.last_key_value().map(|(&order, _)| order)
+        self.class(class).flows.get(&flow)?.places.last().map(|&(order, _)| order)
     }
 
     /// The place that is next by tags and by arrival.
     #[must_use]
     pub fn next(&self) -> Option<Place> {
         let class = self.next_class(|_| true)?;
-        let flow = self.class(class).flows.get(&self.next_flow(class)?)?;
-        flow.places.first_key_value().map(|(_, place)| *place)
+        let flow = self.next_flow(class)?;
+        let &(order, take) = self.class(class).flows.get(&flow)?.places.first()?;
+        Some(take.at(class, flow, order))
     }
 
     /// Gives up a place without having been served: nobody's tag moves.
     pub fn remove(&mut self, now: Nanos, class: Priority, flow: u64, order: u64) -> Option<Place> {
-        self.class_mut(class).remove(now, flow, order, 0)
+        let take = self.class_mut(class).remove(now, flow, order, false)?;
+        Some(take.at(class, flow, order))
     }
 
     /// Serves a place: virtual time and the tags of its class and flow move on.
     pub fn serve(&mut self, now: Nanos, class: Priority, flow: u64, order: u64) -> Option<Place> {
-        let cost = self.class(class).flows.get(&flow)?.places.get(&order)?.cost;
         let weight = self.weight(class);
-        let tag = self.class(class).tag;
-        self.virtual_time = self.virtual_time.max(tag);
         let served = self.class_mut(class);
-        served.tag = tag.saturating_add(cost.saturating_mul(UNIT) / weight);
-        served.remove(now, flow, order, cost)
+        let take = served.remove(now, flow, order, true)?;
+        let tag = served.tag;
+        served.tag = tag.saturating_add(take.cost.saturating_mul(UNIT) / weight);
+        self.virtual_time = self.virtual_time.max(tag);
+        Some(take.at(class, flow, order))
     }
 
     /// Corrects what a class and a flow have been charged, by what a call used beyond its cost, or less.
@@ -281,35 +301,36 @@ impl Class {
             self.order.insert((tag, place.flow));
             Flow { tag, ..Flow::default() }
         });
+        let take = Take { cost: place.cost, amount: place.amount };
         flow.cost = flow.cost.saturating_add(place.cost);
         flow.arrivals.add(now, memory, place.amount);
-        flow.places.insert(place.order, place);
-        self.backlog.add(&place);
+        flow.places.insert(place.order, take);
+        self.backlog.add(take);
     }
 
-    /// Takes a place away and moves its flow's tag on by `served`.
-    fn remove(&mut self, now: Nanos, flow: u64, order: u64, served: u64) -> Option<Place> {
+    /// Takes a place away, and moves its flow's tag on if it is served.
+    fn remove(&mut self, now: Nanos, flow: u64, order: u64, served: bool) -> Option<Take> {
         let state = self.flows.get_mut(&flow)?;
-        let place = state.places.remove(&order)?;
-        self.backlog.take_off(&place);
-        state.cost = state.cost.saturating_sub(place.cost);
+        let take = state.places.remove(order)?;
+        self.backlog.take_off(take);
+        state.cost = state.cost.saturating_sub(take.cost);
         let was = state.tag;
-        state.tag = was.saturating_add(served);
-        if served > 0 {
+        if served {
+            state.tag = was.saturating_add(take.cost);
             self.virtual_time = self.virtual_time.max(was);
         }
         if state.places.is_empty() {
             self.kept.put(now, flow, state.tag);
             self.order.remove(&(was, flow));
             self.flows.remove(&flow);
-        } else if served > 0 {
+        } else if served {
             self.order.remove(&(was, flow));
             self.order.insert((state.tag, flow));
         }
         if self.backlog.calls == 0 {
             self.idle_since = now;
         }
-        Some(place)
+        Some(take)
     }
 
     fn correct(&mut self, now: Nanos, flow: u64, beyond: i64) {

@@ -7,7 +7,7 @@ const WEIGHTS: [u32; 4] = [1, 2, 4, 8];
 const NOW: Nanos = Nanos(1_000_000_000);
 
 fn place(class: Priority, flow: u64, order: u64, cost: u64) -> Place {
-    Place { class, flow, order, cost, amount: 1, patience: Duration::from_secs(10) }
+    Place { class, flow, order, cost, amount: 1 }
 }
 
 /// Serves whoever is next.

@@ -66,11 +66,12 @@ impl Line {
         self.queue.is_empty() && self.claims.is_empty()
     }
 
-    /// Somebody comes to wait.
-    pub(super) fn push(&mut self, now: Nanos, place: Place) {
+    /// Somebody comes to wait, no longer than `patience`.
+    pub(super) fn push(&mut self, now: Nanos, place: Place, patience: Duration) {
         if self.is_empty() {
             self.served.resume(now);
         }
+        self.queue.note_patience(place.class, patience);
         self.queue.push(now, place);
         if let Some(arrivals) = self.arrivals.get_mut(place.class as usize) {
             arrivals.add(now, self.queue.memory(), place.amount);

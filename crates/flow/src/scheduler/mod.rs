@@ -33,6 +33,7 @@ mod fair;
 mod line;
 mod rate;
 mod room;
+mod run;
 mod turn;
 mod waiter;
 
@@ -68,7 +69,8 @@ const MOST_MOVES: usize = 256;
 pub struct Scheduler<T> {
     bounds: Bounds,
     last_id: u64,
-    waiters: NumberMap<u64, Waiting<T>>,
+    /// Boxed, so that finding one among many touches little memory.
+    waiters: NumberMap<u64, Box<Waiting<T>>>,
     lines: NumberMap<LimitId, Line>,
     timers: BTreeSet<(Nanos, LimitId)>,
     latest: BTreeSet<(Nanos, u64)>,
@@ -203,15 +205,15 @@ impl<T> Scheduler<T> {
             self.tidy(now, limit.id());
             return None;
         }
-        let place = place(&waiter, &limit, id);
-        let waiting = Waiting { waiter, seat: Seat::Queue(limit.id()), passed: Passed::default() };
+        let (place, patience) = (place(&waiter, &limit, id), waiter.patience());
+        let waiting = Box::new(Waiting { waiter, seat: Seat::Queue(limit.id()), passed: Passed::default() });
         let guest = waiting.guest(id);
         self.room.enter(&self.bounds, &guest);
         self.latest.insert((guest.latest, id));
         self.waiters.insert(id, waiting);
         let line = self.line(&limit);
         let alone = line.is_empty();
-        line.push(now, place);
+        line.push(now, place, patience);
         // Who begins to wait asks once more, lest it miss what was given back just before; behind others, only if it is
         // their turn no more.
         if alone || line.capped || line.queue.next().is_some_and(|next| next.order == id) {
@@ -408,7 +410,7 @@ impl<T> Scheduler<T> {
 
     /// Takes one out of everything it is in. Turns it has had and will not use are given back. `freed` gets the limits at
     /// which others may now go.
-    fn unlink(&mut self, now: Nanos, id: u64, freed: &mut Vec<LimitId>) -> Option<Waiting<T>> {
+    fn unlink(&mut self, now: Nanos, id: u64, freed: &mut Vec<LimitId>) -> Option<Box<Waiting<T>>> {
         let waiting = self.waiters.remove(&id)?;
         let guest = waiting.guest(id);
         self.room.leave(&self.bounds, &guest);
@@ -492,14 +494,13 @@ impl<T> Scheduler<T> {
 fn place<T>(waiter: &Waiter<T>, limit: &Limit, id: u64) -> Place {
     let Waiter { flow, ask, .. } = waiter;
     let (cost, amount) = (waiter.cost(), ask.cost.of(limit.kind()));
-    let patience = waiter.arrived.until(waiter.latest());
-    Place { class: ask.class, flow: *flow, order: id, cost, amount, patience }
+    Place { class: ask.class, flow: *flow, order: id, cost, amount }
 }
 
 /// The limit of its set that never has as much as a call asks for.
 fn never_fits<T>(now: Nanos, waiter: &Waiter<T>) -> Option<Refusal> {
-    let refusals = waiter.set.limits().iter().filter_map(|limit| limit.would_refuse(now, &waiter.ask));
-    refusals.into_iter().find(Refusal::never_fits)
+    let limits = waiter.set.limits().iter().filter(|limit| limit.never_fits(&waiter.ask));
+    limits.filter_map(|limit| limit.would_refuse(now, &waiter.ask)).find(Refusal::never_fits)
 }
 
 /// What a call counts for when shares are compared: its tokens, or its requests where it has none.

@@ -6,10 +6,14 @@
 //! and in it the flow that takes most, and of that flow the call with the latest deadline, which is commonly the one
 //! that came last and has waited least. If that would be the newcomer itself, it is refused.
 //!
+//! Which flow takes most is worked out when first somebody does not fit, and kept up only while the room is at least
+//! half full: nobody is pushed out of a room with space.
+//!
 //! **Promises.** Calls and bytes never exceed their bounds. A class is never pushed out of its share. Nobody is pushed
 //! out in vain: if those who may be asked to leave do not make room enough, nobody leaves.
 
 use super::fair::{CLASSES, pick};
+use super::run::Run;
 use super::waiter::Bounds;
 use crate::hash::NumberMap;
 use crate::time::Nanos;
@@ -34,6 +38,8 @@ pub(super) struct Guest {
 pub(super) struct Room {
     taken: Taken,
     classes: [ClassRoom; 4],
+    /// Whether the flows are kept by size.
+    sorted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,14 +52,14 @@ pub(super) struct Taken {
 struct ClassRoom {
     taken: Taken,
     flows: NumberMap<u64, FlowRoom>,
-    /// The flows by how much they take.
+    /// The flows by how much they take, while that is kept up.
     by_size: BTreeSet<(u64, u64)>,
 }
 
 #[derive(Debug, Default)]
 struct FlowRoom {
     size: u64,
-    guests: BTreeSet<(Nanos, u64)>,
+    guests: Run<(Nanos, u64), ()>,
 }
 
 impl Taken {
@@ -84,35 +90,56 @@ impl Room {
 
     /// The earliest time by which one of a flow must have been dispatched.
     pub(super) fn earliest(&self, class: Priority, flow: u64) -> Option<Nanos> {
-        pick(&self.classes, class).flows.get(&flow)?.guests.first().map(|&(latest, _)| latest)
+        pick(&self.classes, class).flows.get(&flow)?.guests.first().map(|&((latest, _), ())| latest)
     }
 
     pub(super) fn enter(&mut self, bounds: &Bounds, guest: &Guest) {
         self.taken = self.taken.with(guest.bytes);
+        let sorted = self.sorted;
         let class = self.class_mut(guest.class);
         class.taken = class.taken.with(guest.bytes);
         let flow = class.flows.entry(guest.flow).or_default();
-        class.by_size.remove(&(flow.size, guest.flow));
-        flow.size = flow.size.saturating_add(size(bounds, guest.bytes));
-        flow.guests.insert((guest.latest, guest.id));
-        class.by_size.insert((flow.size, guest.flow));
+        let was = flow.size;
+        flow.size = was.saturating_add(size(bounds, guest.bytes));
+        flow.guests.insert((guest.latest, guest.id), ());
+        if sorted {
+            class.by_size.remove(&(was, guest.flow));
+            class.by_size.insert((flow.size, guest.flow));
+        }
     }
 
     pub(super) fn leave(&mut self, bounds: &Bounds, guest: &Guest) {
+        let sorted = self.sorted;
         let class = self.class_mut(guest.class);
         let Some(flow) = class.flows.get_mut(&guest.flow) else { return };
-        if !flow.guests.remove(&(guest.latest, guest.id)) {
+        if flow.guests.remove((guest.latest, guest.id)).is_none() {
             return;
         }
-        class.by_size.remove(&(flow.size, guest.flow));
+        let was = flow.size;
+        flow.size = was.saturating_sub(size(bounds, guest.bytes));
+        if sorted {
+            class.by_size.remove(&(was, guest.flow));
+            if !flow.guests.is_empty() {
+                class.by_size.insert((flow.size, guest.flow));
+            }
+        }
         if flow.guests.is_empty() {
             class.flows.remove(&guest.flow);
-        } else {
-            flow.size = flow.size.saturating_sub(size(bounds, guest.bytes));
-            class.by_size.insert((flow.size, guest.flow));
         }
         class.taken = class.taken.without(guest.bytes);
         self.taken = self.taken.without(guest.bytes);
+        if sorted && self.taken.calls < bounds.calls / 2 && self.taken.bytes < bounds.bytes / 2 {
+            self.sorted = false;
+            self.classes.iter_mut().for_each(|class| class.by_size.clear());
+        }
+    }
+
+    /// Keeps the flows by size from now on.
+    fn sort(&mut self) {
+        for class in self.classes.iter_mut().filter(|_| !self.sorted) {
+            class.by_size = class.flows.iter().map(|(&number, flow)| (flow.size, number)).collect();
+        }
+        self.sorted = true;
     }
 
     /// Who has to leave so that this one can enter; `None` if it has to stay outside. Those named have left.
@@ -128,6 +155,7 @@ impl Room {
             if after.calls <= bounds.calls && after.bytes <= bounds.bytes {
                 return Some(leaving);
             }
+            self.sort();
             let calls_short = after.calls > bounds.calls;
             let tail = self.tail(bounds, newcomer, calls_short).and_then(&find);
             match tail {
@@ -165,7 +193,7 @@ impl Room {
                 return None;
             }
         }
-        room.flows.get(&flow)?.guests.last().map(|&(_, id)| id)
+        room.flows.get(&flow)?.guests.last().map(|&((_, id), ())| id)
     }
 
     /// Whether a class other than the newcomer's keeps its share of bytes without this one. Of calls it does anyway:

@@ -122,15 +122,22 @@ impl<T> Scheduler<T> {
         let behind = others()
             .find(|(number, limit)| !trial.passed.has(*number) && line(limit).is_some_and(|line| !line.is_empty()));
         let held = others().find(|(_, limit)| line(limit).is_some_and(|line| !line.claims.is_empty()));
-        if behind.is_none()
-            && held.is_none()
-            && let Ok(reservation) = trial.set.reserve(now, trial.ask)
-        {
-            self.admit(now, id, reservation, todo, out);
-            return Turn::Done;
-        }
-        let here = trial.set.limits().iter().find(|limit| limit.id() == at);
-        if let Some(refusal) = here.and_then(|limit| limit.would_refuse(now, &trial.ask)) {
+        let refused = if behind.is_none() && held.is_none() {
+            match trial.set.reserve(now, trial.ask) {
+                Ok(reservation) => {
+                    self.admit(now, id, reservation, todo, out);
+                    return Turn::Done;
+                }
+                Err(refusal) => Some(refusal),
+            }
+        } else {
+            None
+        };
+        let refused_here = refused.filter(|refusal| refusal.limit.id() == at).or_else(|| {
+            let here = trial.set.limits().iter().find(|limit| limit.id() == at);
+            here.and_then(|limit| limit.would_refuse(now, &trial.ask))
+        });
+        if let Some(refusal) = refused_here {
             return match refusal.reason {
                 Reason::Class => Turn::Capped,
                 Reason::Exhausted | Reason::Pace => Turn::Wait(refusal.retry_after.map(|wait| now.after(wait))),
@@ -236,6 +243,7 @@ impl<T> Scheduler<T> {
         let Some(waiting) = self.waiters.get_mut(&trial.id) else { return };
         waiting.seat = Seat::Queue(to.id());
         let place: Place = place(&waiting.waiter, to, trial.id);
+        let patience = waiting.waiter.patience();
         let back = number(&trial.set, to.id()).filter(|&number| waiting.passed.has(number));
         if let Some(number) = back {
             waiting.passed.clear(number);
@@ -245,7 +253,7 @@ impl<T> Scheduler<T> {
             let cost = i64::try_from(place.cost).unwrap_or(i64::MAX);
             line.queue.correct(now, place.class, place.flow, cost.saturating_neg());
         }
-        line.push(now, place);
+        line.push(now, place, patience);
         todo.push(to.id());
     }
 

@@ -56,6 +56,11 @@ impl<T> Waiter<T> {
         Nanos(self.deadline.0.saturating_sub(crate::time::nanos(self.lead)))
     }
 
+    /// How long it may wait, all in all.
+    pub(super) fn patience(&self) -> Duration {
+        self.arrived.until(self.latest())
+    }
+
     /// What it counts for when shares are compared.
     pub(super) fn cost(&self) -> u64 {
         super::cost_of(&self.ask)
