@@ -114,6 +114,18 @@ pub(crate) enum Command {
     #[command(after_help = QUOTA_EXAMPLES)]
     Quota(QuotaArguments),
 
+    /// Show who answers and how they are, and say what is to be done with them.
+    ///
+    /// Providers with their keys: whether calls go, how many are under way, how many fail, what is left of their quotas.
+    /// What is said here holds until something else is said or the relay stops. Calls under way are never cut off.
+    #[command(after_help = PROVIDERS_EXAMPLES, args_conflicts_with_subcommands = true)]
+    Providers {
+        #[command(subcommand)]
+        command: Option<ProvidersCommand>,
+        #[command(flatten)]
+        arguments: ProvidersArguments,
+    },
+
     /// Watch flow control live: limits, who waits and for how long, callers, refusals.
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArguments),
@@ -203,7 +215,7 @@ pub(crate) struct ServeArguments {
     pub(crate) log_format: LogStyle,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigArguments {
     /// The configuration file. Without this: sluicegate.yaml, if it is here.
     #[arg(short = 'c', long = "config", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -287,7 +299,7 @@ pub(crate) enum ConfigCommand {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RemoteArguments {
     #[command(flatten)]
     pub(crate) config: ConfigArguments,
@@ -315,6 +327,67 @@ pub(crate) struct QuotaArguments {
     /// Only the limits of this key.
     #[arg(long, value_name = "NAME")]
     pub(crate) key: Option<String>,
+}
+
+const PROVIDERS_EXAMPLES: &str = "\
+Examples:
+  sluicegate providers                        everybody, with their keys
+  sluicegate providers show openai            its models, quotas, and what its breaker did
+  sluicegate providers test openai/org-a      whether it takes this key
+  sluicegate providers drain openai           no new calls, and wait until the last has ended
+  sluicegate providers resume openai          calls again
+  sluicegate providers promote openai/spare   a key that stood by is used from now on";
+
+#[derive(Debug, Args)]
+pub(crate) struct ProvidersArguments {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// Show all providers and their keys.
+    List(ProvidersArguments),
+    /// Show one provider and all that is known of it.
+    Show(TargetArguments),
+    /// Ask a provider for its models, which is free, with each of its keys or with one. Exit 3 unless all work.
+    Test(TargetArguments),
+    /// Send no new calls. What is under way ends.
+    Hold(TargetArguments),
+    /// Send no new calls, and wait until nothing is under way. Exit 3 when the time was too short.
+    Drain(DrainArguments),
+    /// Send calls again. Whatever was held against it is forgotten: its failures, its refusals.
+    Resume(TargetArguments),
+    /// Use a key that stood by, or was taken out of use, like the others.
+    Promote(TargetArguments),
+    /// Use a key only when no other can be.
+    Demote(TargetArguments),
+    /// Take a key out of use, and wait until nothing is under way with it. Then it can go from the configuration.
+    Retire(DrainArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    /// The provider, or one of its keys as PROVIDER/KEY.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrainArguments {
+    /// The provider, or one of its keys as PROVIDER/KEY.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+
+    /// How long to wait for what is under way, at most 10m.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) timeout: Period,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
 }
 
 const TOP_EXAMPLES: &str = "\

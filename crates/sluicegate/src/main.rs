@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Some(Command::Reload(arguments)) => command::reload(&arguments),
         Some(Command::Status(arguments)) => command::status(&arguments),
         Some(Command::Quota(arguments)) => command::quota(&arguments),
+        Some(Command::Providers { command, arguments }) => command::providers(command.as_ref(), &arguments),
         Some(Command::Top(arguments)) => command::top(&arguments),
         Some(Command::Simulate { command, arguments }) => command::simulate(command, &arguments, verbose),
         Some(Command::Completions { shell }) => command::completions(shell),
