@@ -351,7 +351,7 @@ pub(crate) struct Model {
     /// What is tried next, in order, as `provider/model`.
     #[serde(default)]
     pub fallbacks: Vec<String>,
-    /// Failures that lead to the fallbacks. When absent: connect, timeout, server_error.
+    /// Failures that lead to the fallbacks. When absent: connect, timeout, server_error, rate_limited.
     pub fallback_on: Option<Vec<FallbackOn>>,
     /// Whether a second target is asked too where the first token is later than nearly always: for streamed calls without
     /// tools, for one call in fifty at most. The input of such a call is paid for twice. `false` when absent.

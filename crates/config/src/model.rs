@@ -136,7 +136,7 @@ pub enum FallbackOn {
 
 impl FallbackOn {
     /// What leads to a fallback when the file does not say.
-    pub const DEFAULT: [Self; 3] = [Self::Connect, Self::Timeout, Self::ServerError];
+    pub const DEFAULT: [Self; 4] = [Self::Connect, Self::Timeout, Self::ServerError, Self::RateLimited];
 }
 
 /// How strict a translation between formats is about what the other side cannot express.

@@ -240,20 +240,29 @@ async fn exchange(
     {
         under_way.observe(worker.shared.room.now(), &levels);
     }
-    let is_stream = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
-    });
+    let said = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let says = |kind: &[u8]| said.get(..kind.len()).is_some_and(|said| said.eq_ignore_ascii_case(kind));
+    let mut is_stream = says(b"text/event-stream");
+    let mut body = body;
+    let mut begin = Bytes::new();
+    // Some call their streams by another name.
+    if request.stream && !is_stream && inflate.is_none() && !says(b"application/json") {
+        begin = first_piece(&mut body).await;
+        is_stream = looks_like_events(&begin);
+    }
     if request.stream && is_stream {
         let passage = Passage::of(way, request.endpoint);
         let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
+        streaming.begin(begin);
         if let Err(fault) = streaming.open().await {
-            let result = attempt_result(fault.kind);
+            let result = stream_result(fault.kind);
             return Err(Failure::new(fault, result, head.status.as_u16()));
         }
         let headers = headers::to_client(&head.headers);
         return Ok(Answered::Stream { status: head.status, headers, streaming, error: None });
     }
-    let whole = collect(body, inflate, MAX_ANSWER).await.map_err(|cut| cut.into_failure(candidate, head.status))?;
+    let whole = collect_after(begin, body, inflate, MAX_ANSWER).await;
+    let whole = whole.map_err(|cut| cut.into_failure(candidate, head.status))?;
     answered(request, candidate, way, head.status, &head.headers, whole, id)
 }
 
@@ -457,6 +466,14 @@ fn dialect(candidate: &Candidate, way: &Way, endpoint: Endpoint) -> Dialect {
     }
 }
 
+/// How a try went whose stream held nothing for the client.
+const fn stream_result(kind: FaultKind) -> AttemptResult {
+    match kind {
+        FaultKind::UpstreamBroken => AttemptResult::Broken,
+        kind => attempt_result(kind),
+    }
+}
+
 const fn attempt_result(kind: FaultKind) -> AttemptResult {
     match kind {
         FaultKind::UpstreamRateLimited => AttemptResult::RateLimited,
@@ -486,8 +503,35 @@ impl Cut {
     }
 }
 
-async fn collect(mut body: ResponseBody, mut inflate: Option<Box<Inflate>>, limit: usize) -> Result<Bytes, Cut> {
-    let mut first = Bytes::new();
+/// The first bytes of a body; none of one that has none, or breaks before.
+async fn first_piece(body: &mut ResponseBody) -> Bytes {
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return data;
+        }
+    }
+    Bytes::new()
+}
+
+/// Whether a body begins as a stream of events does.
+fn looks_like_events(begin: &[u8]) -> bool {
+    let begin = begin.trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b":"].iter().any(|mark| begin.starts_with(mark))
+}
+
+async fn collect(body: ResponseBody, inflate: Option<Box<Inflate>>, limit: usize) -> Result<Bytes, Cut> {
+    collect_after(Bytes::new(), body, inflate, limit).await
+}
+
+/// A whole body, some of which may have been read already.
+async fn collect_after(
+    mut first: Bytes,
+    mut body: ResponseBody,
+    mut inflate: Option<Box<Inflate>>,
+    limit: usize,
+) -> Result<Bytes, Cut> {
     let mut rest: Option<BytesMut> = None;
     loop {
         let data = match body.frame().await {

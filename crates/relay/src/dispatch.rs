@@ -208,7 +208,9 @@ impl<'a> Trip<'a> {
                 Decision::OtherCredential => {}
                 Decision::OtherCandidate => return Err(Next::Candidate),
                 Decision::GiveUp { should_retry } => {
-                    record.should_retry(should_retry);
+                    // Several candidates have been asked, which is as good as several tries.
+                    let waits = failed.throttle.is_some() || failed.result == AttemptResult::RateLimited;
+                    record.should_retry(should_retry && (waits || record.attempts().len() == 1));
                     return Err(Next::GiveUp);
                 }
             }
@@ -247,7 +249,13 @@ impl<'a> Trip<'a> {
     fn no_room(&mut self, fault: Fault, record: &Record) -> Next {
         let refused = fault.kind == FaultKind::UpstreamAuth;
         self.unavailable = refused || (fault.kind != FaultKind::NeverFits && record.attempts().is_empty());
-        self.last = Some(fault);
+        match &mut self.last {
+            // It has said so itself, and that is what the client is told; but not before when it would be in vain.
+            Some(last) if last.kind == FaultKind::UpstreamRateLimited => {
+                last.retry_after_ms = last.retry_after_ms.max(fault.retry_after_ms);
+            }
+            last => *last = Some(fault),
+        }
         // A provider without room is like one that says so itself.
         let result = if refused { AttemptResult::AuthError } else { AttemptResult::RateLimited };
         if self.plan.route.falls_back_on(result) { Next::Candidate } else { Next::GiveUp }
@@ -291,11 +299,10 @@ impl<'a> Trip<'a> {
             result: failure.result,
             throttle: told.throttle,
             retry_after: told.retry_after,
-            // A redirect leads to the same place each time.
-            should_retry: if (300..400).contains(&failure.status) { Some(false) } else { told.should_retry },
+            should_retry: told.should_retry,
             tries,
-            // Who is tried again after a long illness gets one call at a time.
-            max_retries: if trial { 0 } else { candidate.provider.max_retries },
+            // Who is tried after a long illness gets one call at a time; a redirect leads to the same place each time.
+            max_retries: if trial || (300..400).contains(&failure.status) { 0 } else { candidate.provider.max_retries },
             deadline: room.at(deadline),
             waits_until: room.at((record.arrived() + patience).min(deadline)),
             first_byte: standing.model.first_tokens.within(now, 0.5).unwrap_or_default(),

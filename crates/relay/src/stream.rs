@@ -186,6 +186,13 @@ impl Streaming {
         HeaderValue::from_static(if self.array.is_some() { "application/json" } else { "text/event-stream" })
     }
 
+    /// What has been read of it already.
+    pub(crate) fn begin(&mut self, data: Bytes) {
+        if !data.is_empty() {
+            self.take(data);
+        }
+    }
+
     /// Reads until the first real event is here.
     ///
     /// # Errors

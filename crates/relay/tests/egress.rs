@@ -49,7 +49,8 @@ fn results(relay: &Running) -> Vec<(String, AttemptResult)> {
 fn a_dead_provider_is_left_alone_after_five_failures_and_says_when_it_is_tried_again() {
     let upstream = Upstream::new((0..6).map(|_| json(500, FAILED)).collect());
     let mut up = openai(&upstream);
-    up.breaker = Some(Breaker { recovery_timeout: Some(sluicegate_config::Period::from_secs(30)), ..Breaker::default() });
+    up.breaker =
+        Some(Breaker { recovery_timeout: Some(sluicegate_config::Period::from_secs(30)), ..Breaker::default() });
     let relay = Running::new(config(vec![up]));
     for _ in 0..5 {
         assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 502);
@@ -74,8 +75,7 @@ fn while_a_provider_is_isolated_its_fallback_answers_at_once_and_it_comes_back_b
     scripts.extend((0..20).map(|_| json(200, ANSWER)));
     let sick = Upstream::new(scripts);
     let good = Upstream::new((0..40).map(|_| json(200, ANSWER)).collect());
-    let mut config =
-        config(vec![openai(&sick), provider("other", ProviderKind::OpenAi, good.address)]);
+    let mut config = config(vec![openai(&sick), provider("other", ProviderKind::OpenAi, good.address)]);
     config.models.insert("m".into(), model("m", &["up/a", "other/b"]));
     let relay = Running::new(config);
     for _ in 0..5 {
@@ -125,7 +125,11 @@ fn a_refused_key_is_put_aside_and_the_call_goes_to_another() {
 
 #[test]
 fn an_exhausted_key_is_left_for_another_and_a_key_without_money_is_dead() {
-    let quota = with(429, "retry-after: 60\r\n", r#"{"error":{"message":"slow","type":"requests","code":"rate_limit_exceeded"}}"#);
+    let quota = with(
+        429,
+        "retry-after: 60\r\n",
+        r#"{"error":{"message":"slow","type":"requests","code":"rate_limit_exceeded"}}"#,
+    );
     let broke = json(429, r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#);
     for (refusal, state) in [(quota, "throttled"), (broke, "dead")] {
         let mut scripts = vec![refusal];
@@ -151,7 +155,8 @@ fn an_exhausted_key_is_left_for_another_and_a_key_without_money_is_dead() {
 
 #[test]
 fn a_call_waits_for_the_providers_quota_rather_than_meet_a_429() {
-    let told = "x-ratelimit-limit-requests: 60\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 1s\r\n";
+    let told =
+        "x-ratelimit-limit-requests: 60\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 1s\r\n";
     let upstream = Upstream::new(vec![with(200, told, ANSWER), json(200, ANSWER), json(200, ANSWER)]);
     let mut config = config(vec![openai(&upstream)]);
     let mut strict = key("strict", "s");
@@ -160,7 +165,11 @@ fn a_call_waits_for_the_providers_quota_rather_than_meet_a_429() {
     let relay = Running::new(config);
     assert_eq!(status(&relay.post(CHAT, "x-api-key: p\r\n", &hi("up/m"))), 200);
     let refused = relay.post(CHAT, "x-api-key: s\r\n", &hi("up/m"));
-    assert_eq!((status(&refused), header(&refused, "x-sluicegate-refused-by")), (503, Some("provider:quota")), "{refused}");
+    assert_eq!(
+        (status(&refused), header(&refused, "x-sluicegate-refused-by")),
+        (503, Some("provider:quota")),
+        "{refused}"
+    );
     let began = Instant::now();
     let answer = relay.post(CHAT, "x-api-key: p\r\n", &hi("up/m"));
     assert_eq!(status(&answer), 200, "{answer}");
@@ -224,8 +233,11 @@ fn a_request_too_long_for_one_model_goes_to_one_with_a_larger_window_where_the_r
         provider.models = vec![listed("m", window)];
         provider
     };
-    let mut config =
-        config(vec![with_window("s", &small, 8_000), with_window("t", &middle, 8_000), with_window("l", &large, 200_000)]);
+    let mut config = config(vec![
+        with_window("s", &small, 8_000),
+        with_window("t", &middle, 8_000),
+        with_window("l", &large, 200_000),
+    ]);
     let mut routed = model("m", &["s/m", "t/m", "l/m"]);
     config.models.insert("short".into(), model("short", &["s/m", "l/m"]));
     routed.fallback_on.push(FallbackOn::ContextLength);

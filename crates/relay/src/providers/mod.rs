@@ -23,8 +23,8 @@ mod terms;
 mod turnstile;
 mod under_way;
 
-pub(crate) use provider::ProviderState;
 pub use probe::Tested;
+pub(crate) use provider::ProviderState;
 pub use report::{
     AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
     TransitionReport,

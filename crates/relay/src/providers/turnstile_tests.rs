@@ -27,7 +27,11 @@ async fn whoever_is_next_is_called_however_the_one_before_left() {
     for goes in [true, false] {
         let first = enter(&turnstile, Priority::Normal, 1);
         let second = enter(&turnstile, Priority::Normal, 2);
-        if goes { first.goes(Nanos(2)) } else { drop(first) }
+        if goes {
+            first.goes(Nanos(2))
+        } else {
+            drop(first)
+        }
         tokio::time::timeout(Duration::from_secs(1), second.called()).await.expect("nobody called");
     }
 }

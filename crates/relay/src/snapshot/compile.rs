@@ -10,7 +10,10 @@ use crate::metrics::{Metrics, RouteMetrics};
 use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use sluicegate_config::{FallbackOn, AzureStyle, Config, Connections, Model, Period, Provider as Configured, ProviderKind, Target as Named, UseHttp2,};
+use sluicegate_config::{
+    AzureStyle, Config, Connections, FallbackOn, Model, Period, Provider as Configured, ProviderKind, Target as Named,
+    UseHttp2,
+};
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::PriceBook;
@@ -208,7 +211,8 @@ fn settings(configured: &Configured) -> Settings {
         },
         connect_timeout: duration(configured.timeouts.connect),
         total_timeout: configured.timeouts.total.map(duration),
-        max_connections: max_connections.and_then(|most| NonZeroUsize::new(usize::try_from(most).unwrap_or(usize::MAX))),
+        max_connections: max_connections
+            .and_then(|most| NonZeroUsize::new(usize::try_from(most).unwrap_or(usize::MAX))),
         idle_timeout: duration(*idle_timeout),
         max_age: duration(*max_age),
         ..Settings::default()

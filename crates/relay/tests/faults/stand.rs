@@ -186,6 +186,7 @@ fn add(config: &mut Config, name: &str, kind: ProviderKind, server: &Server, cel
     provider.keys = (0..keys)
         .map(|key| ProviderKey {
             name: format!("key{key}"),
+            quota_group: format!("key{key}"),
             secret: format!("sk-{number}-{key}").into(),
             ..template.clone()
         })
