@@ -109,11 +109,13 @@ impl Account {
 /// How many locks the accounts' names are spread over.
 const SHARDS: usize = 64;
 
+type Shard = RwLock<HashMap<Arc<str>, Arc<Account>>>;
+
 /// All accounts by name. A key is bound to its account once, so a call does not come by here.
 #[derive(Debug)]
 pub struct Accounts {
     hasher: RandomState,
-    shards: Box<[RwLock<HashMap<Arc<str>, Arc<Account>>>]>,
+    shards: Box<[Shard]>,
 }
 
 impl Default for Accounts {
@@ -123,7 +125,7 @@ impl Default for Accounts {
 }
 
 impl Accounts {
-    fn shard(&self, name: &str) -> Option<&RwLock<HashMap<Arc<str>, Arc<Account>>>> {
+    fn shard(&self, name: &str) -> Option<&Shard> {
         let hash = usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0);
         self.shards.get(hash)
     }

@@ -114,6 +114,14 @@ impl Multiplier {
         Self(millionths)
     }
 
+    /// So many times an amount, rounded up: for what is held, which must not be too little.
+    #[must_use]
+    pub fn of(self, amount: Money) -> Money {
+        let millionths = i128::from(amount.nanos()) * i128::from(self.0);
+        // By way of pico-dollars, since that saturates.
+        Money::from_picos((millionths + 999_999).div_euclid(1_000_000) * 1000)
+    }
+
     /// In millionths.
     #[must_use]
     pub const fn millionths(self) -> u32 {

@@ -48,3 +48,16 @@ fn a_markup_is_taken_of_the_exact_sum() {
         assert_eq!(text.parse::<Multiplier>(), Err(ParseMultiplierError), "{text}");
     }
 }
+
+proptest! {
+    #[test]
+    fn what_is_held_of_a_cost_is_never_less_than_what_is_billed_of_it(
+        lines in vec(line(), 0..5), millionths in 0..5_000_000_u32,
+    ) {
+        let (charge, sold_at) = (Charge::new(lines.into()), Multiplier::from_millionths(millionths));
+        prop_assume!(charge.total < Money::from_nanos(i64::MAX / 8));
+        // A cost that was rounded down may hide half a nano-dollar, which a multiplier makes larger.
+        let held = sold_at.of(charge.total + Money::from_nanos(1));
+        prop_assert!(charge.times(sold_at) <= held);
+    }
+}

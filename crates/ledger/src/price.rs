@@ -146,7 +146,9 @@ impl Price {
         let dearest = |classes: &[Class]| classes.iter().filter_map(|class| rates.of(*class)).max().unwrap_or_default();
         let into = dearest(&[Class::Input, Class::CacheWrite, Class::CacheWriteLong]);
         let out = dearest(&[Class::Output, Class::Reasoning]);
-        Money::from_picos(into.times(input) + out.times(output)) + self.fees.request.unwrap_or_default()
+        let picos = into.times(input).saturating_add(out.times(output));
+        // Up, so that a bill times any multiplier is not above the ceiling times the same.
+        Money::from_picos(picos.saturating_add(499)) + self.fees.request.unwrap_or_default()
     }
 
     /// The rates that apply to a call, or `None` where its tier is dearer than the standard one and has none.

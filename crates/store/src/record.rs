@@ -105,6 +105,7 @@ pub struct Ended<'a> {
 
 /// What lies in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it lies on the stack for a moment and is never kept")]
 pub(crate) enum Record<'a> {
     Intent(Intent<'a>),
     Ended(Ended<'a>),

@@ -208,7 +208,6 @@ impl Journal {
     }
 
     /// Ready when the record of this number is written. What has been written is ready at the first poll.
-    #[must_use]
     pub fn written(&self, record: u64) -> Written {
         Written { shared: Arc::clone(&self.shared), record }
     }
