@@ -64,6 +64,14 @@ impl Answered {
         }
     }
 
+    /// What is here of its body.
+    pub(crate) fn begin(&self) -> &[u8] {
+        match self {
+            Self::Whole { body, .. } => body,
+            Self::Stream { streaming, .. } => streaming.here(),
+        }
+    }
+
     pub(crate) fn result(&self) -> AttemptResult {
         self.error().map_or(AttemptResult::Ok, attempt_result)
     }

@@ -11,7 +11,7 @@ use crate::attempt::{self, Answered, Failure};
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
 use crate::prepare::prepare;
-use crate::providers::UnderWay;
+use crate::providers::{Belongs, UnderWay, belongs, stored};
 use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
@@ -111,6 +111,7 @@ impl<'a> Trip<'a> {
         record: &mut Record,
     ) -> Result<Dispatched, Next> {
         let Self { worker, request, caller, plan, .. } = *self;
+        let wanted = wanted(request, candidate);
         let mut tries = 0;
         let mut tried = Tried::default();
         let mut untouched = false;
@@ -131,7 +132,7 @@ impl<'a> Trip<'a> {
                 }
             };
             let dropped = prepared.dropped.clone();
-            let wanted = Wanted { conversation: None, tried, draw: fastrand::u64(..) };
+            let wanted = Wanted { tried, ..wanted };
             let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
             let (pass, taken) = match seeker.take(now) {
                 Ok(taken) => (pass, taken),
@@ -163,6 +164,7 @@ impl<'a> Trip<'a> {
                         record.unanswered();
                         return Err(Next::Longer);
                     }
+                    note_stored(request, candidate, &answered, under_way.key());
                     match &answered {
                         Answered::Whole { .. } => under_way.answered(result, now),
                         Answered::Stream { error: Some(_), .. } => under_way.ended(result, now),
@@ -312,6 +314,28 @@ impl<'a> Trip<'a> {
             // What a passthrough call does is not known, so what may have been done is not done again.
             repeatable: request.endpoint != Endpoint::Passthrough || request.parts.method.is_idempotent(),
         }
+    }
+}
+
+/// What a call wants of a candidate's keys. What it belongs to only matters where there are several.
+fn wanted(request: &Request, candidate: &Candidate) -> Wanted {
+    let draw = fastrand::u64(..);
+    if candidate.standing.pool.members().len() == 1 {
+        return Wanted { draw, ..Wanted::default() };
+    }
+    let Belongs { conversation, after } = belongs(request);
+    let owner = after.and_then(|response| candidate.standing.provider.stored.key_of(response));
+    Wanted { conversation, owner, draw, ..Wanted::default() }
+}
+
+/// Remembers whose a stored response is, where it makes a difference.
+fn note_stored(request: &Request, candidate: &Candidate, answered: &Answered, key: usize) {
+    let members = candidate.standing.pool.members();
+    if members.len() > 1
+        && let Some(response) = stored(request.endpoint, answered.begin())
+        && let Some(member) = members.get(key)
+    {
+        candidate.standing.provider.stored.put(response, member.id);
     }
 }
 

@@ -186,6 +186,11 @@ impl Streaming {
         HeaderValue::from_static(if self.array.is_some() { "application/json" } else { "text/event-stream" })
     }
 
+    /// The first piece that is ready for the client.
+    pub(crate) fn here(&self) -> &[u8] {
+        self.out.front().map_or(&[], |piece| piece)
+    }
+
     /// What has been read of it already.
     pub(crate) fn begin(&mut self, data: Bytes) {
         if !data.is_empty() {

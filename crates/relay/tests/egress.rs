@@ -339,3 +339,26 @@ fn retry_after_is_honoured_where_it_fits_and_passed_on_where_it_does_not() {
     assert_eq!((status(&answer), header(&answer, "retry-after")), (503, Some("100")), "{answer}");
     assert!(began.elapsed() < Duration::from_secs(4));
 }
+
+#[test]
+fn a_call_that_goes_on_from_a_stored_response_uses_the_key_that_made_it() {
+    let made = |n: usize| {
+        let body = r#"{"id":"resp_N","object":"response","status":"completed","output":[],"usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2}}"#;
+        json(200, &body.replace('N', &n.to_string()))
+    };
+    let upstream = Upstream::new((0..24).map(made).collect());
+    let mut up = openai(&upstream);
+    up.keys = keys(&["a", "b", "c", "d"]);
+    let relay = Running::new(config(vec![up]));
+    let call = |after: Option<usize>| {
+        let previous = after.map(|n| format!(r#","previous_response_id":"resp_{n}""#)).unwrap_or_default();
+        let answer = relay.post("/v1/responses", "", &format!(r#"{{"model":"up/m","input":"x"{previous}}}"#));
+        assert_eq!(status(&answer), 200, "{answer}");
+        results(&relay).remove(0).0
+    };
+    let makers: Vec<String> = (0..12).map(|_| call(None)).collect();
+    assert!(makers.iter().any(|maker| *maker != makers[0]), "all calls used one key");
+    for (n, maker) in makers.iter().enumerate() {
+        assert_eq!(call(Some(n)), *maker, "response {n}");
+    }
+}

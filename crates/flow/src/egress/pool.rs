@@ -87,6 +87,8 @@ impl Tried {
 pub struct Wanted {
     /// By this number calls that belong together are kept at one key.
     pub conversation: Option<u64>,
+    /// The number of the one key that has what the call needs, as long as it can be used.
+    pub owner: Option<u64>,
     /// Keys it is not to use.
     pub tried: Tried,
     /// 64 bits by chance.
@@ -124,7 +126,7 @@ impl Pool {
         conversation: Option<u64>,
         draw: u64,
     ) -> Result<Lease, Unavailable> {
-        let wanted = Wanted { conversation, draw, tried: Tried::default() };
+        let wanted = Wanted { conversation, draw, ..Wanted::default() };
         self.choose_with(now, wanted, || charge, |_| Some(())).map(|(lease, ())| lease)
     }
 
@@ -214,7 +216,9 @@ impl Pool {
             let best = (0..self.0.len()).filter(&fit).map(score).fold(0.0, f64::max);
             (score(own) > STICKY * best).then_some(own)
         });
-        let head = kept.or(better);
+        let is_owner = |index: &usize| self.0.get(*index).is_some_and(|member| Some(member.id) == wanted.owner);
+        let owner = wanted.owner.and_then(|_| (0..self.0.len()).filter(&fit).find(is_owner));
+        let head = owner.or(kept).or(better);
         head.into_iter().chain((0..self.0.len()).filter(move |index| Some(*index) != head && fit(index)))
     }
 

@@ -14,6 +14,7 @@
 //! maps are bounded: names that clients make up share one state once there are too many.
 
 mod adaptive;
+mod affinity;
 mod model;
 mod probe;
 mod provider;
@@ -24,6 +25,7 @@ mod turnstile;
 mod under_way;
 
 pub use probe::Tested;
+pub(crate) use affinity::{Belongs, belongs, stored};
 pub(crate) use provider::ProviderState;
 pub use report::{
     AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,

@@ -1,6 +1,7 @@
 //! What is known of one provider.
 
 use super::UnknownTarget;
+use super::affinity::Stored;
 use super::model::{ModelState, millis};
 use super::report::{BreakerReport, KeyReport, ModelReport, ProviderReport, TransitionReport};
 use super::terms::{breaker, quota_group, role};
@@ -31,6 +32,8 @@ pub(crate) struct ProviderState {
     pub(crate) budget: RetryBudget,
     pub(crate) hedges: HedgeBudget,
     pub(crate) room: Arc<Room>,
+    /// Whose the responses are that it stores.
+    pub(crate) stored: Stored,
     keys: Mutex<Vec<Arc<KeyState>>>,
     models: Mutex<HashMap<Arc<str>, Arc<ModelState>>>,
     others: Arc<ModelState>,
@@ -84,6 +87,7 @@ impl ProviderState {
             budget: RetryBudget::new(),
             hedges: HedgeBudget::new(),
             room: Arc::clone(room),
+            stored: Stored::default(),
             keys: Mutex::default(),
             models: Mutex::default(),
             others: Arc::new(ModelState::new(&configured.name, "*")),
