@@ -275,7 +275,6 @@ impl Seeker<'_> {
             class: self.caller.priority,
             flow: self.caller.live.number,
             cost: self.charge().tokens,
-            patience: left(Instant::now()),
         };
         let Some(place) = turnstile.enter(room.now(), weights(&snapshot.priorities), call) else {
             return Err(self.spent(None, FaultKind::Overloaded).code("queue_full"));

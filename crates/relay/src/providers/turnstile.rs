@@ -47,8 +47,6 @@ pub(crate) struct Call {
     pub(crate) flow: u64,
     /// What it counts for when shares are compared: its tokens.
     pub(crate) cost: u64,
-    /// How long it may wait.
-    pub(crate) patience: Duration,
 }
 
 /// A place in the queue, given up by its drop.
@@ -85,7 +83,7 @@ impl Turnstile {
         line.queue.set_weights(weights);
         let before = line.queue.next();
         line.newest += 1;
-        let place = Place { class, flow, order: line.newest, cost, amount: 1, patience: call.patience };
+        let place = Place { class, flow, order: line.newest, cost, amount: 1 };
         line.queue.push(now, place);
         let bell = Arc::new(Notify::new());
         line.bells.insert(place.order, Arc::clone(&bell));

@@ -1,7 +1,7 @@
 use super::*;
 
 fn call(class: Priority, flow: u64) -> Call {
-    Call { class, flow, cost: 100, patience: Duration::from_secs(30) }
+    Call { class, flow, cost: 100 }
 }
 
 fn enter(turnstile: &Turnstile, class: Priority, flow: u64) -> InLine<'_> {
