@@ -311,9 +311,8 @@ impl Limit {
         !limit.quota.shadow
             && match limit.quota.algorithm {
                 Algorithm::SlidingWindow => amount > limit.quota.set,
-                Algorithm::TokenBucket { .. } | Algorithm::Permits => {
-                    amount > 0 && limit.gauge(Nanos::ZERO).capacity == 0
-                }
+                Algorithm::TokenBucket { capacity, .. } => amount > 0 && (capacity == 0 || limit.quota.set == 0),
+                Algorithm::Permits => limit.gauge(Nanos::ZERO).capacity == 0,
             }
     }
 

@@ -16,6 +16,7 @@
 //! [`FairQueue::ahead`], which looks at no more than a constant number of flows. What is remembered of flows that do
 //! not wait is bounded in number and in time.
 
+use super::pair::Pair;
 use super::rate::{Arrivals, Memory};
 use super::run::Run;
 use crate::hash::NumberMap;
@@ -110,7 +111,7 @@ struct Class {
     /// The flows that wait.
     flows: NumberMap<u64, Flow>,
     /// The same, by tag.
-    order: BTreeSet<(u64, u64)>,
+    order: BTreeSet<Pair>,
     kept: Kept,
 }
 
@@ -201,7 +202,7 @@ impl FairQueue {
     /// The flow that a class serves next.
     #[must_use]
     pub fn next_flow(&self, class: Priority) -> Option<u64> {
-        self.class(class).order.first().map(|&(_, flow)| flow)
+        self.class(class).order.first().map(|pair| pair.both().1)
     }
 
     /// The oldest place of a flow.
@@ -298,7 +299,7 @@ impl Class {
         let flow = self.flows.entry(place.flow).or_insert_with(|| {
             let (tag, since) = self.kept.take(place.flow).unwrap_or_default();
             let tag = returning(tag, since, self.virtual_time, now);
-            self.order.insert((tag, place.flow));
+            self.order.insert(Pair::of(tag, place.flow));
             Flow { tag, ..Flow::default() }
         });
         let take = Take { cost: place.cost, amount: place.amount };
@@ -321,11 +322,11 @@ impl Class {
         }
         if state.places.is_empty() {
             self.kept.put(now, flow, state.tag);
-            self.order.remove(&(was, flow));
+            self.order.remove(&Pair::of(was, flow));
             self.flows.remove(&flow);
         } else if served {
-            self.order.remove(&(was, flow));
-            self.order.insert((state.tag, flow));
+            self.order.remove(&Pair::of(was, flow));
+            self.order.insert(Pair::of(state.tag, flow));
         }
         if self.backlog.calls == 0 {
             self.idle_since = now;
@@ -335,9 +336,9 @@ impl Class {
 
     fn correct(&mut self, now: Nanos, flow: u64, beyond: i64) {
         if let Some(state) = self.flows.get_mut(&flow) {
-            self.order.remove(&(state.tag, flow));
+            self.order.remove(&Pair::of(state.tag, flow));
             state.tag = state.tag.saturating_add_signed(beyond);
-            self.order.insert((state.tag, flow));
+            self.order.insert(Pair::of(state.tag, flow));
         } else {
             let tag = self.kept.take(flow).map_or(self.virtual_time, |(tag, _)| tag);
             self.kept.put(now, flow, tag.saturating_add_signed(beyond));
@@ -361,13 +362,14 @@ impl Class {
             Ahead { cost, overtaking: all.saturating_sub(cost.saturating_sub(own)), others, own: pace }
         };
         let (mut ahead, mut rest) = (0_u64, self.backlog.cost);
-        for (looked_at, (tag, other)) in self.order.range(..(ends, 0)).enumerate() {
+        let before = self.order.range(..Pair::of(ends, 0)).map(|pair| pair.both());
+        for (looked_at, (tag, other)) in before.enumerate() {
             let until_then = ends - tag;
             if looked_at == LOOKED_AT {
                 let flows = (self.order.len() - LOOKED_AT) as u64;
                 return turn(ahead.saturating_add(rest.min(flows.saturating_mul(until_then))));
             }
-            let waits = self.flows.get(other).map_or(0, |other| other.cost);
+            let waits = self.flows.get(&other).map_or(0, |other| other.cost);
             ahead = ahead.saturating_add(waits.min(until_then));
             rest = rest.saturating_sub(waits);
         }

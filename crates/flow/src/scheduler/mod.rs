@@ -31,6 +31,7 @@
 mod estimate;
 mod fair;
 mod line;
+mod pair;
 mod rate;
 mod room;
 mod run;
@@ -42,6 +43,7 @@ pub use self::waiter::{Bounds, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, W
 
 use self::fair::{CLASSES, KEEP};
 use self::line::Line;
+use self::pair::Pair;
 use self::room::{Guest, Room};
 use crate::ask::Ask;
 use crate::hash::NumberMap;
@@ -73,10 +75,13 @@ pub struct Scheduler<T> {
     waiters: NumberMap<u64, Box<Waiting<T>>>,
     lines: NumberMap<LimitId, Line>,
     timers: BTreeSet<(Nanos, LimitId)>,
-    latest: BTreeSet<(Nanos, u64)>,
+    /// Until when each must have been dispatched.
+    latest: BTreeSet<Pair>,
     room: Room,
     admitted: [u64; 4],
     sheds: [Sheds; 4],
+    /// The lines to be worked through; empty between calls, kept for its memory.
+    todo: Vec<LimitId>,
 }
 
 /// One that waits.
@@ -150,6 +155,7 @@ impl<T> Scheduler<T> {
             room: Room::default(),
             admitted: [0; 4],
             sheds: [Sheds::default(); 4],
+            todo: Vec::new(),
         }
     }
 
@@ -197,7 +203,7 @@ impl<T> Scheduler<T> {
         }
         self.last_id += 1;
         let id = self.last_id;
-        let mut todo = Vec::new();
+        let mut todo = std::mem::take(&mut self.todo);
         if !self.make_room(now, id, &waiter, &mut todo, out) {
             let expected = self.expected_at(now, &limit, waiter.flow, &ask).unwrap_or(expected);
             let refusal = refusal(now, &limit, &ask, expected);
@@ -209,7 +215,7 @@ impl<T> Scheduler<T> {
         let waiting = Box::new(Waiting { waiter, seat: Seat::Queue(limit.id()), passed: Passed::default() });
         let guest = waiting.guest(id);
         self.room.enter(&self.bounds, &guest);
-        self.latest.insert((guest.latest, id));
+        self.latest.insert(Pair::of(guest.latest.0, id));
         self.waiters.insert(id, waiting);
         let line = self.line(&limit);
         let alone = line.is_empty();
@@ -237,20 +243,16 @@ impl<T> Scheduler<T> {
 
     /// Lets go whatever can go by now, and sheds whoever cannot be served in time any more.
     pub fn pump(&mut self, now: Nanos, out: &mut Vec<Outcome<T>>) {
-        let mut todo = Vec::new();
-        while let Some(&(latest, id)) = self.latest.first() {
-            if latest >= now {
+        let mut todo = std::mem::take(&mut self.todo);
+        while let Some((latest, id)) = self.latest.first().map(|pair| pair.both()) {
+            if latest >= now.0 {
                 break;
             }
             self.shed(now, id, Why::Late, &mut todo, out);
         }
-        while let Some(&(at, limit)) = self.timers.first() {
-            if at > now {
-                break;
-            }
-            self.set_timer(limit, None);
-            todo.push(limit);
-        }
+        // Working through a line sets its timer anew.
+        let due = self.timers.iter().take_while(|&&(at, _)| at <= now);
+        todo.extend(due.map(|&(_, limit)| limit));
         self.run(now, todo, out);
     }
 
@@ -272,7 +274,7 @@ impl<T> Scheduler<T> {
     #[must_use]
     pub fn next_at(&self) -> Option<Nanos> {
         let timer = self.timers.first().map(|&(at, _)| at);
-        let shed = self.latest.first().map(|&(latest, _)| Nanos(latest.0.saturating_add(1)));
+        let shed = self.latest.first().map(|pair| Nanos(pair.both().0.saturating_add(1)));
         timer.into_iter().chain(shed).min()
     }
 
@@ -414,7 +416,7 @@ impl<T> Scheduler<T> {
         let waiting = self.waiters.remove(&id)?;
         let guest = waiting.guest(id);
         self.room.leave(&self.bounds, &guest);
-        self.latest.remove(&(guest.latest, id));
+        self.latest.remove(&Pair::of(guest.latest.0, id));
         for at in waiting.seat.limits() {
             let Some(line) = self.lines.get_mut(at) else { continue };
             match waiting.seat {
@@ -467,11 +469,15 @@ impl<T> Scheduler<T> {
     /// When a line is looked at again.
     fn set_timer(&mut self, at: LimitId, timer: Option<Nanos>) {
         let Some(line) = self.lines.get_mut(&at) else { return };
-        if let Some(before) = std::mem::replace(&mut line.timer, timer) {
-            self.timers.remove(&(before, at));
+        let before = std::mem::replace(&mut line.timer, timer);
+        if before == timer {
+            return;
         }
         if let Some(timer) = timer {
             self.timers.insert((timer, at));
+        }
+        if let Some(before) = before {
+            self.timers.remove(&(before, at));
         }
     }
 

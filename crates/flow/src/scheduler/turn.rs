@@ -6,7 +6,8 @@
 
 use super::fair::Place;
 use super::line::Line;
-use super::{MOST_MOVES, Passed, Scheduler, Seat, Waiter, Why, place};
+use super::pair::Pair;
+use super::{MOST_MOVES, Scheduler, Seat, Waiter, Why, place};
 use crate::ask::{Ask, Cost};
 use crate::limit::{Limit, LimitId};
 use crate::refusal::{Reason, Refusal};
@@ -39,7 +40,6 @@ struct Trial {
     flow: u64,
     ask: Ask,
     set: LimitSet,
-    passed: Passed,
 }
 
 impl<T> Scheduler<T> {
@@ -49,6 +49,7 @@ impl<T> Scheduler<T> {
         while let Some(at) = todo.pop() {
             self.work(now, at, &mut moves, &mut todo, out);
         }
+        self.todo = todo;
     }
 
     /// Works through one line. Lines at which something changes are added to `todo`.
@@ -107,23 +108,27 @@ impl<T> Scheduler<T> {
     fn trial(&self, id: u64) -> Option<Trial> {
         let waiting = self.waiters.get(&id)?;
         let Waiter { flow, ask, .. } = waiting.waiter;
-        Some(Trial { id, flow, ask, set: waiting.waiter.set.clone(), passed: waiting.passed })
+        Some(Trial { id, flow, ask, set: waiting.waiter.set.clone() })
     }
 
     /// The turn of the next one in a queue.
     fn turn(&mut self, now: Nanos, at: LimitId, id: u64, todo: &mut Vec<LimitId>, out: &mut Vec<Outcome<T>>) -> Turn {
-        let Some(trial) = self.trial(id) else { return Turn::Wait(None) };
-        if self.waiters.get(&id).is_some_and(|waiting| waiting.waiter.latest() < now) {
+        let Some(waiting) = self.waiters.get(&id) else { return Turn::Wait(None) };
+        if waiting.waiter.latest() < now {
             self.shed(now, id, Why::Late, todo, out);
             return Turn::Done;
         }
-        let others = || trial.set.limits().iter().enumerate().filter(|(_, limit)| limit.id() != at);
+        let (Waiter { ask, set, .. }, passed) = (&waiting.waiter, waiting.passed);
+        let others = || set.limits().iter().enumerate().filter(|(_, limit)| limit.id() != at);
         let line = |limit: &Arc<Limit>| self.lines.get(&limit.id());
         let behind = others()
-            .find(|(number, limit)| !trial.passed.has(*number) && line(limit).is_some_and(|line| !line.is_empty()));
-        let held = others().find(|(_, limit)| line(limit).is_some_and(|line| !line.claims.is_empty()));
+            .find(|(number, limit)| !passed.has(*number) && line(limit).is_some_and(|line| !line.is_empty()))
+            .map(|(_, limit)| Arc::clone(limit));
+        let held = others()
+            .find(|(_, limit)| line(limit).is_some_and(|line| !line.claims.is_empty()))
+            .map(|(_, limit)| Arc::clone(limit));
         let refused = if behind.is_none() && held.is_none() {
-            match trial.set.reserve(now, trial.ask) {
+            match set.reserve(now, *ask) {
                 Ok(reservation) => {
                     self.admit(now, id, reservation, todo, out);
                     return Turn::Done;
@@ -134,22 +139,28 @@ impl<T> Scheduler<T> {
             None
         };
         let refused_here = refused.filter(|refusal| refusal.limit.id() == at).or_else(|| {
-            let here = trial.set.limits().iter().find(|limit| limit.id() == at);
-            here.and_then(|limit| limit.would_refuse(now, &trial.ask))
+            let here = set.limits().iter().find(|limit| limit.id() == at);
+            here.and_then(|limit| limit.would_refuse(now, ask))
         });
-        if let Some(refusal) = refused_here {
-            return match refusal.reason {
-                Reason::Class => Turn::Capped,
-                Reason::Exhausted | Reason::Pace => Turn::Wait(refusal.retry_after.map(|wait| now.after(wait))),
-                Reason::NeverFits => self.never(now, &trial, refusal, todo, out),
-            };
+        if let Some(refusal) = &refused_here {
+            match refusal.reason {
+                Reason::Class => return Turn::Capped,
+                Reason::Exhausted | Reason::Pace => {
+                    return Turn::Wait(refusal.retry_after.map(|wait| now.after(wait)));
+                }
+                Reason::NeverFits => {}
+            }
         }
-        if let Some((_, limit)) = behind {
-            self.wait_on(now, at, limit, &trial, todo);
+        let Some(trial) = self.trial(id) else { return Turn::Wait(None) };
+        if let Some(refusal) = refused_here {
+            return self.never(now, &trial, refusal, todo, out);
+        }
+        if let Some(limit) = behind {
+            self.wait_on(now, at, &limit, &trial, todo);
             return Turn::Moved;
         }
-        if let Some((_, limit)) = held {
-            return self.claim(now, at, limit, None, &trial);
+        if let Some(limit) = held {
+            return self.claim(now, at, &limit, None, &trial);
         }
         match blocker(now, &trial, at) {
             // It came back in the meantime.
@@ -198,7 +209,7 @@ impl<T> Scheduler<T> {
         let Some(waiting) = self.waiters.remove(&id) else { return };
         let guest = waiting.guest(id);
         self.room.leave(&self.bounds, &guest);
-        self.latest.remove(&(guest.latest, id));
+        self.latest.remove(&Pair::of(guest.latest.0, id));
         let cost = i64::try_from(waiting.waiter.cost()).unwrap_or(i64::MAX);
         for (number, limit) in waiting.waiter.set.limits().iter().enumerate() {
             let at = limit.id();
