@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The relay beside nginx, both in front of the simulated provider, on this machine; then flow control in the laboratory
-# and the micro-benchmarks of the crates that have some. Arguments go to the harness; with --only, these two are left out
-# unless it says `scenario` or `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
+# The relay beside nginx, both in front of the simulated provider, on this machine; then flow control in the laboratory,
+# a game day of five minutes, and the micro-benchmarks of the crates that have some. Arguments go to the harness; with
+# --only, these three are left out unless it says `scenario`, `gameday` or `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -19,6 +19,26 @@ scenario() {
   "$TARGET_DIR/release/sluicegate-bench" scenario
 }
 
+shipped() {
+  RELAY="${SLUICEGATE_BIN:-}"
+  if [ -z "$RELAY" ]; then
+    say "Building the relay as it is shipped"
+    cargo build --profile dist --locked -p sluicegate
+    RELAY="$TARGET_DIR/dist/sluicegate"
+  fi
+  cargo build --release --locked -p sluicegate-bench
+}
+
+gameday() {
+  printf '\n'
+  "$TARGET_DIR/release/sluicegate-bench" gameday --relay "$RELAY" "$@"
+}
+
+if [ "${1:-}" = --only ] && [ "${2:-}" = gameday ]; then
+  shipped
+  gameday "${@:3}"
+  exit
+fi
 if [ "${1:-}" = --only ] && [ "${2:-}" = micro ]; then
   micro
   exit
@@ -30,13 +50,7 @@ if [ "${1:-}" = --only ] && [ "${2:-}" = scenario ]; then
 fi
 
 need nginx nginx-light || { echo "nginx is not here and may not be installed: nothing to compare with" >&2; exit 1; }
-RELAY="${SLUICEGATE_BIN:-}"
-if [ -z "$RELAY" ]; then
-  say "Building the relay as it is shipped"
-  cargo build --profile dist --locked -p sluicegate
-  RELAY="$TARGET_DIR/dist/sluicegate"
-fi
-cargo build --release --locked -p sluicegate-bench
+shipped
 
 # 3 means that a bar was missed: told at the end, after everything has been measured.
 status=0
@@ -47,10 +61,12 @@ if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then
     *" --only "*) ;;
     *" --write "*)
       scenario | tee -a "docs/results/bench-$(date -u +%F).md" || missed=$?
+      gameday --write || missed=$?
       micro | tee -a "docs/results/bench-$(date -u +%F).md"
       ;;
     *)
       scenario || missed=$?
+      gameday || missed=$?
       micro
       ;;
   esac

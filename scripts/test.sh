@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every short proof, one after the other, and one honest sum at the end.
 #
-#   scripts/test.sh [rust] [doc] [python] [javascript] [real] [flow] [bench]     (none named: all of them)
+#   scripts/test.sh [rust] [doc] [python] [javascript] [real] [flow] [gameday] [bench]     (none named: all of them)
 #
 # A suite that fails does not stop the others. A suite that cannot run here (a program is missing and may not be
 # installed) is named at the end and counted as one skipped. SLUICEGATE_BIN tests another binary than ours.
@@ -148,6 +148,15 @@ flow_suite() {
     "$(number '[0-9]+ failed' "$LOGS/flow.summary")" 0 "$TOOK"
 }
 
+gameday_suite() {
+  say "Providers that die and come back while clients go on calling"
+  if ! binary || ! cargo build --locked --quiet -p sluicegate-bench; then count "Game day" 1 0 1 0 0; return; fi
+  run gameday.log "$TARGET_DIR/debug/sluicegate-bench" gameday --short --relay "$BIN"
+  tail -1 "$LOGS/gameday.log" > "$LOGS/gameday.summary"
+  count "Game day" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/gameday.summary")" \
+    "$(number '[0-9]+ failed' "$LOGS/gameday.summary")" 0 "$TOOK"
+}
+
 bench_suite() {
   say "The benchmark's own short run"
   if ! need nginx nginx-light; then
@@ -159,7 +168,7 @@ bench_suite() {
   count "Benchmark" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/bench.log")" "$(number '[0-9]+ failed' "$LOGS/bench.log")" 0 "$TOOK"
 }
 
-for suite in rust doc python javascript real flow bench; do
+for suite in rust doc python javascript real flow gameday bench; do
   if wanted "$suite"; then "${suite}_suite"; fi
 done
 

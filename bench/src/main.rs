@@ -15,6 +15,7 @@ mod bars;
 mod closed;
 mod compare;
 mod flow;
+mod gameday;
 mod hammer;
 mod held;
 mod numbers;
@@ -66,6 +67,8 @@ enum Command {
     Flow(flow::FlowArgs),
     /// An hour of spikes and ten minutes of overload, under several controls: on a virtual clock, or over real sockets.
     Scenario(scenario_live::ScenarioArgs),
+    /// Providers that die, slow down, throttle and recover by script, while clients go on calling.
+    Gameday(gameday::GamedayArgs),
     /// The simulated provider on a free port, without a label on its answers. Started by the other commands.
     #[command(hide = true)]
     Upstream,
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
             Some(live) => local(scenario_live::run(live)),
             None => scenario::run(),
         },
+        Command::Gameday(args) => local(gameday::run(args)),
         Command::Upstream => servers::be_the_upstream(),
     };
     result.unwrap_or_else(|error| {

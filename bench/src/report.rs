@@ -65,10 +65,15 @@ impl Page {
 
     /// Keeps the page under the date of today.
     pub(crate) fn keep(&self) -> Outcome<String> {
+        self.keep_as("bench")
+    }
+
+    /// The same under another name.
+    pub(crate) fn keep_as(&self, name: &str) -> Outcome<String> {
         let now = jiff::Timestamp::now().to_string();
         let day = now.split('T').next().unwrap_or_default();
         fs::create_dir_all("docs/results")?;
-        let path = format!("docs/results/bench-{day}.md");
+        let path = format!("docs/results/{name}-{day}.md");
         fs::write(&path, &self.0)?;
         Ok(path)
     }

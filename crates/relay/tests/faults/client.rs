@@ -40,7 +40,7 @@ pub(crate) fn call(relay: SocketAddr, format: Format, stream: bool, model: &str,
     connection.write_all(
         format!(
             "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             anthropic-version: 2023-06-01\r\nx-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}",
+             anthropic-version: 2023-06-01\r\nx-deadline-ms: 15000\r\nx-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
         .as_bytes(),
@@ -62,12 +62,14 @@ pub(crate) fn call(relay: SocketAddr, format: Format, stream: bool, model: &str,
 fn request(format: Format, stream: bool, model: &str) -> (String, Value) {
     let messages = json!([{ "role": "user", "content": "How do you do?" }]);
     match format {
-        Format::Chat => {
-            ("/v1/chat/completions".into(), json!({ "model": model, "stream": stream, "messages": messages }))
-        }
-        Format::Responses => {
-            ("/v1/responses".into(), json!({ "model": model, "stream": stream, "input": "How do you do?" }))
-        }
+        Format::Chat => (
+            "/v1/chat/completions".into(),
+            json!({ "model": model, "stream": stream, "max_tokens": 500, "messages": messages }),
+        ),
+        Format::Responses => (
+            "/v1/responses".into(),
+            json!({ "model": model, "stream": stream, "max_output_tokens": 500, "input": "How do you do?" }),
+        ),
         Format::Messages => (
             "/v1/messages".into(),
             json!({ "model": model, "stream": stream, "max_tokens": 500, "messages": messages }),
@@ -77,7 +79,10 @@ fn request(format: Format, stream: bool, model: &str) -> (String, Value) {
                 "/v1beta/models/{model}:{}",
                 if stream { "streamGenerateContent?alt=sse" } else { "generateContent" }
             ),
-            json!({ "contents": [{ "role": "user", "parts": [{ "text": "How do you do?" }] }] }),
+            json!({
+                "contents": [{ "role": "user", "parts": [{ "text": "How do you do?" }] }],
+                "generationConfig": { "maxOutputTokens": 500 },
+            }),
         ),
     }
 }

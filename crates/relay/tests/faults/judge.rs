@@ -9,6 +9,10 @@ use crate::stand::{Cell, Choice, RETRIES, Stand, name};
 use crate::table::{Failure, Help, Law, Looks, Place};
 use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Format, Receipt};
 use sluicegate_wire::error::words;
+use std::time::{Duration, Instant};
+
+/// No client is kept for longer than it said it would wait, and a little.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// The texts that the two providers answer when nothing is wrong.
 pub(crate) struct Texts {
@@ -56,10 +60,12 @@ pub(crate) fn strikes_all_keys(looks: Looks) -> bool {
 /// Makes the call of a cell and says all that is wrong with what came of it.
 pub(crate) fn judge(stand: &Stand, cell: &Cell, texts: &Texts) -> Vec<String> {
     let id = format!("{}-{}", stand.format.as_str(), name(cell));
+    let begun = Instant::now();
     let got = match client::call(stand.relay.address, stand.format, cell.stream, &name(cell), &id) {
         Ok(got) => got,
         Err(error) => return vec![format!("no answer: {error}")],
     };
+    let took = begun.elapsed();
     let read = got.read(stand.format);
     let receipts = stand.receipts(&id);
     let [receipt] = receipts.as_slice() else { return vec![format!("{} receipts", receipts.len())] };
@@ -69,6 +75,7 @@ pub(crate) fn judge(stand: &Stand, cell: &Cell, texts: &Texts) -> Vec<String> {
             wrong.push(what);
         }
     };
+    claim(took < LONGEST, format!("it took {:.1} s", took.as_secs_f64()));
     let struck = stand.struck(cell);
     laws(cell, &got, &read, receipt, texts, struck, &mut claim);
     let results: Vec<AttemptResult> = receipt.attempts.iter().map(|attempt| attempt.result).collect();
