@@ -10,7 +10,8 @@ use crate::admit::patience;
 use crate::attempt::{self, Answered, Failure};
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
-use crate::prepare::prepare;
+use crate::hedge::{self, Raced, Second};
+use crate::prepare::{Prepared, prepare};
 use crate::providers::{Belongs, UnderWay, belongs, stored};
 use crate::record::Record;
 use crate::server::Worker;
@@ -149,11 +150,40 @@ impl<'a> Trip<'a> {
             let credential = candidate.provider.credentials().get(taken.lease.index());
             let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
             let first = record.attempts().is_empty();
-            let mut under_way = UnderWay::new(candidate, pass, taken.lease, record.at(began), first);
+            let under_way = UnderWay::new(candidate, pass, taken.lease, record.at(began), first);
             let guard = Trying { candidate, credential: name, record, started: began, ended: false };
             tries += 1;
-            let outcome =
-                attempt::attempt(worker, request, candidate, credential, prepared, guard.record.id(), &under_way).await;
+            let id = guard.record.id();
+            let own = attempt::attempt(worker, request, candidate, credential, prepared, id, &under_way);
+            let hedge = if plan.route.hedge && first {
+                hedge::plan(&worker.shared.room, request, candidate, rest.clone(), now)
+            } else {
+                None
+            };
+            let outcome = match hedge {
+                None => own.await,
+                Some((other, after)) => {
+                    let begin = || self.second(candidate, other, guard.record);
+                    let raced = Box::pin(hedge::race(worker, request, id, own, after, begin)).await;
+                    match raced {
+                        Raced::Own(outcome, second) => {
+                            if let Some((second, failure)) = second {
+                                second.lost(failure.as_ref(), guard.record);
+                            }
+                            outcome
+                        }
+                        Raced::Second(second, answered, failure) => {
+                            let (result, status) =
+                                failure.as_ref().map_or((AttemptResult::Cancelled, 0), |it| (it.result, it.status));
+                            let now = guard.end(result, status);
+                            if let Some(failure) = failure {
+                                under_way.failed(failure.result, &failure.told(), now);
+                            }
+                            return Ok(self.second_answered(second, answered, record));
+                        }
+                    }
+                }
+            };
             let failure = match outcome {
                 Ok(answered) => {
                     let result = answered.result();
@@ -164,17 +194,7 @@ impl<'a> Trip<'a> {
                         record.unanswered();
                         return Err(Next::Longer);
                     }
-                    note_stored(request, candidate, &answered, under_way.key());
-                    match &answered {
-                        Answered::Whole { .. } => under_way.answered(result, now),
-                        Answered::Stream { error: Some(_), .. } => under_way.ended(result, now),
-                        Answered::Stream { .. } => {
-                            under_way.heard(now, tokens_in_bytes(request.head.input_bytes));
-                            record.answered(under_way);
-                        }
-                    }
-                    let attempts = record.attempts().len();
-                    return Ok(Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped });
+                    return Ok(self.answered(candidate, under_way, answered, now, dropped, record));
                 }
                 Err(failure) => failure,
             };
@@ -217,6 +237,57 @@ impl<'a> Trip<'a> {
                 }
             }
         }
+    }
+
+    /// There is something for the client.
+    fn answered(
+        &self,
+        candidate: &Arc<Candidate>,
+        mut under_way: UnderWay,
+        answered: Answered,
+        now: Nanos,
+        dropped: Vec<Cow<'static, str>>,
+        record: &mut Record,
+    ) -> Dispatched {
+        note_stored(self.request, candidate, &answered, under_way.key());
+        match &answered {
+            Answered::Whole { .. } => under_way.answered(answered.result(), now),
+            Answered::Stream { error: Some(_), .. } => under_way.ended(answered.result(), now),
+            Answered::Stream { .. } => {
+                under_way.heard(now, tokens_in_bytes(self.request.head.input_bytes));
+                record.answered(under_way);
+            }
+        }
+        let attempts = record.attempts().len();
+        Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped }
+    }
+
+    /// A second call, beside one that is late.
+    fn second(&self, late: &Candidate, other: &'a Arc<Candidate>, record: &Record) -> Option<(Second<'a>, Prepared)> {
+        let Self { worker, request, caller, plan, snapshot, .. } = *self;
+        let began = record.since_arrival();
+        let now = record.at(began);
+        let pass = other.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
+        let now_s = record.arrived_ms() / 1000;
+        let prepared = prepare(request, &plan.route, other, snapshot, record.id(), now_s).ok()?;
+        if !late.standing.provider.hedges.withdraw() {
+            return None;
+        }
+        let seeker = Seeker { worker, request, caller, plan, candidate: other, wanted: wanted(request, other) };
+        let taken = seeker.take(now).ok()?;
+        let dropped = prepared.dropped.clone();
+        Some((Second::new(other, pass, taken, dropped, began, record), prepared))
+    }
+
+    /// The second call has something for the client.
+    fn second_answered(&self, second: Second<'a>, answered: Answered, record: &mut Record) -> Dispatched {
+        let told = second.told(answered.result(), answered.status(), record);
+        let Second { candidate, under_way, held, output, dropped, .. } = second;
+        record.unanswered();
+        record.asking(held, output);
+        record.attempted(candidate, told);
+        let now = record.now();
+        self.answered(candidate, under_way, answered, now, dropped, record)
     }
 
     /// Whether the candidate is asked at all.

@@ -271,11 +271,7 @@ impl Seeker<'_> {
         let room = &self.worker.shared.room;
         let turnstile = &self.candidate.standing.model.turnstile;
         let left = |now: Instant| waiting.until.saturating_duration_since(now);
-        let call = Call {
-            class: self.caller.priority,
-            flow: self.caller.live.number,
-            cost: self.charge().tokens,
-        };
+        let call = Call { class: self.caller.priority, flow: self.caller.live.number, cost: self.charge().tokens };
         let Some(place) = turnstile.enter(room.now(), weights(&snapshot.priorities), call) else {
             return Err(self.spent(None, FaultKind::Overloaded).code("queue_full"));
         };

@@ -18,6 +18,7 @@ mod drain;
 mod egress;
 mod estimate;
 mod headers;
+mod hedge;
 mod keepalive;
 mod limit_headers;
 pub mod metrics;

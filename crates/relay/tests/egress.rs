@@ -362,3 +362,44 @@ fn a_call_that_goes_on_from_a_stored_response_uses_the_key_that_made_it() {
         assert_eq!(call(Some(n)), *maker, "response {n}");
     }
 }
+
+#[test]
+fn where_the_model_asks_for_it_a_second_target_answers_for_one_that_is_late() {
+    const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let streamed = |ms| {
+        vec![
+            Act::Pause(Duration::from_millis(ms)),
+            stream_head(),
+            chunk(FIRST),
+            chunk(LAST),
+            chunk("data: [DONE]\n\n"),
+            end(),
+        ]
+    };
+    let mut scripts: Vec<_> = (0..20).map(|_| streamed(40)).collect();
+    scripts.extend([streamed(1900), streamed(1200)]);
+    let late = Upstream::new(scripts);
+    let other = Upstream::new((0..30).map(|_| streamed(0)).collect());
+    let mut config = config(vec![openai(&late), provider("other", ProviderKind::OpenAi, other.address)]);
+    let mut hedged = model("m", &["up/a", "other/b"]);
+    hedged.hedge = true;
+    config.models.insert("m".into(), hedged);
+    config.models.insert("plain".into(), model("plain", &["up/a", "other/b"]));
+    let relay = Running::new(config);
+    for _ in 0..20 {
+        assert_eq!(status(&relay.post(CHAT, "", &hi_streamed("up/a"))), 200);
+        assert_eq!(status(&relay.post(CHAT, "", &hi_streamed("other/b"))), 200);
+    }
+    relay.receipts(40);
+    let began = Instant::now();
+    let answer = relay.post(CHAT, "", &hi_streamed("m"));
+    assert!(began.elapsed() < Duration::from_millis(1000), "nobody else was asked: {answer}");
+    assert!(answer.contains("[DONE]") && header(&answer, "x-sluicegate-provider") == Some("other"), "{answer}");
+    let receipt = relay.receipts(1).remove(0);
+    let tries: Vec<_> = receipt.attempts.iter().map(|attempt| (&*attempt.provider, attempt.result)).collect();
+    assert_eq!(tries, [("up", AttemptResult::Cancelled), ("other", AttemptResult::Ok)]);
+    let answer = relay.post(CHAT, "", &hi_streamed("plain"));
+    assert_eq!(header(&answer, "x-sluicegate-attempts"), Some("1"), "it is off where it is not asked for: {answer}");
+    let report = relay.relay.standing().report();
+    assert!(report.providers.iter().all(|provider| provider.in_flight == 0));
+}

@@ -24,8 +24,8 @@ mod terms;
 mod turnstile;
 mod under_way;
 
-pub use probe::Tested;
 pub(crate) use affinity::{Belongs, belongs, stored};
+pub use probe::Tested;
 pub(crate) use provider::ProviderState;
 pub use report::{
     AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
@@ -43,12 +43,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Providers by name and address.
+type Known = BTreeMap<(Arc<str>, String), Arc<ProviderState>>;
+
 /// Everything that is known of providers. See the module's text.
 #[derive(Debug)]
 pub struct Providers {
     room: Arc<Room>,
-    /// By name and address.
-    known: Mutex<BTreeMap<(Arc<str>, String), Arc<ProviderState>>>,
+    known: Mutex<Known>,
 }
 
 /// A provider or key that is not there.

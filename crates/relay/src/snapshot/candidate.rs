@@ -106,6 +106,8 @@ pub(crate) struct Route {
     /// The breakers of all its candidates' providers, which can stand in for each other.
     pub(crate) breakers: Breakers,
     pub(crate) policy: Option<Policy>,
+    /// A second candidate is asked where the first is late.
+    pub(crate) hedge: bool,
     pub(crate) metrics: Arc<RouteMetrics>,
     /// What calls by this name are held to.
     pub(crate) limits: Option<Owned>,

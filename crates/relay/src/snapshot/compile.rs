@@ -277,6 +277,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
             sluicegate_config::Translation::Strict => Some(Policy::Strict),
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
+        hedge: model.hedge,
         metrics: Arc::new(RouteMetrics::new(&model.name)),
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         lower_tier: model.lower_tier.clone(),

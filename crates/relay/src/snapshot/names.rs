@@ -175,6 +175,7 @@ impl Names {
             fallback_on: Vec::new(),
             fallback_on_length: false,
             policy: None,
+            hedge: false,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
             limits: None,
             lower_tier: None,
