@@ -351,7 +351,7 @@ impl Streaming {
             let silent = self.last.elapsed();
             if silent >= self.idle {
                 let what = format!("sent nothing for {:.0} s in the middle of its answer", self.idle.as_secs_f64());
-                let fault = Fault { kind: FaultKind::Timeout, ..self.fault(&what) };
+                let fault = Fault { kind: FaultKind::Timeout, ..self.fault(&what) }.code("stream_idle_timeout");
                 // Where the format has no closing mark, all may have been said.
                 self.close();
                 if let Some(broken) = &mut self.broken {

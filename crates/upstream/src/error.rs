@@ -26,10 +26,10 @@ impl Stage {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Wait => "waiting for a connection to come free",
+            Self::Wait => "the wait for a connection",
             Self::Resolve => "resolving its name",
             Self::Connect => "connecting",
-            Self::Proxy => "going through the proxy",
+            Self::Proxy => "the way through the proxy",
             Self::Tls => "the TLS handshake",
             Self::Exchange => "the exchange",
             Self::Total => "the whole call",

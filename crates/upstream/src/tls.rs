@@ -4,6 +4,7 @@ use crate::connect::Http2;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::CertificateResult;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,20 +60,27 @@ impl fmt::Debug for Trust {
     }
 }
 
-/// A client configuration that trusts the machine's certificate store (`SSL_CERT_FILE` and `SSL_CERT_DIR` stand in its
-/// place where they are set), or Mozilla's list where the machine has none, as in a bare container; and others beside.
-pub(crate) fn client_config(http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
+/// The machine's certificate store; Mozilla's list where it has none, as in a bare container. `named` says that the store
+/// was named by the environment.
+fn usual(native: CertificateResult, named: bool) -> Result<RootCertStore, TrustError> {
     let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(native.certs);
-    if roots.is_empty() {
+    if roots.is_empty() && named {
         // Whoever says whom to trust does not mean everybody else.
-        if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some()) {
-            let errors: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
-            return Err(TrustError::Environment(errors.join("; ")));
-        }
+        let errors: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
+        return Err(TrustError::Environment(errors.join("; ")));
+    }
+    if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    Ok(roots)
+}
+
+/// A client configuration that trusts whom the machine trusts, for which `SSL_CERT_FILE` and `SSL_CERT_DIR` stand where
+/// they are set, and others beside.
+pub(crate) fn client_config(http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
+    let mut roots = usual(rustls_native_certs::load_native_certs(), named)?;
     for certificate in trust.iter().flat_map(|trust| trust.0.iter()) {
         roots.add(certificate.clone())?;
     }

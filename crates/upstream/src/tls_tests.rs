@@ -44,3 +44,14 @@ fn what_is_offered_is_what_may_be_spoken() {
     assert_eq!(offered(Http2::Never), [b"http/1.1".to_vec()]);
     assert_eq!(offered(Http2::Always), [b"h2".to_vec()]);
 }
+
+#[test]
+fn a_store_that_was_named_is_never_replaced_by_another() {
+    let load = |path: &Path| rustls_native_certs::load_certs_from_paths(Some(path), None);
+    let own = written(&certificate());
+    assert_eq!(usual(load(own.path()), true).unwrap().len(), 1);
+    let missing = Path::new("/nowhere/ca.pem");
+    let told = usual(load(missing), true).unwrap_err().to_string();
+    assert!(told.contains("SSL_CERT_FILE") && told.contains("No such file"), "{told}");
+    assert!(usual(load(missing), false).unwrap().len() > 50, "Mozilla's list");
+}
