@@ -44,11 +44,15 @@ pub enum AlertMetric {
     TtftP95Ms,
     /// The time to the end of the answer that 99 % of the calls stayed below, in milliseconds.
     LatencyP99Ms,
+    /// Providers that get no ordinary calls because they fail.
+    ProvidersDown,
+    /// Keys of providers that were refused, or have no credit left.
+    KeysDown,
 }
 
 impl AlertMetric {
     /// All of them, in the order of the reference.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::BucketFillPercentage,
         Self::QueueDepth,
         Self::QueueWaitP50Ms,
@@ -58,6 +62,8 @@ impl AlertMetric {
         Self::InFlight,
         Self::TtftP95Ms,
         Self::LatencyP99Ms,
+        Self::ProvidersDown,
+        Self::KeysDown,
     ];
 
     /// The word of the configuration file, of logs and of metrics.
@@ -73,6 +79,8 @@ impl AlertMetric {
             Self::InFlight => "in_flight",
             Self::TtftP95Ms => "ttft_p95_ms",
             Self::LatencyP99Ms => "latency_p99_ms",
+            Self::ProvidersDown => "providers_down",
+            Self::KeysDown => "keys_down",
         }
     }
 

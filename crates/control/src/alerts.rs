@@ -14,6 +14,7 @@
 use crate::recent::LastMinute;
 use sluicegate_config::{Alert, AlertMetric, Comparison};
 use sluicegate_flow::{Kind, Label, LimitId, LimitStatus};
+use sluicegate_relay::ProvidersReport;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -53,8 +54,30 @@ pub(crate) struct Measured<'a, L> {
     pub(crate) waiting: u64,
     /// Calls being answered.
     pub(crate) in_flight: u64,
+    /// Providers whose breaker is not closed, and keys of providers that were refused or have no credit.
+    pub(crate) down: Down,
     /// The last minute.
     pub(crate) minute: &'a LastMinute,
+}
+
+/// Who gets no ordinary calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Down {
+    /// Providers.
+    pub(crate) providers: usize,
+    /// Keys.
+    pub(crate) keys: usize,
+}
+
+impl Down {
+    /// Counted from what is known of providers.
+    pub(crate) fn of(report: &ProvidersReport) -> Self {
+        let keys = report.providers.iter().flat_map(|provider| &provider.keys);
+        Self {
+            providers: report.providers.iter().filter(|provider| provider.breaker.state != "closed").count(),
+            keys: keys.filter(|key| matches!(&*key.state, "suspect" | "dead")).count(),
+        }
+    }
 }
 
 impl<'a, L: Iterator<Item = &'a LimitStatus> + Clone> Measured<'a, L> {
@@ -72,6 +95,8 @@ impl<'a, L: Iterator<Item = &'a LimitStatus> + Clone> Measured<'a, L> {
             AlertMetric::InFlight => Some(self.in_flight as f64),
             AlertMetric::TtftP95Ms => sums.first_token.quantile(0.95).map(millis),
             AlertMetric::LatencyP99Ms => sums.total.quantile(0.99).map(millis),
+            AlertMetric::ProvidersDown => Some(self.down.providers as f64),
+            AlertMetric::KeysDown => Some(self.down.keys as f64),
         }
     }
 

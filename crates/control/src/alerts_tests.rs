@@ -26,7 +26,7 @@ fn left<const N: usize>(limits: &[LimitStatus; N], left: [u64; N]) -> [LimitStat
 /// Looks at limits with so much left each, and at so many calls waiting.
 fn look(rules: &mut Evaluator, now: u64, limits: &[LimitStatus], waiting: u64) -> Vec<Change> {
     let minute = Recent::default().last_minute(seconds(now));
-    rules.look(seconds(now), &Measured { limits: limits.iter(), waiting, in_flight: 0, minute: &minute })
+    rules.look(seconds(now), &Measured { limits: limits.iter(), waiting, in_flight: 0, down: Down::default(), minute: &minute })
 }
 
 fn rules(alerts: &[Alert]) -> Evaluator {
@@ -144,4 +144,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn providers_that_fail_and_keys_that_are_refused_raise_alerts_of_their_own() {
+    let key = |state: &str| {
+        serde_json::json!({
+            "name": state, "role": "primary", "state": state, "group": "g", "headroom": null, "retry_in_ms": null,
+            "error_rate": 0.0, "consecutive": 0, "in_flight": 0, "calls": 0
+        })
+    };
+    let keys = ["healthy", "suspect", "dead"].map(key);
+    let report = serde_json::json!({ "providers": [{
+        "name": "p", "held": false, "retries_left": 100.0, "in_flight": 0, "models": [], "keys": keys,
+        "breaker": { "state": "open", "retry_in_ms": 5, "results": 0, "failures": 0, "consecutive": 0, "opened": 1,
+            "closed": 0, "history": [] }
+    }] });
+    let down = Down::of(&serde_json::from_value(report).unwrap());
+    assert_eq!((down.providers, down.keys), (1, 2));
+    let minute = Recent::default().last_minute(seconds(1));
+    let limits: [LimitStatus; 0] = [];
+    let measured = Measured { limits: limits.iter(), waiting: 0, in_flight: 0, down, minute: &minute };
+    assert_eq!(measured.value(AlertMetric::ProvidersDown), Some(1.0));
+    assert_eq!(measured.value(AlertMetric::KeysDown), Some(2.0));
 }

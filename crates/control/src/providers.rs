@@ -5,7 +5,6 @@
 
 use crate::api::problem;
 use crate::operator::Operator;
-use crate::probe::{ask_models, refuses_key};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,8 +13,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use sluicegate_config::KeyRole;
 use sluicegate_flow::egress::Role;
-use sluicegate_relay::{ProviderReport, ProvidersReport, UnknownTarget};
-use sluicegate_upstream::{Connector, Credential, Pool, Provider};
+use sluicegate_relay::{ProviderReport, ProvidersReport, Tested as Outcome, UnknownTarget};
+use sluicegate_vocabulary::AttemptResult;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,10 +22,6 @@ use std::time::{Duration, Instant};
 /// How long a drain waits when nobody says, and at most.
 const DRAIN: Duration = Duration::from_secs(30);
 const LONGEST_DRAIN: Duration = Duration::from_secs(600);
-/// How long a provider may take to answer a test.
-const TEST: Duration = Duration::from_secs(10);
-/// What stands for the key of a provider that wants none.
-const NO_KEY: &str = "-";
 /// Time between two looks at what is still under way.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -74,12 +69,12 @@ pub struct Tested {
     pub key: String,
     /// `works`, `refused` (the provider does not take the key) or `unknown` (it did not say).
     pub verdict: Cow<'static, str>,
+    /// How it went, in the words of the metrics: `ok`, `auth_error`, `connect`, `timeout`, ...
+    pub result: Cow<'static, str>,
     /// The status it answered with, if it answered.
     pub status: Option<u16>,
     /// How long it took.
     pub millis: u64,
-    /// Why there is no clear answer; empty where there is.
-    pub why: String,
 }
 
 /// What an operator says about a provider or one of its keys.
@@ -181,45 +176,40 @@ async fn test_key(State(operator): State<Arc<Operator>>, Path((name, key)): Path
 
 /// Asks a provider with each of its keys, or with one.
 async fn tested(operator: &Operator, name: &str, only: Option<&str>) -> Response {
-    let found = operator.relay().providers().into_iter().find(|provider| &*provider.name == name);
-    let Some(provider) = found else {
+    let relay = operator.relay();
+    let report = relay.standing().report();
+    let Some(provider) = report.providers.into_iter().find(|provider| provider.name == name) else {
         return problem(StatusCode::NOT_FOUND, "not_found", &UnknownTarget::Provider(name.to_owned()).to_string());
     };
-    let keys = provider.credentials().iter().filter(|key| only.is_none_or(|only| *key.name == *only));
-    let mut keys: Vec<Option<&Credential>> = keys.map(|key| Some(&**key)).collect();
-    if keys.is_empty() && (only.is_none() || only == Some(NO_KEY)) {
-        keys.push(None);
-    }
-    if keys.is_empty() {
-        let unknown = UnknownTarget::Key { provider: name.to_owned(), key: only.unwrap_or_default().to_owned() };
-        return problem(StatusCode::NOT_FOUND, "not_found", &unknown.to_string());
-    }
-    // Connections of its own: those of calls belong to their workers, and a test is to show that new ones can be made.
-    let pool = Pool::new(Arc::new(Connector::new()));
+    let keys = match only {
+        Some(key) => vec![key.to_owned()],
+        None => provider.keys.into_iter().map(|key| key.name).collect(),
+    };
     let mut tests = Vec::with_capacity(keys.len());
     for key in keys {
-        tests.push(test_of(&pool, &provider, key).await);
+        match relay.test_key(name, &key).await {
+            Ok(outcome) => tests.push(Tested::of(name, key, &outcome)),
+            Err(unknown) => return problem(StatusCode::NOT_FOUND, "not_found", &unknown.to_string()),
+        }
     }
     Json(TestsPage { schema: TestsPage::SCHEMA.to_owned(), tests }).into_response()
 }
 
-async fn test_of(pool: &Pool, provider: &Provider, key: Option<&Credential>) -> Tested {
-    let begun = Instant::now();
-    let asked = tokio::time::timeout(TEST, ask_models(pool, provider, key)).await;
-    let late = || Err(format!("no answer within {} s", TEST.as_secs()));
-    let (verdict, status, why) = match asked.unwrap_or_else(|_| late()) {
-        Ok((status, _)) if status.is_success() => ("works", Some(status), String::new()),
-        Ok((status, body)) if refuses_key(status, &body) => ("refused", Some(status), String::new()),
-        Ok((status, _)) => ("unknown", Some(status), format!("{status} when asked for its models")),
-        Err(why) => ("unknown", None, why),
-    };
-    Tested {
-        provider: provider.name.to_string(),
-        key: key.map_or_else(|| NO_KEY.to_owned(), |key| key.name.to_string()),
-        verdict: verdict.into(),
-        status: status.map(|status| status.as_u16()),
-        millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        why,
+impl Tested {
+    fn of(provider: &str, key: String, outcome: &Outcome) -> Self {
+        let verdict = match outcome.result {
+            AttemptResult::Ok => "works",
+            AttemptResult::AuthError => "refused",
+            _ => "unknown",
+        };
+        Self {
+            provider: provider.to_owned(),
+            key,
+            verdict: verdict.into(),
+            result: outcome.result.as_str().into(),
+            status: Some(outcome.status).filter(|status| *status > 0),
+            millis: u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 //! in `status` and `top`. There is one line when it is raised and one when it is over, so a threshold around which a
 //! value hovers fills no log faster than one line a second; `for:` is there to make that rarer.
 
-use crate::alerts::{Change, Measured, Raised};
+use crate::alerts::{Change, Down, Measured, Raised};
 use crate::flow::rounded;
+use crate::key_files::watch_key_files;
 use crate::operator::{Figures, Operator};
 use sluicegate_config::AlertMetric;
 use std::sync::Arc;
@@ -18,8 +19,12 @@ pub const NOTICE: &str = "notice";
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Watches what alerts are about. Ends only when it is dropped.
+/// Watches what alerts are about, and the files that keys come from. Ends only when it is dropped.
 pub async fn watch(operator: Arc<Operator>) {
+    tokio::join!(watch_alerts(Arc::clone(&operator)), watch_key_files(operator));
+}
+
+async fn watch_alerts(operator: Arc<Operator>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -42,6 +47,7 @@ fn look(operator: &Operator) -> Vec<Change> {
         limits: report.limits.iter().map(|limit| &limit.level),
         waiting: report.waiting.iter().map(|class| class.waiting).sum(),
         in_flight: operator.in_flight(),
+        down: Down::of(&operator.relay().standing().report()),
         minute: &minute,
     };
     let (over, news) = operator.with_rules(|rules| rules.look(figures.now(), &measured));

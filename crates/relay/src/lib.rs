@@ -43,7 +43,7 @@ mod validate;
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, Providers, ProvidersReport, QuotaReport,
-    TransitionReport, UnknownTarget,
+    Tested, TransitionReport, UnknownTarget,
 };
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};

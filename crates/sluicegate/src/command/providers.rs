@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// A provider is given ten seconds for each of its keys.
 const TEST_LIMIT: Duration = Duration::from_secs(120);
 /// Where providers are told.
-const PROVIDERS: &str = "/admin/api/providers";
+pub(super) const PROVIDERS: &str = "/admin/api/providers";
 /// Changes of a breaker that are shown.
 const CHANGES: usize = 8;
 
@@ -69,7 +69,7 @@ fn tried(test: &Tested) -> String {
         _ => WARN,
     };
     let status = test.status.map_or_else(String::new, |status| format!("{status} "));
-    let why = if test.why.is_empty() { String::new() } else { format!(" · {}", test.why) };
+    let why = if test.verdict == "unknown" { format!(" · {}", test.result) } else { String::new() };
     format!("{name}  {}  {status}in {}{why}\n", test.verdict.style(style), brief(test.millis as f64))
 }
 
@@ -145,14 +145,16 @@ fn escaped(name: &str) -> String {
 }
 
 /// A line of the table.
-struct Row {
-    name: String,
-    state: String,
-    mood: Style,
-    in_flight: u32,
-    errors: Option<f64>,
-    headroom: Option<f64>,
-    rest: String,
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) state: String,
+    pub(super) in_flight: u32,
+    /// The part that failed lately; `None` where there was nothing.
+    pub(super) errors: Option<f64>,
+    /// What is left of its quota; `None` where nothing is known.
+    pub(super) headroom: Option<f64>,
+    /// What else there is to say.
+    pub(super) rest: String,
 }
 
 impl Row {
@@ -177,7 +179,6 @@ impl Row {
         Self {
             name: provider.name.clone(),
             state: state.to_owned(),
-            mood: mood(state),
             in_flight: provider.in_flight,
             errors,
             headroom: None,
@@ -201,7 +202,6 @@ impl Row {
         Self {
             name: format!("  {}", key.name),
             state: key.state.to_string(),
-            mood: mood(&key.state),
             in_flight: key.in_flight,
             errors: (key.calls > 0).then_some(key.error_rate),
             headroom: key.headroom,
@@ -210,28 +210,38 @@ impl Row {
     }
 }
 
+/// Whether a state is well, and whether it is bad.
+pub(super) fn is_well(state: &str) -> (bool, bool) {
+    (matches!(state, "closed" | "healthy"), matches!(state, "open" | "suspect" | "dead"))
+}
+
 fn mood(state: &str) -> Style {
-    match state {
-        "closed" | "healthy" => GOOD,
-        "open" | "suspect" | "dead" => BAD,
+    match is_well(state) {
+        (true, _) => GOOD,
+        (_, true) => BAD,
         _ => WARN,
     }
 }
 
-fn percent(part: Option<f64>) -> String {
+pub(super) fn percent(part: Option<f64>) -> String {
     part.map_or_else(|| "-".to_owned(), |part| format!("{:.0}%", part * 100.0))
 }
 
-/// Providers with their keys below them.
-fn table(page: &ProvidersPage) -> String {
-    if page.report.providers.is_empty() {
-        return "no provider is configured\n".to_owned();
-    }
+/// Providers, each with its keys below it.
+pub(super) fn rows(providers: &[ProviderReport]) -> Vec<Row> {
     let with_keys = |provider: &ProviderReport| {
         let keys: Vec<Row> = provider.keys.iter().map(Row::of_key).collect();
         std::iter::once(Row::of_provider(provider)).chain(keys)
     };
-    let rows: Vec<Row> = page.report.providers.iter().flat_map(with_keys).collect();
+    providers.iter().flat_map(with_keys).collect()
+}
+
+/// All of them as a table.
+fn table(page: &ProvidersPage) -> String {
+    if page.report.providers.is_empty() {
+        return "no provider is configured\n".to_owned();
+    }
+    let rows = rows(&page.report.providers);
     let names = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default().max("PROVIDER/KEY".len());
     let states = rows.iter().map(|row| row.state.chars().count()).max().unwrap_or_default().max("STATE".len());
     let heading = format!(
@@ -244,7 +254,7 @@ fn table(page: &ProvidersPage) -> String {
         let line = format!(
             "{:<names$}  {}  {:>9}  {:>6}  {:>8}  {}",
             row.name,
-            state.style(row.mood),
+            state.style(mood(&row.state)),
             row.in_flight,
             percent(row.errors),
             percent(row.headroom),
@@ -332,4 +342,4 @@ fn left_of(quota: &QuotaReport) -> String {
 
 #[cfg(test)]
 #[path = "providers_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::json;
 
-fn page() -> ProvidersPage {
+pub(crate) fn page() -> ProvidersPage {
     let key = |name: &str, role: &str, state: &str, retry: Option<u64>| {
         json!({
             "name": name, "role": role, "state": state, "group": name, "headroom": 0.14, "retry_in_ms": retry,

@@ -54,6 +54,7 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "reload",
         "status",
         "quota",
+        "providers",
         "top",
         "simulate provider",
         "completions",

@@ -11,7 +11,8 @@ use std::thread::{JoinHandle, spawn};
 
 /// A key that is refused after three calls, and one whose calls go one after the other.
 pub(crate) const FILE: &str = "
-providers: { lab: { kind: simulated, latency: 1500ms, ttft: 1ms, tokens_per_second: 0 } }
+providers:
+  lab: { kind: simulated, latency: 1500ms, ttft: 1ms, tokens_per_second: 0, requests_per_minute: 100000, adaptive_concurrency: true }
 models: { sim: { to: lab/sim, limits: { rpm: 1, shadow: true } } }
 keys:
   - { name: hasty, value_env: HASTY, mode: strict, limits: { rpm: 3, tpm: 1000000 } }

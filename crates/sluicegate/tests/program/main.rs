@@ -15,6 +15,7 @@ mod log;
 mod pages;
 mod papers;
 mod program;
+mod providers;
 mod refusals;
 mod reload;
 mod run;

@@ -4,16 +4,19 @@
 //! Only a clear refusal counts as one. A key may be allowed to chat and not to list; a network may be down for a moment.
 
 use crate::engine::Engine;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use sluicegate_config::{ProviderKey, ProviderKind};
-use sluicegate_control::{ask_models, refuses_key};
-use sluicegate_upstream::{Connector, Pool, Provider};
+use sluicegate_upstream::{Connector, Kind, Pool, Provider, RequestBody};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// How long a provider may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
+/// The longest list that is read, in bytes.
+const LARGEST: usize = 8 << 20;
 /// The most models that are taken over from one list.
 const MOST_MODELS: usize = 2000;
 
@@ -88,10 +91,18 @@ pub(crate) fn variable(key: &ProviderKey) -> Option<String> {
 
 async fn verify(pool: &Pool, provider: &Provider, variable: Option<String>) -> Verdict {
     let host = provider.origin().host.to_string();
-    let asked = ask_models(pool, provider, provider.credentials().first().map(|key| &**key)).await;
-    let (status, body) = match asked {
-        Ok(answer) => answer,
-        Err(why) => return Verdict::Unknown { why },
+    let Some(request) = request(provider) else {
+        return Verdict::Unknown { why: "it has no list of models".to_owned() };
+    };
+    let sent = pool.send(&provider.destination, request).await;
+    let response = match sent {
+        Ok(response) => response,
+        Err(error) => return Verdict::Unknown { why: format!("{host}: {error}") },
+    };
+    let status = response.status();
+    let body = match Limited::new(response.into_body(), LARGEST).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return Verdict::Unknown { why: format!("{host}: {error}") },
     };
     if status.is_success() {
         let checked = !OPEN_LISTS.contains(&&*provider.name);
@@ -101,6 +112,39 @@ async fn verify(pool: &Pool, provider: &Provider, variable: Option<String>) -> V
         return Verdict::Refused { status: status.as_u16(), host, variable, left_out: false };
     }
     Verdict::Unknown { why: format!("{} from {host} when asked for its models", status.as_u16()) }
+}
+
+fn request(provider: &Provider) -> Option<Request<RequestBody>> {
+    let path = provider.models_path()?;
+    // Lists come in pages; one large page is enough.
+    let path = match provider.kind {
+        Kind::Anthropic => format!("{path}?limit=1000"),
+        Kind::Gemini => format!("{path}?pageSize=1000"),
+        _ => path.to_string(),
+    };
+    let mut request = Request::get(path).body(RequestBody::default()).ok()?;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, provider.host.clone());
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if provider.kind == Kind::Anthropic {
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    }
+    headers.extend(provider.headers.iter().cloned());
+    if let Some(credential) = provider.credentials().first() {
+        let (name, value) = credential.header.clone();
+        headers.insert(name, value);
+    }
+    Some(request)
+}
+
+/// A 401 is a refusal; so is the 400 that some providers answer to a wrong key. A 403 may only mean that this key may
+/// not list.
+fn refuses_key(status: StatusCode, body: &[u8]) -> bool {
+    const SAID: [&str; 3] = ["API_KEY_INVALID", "Incorrect API key", "invalid_api_key"];
+    let text = String::from_utf8_lossy(body);
+    status == StatusCode::UNAUTHORIZED
+        || (status == StatusCode::BAD_REQUEST && SAID.iter().any(|said| text.contains(said)))
 }
 
 /// The ids in a list of models, in OpenAI's and Anthropic's form or in Gemini's.

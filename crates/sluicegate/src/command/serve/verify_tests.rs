@@ -16,3 +16,12 @@ fn anything_else_is_an_empty_list() {
         assert!(models(body.as_bytes()).is_empty(), "{body}");
     }
 }
+
+#[test]
+fn only_a_clear_refusal_of_the_key_is_one() {
+    assert!(refuses_key(StatusCode::UNAUTHORIZED, b""));
+    assert!(refuses_key(StatusCode::BAD_REQUEST, br#"{"error":{"details":[{"reason":"API_KEY_INVALID"}]}}"#));
+    assert!(!refuses_key(StatusCode::BAD_REQUEST, b"unknown field"));
+    assert!(!refuses_key(StatusCode::FORBIDDEN, b"Incorrect API key"));
+    assert!(!refuses_key(StatusCode::TOO_MANY_REQUESTS, b""));
+}

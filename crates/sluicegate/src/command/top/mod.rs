@@ -1,6 +1,6 @@
-//! `top`: flow control, live.
+//! `top`: flow control and providers, live.
 //!
-//! A client of the same document as `quota`, asked for again and again. The relay is asked once before the screen is
+//! A client of the same documents as `quota` and `providers`, asked for again and again. The relay is asked once before the screen is
 //! touched, so that a relay that is not there is told of as every command tells it. A relay that goes away later leaves
 //! the last picture standing, with a line that says so, because that picture is what somebody wants to see then.
 //!
@@ -8,6 +8,7 @@
 
 mod view;
 
+use super::providers::PROVIDERS;
 use super::quota::FLOW;
 use super::remote::{asked, data_dir, runtime};
 use crate::cli::TopArguments;
@@ -16,7 +17,7 @@ use crate::terminal;
 use http::Method;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
-use sluicegate_control::Flow;
+use sluicegate_control::{Flow, ProvidersPage};
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub(crate) fn top(arguments: &TopArguments) -> Outcome {
         return written(terminal::results(&format!("{body}\n")));
     }
     let mut picture = Picture::new(flow);
+    picture.providers(runtime.block_on(providers(&folder))?);
     let live = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if arguments.once || !live {
         if !arguments.once {
@@ -57,6 +59,10 @@ pub(crate) fn top(arguments: &TopArguments) -> Outcome {
 
 async fn fetch(folder: &Path) -> Outcome<(String, Flow)> {
     asked(folder, Method::GET, FLOW, LIMIT).await
+}
+
+async fn providers(folder: &Path) -> Outcome<ProvidersPage> {
+    Ok(asked(folder, Method::GET, PROVIDERS, LIMIT).await?.1)
 }
 
 /// Draws until somebody has seen enough.
@@ -82,10 +88,16 @@ async fn show(
             event = keys.recv() => if event.is_none_or(|event| ends(&event)) {
                 return Ok(Code::Done);
             },
-            _ = ticks.tick() => match fetch(folder).await {
-                Ok((_, flow)) => picture.show(flow),
-                Err(failure) => picture.lost(&failure.message),
-            },
+            _ = ticks.tick() => {
+                let asked = tokio::join!(fetch(folder), providers(folder));
+                match asked {
+                    (Ok((_, flow)), Ok(page)) => {
+                        picture.show(flow);
+                        picture.providers(page);
+                    }
+                    (Err(failure), _) | (_, Err(failure)) => picture.lost(&failure.message),
+                }
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What `top` draws: a picture of flow control on however much of a terminal there is.
 //!
-//! Limits have the first claim on room, since they are what one looks for; classes and callers share what is below. A
+//! Limits have the first claim on room, since they are what one looks for; providers, classes and callers share what is
+//! below. A
 //! list that does not fit says how many more there are.
 
+use crate::command::providers::{Row as Standing, is_well, percent, rows};
 use crate::command::remote::raised;
 use crate::command::words::{amount, bar, brief, bytes, counts, fitted, grouped, lasting, owner, used};
 use ratatui::Frame;
@@ -11,7 +13,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Sparkline, Table};
-use sluicegate_control::{Flow, FlowCaller, FlowClass, FlowLimit};
+use sluicegate_control::{Flow, FlowCaller, FlowClass, FlowLimit, ProvidersPage};
+use sluicegate_relay::ProviderReport;
 use std::collections::VecDeque;
 
 const DIM: Style = Style::new().add_modifier(Modifier::DIM);
@@ -32,11 +35,14 @@ const CLASSES: u16 = 50;
 const CURVE: u16 = 5;
 /// Limits on a picture that is as high as it needs to be.
 const STILL: usize = 40;
+/// Lines of providers and keys that are shown.
+const STANDINGS: usize = 10;
 
 /// What is drawn.
 #[derive(Debug)]
 pub(super) struct Picture {
     flow: Flow,
+    providers: Vec<ProviderReport>,
     /// How many waited at each look, the latest last.
     waited: VecDeque<u64>,
     /// Why there is nothing newer.
@@ -46,7 +52,7 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn new(flow: Flow) -> Self {
         let waited = VecDeque::from([flow.waiting.calls]);
-        Self { flow, waited, lost: None }
+        Self { flow, providers: Vec::new(), waited, lost: None }
     }
 
     /// A newer one.
@@ -57,6 +63,21 @@ impl Picture {
         self.waited.push_back(flow.waiting.calls);
         self.flow = flow;
         self.lost = None;
+    }
+
+    /// Who answers, and how they are.
+    pub(super) fn providers(&mut self, page: ProvidersPage) {
+        self.providers = page.report.providers;
+    }
+
+    /// Providers and keys, those that are not well first where there is not room for all.
+    fn standings(&self) -> Vec<Standing> {
+        let mut all = rows(&self.providers);
+        if all.len() > STANDINGS {
+            all.sort_by_key(|row| is_well(&row.state).0);
+            all.truncate(STANDINGS);
+        }
+        all
     }
 
     /// The relay does not answer.
@@ -70,11 +91,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
     let flow = &picture.flow;
     let notices = notices(picture);
     let below = below(flow);
-    let [head, said, curves, limits, rest, foot] = Layout::vertical([
+    let standings = picture.standings();
+    let [head, said, curves, limits, providers, rest, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(u16::try_from(notices.len()).unwrap_or(u16::MAX)),
         Constraint::Length(CURVE),
         Constraint::Min(4),
+        Constraint::Length(lines(&standings)),
         Constraint::Length(below),
         Constraint::Length(1),
     ])
@@ -86,6 +109,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
     curve(frame, calls, "calls a second", ended.iter().copied(), Color::Cyan);
     curve(frame, waiting, "waiting", picture.waited.iter().copied(), Color::Yellow);
     draw_limits(frame, limits, flow);
+    draw_providers(frame, providers, &standings);
     let [classes, callers] =
         Layout::horizontal([Constraint::Length(CLASSES), Constraint::Fill(1)]).spacing(1).areas(rest);
     draw_classes(frame, classes, flow);
@@ -96,7 +120,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
 /// The picture as text, as high as it needs to be.
 pub(super) fn still(picture: &Picture, width: u16) -> String {
     let limits = picture.flow.limits.len().clamp(2, STILL) + 2;
-    let height = 2 + CURVE + below(&picture.flow) + u16::try_from(limits + notices(picture).len()).unwrap_or(CURVE);
+    let standings = lines(&picture.standings());
+    let height =
+        2 + CURVE + below(&picture.flow) + standings + u16::try_from(limits + notices(picture).len()).unwrap_or(CURVE);
     let Ok(mut terminal) = ratatui::Terminal::new(TestBackend::new(width.max(60), height));
     let Ok(_) = terminal.draw(|frame| draw(frame, picture));
     let buffer = terminal.backend().buffer();
@@ -108,6 +134,11 @@ pub(super) fn still(picture: &Picture, width: u16) -> String {
 
 fn below(flow: &Flow) -> u16 {
     u16::try_from(flow.waiting.classes.len().max(4)).unwrap_or(4) + 2
+}
+
+/// Lines of the table of providers, its title and heading included.
+fn lines(standings: &[Standing]) -> u16 {
+    if standings.is_empty() { 0 } else { u16::try_from(standings.len() + 2).unwrap_or(u16::MAX) }
 }
 
 /// The mean of the latest full seconds.
@@ -213,6 +244,36 @@ fn limit_row(limit: &FlowLimit, cells: usize) -> Row<'static> {
         refills.into(),
     ];
     Row::new(cells)
+}
+
+fn draw_providers(frame: &mut Frame<'_>, area: Rect, standings: &[Standing]) {
+    let row = |standing: &Standing| {
+        let colour = match is_well(&standing.state) {
+            (true, _) => Color::Green,
+            (_, true) => Color::Red,
+            _ => Color::Yellow,
+        };
+        let cells: [Line<'static>; 6] = [
+            fitted(&standing.name, 40).into(),
+            Line::styled(standing.state.clone(), Style::new().fg(colour)),
+            Line::from(standing.in_flight.to_string()).right_aligned(),
+            Line::from(percent(standing.errors)).right_aligned(),
+            Line::from(percent(standing.headroom)).right_aligned(),
+            standing.rest.clone().into(),
+        ];
+        Row::new(cells)
+    };
+    let rows: Vec<Row<'static>> = standings.iter().map(row).collect();
+    let widths = [
+        Constraint::Fill(2),
+        Constraint::Length(9),
+        Constraint::Length(9),
+        Constraint::Length(6),
+        Constraint::Length(8),
+        Constraint::Fill(3),
+    ];
+    let heading = Row::new(["provider/key", "state", "in flight", "errors", "headroom", ""]).style(DIM);
+    frame.render_widget(Table::new(rows, widths).header(heading).block(block("providers ".to_owned())), area);
 }
 
 fn draw_classes(frame: &mut Frame<'_>, area: Rect, flow: &Flow) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::command::providers::tests::page;
 use crate::command::quota::tests::flow;
 use crate::command::words::tests::limit;
 use sluicegate_control::{AlertLevel, FlowCaller};
@@ -53,8 +54,36 @@ fn a_picture_shows_limits_waiting_callers_alerts_and_rates() {
 }
 
 #[test]
+fn providers_and_keys_are_shown_and_those_that_are_not_well_come_first_where_room_is_short() {
+    let mut picture = busy();
+    picture.providers(page());
+    let text = still(&picture, 110);
+    for said in ["provider/key", "openai", "  org-a", "throttled", "tried again in 12 s"] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    let mut many = page();
+    let one = many.report.providers[0].clone();
+    many.report.providers = (0..20)
+        .map(|at| {
+            let mut provider = one.clone();
+            provider.name = format!("p{at}");
+            provider.keys.clear();
+            if at < 19 {
+                provider.breaker.state = "closed".into();
+            }
+            provider
+        })
+        .collect();
+    picture.providers(many);
+    let text = still(&picture, 110);
+    assert!(text.contains("p19") && text.contains("open"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with('p') && line.contains("75%")).count(), STANDINGS, "{text}");
+}
+
+#[test]
 fn it_fits_whatever_terminal_there_is() {
-    let picture = busy();
+    let mut picture = busy();
+    picture.providers(page());
     for (width, height) in [(1, 1), (20, 5), (80, 24), (132, 50), (300, 10)] {
         let Ok(mut terminal) = ratatui::Terminal::new(TestBackend::new(width, height));
         let Ok(_) = terminal.draw(|frame| draw(frame, &picture));
