@@ -1,11 +1,16 @@
 //! The connections to one origin, and who may use which.
 //!
 //! HTTP/1: a stack of idle connections, newest first, so that under light load the same few stay warm and the rest age
-//! out. Nothing watches them. Whether one can still be used is looked up when it is wanted, and before each reuse,
-//! because what the kernel has reported about a socket is known without asking it again. HTTP/2: connections are shared up to a number of streams, counted here, because a peer that reaches its own
-//! maximum makes requests wait in silence; past the count another connection is opened. A stream goes to the fullest
-//! connection with room, for the reason that HTTP/1 has a stack: after a burst the connections that were opened for it
-//! empty, and one without a stream for the idle time is closed.
+//! out. Nothing watches them: whether one can still be used is looked up when it is wanted, because what the kernel has
+//! reported about a socket is known without asking it again.
+//!
+//! HTTP/2: connections are shared up to a number of streams, counted here, because a peer that reaches its own maximum
+//! makes requests wait in silence; past the count another connection is opened. A stream goes to the fullest connection
+//! with room, for the reason that HTTP/1 has a stack: after a burst the connections that were opened for it empty, and
+//! one without a stream for the idle time is closed.
+//!
+//! A connection of either kind that has grown old takes no more requests, so that a name is looked up again now and then
+//! however busy its connections are.
 //!
 //! A destination that has never been spoken to may speak HTTP/2, and then one connection will do for many. So the first
 //! call opens one and the others wait until it is known. Where HTTP/2 is spoken, calls that find no room wait for

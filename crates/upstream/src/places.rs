@@ -125,8 +125,8 @@ impl Places {
     /// passed over too often.
     fn next(&self, site: &Weak<Site>, is_idle: bool) -> Result<Waiter, Next> {
         let mut state = self.0.lock();
-        let mut own = state.waiting.iter().enumerate().filter(|(_, (_, waiter))| waiter.site.ptr_eq(site));
-        let own = own.next().map(|(position, (arrival, _))| (position, *arrival));
+        let own = state.waiting.iter().enumerate().find(|(_, (_, waiter))| waiter.site.ptr_eq(site));
+        let own = own.map(|(position, (arrival, _))| (position, *arrival));
         if state.waiting.is_empty() {
             return Err(Next::Stays);
         }

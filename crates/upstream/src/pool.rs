@@ -159,6 +159,8 @@ impl Site {
         let mut connections = self.connections.lock();
         let connection = match &self.limited {
             None => Some(connection),
+            // Its place goes to the first in the line.
+            Some(_) if connection.expires() <= Instant::now() => None,
             Some(Limited { places, site }) => match places.pass(site, connection) {
                 (Next::Goes, _) => None,
                 (_, back) => back,

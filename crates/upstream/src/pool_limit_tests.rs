@@ -111,6 +111,16 @@ async fn an_idle_connection_makes_way_for_another_worker() {
 }
 
 #[tokio::test]
+async fn an_old_connection_is_passed_on_to_nobody() {
+    let (url, counts) = provider().await;
+    let to = to(&url, 2, Settings { max_age: Duration::ZERO, ..settings() });
+    let [pool, _] = pools();
+    let answers = futures_join(10, || call(&pool, &to)).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(counts.ever(), 10);
+}
+
+#[tokio::test]
 async fn waiting_for_a_connection_has_an_end_and_an_error_of_its_own() {
     let (url, _) = provider().await;
     let wait = Duration::from_millis(50);
