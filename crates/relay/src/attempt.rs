@@ -183,11 +183,20 @@ pub(crate) fn stopping() -> Failure {
 }
 
 fn timed_out(candidate: &Candidate, stage: Stage, after: Duration) -> Failure {
-    let fault = Fault::new(
-        FaultKind::Timeout,
-        format!("The provider {} gave no answer within {:.1} s.", candidate.provider.name, after.as_secs_f64()),
-    )
-    .code(stage.timeout_code());
+    let (name, after) = (&candidate.provider.name, after.as_secs_f64());
+    let message = match stage {
+        Stage::Wait => {
+            format!("None of the connections that there may be to the provider {name} came free in {after:.1} s.")
+        }
+        Stage::Resolve | Stage::Connect => {
+            format!("No connection to the provider {name} could be opened in {after:.1} s.")
+        }
+        Stage::Proxy => format!("The proxy on the way to the provider {name} did not open it in {after:.1} s."),
+        Stage::Tls => format!("The provider {name} did not finish the TLS handshake in {after:.1} s."),
+        Stage::Exchange => format!("The provider {name} gave no answer within {after:.1} s."),
+        Stage::Total => format!("The provider {name} was not at the end of its answer after {after:.1} s."),
+    };
+    let fault = Fault::new(FaultKind::Timeout, message).code(stage.timeout_code());
     Failure::new(fault, AttemptResult::Timeout, 0)
 }
 
