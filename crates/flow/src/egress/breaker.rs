@@ -6,8 +6,10 @@
 //! give the same verdict whether they come in a burst or spread over the window.
 //!
 //! A failure is what the target did: no connection, a 5xx, no first byte in time, a stream that broke off. What the
-//! caller did wrong, and a caller who went away, say nothing about the target. "Too many requests" and "overloaded" are
-//! signals for the limits, not for the breaker; but a probe that meets them has not shown that the target is back.
+//! caller did wrong, and a caller who went away, say nothing about the target. "Too many requests" is a signal for the
+//! limits, not for the breaker. "Overloaded" lies between: the target is alive, so however often it says so it is not
+//! dead; but one that says so to most calls answers few of them, and is left to recover while others can answer. A probe
+//! that meets either has not shown that the target is back.
 //!
 //! Open, it stays so for a time that doubles with each failed probe, drawn at random so that many relays do not come
 //! back together, or as long as the target asks if that is longer. Then one probe at a time is let through; three
@@ -223,8 +225,10 @@ impl Pass {
 enum Verdict {
     Good,
     Bad,
-    /// It lives, but wants less.
+    /// It lives, but wants less of this caller.
     Throttled,
+    /// It lives, but wants less of everybody.
+    Overloaded,
     Nothing,
 }
 
@@ -234,7 +238,8 @@ const fn verdict(result: AttemptResult) -> Verdict {
         AttemptResult::Connect | AttemptResult::ServerError | AttemptResult::Timeout | AttemptResult::Broken => {
             Verdict::Bad
         }
-        AttemptResult::RateLimited | AttemptResult::Overloaded => Verdict::Throttled,
+        AttemptResult::RateLimited => Verdict::Throttled,
+        AttemptResult::Overloaded => Verdict::Overloaded,
         AttemptResult::AuthError | AttemptResult::ClientError | AttemptResult::Cancelled => Verdict::Nothing,
     }
 }
@@ -503,7 +508,7 @@ impl Book {
         match verdict {
             Verdict::Good => self.consecutive = 0,
             Verdict::Bad => self.consecutive = self.consecutive.saturating_add(1),
-            Verdict::Throttled | Verdict::Nothing => {}
+            Verdict::Throttled | Verdict::Overloaded | Verdict::Nothing => {}
         }
     }
 
@@ -513,7 +518,7 @@ impl Book {
         self.count_consecutive(verdict);
         let count = match verdict {
             Verdict::Good => Tally { good: 1, bad: 0 },
-            Verdict::Bad => Tally { good: 0, bad: 1 },
+            Verdict::Bad | Verdict::Overloaded => Tally { good: 0, bad: 1 },
             Verdict::Throttled | Verdict::Nothing => return None,
         };
         self.roll(now);

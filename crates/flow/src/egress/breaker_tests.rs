@@ -72,9 +72,20 @@ fn too_few_results_are_not_judged_and_old_ones_are_forgotten() {
 }
 
 #[test]
+fn a_target_that_is_overloaded_for_most_calls_is_out_for_its_rate_and_never_dead() {
+    let breaker = breaker();
+    for _ in 0..19 {
+        assert!(call(&breaker, 0, Overloaded), "however many one after another");
+    }
+    assert!(call(&breaker, 0, Overloaded));
+    let isolated = breaker.admit(Nanos(1)).unwrap_err();
+    assert!(isolated.on_rate, "so the last of a group is asked all the same");
+}
+
+#[test]
 fn what_is_not_the_targets_fault_does_not_open_it() {
     let breaker = breaker();
-    for result in [RateLimited, Overloaded, ClientError, AuthError, Cancelled].repeat(100) {
+    for result in [RateLimited, ClientError, AuthError, Cancelled].repeat(100) {
         assert!(call(&breaker, 0, result));
     }
     assert_eq!(breaker.status(Nanos(0)).results, 0);
