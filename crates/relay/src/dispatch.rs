@@ -140,7 +140,7 @@ impl<'a> Trip<'a> {
                 Err(no_room) => {
                     // Nobody else's trial is kept waiting for room, and while it is waited for much may change.
                     drop(pass);
-                    let taken = Box::pin(seeker.wait(no_room, self.snapshot, record)).await;
+                    let taken = Box::pin(seeker.wait(no_room, self.snapshot, self.others(rest.clone()), record)).await;
                     let taken = taken.map_err(|fault| self.no_room(fault, record))?;
                     began = record.since_arrival();
                     (self.admit(candidate, rest.clone(), record.at(began))?, taken)
@@ -338,6 +338,11 @@ impl<'a> Trip<'a> {
         self.last = Some(fault);
         self.unavailable = false;
         Next::GiveUp
+    }
+
+    /// Whether somebody after this candidate can answer when it has no room.
+    fn others(&self, mut rest: Order<'a>) -> bool {
+        self.plan.route.falls_back_on(AttemptResult::RateLimited) && rest.any(|other| other.standing.is_well())
     }
 
     /// Whether somebody after this candidate has a larger context window.

@@ -77,6 +77,9 @@ impl<'a> Iterator for Order<'a> {
     }
 }
 
+/// The longest wait for room that is borne although somebody else could answer.
+const SOON: Duration = Duration::from_secs(5);
+
 /// A call that looks for room at a provider.
 #[derive(Clone, Copy)]
 pub(crate) struct Seeker<'a> {
@@ -172,11 +175,17 @@ impl Seeker<'_> {
         Charge { requests: 1, tokens: input.saturating_add(output), input_tokens: input, output_tokens: output }
     }
 
-    /// Waits for room, if the caller waits at all.
+    /// Waits for room, if the caller waits at all; where `others` could answer, not for long.
     ///
     /// # Errors
     /// What has no room in time, in words for the client.
-    pub(crate) async fn wait(&self, no_room: NoRoom, snapshot: &Snapshot, record: &mut Record) -> Result<Taken, Fault> {
+    pub(crate) async fn wait(
+        &self,
+        no_room: NoRoom,
+        snapshot: &Snapshot,
+        others: bool,
+        record: &mut Record,
+    ) -> Result<Taken, Fault> {
         let NoRoom { why, mut short, too_small } = no_room;
         if let Some(fault) = self.hopeless(&why, &short, too_small.as_ref()) {
             return Err(fault);
@@ -184,8 +193,10 @@ impl Seeker<'_> {
         let patience = patience(self.request, self.caller, snapshot, record.arrived());
         let has_lower = lower_tier(&self.plan.route, self.caller, snapshot).is_some();
         let patience = if has_lower { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
-        let waiting = Waiting { arrived: record.arrived(), until: record.arrived() + patience };
         let began = Instant::now();
+        let until = record.arrived() + patience;
+        let until = if others { until.min(began + SOON) } else { until };
+        let waiting = Waiting { arrived: record.arrived(), until };
         let keys = self.candidate.standing.pool.members().len();
         let at_one_limit = why.why == Why::Reserved && (keys == 1 || !short.iter().any(Short::is_keys_own));
         let taken = tokio::select! {

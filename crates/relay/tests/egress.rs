@@ -403,3 +403,60 @@ fn where_the_model_asks_for_it_a_second_target_answers_for_one_that_is_late() {
     let report = relay.relay.standing().report();
     assert!(report.providers.iter().all(|provider| provider.in_flight == 0));
 }
+
+#[test]
+fn calls_at_once_are_limited_where_the_provider_says_that_there_are_too_many_and_where_it_is_configured() {
+    let crowded = json(
+        429,
+        r#"{"error":{"message":"Your account reached max organization concurrency: 3, please try again","code":"rate_limit_exceeded"}}"#,
+    );
+    let upstream = Upstream::new(vec![crowded, json(200, ANSWER)]);
+    let relay = Running::new(config(vec![openai(&upstream)]));
+    assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 429);
+    let report = relay.relay.standing().report();
+    let learned = report.providers[0].models.iter().find(|model| model.model == "m").unwrap().adaptive.clone();
+    assert!(learned.is_some_and(|learned| learned.limit <= 3), "nothing was learned: {report:?}");
+
+    let slow = || {
+        let mut script = vec![Act::Pause(Duration::from_millis(300))];
+        script.extend(json(200, ANSWER));
+        script
+    };
+    let upstream = Upstream::new((0..3).map(|_| slow()).collect());
+    let mut up = openai(&upstream);
+    let one = sluicegate_config::AdaptiveConcurrency { floor: 1, ceiling: 1, ..Default::default() };
+    up.adaptive_concurrency = Some(one);
+    let relay = Running::new(config(vec![up]));
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 200));
+        }
+    });
+    assert!(began.elapsed() >= Duration::from_millis(900), "more than one at once");
+}
+
+#[test]
+fn a_graceful_caller_who_agreed_steps_down_from_a_dead_provider_and_others_are_told() {
+    let dead = Upstream::new((0..5).map(|_| json(500, FAILED)).collect());
+    let lower = Upstream::new((0..4).map(|_| json(200, ANSWER)).collect());
+    let mut up = openai(&dead);
+    up.breaker =
+        Some(Breaker { recovery_timeout: Some(sluicegate_config::Period::from_secs(30)), ..Breaker::default() });
+    let mut config = config(vec![up, provider("low", ProviderKind::OpenAi, lower.address)]);
+    let mut smart = model("smart", &["up/m"]);
+    smart.lower_tier = Some("small".into());
+    config.models.insert("smart".into(), smart);
+    config.models.insert("small".into(), model("small", &["low/m"]));
+    let mut graceful = key("graceful", "g");
+    (graceful.mode, graceful.accept_lower_tier) = (sluicegate_vocabulary::Mode::Graceful, true);
+    config.keys.extend([key("plain", "p"), graceful]);
+    let relay = Running::new(config);
+    for _ in 0..5 {
+        assert_eq!(status(&relay.post(CHAT, "x-api-key: p\r\n", &hi("smart"))), 502);
+    }
+    let plain = relay.post(CHAT, "x-api-key: p\r\n", &hi("smart"));
+    assert_eq!(status(&plain), 503, "nobody degrades without consent: {plain}");
+    let down = relay.post(CHAT, "x-api-key: g\r\n", &hi("smart"));
+    assert_eq!((status(&down), header(&down, "x-sluicegate-degraded-from")), (200, Some("smart")), "{down}");
+}
