@@ -17,8 +17,12 @@ pub(crate) fn put_i64(out: &mut Vec<u8>, value: i64) {
     put_u64(out, (value.wrapping_shl(1) ^ (value >> 63)).cast_unsigned());
 }
 
+/// The longest text that is kept, in bytes. A longer one is cut, so that no record is too long to be read back.
+const LONGEST_TEXT: usize = 1024;
+
 /// Appends a text.
 pub(crate) fn put_str(out: &mut Vec<u8>, text: &str) {
+    let text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
     put_u64(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }

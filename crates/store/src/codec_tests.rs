@@ -28,3 +28,13 @@ proptest! {
         let _ = reader.number::<u8>();
     }
 }
+
+#[test]
+fn a_text_that_is_too_long_is_cut_between_letters() {
+    let mut out = Vec::new();
+    put_str(&mut out, &"é".repeat(1000));
+    assert_eq!(Reader(&out).str(), Ok("é".repeat(512).as_str()));
+    out.clear();
+    put_str(&mut out, &format!("x{}", "é".repeat(1000)));
+    assert_eq!(Reader(&out).str().map(str::len), Ok(1023));
+}

@@ -112,6 +112,7 @@ mod days;
 mod error;
 mod feed;
 mod journal;
+pub mod payment;
 mod query;
 mod record;
 mod recover;

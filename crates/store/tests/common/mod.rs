@@ -1,7 +1,7 @@
 //! Calls for tests.
 
 use sluicegate_ledger::{Class, Line, Multiplier, PriceVersion};
-use sluicegate_store::{Charged, Ended, Intent, JournalOptions, Options, Owner, Store};
+use sluicegate_store::{Charged, Ended, Intent, JournalOptions, Keep, Options, Owner, Store};
 use sluicegate_vocabulary::{EndReason, Money, Usage, UsageSource};
 use smallvec::smallvec;
 use std::path::Path;
@@ -16,6 +16,8 @@ pub fn options() -> Options {
     Options {
         journal: JournalOptions { file_bytes: 64 << 10, ..JournalOptions::default() },
         feed_every: Duration::from_millis(10),
+        // The calls of these tests are of one day, however long ago that may be.
+        keep: Keep { days: u32::MAX, ..Keep::default() },
         ..Options::default()
     }
 }
