@@ -20,6 +20,7 @@ use super::pair::Pair;
 use super::rate::{Arrivals, Memory};
 use super::run::Run;
 use crate::hash::NumberMap;
+use crate::kept::give_back_memory;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
 use std::collections::BTreeSet;
@@ -29,7 +30,8 @@ use std::time::Duration;
 pub(crate) const CLASSES: [Priority; 4] = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
 /// How long the tag of a class or flow is remembered while nothing of it waits.
 pub(crate) const KEEP: Duration = Duration::from_secs(300);
-/// Tags of flows that do not wait are kept in two generations; this many in the younger make it the older.
+/// Flows that do not wait are remembered in two generations; this many in the younger make it the older, or as many as
+/// wait if those are more.
 const KEPT_FLOWS: usize = 4_096;
 /// Virtual time per unit of cost for a class of weight one. Leaves an error under a thousandth for any weight to ten
 /// times the default.
@@ -108,9 +110,10 @@ struct Class {
     idle_since: Nanos,
     virtual_time: u64,
     backlog: Backlog,
-    /// The flows that wait.
+    /// The flows that wait, and those that are remembered. They stand together, since most of those who come have been
+    /// here before and will be again.
     flows: NumberMap<u64, Flow>,
-    /// The same, by tag.
+    /// Those that wait, by tag.
     order: BTreeSet<Pair>,
     kept: Kept,
 }
@@ -122,6 +125,18 @@ struct Flow {
     /// By their order.
     places: Run<u64, Take>,
     arrivals: Arrivals,
+    /// Of one that does not wait: since when, and its generation. Zero for one that waits.
+    since: Nanos,
+    generation: u64,
+}
+
+impl Flow {
+    /// It does not wait any more.
+    fn rest(&mut self, now: Nanos, kept: &mut Kept) {
+        (self.places, self.arrivals) = Default::default();
+        self.since = now;
+        self.generation = kept.enter(now);
+    }
 }
 
 /// What a place takes.
@@ -296,12 +311,12 @@ impl FairQueue {
 
 impl Class {
     fn push(&mut self, now: Nanos, memory: &Memory, place: Place) {
-        let flow = self.flows.entry(place.flow).or_insert_with(|| {
-            let (tag, since) = self.kept.take(place.flow).unwrap_or_default();
-            let tag = returning(tag, since, self.virtual_time, now);
-            self.order.insert(Pair::of(tag, place.flow));
-            Flow { tag, ..Flow::default() }
-        });
+        let flow = self.flows.entry(place.flow).or_default();
+        if flow.places.is_empty() {
+            self.kept.leave(std::mem::take(&mut flow.generation));
+            flow.tag = returning(flow.tag, flow.since, self.virtual_time, now);
+            self.order.insert(Pair::of(flow.tag, place.flow));
+        }
         let take = Take { cost: place.cost, amount: place.amount };
         flow.cost = flow.cost.saturating_add(place.cost);
         flow.arrivals.add(now, memory, place.amount);
@@ -311,6 +326,7 @@ impl Class {
 
     /// Takes a place away, and moves its flow's tag on if it is served.
     fn remove(&mut self, now: Nanos, flow: u64, order: u64, served: bool) -> Option<Take> {
+        self.forget(now);
         let state = self.flows.get_mut(&flow)?;
         let take = state.places.remove(order)?;
         self.backlog.take_off(take);
@@ -321,9 +337,8 @@ impl Class {
             self.virtual_time = self.virtual_time.max(was);
         }
         if state.places.is_empty() {
-            self.kept.put(now, flow, state.tag);
             self.order.remove(&Pair::of(was, flow));
-            self.flows.remove(&flow);
+            state.rest(now, &mut self.kept);
         } else if served {
             self.order.remove(&Pair::of(was, flow));
             self.order.insert(Pair::of(state.tag, flow));
@@ -335,26 +350,40 @@ impl Class {
     }
 
     fn correct(&mut self, now: Nanos, flow: u64, beyond: i64) {
-        if let Some(state) = self.flows.get_mut(&flow) {
-            self.order.remove(&Pair::of(state.tag, flow));
-            state.tag = state.tag.saturating_add_signed(beyond);
-            self.order.insert(Pair::of(state.tag, flow));
+        self.forget(now);
+        let present = self.virtual_time;
+        let state = self.flows.entry(flow).or_insert_with(|| Flow { tag: present, ..Flow::default() });
+        let was = state.tag;
+        state.tag = was.saturating_add_signed(beyond);
+        if state.places.is_empty() {
+            self.kept.leave(state.generation);
+            state.rest(now, &mut self.kept);
         } else {
-            let tag = self.kept.take(flow).map_or(self.virtual_time, |(tag, _)| tag);
-            self.kept.put(now, flow, tag.saturating_add_signed(beyond));
+            self.order.remove(&Pair::of(was, flow));
+            self.order.insert(Pair::of(state.tag, flow));
+        }
+    }
+
+    /// Makes the younger generation the older one when it is full or too old itself, and forgets the older.
+    fn forget(&mut self, now: Nanos) {
+        if self.kept.is_due(now, KEPT_FLOWS.max(self.order.len())) {
+            let younger = self.kept.next(now);
+            self.flows.retain(|_, flow| !flow.places.is_empty() || flow.generation == younger);
+            give_back_memory(&mut self.flows);
         }
     }
 
     fn ahead(&self, now: Nanos, memory: &Memory, flow: u64) -> Ahead {
-        let known = self.flows.get(&flow);
+        let remembered = self.flows.get(&flow);
+        let known = remembered.filter(|flow| !flow.places.is_empty());
         let ends = known.map_or_else(
             || {
-                let (tag, since) = self.kept.get(flow).unwrap_or_default();
+                let (tag, since) = remembered.map_or_else(Default::default, |flow| (flow.tag, flow.since));
                 returning(tag, since, self.virtual_time, now)
             },
             |flow| flow.tag.saturating_add(flow.cost),
         );
-        let others = self.flows.len() + self.kept.len() - usize::from(known.is_some() || self.kept.get(flow).is_some());
+        let others = self.flows.len() - usize::from(remembered.is_some());
         let pace = known.map_or(0.0, |flow| flow.arrivals.mean(now, memory));
         let turn = |cost: u64| {
             let all = ends.saturating_sub(self.virtual_time).saturating_mul(others as u64);
@@ -387,41 +416,53 @@ pub(crate) fn pick<T>(of: &[T; 4], class: Priority) -> &T {
     &of[class as usize]
 }
 
-/// Tags of flows that do not wait, with the time since when they do not. Two generations: the older is thrown away
-/// whole, which costs nothing per flow and bounds both their number and their age.
+/// How many flows are remembered that do not wait. Two generations: the older is forgotten as a whole, which costs next
+/// to nothing per flow and bounds both their number and their age.
 #[derive(Debug, Default)]
 struct Kept {
-    younger: NumberMap<u64, (u64, Nanos)>,
-    older: NumberMap<u64, (u64, Nanos)>,
+    younger: usize,
+    older: usize,
+    /// The number of the younger generation less one.
+    generation: u64,
     begun: Nanos,
     last: Nanos,
 }
 
 impl Kept {
-    fn put(&mut self, now: Nanos, flow: u64, tag: u64) {
-        if self.younger.len() >= KEPT_FLOWS || self.begun.until(now) >= KEEP {
-            self.older = std::mem::take(&mut self.younger);
-            self.begun = now;
-        }
+    /// One more; its generation.
+    fn enter(&mut self, now: Nanos) -> u64 {
         self.last = now;
-        self.younger.insert(flow, (tag, now));
+        self.younger += 1;
+        self.generation + 1
     }
 
-    fn get(&self, flow: u64) -> Option<(u64, Nanos)> {
-        self.younger.get(&flow).or_else(|| self.older.get(&flow)).copied()
+    /// One less of this generation; zero is none.
+    fn leave(&mut self, generation: u64) {
+        if generation > self.generation {
+            self.younger -= 1;
+        } else if generation > 0 {
+            self.older -= 1;
+        }
     }
 
-    fn take(&mut self, flow: u64) -> Option<(u64, Nanos)> {
-        let found = self.younger.remove(&flow);
-        found.or_else(|| self.older.remove(&flow))
+    fn is_due(&self, now: Nanos, most: usize) -> bool {
+        self.younger >= most || self.begun.until(now) >= KEEP && self.len() > 0
+    }
+
+    /// Begins another generation; the number of what is the older one now.
+    fn next(&mut self, now: Nanos) -> u64 {
+        (self.older, self.younger) = (self.younger, 0);
+        self.begun = now;
+        self.generation += 1;
+        self.generation
     }
 
     fn live(&self, now: Nanos) -> bool {
         self.last.until(now) < KEEP
     }
 
-    fn len(&self) -> usize {
-        self.younger.len() + self.older.len()
+    const fn len(&self) -> usize {
+        self.younger + self.older
     }
 }
 
