@@ -1,6 +1,7 @@
 //! The command line. The help texts are where most people learn what there is, so they say what a thing is for and show
 //! how it is typed.
 
+use crate::command::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate_config::Period;
@@ -129,6 +130,17 @@ pub(crate) enum Command {
     /// Watch flow control live: limits, who waits and for how long, callers, refusals.
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArguments),
+
+    /// Find out what an endpoint really is: conformance, model, counts of tokens, speed, limits.
+    ///
+    /// For whoever is about to move traffic there. Sends real, billed calls within the bounds given, and reports what it
+    /// found as text, JSON or Markdown, with what to write into a configuration. With --from-log it reads a log instead.
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(Box<AuditArguments>),
+
+    /// Say whether a URL and a key are right, and if not, what is wrong with them.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArguments),
 
     /// Try the limits of a configuration on traffic, in virtual time.
     ///

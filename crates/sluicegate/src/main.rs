@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Some(Command::Quota(arguments)) => command::quota(&arguments),
         Some(Command::Providers { command, arguments }) => command::providers(command.as_ref(), &arguments),
         Some(Command::Top(arguments)) => command::top(&arguments),
+        Some(Command::Audit(arguments)) => command::audit(&arguments),
+        Some(Command::Verify(arguments)) => command::verify(&arguments),
         Some(Command::Simulate { command, arguments }) => command::simulate(command, &arguments, verbose),
         Some(Command::Completions { shell }) => command::completions(shell),
         Some(Command::Man { folder }) => command::man(folder.as_deref()),

@@ -1,5 +1,6 @@
 //! The commands, one file each, or one file for those that are told in a few lines.
 
+mod audit;
 mod check;
 mod config;
 mod explain;
@@ -13,6 +14,7 @@ mod simulate;
 mod top;
 mod words;
 
+pub(crate) use audit::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments, audit, verify};
 pub(crate) use check::check;
 pub(crate) use config::config;
 pub(crate) use explain::explain;

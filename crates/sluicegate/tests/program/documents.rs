@@ -56,6 +56,8 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "quota",
         "providers",
         "top",
+        "audit",
+        "verify",
         "simulate provider",
         "completions",
         "man",

@@ -1,7 +1,7 @@
 use crate::program::{Running, command, request};
 use std::sync::Arc;
 
-fn provider(arguments: &[&str], environment: &[(&str, &str)]) -> (Running, String) {
+pub(crate) fn provider(arguments: &[&str], environment: &[(&str, &str)]) -> (Running, String) {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let mut command = command(folder.path());
     command.args(["simulate", "provider"]).args(arguments).envs(environment.iter().copied());

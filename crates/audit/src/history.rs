@@ -1,0 +1,277 @@
+//! The same numbers from a log of calls, without sending any.
+//!
+//! One call a line, as JSON or as comma-separated values with a line of names first. Logs of different makers name the
+//! same things differently, so a field is looked for under all the names in use (the tables below); what a log does not
+//! have is not known, and never 0. A line without a time or that cannot be read is counted and left out.
+
+use crate::measure::Times;
+use serde::Serialize;
+use serde_json::Value;
+use sluicegate_ledger::Price;
+use sluicegate_vocabulary::{Money, Usage, UsageSource};
+use std::collections::BTreeMap;
+
+const TIME: &[&str] =
+    &["ts", "timestamp", "time", "created_at", "created", "start_time", "startTime", "date", "start_time_iso"];
+const MODEL: &[&str] = &["upstream_model", "model", "model_id", "model_name", "model_permaslug"];
+const STATUS: &[&str] = &["status", "status_code", "http_status", "response_status"];
+const INPUT: &[&str] = &[
+    "input_tokens",
+    "prompt_tokens",
+    "usage.prompt_tokens",
+    "usage.input_tokens",
+    "usage.input",
+    "tokens.input",
+    "tokens_prompt",
+    "n_context_tokens_total",
+    "promptTokens",
+];
+const OUTPUT: &[&str] = &[
+    "output_tokens",
+    "completion_tokens",
+    "usage.completion_tokens",
+    "usage.output_tokens",
+    "usage.output",
+    "tokens.output",
+    "tokens_completion",
+    "n_generated_tokens_total",
+    "completionTokens",
+];
+const COST: &[&str] = &["cost_usd", "cost", "spend", "total_cost", "cost_total", "usage.cost"];
+const FIRST: &[&str] = &["ms.first_token", "ttft_ms", "first_token_ms", "time_to_first_token_ms", "latency"];
+const TOTAL: &[&str] = &["ms.total", "total_ms", "duration_ms", "latency_ms", "generation_time_ms", "response_time_ms"];
+const CALLS: &[&str] = &["num_model_requests", "n_requests", "request_count"];
+
+/// What a log says.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct History {
+    /// Which form this is.
+    pub schema: &'static str,
+    /// Calls.
+    pub calls: u64,
+    /// Lines that could not be used.
+    pub unread: u64,
+    /// From the first call to the last, in seconds.
+    pub seconds: f64,
+    /// Calls a second on average, and in the busiest second.
+    pub calls_per_second: Option<(f64, u64)>,
+    /// Calls in the busiest minute.
+    pub peak_calls_per_minute: u64,
+    /// Tokens in the busiest minute, by when their calls began.
+    pub peak_tokens_per_minute: u64,
+    /// Tokens of input.
+    pub input: u64,
+    /// Tokens of output.
+    pub output: u64,
+    /// The most calls under way at once, where the log says how long they took.
+    pub peak_concurrency: Option<u64>,
+    /// Time to the first token.
+    pub first_token: Option<Times>,
+    /// Time to the end.
+    pub total: Option<Times>,
+    /// Calls that failed, by status.
+    pub errors: BTreeMap<u16, u64>,
+    /// Calls by model.
+    pub models: BTreeMap<String, u64>,
+    /// What a month (30 days) at this pace costs by the log's own figures, in dollars.
+    pub logged_monthly_usd: Option<f64>,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Seen {
+    at: f64,
+    calls: u64,
+    input: u64,
+    output: u64,
+    total: Option<f64>,
+}
+
+impl History {
+    /// Reads a log. With `model`, only its calls.
+    #[must_use]
+    pub fn read(log: &str, model: Option<&str>) -> Self {
+        let mut history = Self { schema: "sluicegate.audit.history/v1", ..Self::default() };
+        let (mut seen, mut first, mut total, mut cost) = (Vec::new(), Vec::new(), Vec::new(), None);
+        for record in records(log) {
+            let Some(record) = record else {
+                history.unread += 1;
+                continue;
+            };
+            let name = find(&record, MODEL).and_then(|value| value.as_str().map(str::to_owned));
+            if model.is_some() && name.as_deref() != model && find(&record, &["model"]).and_then(Value::as_str) != model
+            {
+                continue;
+            }
+            let Some(at) = find(&record, TIME).and_then(moment) else {
+                history.unread += 1;
+                continue;
+            };
+            let amount = |names: &[&str]| find(&record, names).and_then(number);
+            let count = |names: &[&str]| amount(names).unwrap_or_default().max(0.0) as u64;
+            let calls = amount(CALLS).map_or(1, |calls| calls.max(0.0) as u64);
+            if let Some(status) =
+                amount(STATUS).map(|status| status as u16).filter(|status| *status >= 400 || *status == 0)
+            {
+                *history.errors.entry(status).or_default() += calls;
+            }
+            *history.models.entry(name.unwrap_or_else(|| "unknown".to_owned())).or_default() += calls;
+            first.extend(amount(FIRST));
+            let took = amount(TOTAL);
+            total.extend(took);
+            if let Some(dollars) = amount(COST) {
+                cost = Some(cost.unwrap_or_default() + dollars);
+            }
+            // Our own log tells what a cache served, and reasoning, beside the rest.
+            let beside = |names: &[&str]| names.iter().map(|name| count(&[*name])).sum::<u64>();
+            let input = count(INPUT) + beside(&["usage.cache_read", "usage.cache_write", "usage.cache_write_long"]);
+            let output = count(OUTPUT) + beside(&["usage.reasoning"]);
+            seen.push(Seen { at, calls, input, output, total: took });
+        }
+        history.first_token = Times::of(first);
+        history.total = Times::of(total);
+        history.summed(seen, cost);
+        history
+    }
+
+    fn summed(&mut self, mut seen: Vec<Seen>, cost: Option<f64>) {
+        seen.sort_by(|a, b| a.at.total_cmp(&b.at));
+        let (Some(first), Some(last)) = (seen.first().copied(), seen.last().copied()) else { return };
+        self.seconds = last.at - first.at;
+        self.calls = seen.iter().map(|seen| seen.calls).sum();
+        self.input = seen.iter().map(|seen| seen.input).sum();
+        self.output = seen.iter().map(|seen| seen.output).sum();
+        let busiest = |span: f64, weight: fn(&Seen) -> u64| {
+            let (mut from, mut sum, mut most) = (seen.iter(), 0_u64, 0_u64);
+            let mut oldest = from.next();
+            for here in &seen {
+                sum += weight(here);
+                while let Some(old) = oldest.filter(|old| old.at <= here.at - span) {
+                    sum -= weight(old);
+                    oldest = from.next();
+                }
+                most = most.max(sum);
+            }
+            most
+        };
+        self.peak_calls_per_minute = busiest(60.0, |seen| seen.calls);
+        self.peak_tokens_per_minute = busiest(60.0, |seen| seen.input + seen.output);
+        if self.seconds > 0.0 {
+            self.calls_per_second = Some((self.calls as f64 / self.seconds, busiest(1.0, |seen| seen.calls)));
+            self.logged_monthly_usd = cost.map(|dollars| dollars * MONTH / self.seconds);
+        }
+        // Each call adds one where it begins and takes one where it ends; ends come first at the same moment.
+        let mut turns: Vec<(f64, i64)> = Vec::new();
+        for seen in &seen {
+            if let Some(ms) = seen.total {
+                turns.extend([(seen.at, 1), (seen.at + ms / 1_000.0, -1)]);
+            }
+        }
+        turns.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let (mut now, mut most) = (0, 0);
+        for (_, turn) in turns {
+            now += turn;
+            most = most.max(now);
+        }
+        self.peak_concurrency = (most > 0).then_some(most as u64);
+    }
+
+    /// What a month (30 days) at this pace costs at a price; `None` where the log is too short to say or the price has no
+    /// rate for what was used.
+    #[must_use]
+    pub fn monthly(&self, price: &Price) -> Option<Money> {
+        let usage = Usage { input: self.input, output: self.output, source: UsageSource::Reported, ..Usage::default() };
+        let nanos = price.cost(&usage)?.nanos() as f64;
+        (self.seconds > 0.0).then(|| Money::from_nanos((nanos * MONTH / self.seconds) as i64))
+    }
+}
+
+/// Seconds of 30 days.
+const MONTH: f64 = 30.0 * 86_400.0;
+
+/// The records of a log; `None` for a line that is none.
+fn records(log: &str) -> Box<dyn Iterator<Item = Option<Value>> + '_> {
+    let log = log.trim_start_matches('\u{feff}').trim_start();
+    let mut lines = log.lines().filter(|line| !line.trim().is_empty());
+    if log.starts_with('{') {
+        return Box::new(lines.map(|line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object)));
+    }
+    if log.starts_with('[') {
+        let all = serde_json::from_str::<Vec<Value>>(log).unwrap_or_default();
+        return Box::new(all.into_iter().map(Some));
+    }
+    let names: Vec<String> = lines.next().map(cells).unwrap_or_default();
+    Box::new(lines.map(move |line| {
+        let cells = cells(line);
+        let record = names.iter().cloned().zip(cells.into_iter().map(Value::String));
+        Some(Value::Object(record.collect()))
+    }))
+}
+
+/// The cells of a line of comma-separated values, with quotes where there are some.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+    let mut characters = line.trim_end_matches('\r').chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                cell.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(std::mem::take(&mut cell)),
+            other => cell.push(other),
+        }
+    }
+    cells.push(cell);
+    cells
+}
+
+/// The first of these fields that is there; a dot leads inside.
+fn find<'a>(record: &'a Value, names: &[&str]) -> Option<&'a Value> {
+    let inside = |name: &str| match name.split_once('.') {
+        None => record.get(name),
+        Some((outer, inner)) => record.get(outer)?.get(inner),
+    };
+    names.iter().find_map(|name| inside(name).filter(|value| !value.is_null()))
+}
+
+fn number(value: &Value) -> Option<f64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().trim_start_matches('$').parse().ok())?;
+    number.is_finite().then_some(number)
+}
+
+/// A moment in seconds since 1970: a number of seconds or milliseconds, or `2026-11-21T10:00:00.5Z`.
+fn moment(value: &Value) -> Option<f64> {
+    if let Some(number) = number(value) {
+        return Some(if number > 1e11 { number / 1_000.0 } else { number });
+    }
+    let text = value.as_str()?.trim();
+    let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
+    // Howard Hinnant's days from civil.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted - era * 400;
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    let clock = match (part(11..13), part(14..16), part(17..19)) {
+        (Some(hour), Some(minute), second) => hour * 3_600 + minute * 60 + second.unwrap_or_default(),
+        _ => 0,
+    };
+    let rest = text.get(19..).unwrap_or_default();
+    let digits: String = rest.strip_prefix('.').unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+    let fraction = format!("0.{digits}").parse::<f64>().unwrap_or_default();
+    let zone = rest.rfind(['+', '-']).and_then(|at| rest.get(at..)).map_or(0, |zone| {
+        let part = |range: std::ops::Range<usize>| {
+            zone.get(range).and_then(|part| part.parse::<i64>().ok()).unwrap_or_default()
+        };
+        let seconds = part(1..3) * 3_600 + part(4..6) * 60;
+        if zone.starts_with('-') { -seconds } else { seconds }
+    });
+    Some((days * 86_400 + clock - zone) as f64 + fraction)
+}
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -1,0 +1,253 @@
+//! Audits over real sockets, of the simulated provider and of a server that lies.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, its helpers too"
+)]
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use sluicegate_audit::{
+    Allowance, Answer, Bound, Finding, KeyForm, Load, Order, Report, Search, Silent, Target, audit, verify,
+};
+use sluicegate_ledger::Price;
+use sluicegate_simulate::{Options, Simulator};
+use sluicegate_vocabulary::{Dialect, Money};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+fn target(address: SocketAddr) -> Target {
+    Target {
+        url: format!("http://{address}/v1"),
+        dialect: Dialect::OpenAi,
+        model: "gpt-x".to_owned(),
+        key: None,
+        form: KeyForm::Bearer,
+    }
+}
+
+fn order(address: SocketAddr) -> Order {
+    let price = Price::flat("1".parse().unwrap(), "2".parse().unwrap());
+    let allowance = Allowance { cost: Some("20".parse().unwrap()), calls: 20_000, price: Some(price) };
+    Order { target: target(address), allowance, load: None, search: None, objectives: Vec::new() }
+}
+
+fn search() -> Search {
+    let watch = Duration::from_secs(6);
+    Search { watch, patience: Duration::from_secs(8), many: 300, callers: 4, most_at_once: 16 }
+}
+
+async fn done(order: &Order) -> Report {
+    audit(order, Arc::new(Silent)).await.unwrap()
+}
+
+fn finding(report: &Report, name: &str) -> Finding {
+    let found = report.checks.iter().find(|check| check.name == name);
+    found.unwrap_or_else(|| panic!("no check {name} in {:?}", report.checks)).finding
+}
+
+fn near(bound: Bound, expected: f64) {
+    let found = bound.found().unwrap_or_else(|| panic!("{bound:?} instead of {expected}"));
+    assert!((found / expected - 1.0).abs() <= 0.1, "{found} instead of {expected}");
+}
+
+/// A provider that does what is asked of it and nothing more.
+#[derive(Debug, Clone, Copy)]
+struct Liar {
+    /// Calls at once before it answers 429.
+    at_once: usize,
+    /// How many times as many tokens it counts.
+    factor: f64,
+    /// Which model it says it is.
+    model: &'static str,
+}
+
+impl Liar {
+    async fn start(self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let now = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let now = Arc::clone(&now);
+                let service = hyper::service::service_fn(move |request| self.answer(request, Arc::clone(&now)));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        address
+    }
+
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+        now: Arc<AtomicUsize>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let reply = |status: u16, kind: &str, body: String| {
+            let response =
+                Response::builder().status(StatusCode::from_u16(status).unwrap()).header("content-type", kind);
+            Ok(response.body(Full::new(Bytes::from(body))).unwrap())
+        };
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let Ok(asked) = serde_json::from_slice::<serde_json::Value>(&body) else {
+            return reply(200, "application/json", r#"{"data":[{"id":"gpt-x"}]}"#.to_owned());
+        };
+        if now.fetch_add(1, SeqCst) >= self.at_once {
+            now.fetch_sub(1, SeqCst);
+            return reply(429, "application/json", r#"{"error":{"message":"slow down"}}"#.to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        now.fetch_sub(1, SeqCst);
+        let words = asked["messages"][0]["content"].as_str().unwrap().split_whitespace().count();
+        let usage =
+            format!(r#"{{"prompt_tokens":{},"completion_tokens":3}}"#, 7 + (words as f64 * self.factor).round() as u64);
+        let model = self.model;
+        if asked["stream"] == true {
+            let events = format!(
+                "data: {{\"model\":\"{model}\",\"choices\":[{{\"delta\":{{\"content\":\"one two three\"}}}}]}}\n\n\
+                 data: {{\"model\":\"{model}\",\"choices\":[],\"usage\":{usage}}}\n\ndata: [DONE]\n\n"
+            );
+            return reply(200, "text/event-stream", events);
+        }
+        let message = r#"{"message":{"content":"one two three"},"finish_reason":"stop"}"#;
+        reply(200, "application/json", format!(r#"{{"model":"{model}","choices":[{message}],"usage":{usage}}}"#))
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_as_it_should_passes_every_check() {
+    let (address, _simulator) = Simulator::start(Options { label: false, ..Options::default() }).unwrap();
+    let report = done(&order(address)).await;
+    let bad: Vec<_> = report.checks.iter().filter(|check| check.finding == Finding::Bad).collect();
+    assert!(bad.is_empty() && report.checks.len() >= 11, "{:#?}", report.checks);
+    assert!(report.is_good() && !report.cut_short);
+    let anthropic =
+        Target { dialect: Dialect::Anthropic, form: KeyForm::XApiKey, key: Some("k".into()), ..target(address) };
+    let report = done(&Order { target: anthropic, ..order(address) }).await;
+    let bad: Vec<_> = report.checks.iter().filter(|check| check.finding == Finding::Bad).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_lies_about_its_model_and_its_counts_is_found_out() {
+    let address = Liar { at_once: 100, factor: 1.38, model: "gpt-x-mini" }.start().await;
+    let report = done(&order(address)).await;
+    assert_eq!(finding(&report, "identity"), Finding::Bad);
+    assert_eq!(finding(&report, "input_count"), Finding::Bad);
+    assert!(report.text().contains("reported model differs: asked gpt-x, got gpt-x-mini"), "{}", report.text());
+    assert!(report.text().contains("38 % above our own"), "{}", report.text());
+    let honest = Liar { at_once: 100, factor: 1.0, model: "gpt-x" }.start().await;
+    let report = done(&order(honest)).await;
+    assert_eq!((finding(&report, "identity"), finding(&report, "input_count")), (Finding::Good, Finding::Good));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hidden_limit_of_requests_is_found_within_ten_percent() {
+    let options = Options { label: false, requests_per_minute: Some(300), ..Options::default() };
+    let (address, _simulator) = Simulator::start(options).unwrap();
+    let report = done(&Order { search: Some(search()), ..order(address) }).await;
+    let limits = report.limits.unwrap();
+    near(limits.requests_per_minute, 300.0);
+    assert_eq!(limits.tokens_per_minute.found(), None, "{limits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hidden_limit_of_tokens_is_found_within_ten_percent() {
+    let options = Options { label: false, tokens_per_minute: Some(60_000), ..Options::default() };
+    let (address, _simulator) = Simulator::start(options).unwrap();
+    let report = done(&Order { search: Some(search()), ..order(address) }).await;
+    let limits = report.limits.unwrap();
+    near(limits.tokens_per_minute, 60_000.0);
+    assert_eq!(limits.requests_per_minute.found(), None, "{limits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hidden_limit_of_calls_at_once_is_found() {
+    let address = Liar { at_once: 7, factor: 1.0, model: "gpt-x" }.start().await;
+    let quick = Search { patience: Duration::from_millis(500), ..search() };
+    let report = done(&Order { search: Some(quick), ..order(address) }).await;
+    assert_eq!(report.limits.unwrap().concurrency, Bound::At(7.0));
+    assert_eq!(report.suggested.max_concurrency, Some(7));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_beyond_the_allowance() {
+    let (address, simulator) = Simulator::start(Options { label: false, ..Options::default() }).unwrap();
+    let cap: Money = "0.005".parse().unwrap();
+    let order = order(address);
+    let allowance = Allowance { cost: Some(cap), ..order.allowance.clone() };
+    let report = done(&Order { allowance, load: Some(Load::default()), search: Some(search()), ..order.clone() }).await;
+    assert!(report.cut_short);
+    let cost: Money = report.cost_usd.unwrap().parse().unwrap();
+    assert!(cost > Money::ZERO && cost <= cap, "{cost}");
+    drop(simulator);
+
+    let (address, simulator) = Simulator::start(Options { label: false, ..Options::default() }).unwrap();
+    let allowance = Allowance { cost: None, calls: 5, price: None };
+    let report = done(&Order { target: target(address), allowance, search: Some(search()), ..order }).await;
+    assert_eq!((report.calls, report.cut_short, report.cost_usd), (5, true, None));
+    // The list of models and a body that is no JSON cost nothing.
+    assert!(simulator.stats().requests <= 7, "{:?}", simulator.stats());
+}
+
+#[tokio::test]
+async fn load_goes_up_step_by_step_until_an_objective_breaks() {
+    let options = Options { label: false, ttft: Duration::from_millis(30), ..Options::default() };
+    let (address, _simulator) = Simulator::start(options).unwrap();
+    let load = Load { steps: vec![1, 2, 4], calls_each: 3, ..Load::default() };
+    let report = done(&Order { load: Some(load.clone()), ..order(address) }).await;
+    assert_eq!(report.steps.iter().map(|step| step.ok).collect::<Vec<_>>(), [3, 6, 12]);
+    assert!(report.steps.iter().all(|step| step.first_token.is_some_and(|times| times.p50 >= 29.0)));
+    let objectives = vec!["ttft_p95<10ms".parse().unwrap()];
+    let report = done(&Order { load: Some(load), objectives, ..order(address) }).await;
+    assert_eq!((report.steps.len(), report.missed.as_slice()), (1, ["ttft_p95<10ms".to_owned()].as_slice()));
+    assert!(!report.is_good());
+    assert!(report.markdown().contains("## Load") && report.text().contains('█'));
+}
+
+#[tokio::test]
+async fn at_a_rate_calls_are_due_at_even_moments_and_timed_from_then() {
+    let (address, _simulator) = Simulator::start(Options { label: false, ..Options::default() }).unwrap();
+    let load = Load { rate: Some((40.0, Duration::from_secs(1))), ..Load::default() };
+    let report = done(&Order { load: Some(load), ..order(address) }).await;
+    let step = &report.steps[0];
+    assert_eq!((step.rate, step.ok), (Some(40.0), 40));
+    assert!(step.seconds >= 0.97, "{}", step.seconds);
+}
+
+#[tokio::test]
+async fn verify_says_what_is_wrong() {
+    let options = Options { require_key: Some("secret".to_owned()), ..Options::default() };
+    let (address, _simulator) = Simulator::start(options).unwrap();
+    let with = |url: String, key: Option<&str>| Target {
+        url,
+        key: key.map(str::to_owned),
+        model: String::new(),
+        ..target(address)
+    };
+    let here = format!("http://{address}");
+    for (url, key, expected) in [
+        (format!("{here}/v1"), Some("secret"), Answer::Right),
+        (format!("{here}/v1"), Some("wrong"), Answer::WrongKey),
+        (format!("{here}/v1"), None, Answer::NoKey),
+        (format!("{here}/nowhere"), Some("secret"), Answer::WrongPath),
+        ("http://127.0.0.1:9".to_owned(), Some("secret"), Answer::Unreachable),
+    ] {
+        let verified = verify(&with(url.clone(), key)).await.unwrap();
+        assert_eq!(verified.answer, expected, "{url} {key:?}: {}", verified.told);
+        assert!(!verified.told.contains("secret"), "{}", verified.told);
+    }
+    let model = Target { model: "no-such".to_owned(), ..with(format!("{here}/v1"), Some("secret")) };
+    assert_eq!(verify(&model).await.unwrap().answer, Answer::WrongModel);
+    assert!(verify(&with("ftp://x".to_owned(), None)).await.is_err());
+}
