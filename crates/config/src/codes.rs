@@ -217,8 +217,8 @@ codes! {
     NO_EFFECT_HERE "W125" "a setting without effect here"
         "Something else in the same entry leaves this setting nothing to do; the message says what."
     NO_HELP "W126" "help that nobody can give"
-        "`hedge: true` needs a second target to ask, `resume: continue` a provider that can go on from the beginning of an \
-         answer, and `fallback_on: [context_length]` a fallback with a larger context window. Here there is none."
+        "`hedge: true` needs a second target to ask, and `fallback_on: [context_length]` a fallback with a larger context \
+         window. Here there is none."
     NO_PRIMARY "W127" "a pool in which every key stands by"
         "A key with `role: standby` is used when no primary key can be. Where there is no primary key at all, the standby \
          keys are used all the time."

@@ -47,7 +47,7 @@ fn every_value_says_where_it_came_from() {
         "rate_limits.per_endpoint./embeddings.requests_per_minute=50 sluicegate.yaml:16",
         "rate_limits.per_endpoint./embeddings.requests_per_minute_bucket=100 sluicegate.yaml:13",
         "models.fast.to.0.model=openai/x sluicegate.yaml:20",
-        "models.fast.fallback_on=[connect, timeout, server_error] default",
+        "models.fast.fallback_on=[connect, timeout, server_error, rate_limited] default",
         "keys.0.name=web sluicegate.yaml:22",
         "keys.0.priority=normal sluicegate.yaml:22",
     ] {

@@ -75,15 +75,3 @@ impl KeyRole {
         }
     }
 }
-
-/// What is done with a stream that breaks after its first tokens have gone to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Resume {
-    /// It ends with an error event.
-    #[default]
-    Off,
-    /// A call for nothing but text is sent again with what has come so far as the beginning of its answer, where the
-    /// provider can go on from there.
-    Continue,
-}

@@ -13,7 +13,7 @@ pub(crate) use limit::{EndpointLimit, Limits};
 
 use crate::alert::AlertMetric;
 use crate::connections::UseHttp2;
-use crate::egress::{KeyRole, Resume};
+use crate::egress::KeyRole;
 use crate::endpoint::EndpointPath;
 use crate::model::{FallbackOn, Tier, Translation};
 use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
@@ -356,9 +356,6 @@ pub(crate) struct Model {
     /// Whether a second target is asked too where the first token is later than nearly always: for streamed calls without
     /// tools, for one call in fifty at most. The input of such a call is paid for twice. `false` when absent.
     pub hedge: Option<bool>,
-    /// What is done with a stream that breaks after its first tokens have gone out.
-    #[serde(default)]
-    pub resume: Resume,
     /// How strict translation between formats is.
     #[serde(default)]
     pub translation: Translation,

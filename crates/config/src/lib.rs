@@ -52,7 +52,7 @@ pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use effective::Setting;
-pub use egress::{AdaptiveConcurrency, Breaker, KeyRole, Resume};
+pub use egress::{AdaptiveConcurrency, Breaker, KeyRole};
 pub use endpoint::EndpointPath;
 pub use environment::{Environment, System};
 pub use key::{ClientKey, KeyHash, ModelRule, Tenant};

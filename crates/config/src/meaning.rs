@@ -4,7 +4,7 @@ use crate::codes;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
-use crate::egress::{AdaptiveConcurrency, Breaker, KeyRole, Resume};
+use crate::egress::{AdaptiveConcurrency, Breaker, KeyRole};
 use crate::endpoint::EndpointPath;
 use crate::limits::{Limit, Rate, RateKind, Shape, Window};
 use crate::model::{Model, Target};
@@ -43,9 +43,6 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
         }
         if model.hedge {
             lines.say(&subject, "hedged · a second target is asked when the first token is late".to_owned());
-        }
-        if model.resume == Resume::Continue {
-            lines.say(&subject, "broken streams of text are continued where the provider can".to_owned());
         }
     }
     for provider in config.providers.values() {

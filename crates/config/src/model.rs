@@ -1,6 +1,5 @@
 //! Public names of models and where they lead.
 
-use crate::egress::Resume;
 use crate::limits::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,8 +27,6 @@ pub struct Model {
     pub lower_tier: Option<String>,
     /// Whether a second target is asked too where the first is late with its first token.
     pub hedge: bool,
-    /// What is done with a stream that breaks after its first tokens.
-    pub resume: Resume,
     /// Whether this is one of the short names that come with the program, not one of the file's.
     pub builtin: bool,
 }
@@ -48,7 +45,6 @@ impl Model {
             tier: None,
             lower_tier: None,
             hedge: false,
-            resume: Resume::Off,
             builtin: false,
         }
     }

@@ -80,12 +80,6 @@ impl ProviderKind {
         }
     }
 
-    /// Whether a provider of this kind can be given the beginning of an answer to go on from.
-    #[must_use]
-    pub const fn continues(self) -> bool {
-        matches!(self, Self::Anthropic | Self::DeepSeek | Self::OpenAiCompatible | Self::Simulated)
-    }
-
     /// Whether a provider of this kind refuses calls without a key.
     #[must_use]
     pub const fn needs_key(self) -> bool {

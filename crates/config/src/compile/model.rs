@@ -4,7 +4,6 @@ use super::limit::Wider;
 use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::egress::Resume;
 use crate::file::{self, Targets};
 use crate::limits::Limit;
 use crate::model::{FallbackOn, Model, Target, WeightedTarget};
@@ -42,7 +41,7 @@ impl Compiler<'_> {
             }
             let fallback_on = stated.fallback_on.clone().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec());
             self.wide_enough(name, &to, &fallbacks, &fallback_on, providers);
-            self.somebody_helps(name, stated, &to, &fallbacks, providers);
+            self.somebody_helps(name, stated, &to, &fallbacks);
             let (who, wider) = (format!("model {name}"), [Wider::global(global)]);
             let limits = self.limit(stated.limits.as_ref(), &who, &wider, &["models", name, "limits"]);
             let usual = Model::new(name, to);
@@ -54,7 +53,6 @@ impl Compiler<'_> {
                 tier: stated.tier,
                 lower_tier: stated.lower_tier.clone(),
                 hedge: stated.hedge.unwrap_or(usual.hedge),
-                resume: stated.resume,
                 ..usual
             };
             models.insert(name.clone(), model);
@@ -147,25 +145,12 @@ impl Compiler<'_> {
         }
     }
 
-    /// Warns of what needs somebody else, or somebody able, where there is nobody.
-    fn somebody_helps(
-        &mut self,
-        name: &str,
-        stated: &file::Model,
-        to: &[WeightedTarget],
-        fallbacks: &[Target],
-        providers: &BTreeMap<String, Provider>,
-    ) {
-        let targets = || to.iter().map(|entry| &entry.model).chain(fallbacks);
-        if stated.hedge == Some(true) && targets().count() < 2 {
+    /// Warns of a second target that is wanted where there is none.
+    fn somebody_helps(&mut self, name: &str, stated: &file::Model, to: &[WeightedTarget], fallbacks: &[Target]) {
+        if stated.hedge == Some(true) && to.len() + fallbacks.len() < 2 {
             let what = format!("`{name}` has one target only, and nobody else can be asked when that is late");
             let diagnostic = Diagnostic::new(codes::NO_HELP, what).remedy("name another under `fallbacks:`");
             self.say(diagnostic, &["models", name, "hedge"]);
-        }
-        let able = |target: &Target| providers.get(&target.provider).is_none_or(|provider| provider.kind.continues());
-        if stated.resume == Resume::Continue && !targets().any(able) {
-            let what = format!("no provider of `{name}` can be given the beginning of an answer to go on from");
-            self.say(Diagnostic::new(codes::NO_HELP, what), &["models", name, "resume"]);
         }
     }
 }
