@@ -183,3 +183,20 @@ mod interleavings {
         });
     }
 }
+
+#[test]
+fn another_number_of_permits_holds_at_once_and_what_is_beyond_it_drains() {
+    let permits: Permits<std::sync::atomic::AtomicU64> = Permits::new(2);
+    let take = || permits.take(Priority::High).is_ok();
+    assert!(take() && take() && !take());
+    permits.resize(3).unwrap();
+    assert!(take() && !take());
+    permits.resize(1).unwrap();
+    for in_flight in [3, 2, 1] {
+        assert!(!take(), "{in_flight} in flight of one");
+        permits.refund(Priority::High).unwrap();
+    }
+    assert!(take() && !take());
+    permits.close().unwrap();
+    assert!(permits.resize(5).is_err(), "its successor has to be told");
+}

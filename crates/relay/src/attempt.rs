@@ -239,6 +239,12 @@ async fn exchange(
     let sent = worker.pool.send(&provider.destination, *outgoing).await;
     let response = sent.map_err(|error| unreachable(candidate, &error))?;
     let (head, body) = response.into_parts();
+    if candidate.standing.learns
+        && head.status.is_success()
+        && let Some(levels) = levels(&head.headers)
+    {
+        under_way.observe(worker.shared.room.now(), &levels);
+    }
     if matches!(way, Way::Passthrough) {
         // Boxed like all that few calls come to, so that the others need not keep room for it.
         return Box::pin(passed_through(request, candidate, &head, body, id, worker)).await;
@@ -251,11 +257,6 @@ async fn exchange(
     };
     if !head.status.is_success() {
         return Box::pin(refused(request, candidate, &way, head.status, &head.headers, body, inflate)).await;
-    }
-    if candidate.standing.learns
-        && let Some(levels) = levels(&head.headers)
-    {
-        under_way.observe(worker.shared.room.now(), &levels);
     }
     let said = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let says = |kind: &[u8]| said.get(..kind.len()).is_some_and(|said| said.eq_ignore_ascii_case(kind));

@@ -154,15 +154,15 @@ impl<'a> Trip<'a> {
             let guard = Trying { candidate, credential: name, record, started: began, ended: false };
             tries += 1;
             let id = guard.record.id();
-            let own = attempt::attempt(worker, request, candidate, credential, prepared, id, &under_way);
             let hedge = if plan.route.hedge && first {
                 hedge::plan(&worker.shared.room, request, candidate, rest.clone(), now)
             } else {
                 None
             };
             let outcome = match hedge {
-                None => own.await,
+                None => attempt::attempt(worker, request, candidate, credential, prepared, id, &under_way).await,
                 Some((other, after)) => {
+                    let own = attempt::attempt(worker, request, candidate, credential, prepared, id, &under_way);
                     let begin = || self.second(candidate, other, guard.record);
                     let raced = Box::pin(hedge::race(worker, request, id, own, after, begin)).await;
                     match raced {

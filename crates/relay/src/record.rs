@@ -34,6 +34,8 @@ pub(crate) struct Record(Box<State>);
 pub(crate) struct State {
     pub(crate) receipt: Receipt,
     pub(crate) arrived: Instant,
+    /// The same, as limits count time.
+    pub(crate) arrived_at: Nanos,
     pub(crate) worker: Arc<Worker>,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) candidate: Option<Arc<Candidate>>,
@@ -88,6 +90,7 @@ impl Record {
         Self(Box::new(State {
             receipt,
             arrived,
+            arrived_at: worker.shared.room.at(arrived),
             worker: Arc::clone(worker),
             route: None,
             candidate: None,
@@ -132,7 +135,7 @@ impl Record {
 
     /// The moment so long after the call's arrival, as limits count time.
     pub(crate) fn at(&self, since: Duration) -> Nanos {
-        self.0.worker.shared.room.at(self.0.arrived).after(since)
+        self.0.arrived_at.after(since)
     }
 
     pub(crate) const fn config(&self) -> ConfigVersion {

@@ -16,7 +16,7 @@ pub(crate) fn settle(state: &mut State) {
         state.receipt.cost = price.cost(&state.receipt.usage).filter(|_| told);
     }
     if let Some(under_way) = state.under_way.take() {
-        let now = state.worker.shared.room.at(state.arrived).after(state.receipt.times.total);
+        let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end), now);
     }
     settle_limits(state);

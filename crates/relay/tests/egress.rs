@@ -460,3 +460,30 @@ fn a_graceful_caller_who_agreed_steps_down_from_a_dead_provider_and_others_are_t
     let down = relay.post(CHAT, "x-api-key: g\r\n", &hi("smart"));
     assert_eq!((status(&down), header(&down, "x-sluicegate-degraded-from")), (200, Some("smart")), "{down}");
 }
+
+#[test]
+fn a_call_that_tries_a_key_which_was_put_aside_does_not_fail_for_it_while_another_works() {
+    let failing = r#"{"error":{"message":"x","type":"server_error"}}"#;
+    let mut scripts: Vec<_> = (0..7).map(|_| json(500, failing)).collect();
+    scripts.extend((0..4).map(|_| json(200, ANSWER)));
+    let upstream = Upstream::new(scripts);
+    let mut up = openai(&upstream);
+    up.keys = keys(&["a", "b"]);
+    (up.breaker, up.max_retries) = (None, 2);
+    let relay = Running::new(config(vec![up]));
+    let standing = relay.relay.standing();
+    standing.set_role("up", "b", sluicegate_flow::egress::Role::Held).unwrap();
+    for _ in 0..2 {
+        relay.post(CHAT, "", &hi("up/m"));
+    }
+    let aside = |key: &str| {
+        let report = standing.report();
+        report.providers[0].keys.iter().any(|known| known.name == key && known.state == "cooling")
+    };
+    assert!(aside("a"), "{:?}", standing.report());
+    standing.set_role("up", "b", sluicegate_flow::egress::Role::Primary).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    for _ in 0..3 {
+        assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 200);
+    }
+}

@@ -77,9 +77,8 @@ impl Providers {
     /// The state of a configured provider: the one there is, or a new one.
     pub(crate) fn provider(&self, configured: &Configured) -> Arc<ProviderState> {
         let id = id(configured);
-        let now = self.room.now();
         let mut known = self.known.lock();
-        let state = known.entry(id).or_insert_with(|| Arc::new(ProviderState::new(configured, &self.room, now)));
+        let state = known.entry(id).or_insert_with(|| Arc::new(ProviderState::new(configured, &self.room)));
         Arc::clone(state)
     }
 

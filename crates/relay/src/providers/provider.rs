@@ -77,7 +77,7 @@ impl KeyState {
 }
 
 impl ProviderState {
-    pub(crate) fn new(configured: &Configured, room: &Arc<Room>, _now: Nanos) -> Self {
+    pub(crate) fn new(configured: &Configured, room: &Arc<Room>) -> Self {
         Self {
             name: configured.name.as_str().into(),
             breaker: Arc::new(Breaker::new(breaker(configured))),

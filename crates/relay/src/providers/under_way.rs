@@ -43,9 +43,9 @@ impl UnderWay {
         &self.candidate.standing
     }
 
-    /// Whether it decides if its provider or its key is back.
+    /// Whether it decides if its provider is back.
     pub(crate) const fn is_trial(&self) -> bool {
-        self.pass.is_probe() || self.lease.is_probe()
+        self.pass.is_probe()
     }
 
     /// Which of the pool's keys it uses.
