@@ -40,7 +40,7 @@ pub(crate) fn bars(seconds: &[Second], scenes: &[Scene], beside: &[Beside], held
             bars.push(isolation(scene, beside));
         }
         if scene.returns {
-            bars.push(recovery(seconds, scene));
+            bars.push(recovery(seconds, scenes.first().unwrap_or(scene), scene));
         }
     }
     bars.push(Bar {
@@ -117,21 +117,21 @@ fn share(second: &Second, scene: &Scene) -> f64 {
     answered as f64 / second.calls.max(1) as f64
 }
 
-/// When the calls were where they had been again, and fine, after the end of a scene; in seconds.
-pub(crate) fn recovered(seconds: &[Second], scene: &Scene) -> Option<f64> {
-    let begins = second(scene.begins);
-    let before = seconds.get(begins.saturating_sub(3)..begins)?;
-    let usual = before.iter().map(|it| share(it, scene)).sum::<f64>() / before.len().max(1) as f64;
-    let ends = second(scene.ends());
-    let after = seconds.get(ends..)?;
+/// When the calls were where they are on a quiet day again, and fine, after the end of a scene; in seconds. The day is
+/// quiet until its first scene.
+pub(crate) fn recovered(seconds: &[Second], first: &Scene, scene: &Scene) -> Option<f64> {
+    let quiet = second(first.begins);
+    let quiet = seconds.get(quiet.saturating_sub(STEADY)..quiet)?;
+    let usual = quiet.iter().map(|it| share(it, scene)).sum::<f64>() / quiet.len().max(1) as f64;
+    let after = seconds.get(second(scene.ends())..)?;
     let well = |second: &Second| share(second, scene) >= SHARE * usual && second.failed * 1000 <= second.calls;
     after.windows(STEADY).position(|window| window.iter().all(well)).map(|at| at as f64 + 1.0)
 }
 
-fn recovery(seconds: &[Second], scene: &Scene) -> Bar {
+fn recovery(seconds: &[Second], first: &Scene, scene: &Scene) -> Bar {
     Bar {
         what: format!("{}: full recovery after its end", scene.name),
-        measured: recovered(seconds, scene).unwrap_or(f64::INFINITY),
+        measured: recovered(seconds, first, scene).unwrap_or(f64::INFINITY),
         at_most: if scene.nobody_left { RECOVERY_OF_ALL } else { RECOVERY },
         unit: "s",
     }

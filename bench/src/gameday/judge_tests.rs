@@ -43,11 +43,11 @@ fn recovery_is_when_the_share_is_back_and_stays() {
             second.by = [0, 100, 0];
         }
     }
-    assert_eq!(recovered(&seconds, &scene(10, 5)), Some(21.0));
+    assert_eq!(recovered(&seconds, &scene(10, 5), &scene(10, 5)), Some(21.0));
     for second in &mut seconds[35..] {
         second.by = [0, 100, 0];
     }
-    assert_eq!(recovered(&seconds, &scene(10, 5)), None);
+    assert_eq!(recovered(&seconds, &scene(10, 5), &scene(10, 5)), None);
 }
 
 #[test]

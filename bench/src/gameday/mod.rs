@@ -44,6 +44,10 @@ pub(crate) struct GamedayArgs {
 const RATE: u32 = 2000;
 /// The short day runs with a binary that may not be optimised, beside other work.
 const SHORT_RATE: u32 = 200;
+/// How long a provider may take to its first byte, which usually takes 20 ms. What is lost with a provider that falls
+/// silent is what was sent within this time.
+const IMPATIENT: &str = "300ms";
+const PATIENT: &str = "2s";
 /// Before the first call.
 const LEAD: Duration = Duration::from_millis(500);
 /// What is held is looked at so long after the last call.
@@ -55,7 +59,7 @@ pub(crate) async fn run(args: GamedayArgs) -> Outcome<ExitCode> {
     let rate = args.rate.unwrap_or(if args.short { SHORT_RATE } else { RATE });
     let folder = tempfile::tempdir()?;
     let providers = Providers::start()?;
-    let (config, variables) = config(&providers);
+    let (config, variables) = config(&providers, if args.short { PATIENT } else { IMPATIENT });
     let mut relay = servers::relay_with(&args.relay, &config, &variables, folder.path())?;
     let began = Instant::now() + LEAD;
     let director = {
@@ -148,7 +152,7 @@ fn failures(relay: std::net::SocketAddr, scene: &Scene) -> Outcome<u64> {
 }
 
 /// The configuration, and the variables it names.
-fn config(providers: &Providers) -> (String, Vec<(String, String)>) {
+fn config(providers: &Providers, first_byte: &str) -> (String, Vec<(String, String)>) {
     let mut variables = vec![("CLIENT".to_owned(), CLIENT_KEY.to_owned())];
     let mut text = "version: 1
 server: { listen: \"127.0.0.1:0\", request_log: none, data_dir: data }
@@ -163,7 +167,7 @@ providers:
             variables.push((variable, script::key(number, key)));
         }
         text += &format!(
-            "  {name}: {{ kind: openai_compatible, base_url: \"http://{address}/v1\", first_byte_timeout: 1s, limits: {{ concurrency: 8000 }}, keys: [{}] }}\n",
+            "  {name}: {{ kind: openai_compatible, base_url: \"http://{address}/v1\", first_byte_timeout: {first_byte}, limits: {{ concurrency: 8000 }}, keys: [{}] }}\n",
             pool.join(", ")
         );
     }

@@ -67,7 +67,7 @@ pub(crate) fn day(short: bool) -> (Duration, Vec<Scene>) {
             scene("a dies", s(3), s(4), &[A], Fault::Dead),
             scene("b answers 500 to half", s(13), s(3), &[B], does("[[sim:status=500]]", 0.5)),
         ];
-        return (s(24), scenes);
+        return (s(32), scenes);
     }
     let refused = Rule::always("[[sim:bad-key]]").for_keys(&key(A, 0));
     let spent = Rule::always("[[sim:throttle=billing]]").for_keys(&key(A, 1));
@@ -77,7 +77,8 @@ pub(crate) fn day(short: bool) -> (Duration, Vec<Scene>) {
         scene("a dies", s(15), s(20), &[A], Fault::Dead),
         scene("a answers late", s(60), s(15), &[A], does(slow, 1.0)),
         scene("a throttles half", s(95), s(15), &[A], does(throttled, 0.5)),
-        scene("b is overloaded by half", s(125), s(10), &[B], does("[[sim:throttle=overloaded]]", 0.5)),
+        // No breaker opens at this, so it is for the retries to mend, and they are a tenth of the calls.
+        scene("b is overloaded by a fifth", s(125), s(10), &[B], does("[[sim:throttle=overloaded]]", 0.2)),
         scene("a key of a is refused", s(145), s(10), &[A], Fault::Does(vec![refused])),
         scene("a resets one in three", s(165), s(10), &[A], does("[[sim:reset]]", 0.33)),
         scene("a and b die", s(190), s(15), &[A, B], Fault::Dead),

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { ALL, PERSON, RED_DOT, reach, stand, withoutSchemas } from './stand.mjs';
+import { ALL, PERSON, RED_DOT, reach, spoiled, stand, withoutSchemas } from './stand.mjs';
 
 const hello = [{ role: 'user', content: 'Say hello.' }];
 const weather = {
@@ -94,7 +94,7 @@ describe('anthropic at the relay', () => {
   const refuses = async (status, kind) => {
     await assert.rejects(
       client(at.relay).messages.create({
-        model: 'via-anthropic', max_tokens: 50, messages: [{ role: 'user', content: `[[sim:status=${status}]]` }],
+        model: spoiled('anthropic'), max_tokens: 50, messages: [{ role: 'user', content: `[[sim:status=${status}]]` }],
       }),
       kind,
     );
@@ -109,7 +109,7 @@ describe('anthropic at the relay', () => {
     for (const upstream of ['anthropic', 'openai', 'gemini']) {
       await assert.rejects(
         client(at.relay).messages.stream({
-          model: `via-${upstream}`, max_tokens: 500,
+          model: spoiled(upstream), max_tokens: 500,
           messages: [{ role: 'user', content: 'A page. [[sim:tokens=60]] [[sim:truncate=5]]' }],
         }).finalMessage(),
         Anthropic.APIError,

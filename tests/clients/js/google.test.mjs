@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI } from '@google/genai';
-import { ALL, PERSON, RED_DOT, reach, stand, withoutSchemas } from './stand.mjs';
+import { ALL, PERSON, RED_DOT, reach, spoiled, stand, withoutSchemas } from './stand.mjs';
 
 let at;
 before(async () => { at = await stand(); });
@@ -84,7 +84,7 @@ describe('google at the relay', () => {
   for (const status of [400, 404, 429, 500, 503]) {
     test(`${status} is an ApiError with that status`, async () => {
       await assert.rejects(
-        client(at.relay).models.generateContent({ model: 'via-gemini', contents: `[[sim:status=${status}]]` }),
+        client(at.relay).models.generateContent({ model: spoiled('gemini'), contents: `[[sim:status=${status}]]` }),
         (error) => error instanceof ApiError && (error.status === status || (status === 500 && error.status >= 500)),
       );
     });

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 import { zodFunction, zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { ALL, RED_DOT, reach, stand, withoutSchemas } from './stand.mjs';
+import { ALL, RED_DOT, reach, spoiled, stand, withoutSchemas } from './stand.mjs';
 
 const Person = z.object({ name: z.string(), age: z.number() });
 const Weather = z.object({ city: z.string() });
@@ -128,7 +128,7 @@ describe('openai at the relay', () => {
   const refuses = async (status, kind) => {
     await assert.rejects(
       client(at.relay).chat.completions.create({
-        model: 'via-openai', messages: [{ role: 'user', content: `[[sim:status=${status}]]` }],
+        model: spoiled('openai'), messages: [{ role: 'user', content: `[[sim:status=${status}]]` }],
       }),
       kind,
     );
@@ -143,7 +143,7 @@ describe('openai at the relay', () => {
   test('a stream that breaks off rejects', async () => {
     await assert.rejects(async () => {
       const stream = await client(at.relay).chat.completions.create({
-        model: 'via-openai', stream: true,
+        model: spoiled('openai'), stream: true,
         messages: [{ role: 'user', content: 'A page. [[sim:tokens=60]] [[sim:truncate=5]]' }],
       });
       for await (const _ of stream);

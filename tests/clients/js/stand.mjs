@@ -19,6 +19,18 @@ export const UPSTREAMS = {
   gemini: 'gemini-2.5-flash',
 };
 
+// What the relay learns of a provider that fails it remembers, so a test that makes one fail takes a copy of it that
+// nobody has used. Kinds with the version their addresses end in.
+const KINDS = { openai: '/v1', anthropic: '', gemini: '' };
+const COPIES = 20;
+const used = {};
+
+// The model by which a copy of an upstream is reached that nobody has used.
+export function spoiled(name) {
+  used[name] = (used[name] ?? -1) + 1;
+  return `${name}-${used[name]}/${UPSTREAMS[name]}`;
+}
+
 function binary() {
   if (process.env.SLUICEGATE_BIN) return process.env.SLUICEGATE_BIN;
   const target = process.env.CARGO_TARGET_DIR ?? join(repository, 'target');
@@ -56,6 +68,9 @@ export async function stand() {
   const folder = mkdtempSync(join(tmpdir(), 'sluicegate-js-'));
   const simulator = await start('simulator', ['simulate', 'provider', '--listen', '127.0.0.1:0'], folder);
   const url = simulator.url;
+  const copies = Object.keys(KINDS).flatMap((name) =>
+    Array.from({ length: COPIES }, (_, number) =>
+      `  ${name}-${number}: { kind: ${name}, base_url: "${url}${KINDS[name]}", api_key_env: STAND_KEY, max_retries: 0 }`));
   const aliases = Object.entries(UPSTREAMS).map(([name, model]) => `  via-${name}: { to: ${name}/${model} }`);
   writeFileSync(
     join(folder, 'sluicegate.yaml'),
@@ -67,6 +82,7 @@ providers:
   compat:    { kind: openai_compatible, base_url: "${url}/v1", api_key_env: STAND_KEY, max_retries: 0 }
   anthropic: { kind: anthropic, base_url: "${url}", api_key_env: STAND_KEY, max_retries: 0 }
   gemini:    { kind: gemini, base_url: "${url}", api_key_env: STAND_KEY, max_retries: 0 }
+${copies.join('\n')}
 models:
 ${aliases.join('\n')}
 `,

@@ -62,5 +62,19 @@ def speak(request):
     return make
 
 
+@pytest.fixture(scope="session")
+def spoil(speak):
+    """The same for tests that make the upstream fail: each time another copy of it, that nobody has used."""
+    unused = {name: iter(range(stand.COPIES)) for name in stand.UPSTREAMS}
+
+    def make(format, upstream):
+        speaker, model = speak(format, upstream)
+        if upstream != "direct":
+            model = f"{upstream}-{next(unused[upstream])}/{stand.UPSTREAMS[upstream]}"
+        return speaker, model
+
+    return make
+
+
 os.environ.pop("OPENAI_BASE_URL", None)
 os.environ.pop("ANTHROPIC_BASE_URL", None)

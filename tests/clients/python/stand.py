@@ -125,8 +125,23 @@ UPSTREAMS = {
 }
 
 
+# What the relay learns of a provider that fails it remembers, so a test that makes one fail takes a copy of it that
+# nobody has used: `NAME-NUMBER`.
+COPIES = 160
+
+
+def provider(name: str, simulator_url: str) -> str:
+    """How a copy of an upstream stands in the file."""
+    kind = "openai_compatible" if name == "compat" else name
+    version = "/v1" if name in ("openai", "compat") else ""
+    return f'{{ kind: {kind}, base_url: "{simulator_url}{version}", api_key_env: STAND_KEY, max_retries: 0 }}'
+
+
 def config(simulator_url: str, keys: str = "") -> str:
     """The file of the tests. Every upstream has an alias `via-NAME`; `provider/model` works besides."""
+    copies = "\n".join(
+        f"  {name}-{number}: {provider(name, simulator_url)}" for name in UPSTREAMS for number in range(COPIES)
+    )
     aliases = "\n".join(f"  via-{name}: {{ to: {name}/{model} }}" for name, model in UPSTREAMS.items())
     return f"""\
 version: 1
@@ -138,6 +153,7 @@ providers:
   anthropic: {{ kind: anthropic, base_url: "{simulator_url}", api_key_env: STAND_KEY, max_retries: 0 }}
   gemini:    {{ kind: gemini, base_url: "{simulator_url}", api_key_env: STAND_KEY, max_retries: 0 }}
   stubborn:  {{ kind: openai_compatible, base_url: "{simulator_url}/v1", api_key_env: STAND_KEY }}
+{copies}
 models:
 {aliases}
   weighted:

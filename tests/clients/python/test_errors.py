@@ -46,9 +46,9 @@ REFUSALS = [
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("status,to_openai,to_anthropic,to_google,upstream", REFUSALS)
 def test_a_refusal_of_the_provider_is_the_right_exception(
-    speak, format, upstream, stream, status, to_openai, to_anthropic, to_google
+    spoil, format, upstream, stream, status, to_openai, to_anthropic, to_google
 ):
-    speaker, model = speak(format, upstream)
+    speaker, model = spoil(format, upstream)
     kind, code = {"chat": to_openai, "responses": to_openai, "messages": to_anthropic, "generate": to_google}[format]
     with pytest.raises(kind) as caught:
         speaker.ask(model, [f"Hello [[sim:status={status}]]"], stream=stream)
@@ -60,8 +60,8 @@ def test_a_refusal_of_the_provider_is_the_right_exception(
 
 @pytest.mark.parametrize("upstream", ["direct", *UPSTREAMS])
 @pytest.mark.parametrize("format", FORMATS)
-def test_an_error_inside_a_stream_raises(speak, format, upstream):
-    speaker, model = speak(format, upstream)
+def test_an_error_inside_a_stream_raises(spoil, format, upstream):
+    speaker, model = spoil(format, upstream)
     with pytest.raises(speaker.fault):
         speaker.ask(model, ["Write a page. [[sim:tokens=60]] [[sim:error-in-stream=5]]"], stream=True)
 
@@ -69,8 +69,8 @@ def test_an_error_inside_a_stream_raises(speak, format, upstream):
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("marker", ["truncate=5", "reset=5"])
-def test_a_stream_that_breaks_off_never_ends_well(speak, format, upstream, marker):
-    speaker, model = speak(format, upstream)
+def test_a_stream_that_breaks_off_never_ends_well(spoil, format, upstream, marker):
+    speaker, model = spoil(format, upstream)
     with pytest.raises(speaker.fault):
         speaker.ask(model, [f"Write a page. [[sim:tokens=60]] [[sim:{marker}]]"], stream=True)
 
@@ -79,8 +79,8 @@ def test_a_stream_that_breaks_off_never_ends_well(speak, format, upstream, marke
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("marker", ["empty", "error-200", "reset", "malformed=1", "redirect"])
 @pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
-def test_nothing_usable_before_the_first_byte_is_an_error_response(speak, format, upstream, marker, stream):
-    speaker, model = speak(format, upstream)
+def test_nothing_usable_before_the_first_byte_is_an_error_response(spoil, format, upstream, marker, stream):
+    speaker, model = spoil(format, upstream)
     with pytest.raises(speaker.fault) as caught:
         speaker.ask(model, [f"Hello [[sim:{marker}]]"], stream=stream)
     assert status_of(caught.value) in (429, 500, 502, 503, 504, 529), "an HTTP status, not a broken 200"
@@ -88,8 +88,8 @@ def test_nothing_usable_before_the_first_byte_is_an_error_response(speak, format
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_buffered_body_cut_short_is_an_error(speak, format, upstream):
-    speaker, model = speak(format, upstream)
+def test_a_buffered_body_cut_short_is_an_error(spoil, format, upstream):
+    speaker, model = spoil(format, upstream)
     with pytest.raises(speaker.fault) as caught:
         speaker.ask(model, ["Write a page. [[sim:truncate=1]]"])
     assert status_of(caught.value) in (500, 502, 504) or status_of(caught.value) is None
@@ -97,14 +97,14 @@ def test_a_buffered_body_cut_short_is_an_error(speak, format, upstream):
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_malformed_event_raises(speak, format, upstream):
-    speaker, model = speak(format, upstream)
+def test_a_malformed_event_raises(spoil, format, upstream):
+    speaker, model = spoil(format, upstream)
     with pytest.raises(speaker.fault):
         speaker.ask(model, ["Write a page. [[sim:tokens=60]] [[sim:malformed=6]]"], stream=True)
 
 
-def test_a_rate_limit_says_when_to_come_back(speak):
-    chat, model = speak("chat", "openai")
+def test_a_rate_limit_says_when_to_come_back(spoil):
+    chat, model = spoil("chat", "openai")
     with pytest.raises(openai.RateLimitError) as caught:
         chat.ask(model, ["[[sim:status=429]] [[sim:retry-after=7s]]"])
     headers = caught.value.response.headers
@@ -121,8 +121,8 @@ def test_an_overloaded_provider_is_tried_again_and_the_answer_says_how_often(rel
     assert caught.value.response.headers["x-should-retry"] in ("true", "false")
 
 
-def test_money_gone_at_the_provider_is_not_worth_a_retry(speak):
-    chat, model = speak("chat", "openai")
+def test_money_gone_at_the_provider_is_not_worth_a_retry(spoil):
+    chat, model = spoil("chat", "openai")
     with pytest.raises(openai.APIStatusError) as caught:
         chat.ask(model, ["[[sim:status=429]] [[sim:code=insufficient_quota]]"])
     assert caught.value.response.headers["x-should-retry"] == "false"

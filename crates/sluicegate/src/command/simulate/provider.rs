@@ -68,6 +68,7 @@ fn options(arguments: &ProviderArguments) -> Outcome<Options> {
         label: arguments.label,
         answer_tokens: arguments.answer_tokens,
         prompt_cache: arguments.prompt_cache,
+        control: true,
         ..Options::default()
     })
 }
