@@ -257,6 +257,12 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl Shared {
     fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let number = {

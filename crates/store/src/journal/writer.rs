@@ -183,7 +183,8 @@ impl Writer {
         if !at_once && since.elapsed() < self.shared.options.sync_every {
             return;
         }
-        match self.file.as_ref().map_or(Ok(()), File::sync_data) {
+        let Some(file) = &self.file else { return };
+        match file.sync_data() {
             Ok(()) => {
                 self.unsynced = None;
                 self.shared.synced.store(self.next, Ordering::Release);
@@ -192,8 +193,7 @@ impl Writer {
             // more, and the next records go to another.
             Err(error) => {
                 self.failed(&error.to_string());
-                self.file = None;
-                self.unsynced = Some(Instant::now());
+                (self.file, self.unsynced) = (None, None);
             }
         }
     }
