@@ -23,6 +23,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -53,37 +54,24 @@ impl Pool {
     /// # Errors
     /// Says where it failed. The destination's settings bound the waiting for a connection and the opening of one, and
     /// where they say so the whole; how long an answer may be in coming is the caller's to bound.
-    pub async fn send(
+    pub fn send(
         &self,
         destination: &Arc<Destination>,
         request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, UpstreamError> {
-        let site = self.site(destination);
-        match destination.settings().total_timeout {
-            None => self.send_to(&site, request).await,
-            Some(limit) => Box::pin(self.send_within(limit, &site, request)).await,
-        }
-    }
-
-    async fn send_within(
-        &self,
-        limit: Duration,
-        site: &Arc<Site>,
-        request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, UpstreamError> {
-        let mut timer = Box::pin(tokio::time::sleep(limit));
-        tokio::select! {
-            biased;
-            sent = self.send_to(site, request) => Ok(sent?.map(|body| body.within(limit, timer))),
-            () = &mut timer => Err(UpstreamError::Timeout { stage: Stage::Total, after: limit }),
-        }
+    ) -> impl Future<Output = Result<Response<ResponseBody>, UpstreamError>> + Send + use<'_> {
+        // One future and no other around it: each would have request and answer copied once more.
+        self.send_to(self.site(destination), destination.settings().total_timeout, request)
     }
 
     async fn send_to(
         &self,
-        site: &Arc<Site>,
+        site: Arc<Site>,
+        limit: Option<Duration>,
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, UpstreamError> {
+        if let Some(limit) = limit {
+            return self.send_within(limit, site, request).await;
+        }
         loop {
             let taken = site.take();
             let (connection, reused) = match taken {
@@ -93,13 +81,19 @@ impl Pool {
                 Err(turn) => Box::pin(site.obtain(&self.connector, turn)).await?,
             };
             let sent = match connection {
-                Connection::Http1(connection) => send_http1(site, connection, request).await,
+                Connection::Http1(connection) => send_http1(&site, connection, request).await,
                 Connection::Http2(sender, count) => {
                     send_http2(site.destination.origin().scheme, sender, count, request).await
                 }
             };
             match sent {
-                Ok(response) => return checked(site, response),
+                Ok(response) => {
+                    return if site.is_refused_by_proxy(response.status()) {
+                        Err(site.refused_by_proxy())
+                    } else {
+                        Ok(response)
+                    };
+                }
                 Err(Unsent { request: Some(unsent), .. }) if reused => request = *unsent,
                 Err(Unsent { error, request }) => {
                     let untouched = request.is_some() || is_refused_untouched(&*error);
@@ -107,6 +101,23 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Sends a request whose answer has to be at its end in time.
+    fn send_within(
+        &self,
+        limit: Duration,
+        site: Arc<Site>,
+        request: Request<RequestBody>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, UpstreamError>> + Send + '_>> {
+        Box::pin(async move {
+            let mut timer = Box::pin(tokio::time::sleep(limit));
+            tokio::select! {
+                biased;
+                sent = self.send_to(site, None, request) => Ok(sent?.map(|body| body.within(limit, timer))),
+                () = &mut timer => Err(UpstreamError::Timeout { stage: Stage::Total, after: limit }),
+            }
+        })
     }
 
     /// Closes what has been idle too long. Call it now and then.
@@ -169,6 +180,17 @@ impl Site {
         if let Some(connection) = connection {
             connections.give_back(connection, self.destination.settings());
         }
+    }
+
+    /// Whether a proxy that does not know us has answered in place of the provider.
+    fn is_refused_by_proxy(&self, status: StatusCode) -> bool {
+        status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.destination.forward().is_some()
+    }
+
+    #[cold]
+    fn refused_by_proxy(&self) -> UpstreamError {
+        let proxy = self.destination.proxy().map(ToString::to_string).unwrap_or_default();
+        UpstreamError::failed(Stage::Proxy, format!("the proxy {proxy}: {}", ProxyError::Unauthorized))
     }
 
     /// Lets no more streams go to a connection.
@@ -267,17 +289,6 @@ async fn send_http1(
     *response.version_mut() = head.version;
     *response.headers_mut() = head.headers;
     Ok(response)
-}
-
-/// A proxy that does not know us answers in place of the provider.
-fn checked(site: &Site, response: Response<ResponseBody>) -> Result<Response<ResponseBody>, UpstreamError> {
-    let proxy = site.destination.proxy().filter(|_| site.destination.forward().is_some());
-    match proxy {
-        Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Err(UpstreamError::failed(Stage::Proxy, format!("the proxy {proxy}: {}", ProxyError::Unauthorized)))
-        }
-        _ => Ok(response),
-    }
 }
 
 async fn send_http2(
