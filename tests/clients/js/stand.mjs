@@ -70,7 +70,7 @@ export async function stand() {
   const url = simulator.url;
   const copies = Object.keys(KINDS).flatMap((name) =>
     Array.from({ length: COPIES }, (_, number) =>
-      `  ${name}-${number}: { kind: ${name}, base_url: "${url}${KINDS[name]}", api_key_env: STAND_KEY, max_retries: 0 }`));
+      `  ${name}-${number}: { kind: ${name}, base_url: "${url}${KINDS[name]}", api_key_env: STAND_KEY, max_retries: 0, models: [none] }`));
   const aliases = Object.entries(UPSTREAMS).map(([name, model]) => `  via-${name}: { to: ${name}/${model} }`);
   writeFileSync(
     join(folder, 'sluicegate.yaml'),

@@ -134,7 +134,8 @@ def provider(name: str, simulator_url: str) -> str:
     """How a copy of an upstream stands in the file."""
     kind = "openai_compatible" if name == "compat" else name
     version = "/v1" if name in ("openai", "compat") else ""
-    return f'{{ kind: {kind}, base_url: "{simulator_url}{version}", api_key_env: STAND_KEY, max_retries: 0 }}'
+    # It lists nothing that is asked for without its name, else that name would be many's.
+    return f'{{ kind: {kind}, base_url: "{simulator_url}{version}", api_key_env: STAND_KEY, max_retries: 0, models: [none] }}'
 
 
 def config(simulator_url: str, keys: str = "") -> str:
