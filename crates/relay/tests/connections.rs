@@ -83,7 +83,7 @@ fn a_provider_that_gives_everything_back_is_not_asked_for_ever() {
 
 #[test]
 fn the_time_for_a_whole_call_ends_whole_answers_and_streams_alike() {
-    let half = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{{");
+    let half = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{";
     let first = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"he\"},\"finish_reason\":null}]}\n\n";
     let pause = || Act::Pause(Duration::from_secs(2));
     let upstream =
