@@ -72,18 +72,19 @@ pub(crate) fn day(short: bool) -> (Duration, Vec<Scene>) {
     let refused = Rule::always("[[sim:bad-key]]").for_keys(&key(A, 0));
     let spent = Rule::always("[[sim:throttle=billing]]").for_keys(&key(A, 1));
     let slow = "[[sim:slow-headers=3s]]";
-    let throttled = "[[sim:throttle=requests]][[sim:retry-after=1s]]";
+    let throttled = "[[sim:status=429]][[sim:retry-after=1s]]";
+    // Between them is as long as the one before takes to be over.
     let mut scenes = vec![
-        scene("a dies", s(15), s(20), &[A], Fault::Dead),
-        scene("a answers late", s(60), s(15), &[A], does(slow, 1.0)),
-        scene("a throttles half", s(95), s(15), &[A], does(throttled, 0.5)),
+        scene("a dies", s(15), s(15), &[A], Fault::Dead),
+        scene("a answers late", s(70), s(10), &[A], does(slow, 1.0)),
+        scene("a throttles half", s(115), s(10), &[A], does(throttled, 0.5)),
         // No breaker opens at this, so it is for the retries to mend, and they are a tenth of the calls.
-        scene("b is overloaded by a fifth", s(125), s(10), &[B], does("[[sim:throttle=overloaded]]", 0.2)),
-        scene("a key of a is refused", s(145), s(10), &[A], Fault::Does(vec![refused])),
-        scene("a resets one in three", s(165), s(10), &[A], does("[[sim:reset]]", 0.33)),
-        scene("a and b die", s(190), s(15), &[A, B], Fault::Dead),
-        scene("all die", s(230), s(10), &[A, B, C], Fault::Dead),
-        scene("a key of a has no money left", s(270), s(10), &[A], Fault::Does(vec![spent])),
+        scene("b is overloaded by a fifth", s(145), s(10), &[B], does("[[sim:throttle=overloaded]]", 0.2)),
+        scene("a key of a is refused", s(165), s(10), &[A], Fault::Does(vec![refused])),
+        scene("a resets one in three", s(185), s(10), &[A], does("[[sim:reset]]", 0.33)),
+        scene("a key of a has no money left", s(205), s(3), &[A], Fault::Does(vec![spent])),
+        scene("a and b die", s(225), s(10), &[A, B], Fault::Dead),
+        scene("all die", s(270), s(8), &[A, B, C], Fault::Dead),
     ];
     for scene in &mut scenes {
         scene.nobody_left = scene.name == "all die";
