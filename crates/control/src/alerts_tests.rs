@@ -26,7 +26,10 @@ fn left<const N: usize>(limits: &[LimitStatus; N], left: [u64; N]) -> [LimitStat
 /// Looks at limits with so much left each, and at so many calls waiting.
 fn look(rules: &mut Evaluator, now: u64, limits: &[LimitStatus], waiting: u64) -> Vec<Change> {
     let minute = Recent::default().last_minute(seconds(now));
-    rules.look(seconds(now), &Measured { limits: limits.iter(), waiting, in_flight: 0, down: Down::default(), minute: &minute })
+    rules.look(
+        seconds(now),
+        &Measured { limits: limits.iter(), waiting, in_flight: 0, down: Down::default(), minute: &minute },
+    )
 }
 
 fn rules(alerts: &[Alert]) -> Evaluator {

@@ -104,7 +104,13 @@ fn an_alert_that_is_raised_says_since_when_how_much_and_whose() {
     );
     let minute = Recent::default().last_minute(Duration::ZERO);
     let levels = [limit(Scope::Key, "web", 7, 0).level];
-    let measured = crate::alerts::Measured { limits: levels.iter(), waiting: 0, in_flight: 0, down: Default::default(), minute: &minute };
+    let measured = crate::alerts::Measured {
+        limits: levels.iter(),
+        waiting: 0,
+        in_flight: 0,
+        down: Default::default(),
+        minute: &minute,
+    };
     rules.look(Duration::ZERO, &measured);
     let raised = serde_json::to_value(alerts(&rules, &figures)).unwrap();
     assert_eq!((&raised[0]["firing"], &raised[0]["value"]), (&true.into(), &7.0.into()));

@@ -67,7 +67,13 @@ fn an_alert_is_one_while_it_is_raised() {
     rules.configure(&[alert(">5"), alert(">500")]);
     let minute = crate::recent::Recent::default().last_minute(std::time::Duration::ZERO);
     let levels: [LimitStatus; 0] = [];
-    let measured = crate::alerts::Measured { limits: levels.iter(), waiting: 9, in_flight: 0, down: Default::default(), minute: &minute };
+    let measured = crate::alerts::Measured {
+        limits: levels.iter(),
+        waiting: 9,
+        in_flight: 0,
+        down: Default::default(),
+        minute: &minute,
+    };
     rules.look(std::time::Duration::ZERO, &measured);
     let text = text(FlowReport::default(), &rules);
     assert!(text.contains(r#"sluicegate_alert_firing{metric="queue_depth",threshold=">5"} 1"#), "{text}");

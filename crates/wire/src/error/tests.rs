@@ -496,8 +496,20 @@ fn nothing_of_the_operators_reaches_a_client() {
 
 /// What secrets are made of, and what stands between them.
 const PIECES: [&str; 14] = [
-    ".openrouter.ai", "api.openai.com", "https://", "10.0.0.7", "sk-A1b2c3d4", "org-AbC123xyz", "eyJhbGciOiJIUzI1NiJ9a1",
-    ".", ":", "/", "?", "=", " ", "word",
+    ".openrouter.ai",
+    "api.openai.com",
+    "https://",
+    "10.0.0.7",
+    "sk-A1b2c3d4",
+    "org-AbC123xyz",
+    "eyJhbGciOiJIUzI1NiJ9a1",
+    ".",
+    ":",
+    "/",
+    "?",
+    "=",
+    " ",
+    "word",
 ];
 
 proptest! {
