@@ -8,7 +8,7 @@ set -euo pipefail
 KILLS="${KILLS:-200}"
 
 say "The books, $KILLS kills"
-SLUICEGATE_KILLS="$KILLS" cargo test --release -p sluicegate-store --test kill -- --nocapture
+SLUICEGATE_KILLS="$KILLS" cargo test --profile quick --locked -p sluicegate-store --test kill -- --nocapture
 
 say "100,000 open calls"
-cargo test --release -p sluicegate-store --test store -- --nocapture a_hundred_thousand
+cargo test --profile quick --locked -p sluicegate-store --test store -- --nocapture a_hundred_thousand

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The long proofs: each fuzz target for MINUTES (default 3), then flow control and the hammers. What fuzzing finds stays
-# in fuzz/artifacts.
+# The long proofs: each fuzz target for MINUTES (default 3), the laws with many cases, evidence over thousands of simulated
+# migrations, the books over KILLS (default 200) kills, then flow control and the hammers. What fuzzing finds stays in
+# fuzz/artifacts.
 # cargo-fuzz wants a compiler that takes -Z flags; RUSTC_BOOTSTRAP lets the stable one take them.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -30,6 +31,11 @@ fi
 say "Property tests, with many more cases"
 PROPTEST_CASES="${PROPTEST_CASES:-20000}" cargo test --profile quick --workspace --locked --quiet --lib --tests \
   || failed+=("property tests")
+
+say "Evidence, thousands of simulated migrations"
+cargo test --profile quick --locked --quiet -p sluicegate-migration --test evidence -- --ignored || failed+=("evidence")
+
+scripts/soak-books.sh || failed+=("books")
 
 cargo build --profile quick --locked --quiet -p sluicegate -p sluicegate-bench
 
