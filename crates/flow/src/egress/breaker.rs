@@ -13,7 +13,9 @@
 //!
 //! Open, it stays so for a time that doubles with each failed probe, drawn at random so that many relays do not come
 //! back together, or as long as the target asks if that is longer. Then one probe at a time is let through; three
-//! successes in a row close it, and a [ramp](Breaker::ramp) brings the load back slowly.
+//! successes in a row close it, and a [ramp](Breaker::ramp) brings the load back slowly. A probe that is not heard of in
+//! a minute keeps others back no longer, but what it says in the end counts, as long as the breaker has not opened again
+//! meanwhile: a target whose answers take minutes could not come back otherwise.
 //!
 //! **Promises.** At most five calls and those in flight meet a dead target before it is isolated. While it is isolated at
 //! most one probe goes in each back-off. A probe that ends without a verdict leaves no trace. Results of calls that began
@@ -198,6 +200,7 @@ enum Kind {
 struct Probe {
     breaker: Arc<Breaker>,
     period: u16,
+    opening: u64,
 }
 
 /// Gives the place back.
@@ -209,7 +212,7 @@ impl Drop for Probe {
 
 impl Pass {
     /// Whether this call decides if the target is back. Say with [`Breaker::heard`] when the first event of its answer
-    /// has come; after [`Breaker::LEASE`] it no longer holds its place.
+    /// has come; after [`Breaker::LEASE`] it no longer holds its place, but still has its say.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
         matches!(self.0, Kind::Probe(_))
@@ -296,7 +299,7 @@ impl Breaker {
                 if first {
                     book.begin_probing(now);
                 }
-                Ok(Pass(Kind::Probe(Probe { breaker: Arc::clone(self), period })))
+                Ok(Pass(Kind::Probe(Probe { breaker: Arc::clone(self), period, opening: book.opening })))
             }
             Answer::No { until, on_rate } => Err(Isolated { until, on_rate }),
         }
@@ -308,7 +311,7 @@ impl Breaker {
         let Kind::Probe(probe) = &pass.0 else { return None };
         let mut book = self.book.lock();
         let view = self.gate.view();
-        let counts = view.phase == Phase::HalfOpen && view.period() == probe.period;
+        let counts = view.phase == Phase::HalfOpen && book.opening == probe.opening;
         let changed = if counts { self.judge_probe(&mut book, Verdict::Good, now, None, 0.0) } else { None };
         let period = if counts { self.gate.view().period() } else { probe.period };
         drop(book);
@@ -339,13 +342,13 @@ impl Breaker {
             }
             // A probe that was heard of: that it went on well is nothing new.
             Kind::Free(period) if view.phase == Phase::HalfOpen && view.period() == *period => {
-                if verdict == Verdict::Bad {
+                if verdict != Verdict::Good {
                     self.judge_probe(&mut book, verdict, now, retry_after, draw)
                 } else {
                     None
                 }
             }
-            Kind::Probe(probe) if view.phase == Phase::HalfOpen && view.period() == probe.period => {
+            Kind::Probe(probe) if view.phase == Phase::HalfOpen && book.opening == probe.opening => {
                 self.judge_probe(&mut book, verdict, now, retry_after, draw)
             }
             // All its calls failing is no matter of rate any more: this one is dead.
@@ -376,7 +379,7 @@ impl Breaker {
             return None;
         }
         let closed = Transition { at: now, state: BreakerState::Closed, cause: Cause::Recovered };
-        *book = Book { history: std::mem::take(&mut book.history), ..Book::new(book.settings) };
+        book.forget();
         book.remember(closed);
         self.ramp_end.store(nanos(RAMP).saturating_add(now.0), Ordering::Relaxed);
         self.gate.close();
@@ -393,6 +396,7 @@ impl Breaker {
         let on_rate = !dead && (cause == Cause::Rate || (cause == Cause::ProbeFailed && was_on_rate));
         let opened = Transition { at: now, state: BreakerState::Open, cause };
         book.remember(opened);
+        book.opening += 1;
         self.gate.open(now.after(open), on_rate);
         opened
     }
@@ -401,8 +405,7 @@ impl Breaker {
     pub fn close(&self, now: Nanos) {
         let mut book = self.book.lock();
         if self.gate.view().phase != Phase::Closed {
-            let history = std::mem::take(&mut book.history);
-            *book = Book { history, ..Book::new(book.settings) };
+            book.forget();
             book.remember(Transition { at: now, state: BreakerState::Closed, cause: Cause::Ordered });
             self.gate.close();
         }
@@ -482,6 +485,8 @@ struct Book {
     attempt: u32,
     /// Probes that succeeded since it was last open.
     successes: u32,
+    /// How often it opened: the verdict of a probe counts for the opening that it belongs to.
+    opening: u64,
     history: VecDeque<Transition>,
 }
 
@@ -495,8 +500,15 @@ impl Book {
             consecutive: 0,
             attempt: 0,
             successes: 0,
+            opening: 0,
             history: VecDeque::new(),
         }
+    }
+
+    /// Forgets what was counted, and keeps what happened.
+    fn forget(&mut self) {
+        let history = std::mem::take(&mut self.history);
+        *self = Self { opening: self.opening, history, ..Self::new(self.settings) };
     }
 
     fn begin_probing(&mut self, now: Nanos) {

@@ -235,10 +235,47 @@ fn a_probe_that_is_never_heard_of_does_not_keep_the_target_out_for_ever() {
     let silent = breaker.admit(Nanos(2 * SECOND)).unwrap();
     assert!(breaker.admit(Nanos(61 * SECOND)).is_err());
     let second = breaker.admit(Nanos(63 * SECOND)).unwrap();
-    breaker.record(silent, ServerError, Nanos(64 * SECOND), None, 1.0);
-    assert_eq!(state(&breaker, 64 * SECOND), BreakerState::HalfOpen, "the silent one's verdict came too late");
+    breaker.record(silent, Good, Nanos(64 * SECOND), None, 1.0);
+    assert!(breaker.admit(Nanos(64 * SECOND)).is_err(), "the silent one has no place left to give back");
     breaker.record(second, Good, Nanos(64 * SECOND), None, 1.0);
     assert!(breaker.admit(Nanos(64 * SECOND)).is_ok());
+}
+
+#[test]
+fn a_target_whose_answers_take_longer_than_a_probe_holds_its_place_comes_back() {
+    let breaker = breaker();
+    kill(&breaker, 0);
+    let mut out = std::collections::VecDeque::new();
+    for minute in 0..4 {
+        out.push_back(breaker.admit(Nanos((2 + 61 * minute) * SECOND)).unwrap());
+        if minute > 0 {
+            let late = out.pop_front().unwrap();
+            breaker.record(late, Good, Nanos((32 + 61 * minute) * SECOND), None, 1.0);
+        }
+    }
+    assert_eq!(state(&breaker, 300 * SECOND), BreakerState::Closed);
+}
+
+#[test]
+fn a_late_failure_opens_it_for_longer_and_those_of_the_same_opening_say_nothing_more() {
+    let breaker = breaker();
+    kill(&breaker, 0);
+    let hung: Vec<_> = (0..3).map(|minute| breaker.admit(Nanos((2 + 61 * minute) * SECOND)).unwrap()).collect();
+    for pass in hung {
+        breaker.record(pass, Timeout, Nanos(200 * SECOND), None, 1.0);
+    }
+    let until = breaker.admit(Nanos(200 * SECOND)).unwrap_err().until.unwrap();
+    assert_eq!(Nanos(200 * SECOND).until(until).as_secs(), 2, "twice the first time, once");
+}
+
+#[test]
+fn a_trial_whose_answer_began_well_and_ended_in_overload_has_not_shown_that_the_target_is_back() {
+    let breaker = breaker();
+    kill(&breaker, 0);
+    let mut trial = breaker.admit(Nanos(2 * SECOND)).unwrap();
+    breaker.heard(&mut trial, Nanos(2 * SECOND));
+    breaker.record(trial, Overloaded, Nanos(3 * SECOND), None, 1.0);
+    assert_eq!(state(&breaker, 3 * SECOND), BreakerState::Open);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! it back. A key that was refused (401, 403) is suspect: perhaps revoked, perhaps only not spread yet. It is not used
 //! but probed, after a minute, ten minutes, and then each hour, since keys do come back. A key without money or quota is
 //! dead until the operator or time mends it, and is probed each ten minutes. What a provider refuses as too much says
-//! nothing about the key; that is a matter of its quota.
+//! nothing about the key; that is a matter of its quota, and a probe that meets it is sent again after the same time.
 //!
 //! **Promises.** A key that works costs a call two atomic operations. Of a key that is out, at most one probe is under way
 //! at a time. A result of a call that began before the key was found suspect or dead does not bring it back.
@@ -262,6 +262,7 @@ impl Health {
             AttemptResult::Connect | AttemptResult::ServerError | AttemptResult::Timeout | AttemptResult::Broken => {
                 book.bad(probe, now, draw);
             }
+            AttemptResult::RateLimited | AttemptResult::Overloaded if probe => book.undecided(now),
             AttemptResult::RateLimited
             | AttemptResult::Overloaded
             | AttemptResult::ClientError
@@ -318,14 +319,21 @@ impl Book {
         let attempt = match self.state {
             HealthState::Healthy if self.consecutive >= PUT_ASIDE => 0,
             HealthState::Cooling { attempt, .. } if probe => attempt.saturating_add(1),
-            // Nothing new about the key: look again later.
-            HealthState::Suspect { attempt, .. } if probe => return self.suspect(attempt, now),
-            HealthState::Dead { .. } if probe => return self.dead(true, now),
+            _ if probe => return self.undecided(now),
             _ => return,
         };
         let longest = COOL_FIRST.saturating_mul(1 << attempt.min(16)).min(COOL_LONGEST);
         let until = now.after(longest.mul_f64(0.5 + 0.5 * draw.clamp(0.0, 1.0)));
         self.state = HealthState::Cooling { until, attempt };
+    }
+
+    /// A probe has shown nothing new about the key: look again later.
+    fn undecided(&mut self, now: Nanos) {
+        match self.state {
+            HealthState::Suspect { attempt, .. } => self.suspect(attempt, now),
+            HealthState::Dead { .. } => self.dead(true, now),
+            HealthState::Healthy | HealthState::Cooling { .. } => {}
+        }
     }
 
     fn refused(&mut self, probe: bool, now: Nanos) {

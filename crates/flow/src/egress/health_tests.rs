@@ -97,6 +97,20 @@ fn one_probe_is_under_way_at_a_time_and_a_silent_one_is_given_up() {
 }
 
 #[test]
+fn a_probe_that_is_refused_as_too_much_is_not_sent_again_at_once() {
+    for too_much in [RateLimited, AttemptResult::Overloaded] {
+        let health = Health::default();
+        hear(&health, 0, AuthError);
+        assert!(probe(&health, 60 * SECOND, too_much));
+        assert_eq!(state(&health), HealthState::Suspect { until: Nanos(120 * SECOND), attempt: 0 });
+        health.revive();
+        health.record(RateLimited, Some(Throttle::Billing), false, Nanos(0), 1.0);
+        assert!(probe(&health, 600 * SECOND, too_much));
+        assert_eq!(state(&health), HealthState::Dead { until: Nanos(1200 * SECOND) });
+    }
+}
+
+#[test]
 fn what_is_not_the_keys_affair_changes_nothing() {
     let health = Health::default();
     for result in [RateLimited, AttemptResult::Overloaded, ClientError, Cancelled].repeat(50) {

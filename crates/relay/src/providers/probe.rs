@@ -46,7 +46,7 @@ impl Providers {
         Ok(tested)
     }
 
-    /// Probes every key that is due.
+    /// Probes every key that is due, each once whatever comes of it.
     pub(crate) async fn probe_due(&self, pool: &Pool, providers: &[Arc<Provider>]) {
         for provider in providers {
             let Ok(state) = self.find(&provider.name) else { continue };
@@ -55,21 +55,12 @@ impl Providers {
     }
 
     async fn probe(&self, pool: &Pool, provider: &Provider, state: &ProviderState) {
-        let now = self.room.now();
-        let keys = state.keys();
-        if !keys.iter().any(|key| key.health.wants_probe(now)) {
-            return;
-        }
-        let member = |health: &Arc<Health>| Member {
-            id: 0,
-            health: Arc::clone(health),
-            quota: Arc::new(Shadow::new(1.0)),
-            capacity: 1,
-            share: 1,
-        };
-        let members = Keys::new(keys.iter().map(|key| member(&key.health)));
-        while let Some(lease) = members.probe(self.room.now()) {
-            let Some(key) = keys.get(lease.index()) else { return };
+        for key in state.keys() {
+            // Before a pool is made for it: of nearly all keys this is all there is to ask.
+            if !key.health.wants_probe(self.room.now()) {
+                continue;
+            }
+            let Some(lease) = alone(&key.health).probe(self.room.now()) else { continue };
             let tested = ask(pool, provider, &key.name).await;
             tracing::info!(
                 provider = &*provider.name,
@@ -83,11 +74,15 @@ impl Providers {
     }
 }
 
+/// A pool of this one key, whose quota is no matter here.
+fn alone(health: &Arc<Health>) -> Keys {
+    let quota = Arc::new(Shadow::new(1.0));
+    Keys::new([Member { id: 0, health: Arc::clone(health), quota, capacity: 1, share: 1 }])
+}
+
 /// Takes note of an operator's test that failed.
 fn record(health: &Arc<Health>, result: AttemptResult, now: sluicegate_flow::Nanos) {
-    let quota = Arc::new(Shadow::new(1.0));
-    let key = Keys::new([Member { id: 0, health: Arc::clone(health), quota, capacity: 1, share: 1 }]);
-    if let Ok(lease) = key.lease_at(0, now, Default::default) {
+    if let Ok(lease) = alone(health).lease_at(0, now, Default::default) {
         lease.record(result, None, now, fastrand::f64());
     }
 }
