@@ -8,13 +8,15 @@
 //! Where a call belongs to a conversation, its key is drawn by the conversation's own number, always the same one, since
 //! the provider's prompt cache is kept by account; another is taken only if it is twice as good.
 //!
-//! A key that was put aside for errors is tried with one call when its time has come. One that is suspect or dead is
+//! A key that was put aside for errors is tried with one call when its time has come: before others if it is a primary,
+//! but not with a call that only another key has the means for, and a standby not while a primary can be used. One that is suspect or dead is
 //! probed from the background ([`Pool::probe`]), not with a client's call, unless there is no other. A key put aside is
 //! still better than none: if nothing else is left, the one whose time comes first is used, since when all keys fail it
 //! is not the keys that are at fault.
 //!
 //! **Promises.** A key whose quota is used up gets no call before its reset. Suspect and dead keys get no call but probes,
-//! one at a time. As long as any primary key can be used, or will be when its pace allows, no standby is.
+//! one at a time. As long as any primary key can be used, or will be when its pace allows, no standby is,
+//! but by calls that only it has the means for.
 
 use crate::egress::health::{Fitness, Health, Role};
 use crate::egress::shadow::{Charge, Levels, Sent, Shadow};
@@ -164,13 +166,20 @@ impl Pool {
         charge: &impl Fn() -> Charge,
         reserve: &mut impl FnMut(usize) -> Option<R>,
     ) -> Result<(Lease, R), Unavailable> {
-        if let Some(found) = self.probe_of(now, wanted.tried, |fitness| fitness == Fitness::Retry, reserve) {
-            return Ok(found.charged(now, charge()));
-        }
         for role in [Role::Primary, Role::Standby] {
+            let due = |member: &Member, fitness| {
+                let suits = wanted.owner.is_none_or(|owner| owner == member.id);
+                fitness == Fitness::Retry && suits && member.health.role() == role
+            };
+            if let Some(found) = self.probe_of(now, wanted.tried, due, reserve) {
+                return Ok(found.charged(now, charge()));
+            }
             let fit = |&index: &usize| {
-                let member = self.0.get(index);
-                !wanted.tried.has(index) && member.is_some_and(|it| it.health.role() == role && it.is_fit(now))
+                let is_there = |member: &Member| {
+                    let own = Some(member.id) == wanted.owner && member.health.role() != Role::Held;
+                    (own || member.health.role() == role) && member.is_fit(now)
+                };
+                !wanted.tried.has(index) && self.0.get(index).is_some_and(is_there)
             };
             let mut wait: Option<Duration> = None;
             let mut short = false;
@@ -188,7 +197,8 @@ impl Pool {
                 return Err(Unavailable { wait, why: if short { Why::Reserved } else { Why::Quota } });
             }
         }
-        if let Some(found) = self.probe_of(now, wanted.tried, |fitness| fitness == Fitness::Probe, reserve) {
+        let due = |_: &Member, fitness| matches!(fitness, Fitness::Retry | Fitness::Probe);
+        if let Some(found) = self.probe_of(now, wanted.tried, due, reserve) {
             return Ok(found.charged(now, charge()));
         }
         self.last_resort(now, wanted.tried, charge, reserve)
@@ -248,13 +258,13 @@ impl Pool {
         &self,
         now: Nanos,
         tried: Tried,
-        which: impl Fn(Fitness) -> bool,
+        which: impl Fn(&Member, Fitness) -> bool,
         reserve: &mut impl FnMut(usize) -> Option<R>,
     ) -> Option<(Lease, R)> {
         self.0.iter().enumerate().find_map(|(index, member)| {
             let due = member.health.role() != Role::Held
                 && !tried.has(index)
-                && which(member.health.fitness(now))
+                && which(member, member.health.fitness(now))
                 && member.quota.exhausted_until(now).is_none();
             let reserved = if due { reserve(index)? } else { return None };
             let taken = member.health.take_probe(now);
@@ -326,7 +336,7 @@ impl Pool {
     /// A suspect or dead key that is due to be probed, with a request of ours that costs nobody anything.
     #[must_use]
     pub fn probe(&self, now: Nanos) -> Option<Lease> {
-        let due = |fitness| fitness == Fitness::Probe;
+        let due = |_: &Member, fitness| fitness == Fitness::Probe;
         self.probe_of(now, Tried::default(), due, &mut |_| Some(())).map(|(lease, ())| lease)
     }
 }

@@ -181,6 +181,36 @@ fn a_key_put_aside_is_tried_with_one_call_when_its_time_comes() {
     assert!(used(&pool, 120 * SECOND)[0] > 300);
 }
 
+fn choose_for(pool: &Pool, owner: u64, now: u64) -> Lease {
+    let wanted = Wanted { owner: Some(owner), ..Wanted::default() };
+    pool.choose_with(Nanos(now), wanted, || ONE, |_| Some(())).unwrap().0
+}
+
+#[test]
+fn a_call_that_only_one_key_has_the_means_for_tries_no_other() {
+    let pool = Pool::new([member(0, Role::Primary), member(1, Role::Primary), member(2, Role::Standby)]);
+    fail(&pool, 0, 0, ServerError, 5);
+    for owner in [1, 2] {
+        let lease = choose_for(&pool, owner, SECOND);
+        assert_eq!((lease.index() as u64, lease.is_probe()), (owner, false));
+    }
+    let own = choose_for(&pool, 0, SECOND);
+    assert_eq!((own.index(), own.is_probe()), (0, true), "its own it does");
+    drop(own);
+    let alone = Pool::new([pool.members()[0].clone()]);
+    assert_eq!(choose_for(&alone, 9, SECOND).index(), 0, "and any when there is nothing else");
+}
+
+#[test]
+fn a_standby_that_was_put_aside_is_tried_when_no_primary_can_be_used() {
+    let pool = Pool::new([member(0, Role::Standby), member(1, Role::Primary)]);
+    fail(&pool, 0, 0, ServerError, 5);
+    assert_eq!(used(&pool, SECOND), [0, 1000]);
+    fail(&pool, 1, SECOND, AuthError, 1);
+    let trial = pool.choose(Nanos(SECOND), ONE, None, 0).unwrap();
+    assert_eq!((trial.index(), trial.is_probe()), (0, true));
+}
+
 #[test]
 fn when_all_keys_are_put_aside_the_one_that_is_due_first_is_used() {
     let pool = pool(3);
