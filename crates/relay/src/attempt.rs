@@ -103,8 +103,6 @@ impl Failure {
     /// An error that the provider said in so many words.
     fn said(error: error::UpstreamError, status: u16, dialect: Dialect, levels: Levels, provider: &str) -> Self {
         let result = attempt_result(error.kind);
-        let refuses =
-            matches!(result, AttemptResult::RateLimited | AttemptResult::Overloaded | AttemptResult::AuthError);
         let retry_after = error.retry_after_ms.map(Duration::from_millis);
         let tokens = [levels.tokens, levels.input_tokens, levels.output_tokens];
         let refused = Refused {
@@ -116,9 +114,21 @@ impl Failure {
             requests_left: levels.requests.and_then(|level| level.remaining),
             tokens_left: tokens.into_iter().flatten().filter_map(|level| level.remaining).min(),
         };
-        let throttle = if refuses { Throttle::classify(&refused) } else { None };
+        let throttle = throttle(result, &refused);
         let told = Told { throttle, levels, retry_after, should_retry: error.should_retry };
         Self { fault: error.into_fault(provider), result, status, untouched: false, told: Some(Box::new(told)) }
+    }
+
+    /// What kept a stream from beginning: an error that the provider said in it, or what is wrong with it.
+    fn in_stream(fault: Fault, status: u16, dialect: Dialect) -> Self {
+        let result = stream_result(fault.kind);
+        let retry_after = fault.retry_after_ms.map(Duration::from_millis);
+        let (requests_left, tokens_left) = (None, None);
+        let (words, message) = (&fault.words[..], &*fault.message);
+        let refused = Refused { status, dialect, words, message, retry_after, requests_left, tokens_left };
+        let told = throttle(result, &refused)
+            .map(|throttle| Box::new(Told { throttle: Some(throttle), retry_after, ..Told::default() }));
+        Self { told, ..Self::new(fault, result, status) }
     }
 
     /// What the provider said beside its no.
@@ -269,12 +279,12 @@ async fn exchange(
         is_stream = looks_like_events(&begin);
     }
     if request.stream && is_stream {
+        let dialect = dialect(candidate, &way, request.endpoint);
         let passage = Passage::of(way, request.endpoint);
         let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
         streaming.begin(begin);
         if let Err(fault) = streaming.open().await {
-            let result = stream_result(fault.kind);
-            return Err(Failure::new(fault, result, head.status.as_u16()));
+            return Err(Failure::in_stream(fault, head.status.as_u16(), dialect));
         }
         let headers = headers::to_client(&head.headers);
         return Ok(Answered::Stream { status: head.status, headers, streaming, error: None });
@@ -485,6 +495,12 @@ fn dialect(candidate: &Candidate, way: &Way, endpoint: Endpoint) -> Dialect {
 }
 
 /// How a try went whose stream held nothing for the client.
+/// What there was too much of, where a provider refused a call for that or for its bill.
+fn throttle(result: AttemptResult, refused: &Refused<'_>) -> Option<Throttle> {
+    let refuses = matches!(result, AttemptResult::RateLimited | AttemptResult::Overloaded | AttemptResult::AuthError);
+    if refuses { Throttle::classify(refused) } else { None }
+}
+
 const fn stream_result(kind: FaultKind) -> AttemptResult {
     match kind {
         FaultKind::UpstreamBroken => AttemptResult::Broken,

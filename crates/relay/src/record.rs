@@ -375,10 +375,9 @@ impl Record {
         self.0.receipt.fault = Some(fault.kind);
         self.0.receipt.end = end;
         if let Some(last) = self.0.receipt.attempts.last_mut() {
-            last.result = match end {
-                EndReason::Truncated => AttemptResult::Broken,
-                EndReason::TimedOut => AttemptResult::Timeout,
-                _ => last.result,
+            last.result = match settle::provider_ended(end, Some(fault.kind)) {
+                AttemptResult::Cancelled => last.result,
+                result => result,
             };
         }
     }

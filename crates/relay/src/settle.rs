@@ -5,7 +5,7 @@
 
 use crate::estimate;
 use crate::record::State;
-use sluicegate_vocabulary::{AttemptResult, EndReason, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
@@ -17,7 +17,7 @@ pub(crate) fn settle(state: &mut State) {
     }
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
-        under_way.ended(provider_ended(state.receipt.end), now);
+        under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
     }
     settle_limits(state);
     if let Some(live) = state.live.take() {
@@ -53,12 +53,15 @@ fn settle_limits(state: &mut State) {
     }
 }
 
-/// What the end of a stream says about who sent it: of a client that left, or an end of ours, nothing.
-const fn provider_ended(end: EndReason) -> AttemptResult {
-    match end {
-        EndReason::Done => AttemptResult::Ok,
-        EndReason::Truncated => AttemptResult::Broken,
-        EndReason::TimedOut => AttemptResult::Timeout,
+/// What the end of a stream says about who sent it: of a client that left, or an end of ours, nothing. One that says
+/// itself that it has too much to do is alive, whenever it says so.
+pub(crate) const fn provider_ended(end: EndReason, fault: Option<FaultKind>) -> AttemptResult {
+    match (end, fault) {
+        (EndReason::Done, _) => AttemptResult::Ok,
+        (EndReason::Truncated, Some(FaultKind::UpstreamOverloaded)) => AttemptResult::Overloaded,
+        (EndReason::Truncated, Some(FaultKind::UpstreamRateLimited)) => AttemptResult::RateLimited,
+        (EndReason::Truncated, _) => AttemptResult::Broken,
+        (EndReason::TimedOut, _) => AttemptResult::Timeout,
         _ => AttemptResult::Cancelled,
     }
 }

@@ -302,6 +302,32 @@ fn a_stream_that_breaks_after_its_first_byte_counts_against_its_provider_and_a_c
 }
 
 #[test]
+fn a_provider_that_is_overloaded_in_the_middle_of_its_answers_is_alive() {
+    let error = "data: {\"error\":{\"message\":\"busy\",\"type\":\"overloaded_error\"}}\n\n";
+    let cut = vec![stream_head(), chunk(FIRST), Act::Pause(Duration::from_millis(20)), chunk(error), Act::Close];
+    let upstream = Upstream::new((0..6).map(|_| cut.clone()).collect());
+    let relay = Running::new(config(vec![openai(&upstream)]));
+    for _ in 0..6 {
+        assert!(relay.post(CHAT, "", &hi_streamed("up/m")).contains("overloaded_error"));
+    }
+    assert!(relay.receipts(6).iter().all(|receipt| receipt.attempts[0].result == AttemptResult::Overloaded));
+    let breaker = relay.relay.standing().report().providers[0].breaker.clone();
+    assert_eq!((&*breaker.state, breaker.failures, breaker.consecutive), ("closed", 6, 0));
+}
+
+#[test]
+fn what_a_stream_says_of_limits_before_it_begins_is_understood() {
+    let error = "data: {\"error\":{\"message\":\"Your account reached max organization concurrency: 3\",\"code\":\"rate_limit_exceeded\"}}\n\n";
+    let upstream = Upstream::new(vec![vec![stream_head(), chunk(error), Act::Close]]);
+    let relay = Running::new(config(vec![openai(&upstream)]));
+    assert_eq!(status(&relay.post(CHAT, "", &hi_streamed("up/m"))), 429);
+    let report = relay.relay.standing().report();
+    let learned = report.providers[0].models.iter().find(|model| model.model == "m").unwrap().adaptive.clone();
+    assert!(learned.is_some_and(|learned| learned.limit <= 3 && learned.threshold_ms.is_none()), "{report:?}");
+    assert_eq!(report.providers[0].keys[0].state, "healthy", "it is no matter of quota");
+}
+
+#[test]
 fn a_held_key_or_provider_gets_no_calls_and_what_is_known_survives_a_reload() {
     let upstream = Upstream::new((0..8).map(|_| json(200, ANSWER)).collect());
     let configured = || {

@@ -189,13 +189,24 @@ pub struct Fault {
     pub retry_after_ms: Option<u64>,
     /// `scope:limit` of what refused, for `x-sluicegate-refused-by`.
     pub refused_by: Option<Cow<'static, str>>,
+    /// The codes, types and status words that an upstream said it with, for the relay's own judgement. Clients are not
+    /// told them.
+    pub words: Box<[String]>,
 }
 
 impl Fault {
     /// A fault of this kind with its sentence.
     #[must_use]
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), param: None, code: None, retry_after_ms: None, refused_by: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            code: None,
+            retry_after_ms: None,
+            refused_by: None,
+            words: Box::default(),
+        }
     }
 
     /// Names the request field at fault.

@@ -182,6 +182,8 @@ impl SloAimd {
         let mut state = self.state.lock();
         if let Some(told) = told {
             state.told = f64::from(told);
+            let limit = state.limit;
+            self.set(&mut state, limit);
         }
         state.window.refused = true;
         state.window.most_in_flight = state.window.most_in_flight.max(in_flight);

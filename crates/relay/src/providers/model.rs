@@ -1,15 +1,16 @@
 //! What is known of one model of one provider.
 
-use super::adaptive::Adaptive;
+use super::adaptive::{Adaptive, Follows};
 use super::report::{AdaptiveReport, ModelReport, QuotaReport};
 use super::terms::learned_concurrency;
 use super::turnstile::Turnstile;
 use crate::room::Room;
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use sluicegate_flow::Nanos;
 use sluicegate_flow::egress::{FirstTokens, Shadow, ShadowStatus, SloAimdSettings};
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Accounts of one provider of which a quota is kept.
@@ -28,8 +29,9 @@ pub(crate) struct ModelState {
     quotas: Mutex<BTreeMap<Arc<str>, Arc<Shadow>>>,
     /// The limit that the configuration asks for, kept for the candidates of the next one.
     configured: Mutex<Option<Arc<Adaptive>>>,
-    /// The limit that began when the provider said that too many calls were under way.
-    learned: OnceLock<Arc<Adaptive>>,
+    /// The limit that began when the provider said that too many calls were under way. Changed under the lock of
+    /// `configured`.
+    learned: ArcSwapOption<Adaptive>,
 }
 
 impl ModelState {
@@ -41,7 +43,7 @@ impl ModelState {
             turnstile: Turnstile::new(),
             quotas: Mutex::default(),
             configured: Mutex::default(),
-            learned: OnceLock::new(),
+            learned: ArcSwapOption::empty(),
         }
     }
 
@@ -59,33 +61,54 @@ impl ModelState {
             Some(known) if known.settings == settings => Arc::clone(known),
             known => {
                 let last = known.as_ref().map(|known| known.law.status().limit);
-                Arc::clone(configured.insert(Adaptive::new(room, &self.name, settings, last, now)))
+                Arc::clone(configured.insert(Adaptive::new(room, &self.name, settings, Follows::Speed, last, now)))
             }
         }
     }
 
-    /// The limit that was learned from a refusal, if there was one.
+    /// The limit that was learned from a refusal, if there was one lately.
     #[inline]
-    pub(crate) fn learned(&self) -> Option<&Arc<Adaptive>> {
-        self.learned.get()
+    pub(crate) fn learned(&self, now: Nanos) -> Option<Arc<Adaptive>> {
+        let known = self.learned.load();
+        let known = known.as_ref()?;
+        if known.is_over(now) {
+            self.unlearn(now);
+            return None;
+        }
+        Some(Arc::clone(known))
+    }
+
+    #[cold]
+    fn unlearn(&self, now: Nanos) {
+        let _alone = self.configured.lock();
+        if let Some(over) = self.learned.load_full().filter(|known| known.is_over(now)) {
+            over.lift();
+            self.learned.store(None);
+        }
     }
 
     /// The provider said that too many calls are under way: from now on they are limited, at first to what was.
-    pub(crate) fn learn_concurrency(&self, room: &Arc<Room>, in_flight: u32, now: Nanos) -> &Arc<Adaptive> {
-        let settings = learned_concurrency(in_flight);
-        self.learned.get_or_init(|| Adaptive::new(room, &self.name, settings, None, now))
+    pub(crate) fn learn_concurrency(&self, room: &Arc<Room>, in_flight: u32, now: Nanos) -> Arc<Adaptive> {
+        let _alone = self.configured.lock();
+        self.learned.load_full().filter(|known| !known.is_over(now)).unwrap_or_else(|| {
+            let settings = learned_concurrency(in_flight);
+            let learned = Adaptive::new(room, &self.name, settings, Follows::Refusals, None, now);
+            self.learned.store(Some(Arc::clone(&learned)));
+            learned
+        })
     }
 
     /// The provider comes back from being isolated.
     pub(crate) fn restart(&self, now: Nanos) {
         let configured = self.configured.lock().as_ref().map(Arc::clone);
-        for adaptive in configured.iter().chain(self.learned.get()) {
+        for adaptive in configured.into_iter().chain(self.learned(now)) {
             adaptive.restart(now);
         }
     }
 
     pub(crate) fn report(&self, now: Nanos) -> ModelReport {
-        let adaptive = self.configured.lock().as_ref().or(self.learned.get()).map(Arc::clone);
+        let configured = self.configured.lock().as_ref().map(Arc::clone);
+        let adaptive = configured.or_else(|| self.learned(now));
         let within = |part| self.first_tokens.within(now, part).map(millis);
         let quotas = self.quotas.lock();
         let quotas = quotas.iter().filter(|(_, quota)| !quota.is_silent());
@@ -99,7 +122,7 @@ impl ModelState {
                 AdaptiveReport {
                     limit: adaptive.law.limit(),
                     in_flight: adaptive.in_flight(now),
-                    threshold_ms: millis(status.threshold),
+                    threshold_ms: adaptive.threshold().map(millis),
                     slow_start: status.slow_start,
                     cut_ago_ms: status.cut_at.map(|at| millis(at.until(now))),
                 }

@@ -113,8 +113,8 @@ pub struct AdaptiveReport {
     pub limit: u32,
     /// How many are.
     pub in_flight: u32,
-    /// The time of the first token above which the limit is cut.
-    pub threshold_ms: u64,
+    /// The time of the first token above which the limit is cut. Absent where the provider's refusals alone made it.
+    pub threshold_ms: Option<u64>,
     /// It still grows by half in each window, since it was never cut.
     pub slow_start: bool,
     /// How long ago it was cut.

@@ -7,6 +7,7 @@ use super::terms;
 use sluicegate_config::{Provider as Configured, ProviderKey};
 use sluicegate_flow::Nanos;
 use sluicegate_flow::egress::{Member, Pool};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Calls that a key is thought to bear at once where nothing is said.
@@ -20,6 +21,8 @@ pub(crate) struct Standing {
     pub(crate) pool: Pool,
     /// What the provider tells of its limits is followed.
     pub(crate) learns: bool,
+    /// Whose quotas its keys use: so many times it bears what it says that one account may have at once.
+    pub(crate) accounts: u32,
     adaptive: Option<Arc<Adaptive>>,
 }
 
@@ -41,8 +44,11 @@ impl Standing {
             }
         };
         let keys = provider.keys_of(&configured.keys);
+        let pool = Pool::new(keys.iter().enumerate().map(member));
+        let accounts: HashSet<_> = pool.members().iter().map(|key| Arc::as_ptr(&key.quota)).collect();
         Self {
-            pool: Pool::new(keys.iter().enumerate().map(member)),
+            accounts: u32::try_from(accounts.len()).unwrap_or(u32::MAX),
+            pool,
             adaptive: terms::adaptive(configured).map(|settings| state.adaptive(&provider.room, settings, now)),
             learns: terms::learns(configured),
             provider: Arc::clone(provider),
@@ -50,10 +56,14 @@ impl Standing {
         }
     }
 
-    /// The limit on calls at once that follows the model's speed, where there is one.
+    /// The limit on calls at once that is asked for or, if what the provider tells is followed, was learned.
     #[inline]
-    pub(crate) fn adaptive(&self) -> Option<&Arc<Adaptive>> {
-        self.adaptive.as_ref().or_else(|| self.model.learned())
+    pub(crate) fn adaptive(&self, now: Nanos) -> Option<Arc<Adaptive>> {
+        match &self.adaptive {
+            Some(configured) => Some(Arc::clone(configured)),
+            None if self.learns => self.model.learned(now),
+            None => None,
+        }
     }
 
     /// Whether a call that could not be answered elsewhere may be asked here.

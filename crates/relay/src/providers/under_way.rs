@@ -63,7 +63,7 @@ impl UnderWay {
         let took = self.sent.until(now);
         let standing = &self.candidate.standing;
         standing.model.first_tokens.record(now, took);
-        if let Some(adaptive) = standing.adaptive() {
+        if let Some(adaptive) = standing.adaptive(now) {
             adaptive.sample(now, took, input);
         }
         if self.pass.is_probe()
@@ -81,12 +81,15 @@ impl UnderWay {
         if result == AttemptResult::Ok && self.first {
             self.standing().provider.budget.earn();
         }
+        if result == AttemptResult::Overloaded {
+            self.too_many(result, None, now);
+        }
         self.tell(result, &Told::default(), now);
     }
 
     /// It was answered whole.
     pub(crate) fn answered(self, result: AttemptResult, now: Nanos) {
-        if let Some(adaptive) = self.standing().adaptive().filter(|_| result == AttemptResult::Ok) {
+        if let Some(adaptive) = self.standing().adaptive(now).filter(|_| result == AttemptResult::Ok) {
             adaptive.answered(now);
         }
         self.ended(result, now);
@@ -94,23 +97,31 @@ impl UnderWay {
 
     /// It failed before there was anything for the client.
     pub(crate) fn failed(self, result: AttemptResult, told: &Told, now: Nanos) {
-        let standing = self.standing();
-        let crowded = match (told.throttle, result) {
-            (Some(Throttle::Concurrency { limit }), _) => Some(limit),
-            (Some(Throttle::Overloaded), _) | (None, AttemptResult::Overloaded | AttemptResult::Timeout) => Some(None),
-            _ => None,
-        };
-        if let Some(limit) = crowded {
-            let said_so = matches!(told.throttle, Some(Throttle::Concurrency { .. })) && standing.learns;
-            let learned = || {
-                let keys = standing.pool.members().iter().map(|key| key.health.in_flight()).sum();
-                said_so.then(|| standing.model.learn_concurrency(&standing.provider.room, keys, now))
-            };
-            if let Some(adaptive) = standing.adaptive().or_else(learned) {
-                adaptive.refused(now, limit);
-            }
-        }
+        self.too_many(result, told.throttle, now);
         self.tell(result, told, now);
+    }
+
+    /// Tells the limit on calls at once of a call that did not go well, if it may be that there were too many. What a
+    /// provider says of one account is held to by all of them together, since the limit is the model's.
+    fn too_many(&self, result: AttemptResult, throttle: Option<Throttle>, now: Nanos) {
+        let standing = self.standing();
+        let adaptive = standing.adaptive(now);
+        match (throttle, result) {
+            (Some(Throttle::Concurrency { limit }), _) => {
+                let learned = || {
+                    let keys = standing.pool.members().iter().map(|key| key.health.in_flight()).sum();
+                    standing.learns.then(|| standing.model.learn_concurrency(&standing.provider.room, keys, now))
+                };
+                if let Some(adaptive) = adaptive.or_else(learned) {
+                    adaptive.refused(now, limit.map(|limit| limit.saturating_mul(standing.accounts)));
+                }
+            }
+            (Some(Throttle::Overloaded), _) | (None, AttemptResult::Overloaded) => {
+                adaptive.inspect(|adaptive| adaptive.refused(now, None));
+            }
+            (None, AttemptResult::Timeout) => _ = adaptive.inspect(|adaptive| adaptive.timed_out(now)),
+            _ => {}
+        }
     }
 
     fn tell(self, result: AttemptResult, told: &Told, now: Nanos) {

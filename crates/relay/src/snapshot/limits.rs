@@ -134,7 +134,7 @@ impl Limits {
     /// What one try at a candidate with one of its credentials is held to.
     pub(crate) fn egress(table: &Table, candidate: &Candidate, credential: usize, now: Nanos) -> Option<LimitSet> {
         let owned = candidate.limits.get(credential)?;
-        match candidate.standing.adaptive() {
+        match candidate.standing.adaptive(now) {
             None if owned.specs.is_empty() => None,
             None => Some(table.set(SetId(0, owned.number), now, || owned.specs.iter().cloned())),
             Some(adaptive) => {

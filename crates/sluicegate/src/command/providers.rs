@@ -305,11 +305,11 @@ fn told(model: &ModelReport) -> String {
     }
     if let Some(adaptive) = &model.adaptive {
         let grows = if adaptive.slow_start { " · not cut so far" } else { "" };
-        let threshold = brief(adaptive.threshold_ms as f64);
-        text.push_str(&format!(
-            "    at once      {} of {} · cut when first tokens take longer than {threshold}{grows}\n",
-            adaptive.in_flight, adaptive.limit
-        ));
+        let cut = adaptive.threshold_ms.map_or_else(
+            || "learned from its refusals".to_owned(),
+            |threshold| format!("cut when first tokens take longer than {}", brief(threshold as f64)),
+        );
+        text.push_str(&format!("    at once      {} of {} · {cut}{grows}\n", adaptive.in_flight, adaptive.limit));
     }
     if model.waiting > 0 {
         text.push_str(&format!("    waiting      {} for its quota\n", model.waiting));

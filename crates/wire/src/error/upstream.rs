@@ -78,6 +78,7 @@ impl UpstreamError {
             code: self.code.filter(about_the_request).map(Cow::Owned),
             retry_after_ms: self.retry_after_ms,
             refused_by: None,
+            words: self.words.into(),
         }
     }
 }
