@@ -9,14 +9,15 @@
 //! the provider's prompt cache is kept by account; another is taken only if it is twice as good.
 //!
 //! A key that was put aside for errors is tried with one call when its time has come: before others if it is a primary,
-//! but not with a call that only another key has the means for, and a standby not while a primary can be used. One that is suspect or dead is
+//! but not with a call that only another key has the means for, and a standby not while a primary can be used. One that
+//! is suspect or dead is
 //! probed from the background ([`Pool::probe`]), not with a client's call, unless there is no other. A key put aside is
 //! still better than none: if nothing else is left, the one whose time comes first is used, since when all keys fail it
 //! is not the keys that are at fault.
 //!
-//! **Promises.** A key whose quota is used up gets no call before its reset. Suspect and dead keys get no call but probes,
-//! one at a time. As long as any primary key can be used, or will be when its pace allows, no standby is,
-//! but by calls that only it has the means for.
+//! **Promises.** A key whose quota is used up gets no call before its reset, or for five minutes. Suspect and dead keys
+//! get no call but probes, one at a time. As long as any primary key can be used, or will be when its pace allows, no
+//! standby is, but by calls that only it has the means for.
 
 use crate::egress::health::{Fitness, Health, Role};
 use crate::egress::shadow::{Charge, Levels, Sent, Shadow};
@@ -433,7 +434,7 @@ impl Lease {
         let Some(Member { health, quota, .. }) = self.member() else { return };
         match &refused {
             Some((throttle, told)) => quota.refused(now, &self.sent, *throttle, told, draw),
-            None if result == AttemptResult::Ok => quota.succeeded(),
+            None if result == AttemptResult::Ok => quota.succeeded(&self.sent),
             None => {}
         }
         health.record(result, refused.map(|(throttle, _)| throttle), self.probe, now, draw);
