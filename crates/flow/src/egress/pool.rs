@@ -10,10 +10,9 @@
 //!
 //! A key that was put aside for errors is tried with one call when its time has come: before others if it is a primary,
 //! but not with a call that only another key has the means for, and a standby not while a primary can be used. One that
-//! is suspect or dead is
-//! probed from the background ([`Pool::probe`]), not with a client's call, unless there is no other. A key put aside is
-//! still better than none: if nothing else is left, the one whose time comes first is used, since when all keys fail it
-//! is not the keys that are at fault.
+//! is suspect or dead is probed from the background ([`Pool::probe`]), not with a client's call, unless there is no
+//! other. A key put aside is still better than none: if nothing else is left, the one whose time comes first is used,
+//! since when all keys fail it is not the keys that are at fault.
 //!
 //! **Promises.** A key whose quota is used up gets no call before its reset, or for five minutes. Suspect and dead keys
 //! get no call but probes, one at a time. As long as any primary key can be used, or will be when its pace allows, no

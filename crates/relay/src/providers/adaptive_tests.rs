@@ -61,7 +61,7 @@ fn a_learned_limit_ends_five_minutes_after_the_last_refusal() {
     learned.refused(Nanos(100 * SECOND), None);
     assert!(standing.adaptive(Nanos(399 * SECOND)).is_some());
     assert!(standing.adaptive(Nanos(400 * SECOND)).is_none());
-    assert!(learned.in_flight(Nanos(400 * SECOND)) == 0 && learned.limit.status(Nanos(0)).capacity > 1 << 30);
+    assert!(learned.in_flight(Nanos(400 * SECOND)) == 0 && learned.limit.status(Nanos(0)).capacity > 1_000_000);
     learn(&standing, 10, 500 * SECOND);
     assert!(standing.adaptive(Nanos(501 * SECOND)).is_some(), "and can be learned again");
 }
@@ -76,7 +76,10 @@ fn what_was_learned_does_not_hold_where_what_is_told_is_not_to_be_followed() {
 
 #[test]
 fn the_accounts_of_a_provider_are_counted_once_each() {
-    let key = |name: &str, group: &str| ProviderKey::new(name, group, name.to_owned().into());
+    let key = |name: &str, group: &str| {
+        let quota_group = group.to_owned();
+        ProviderKey { quota_group, ..ProviderKey::new(name, "test", name.to_owned().into()) }
+    };
     let keys = vec![key("a", "one"), key("b", "two"), key("c", "one")];
     assert_eq!(standing(&Configured { keys, ..configured() }).accounts, 2);
     assert_eq!(standing(&configured()).accounts, 1);
