@@ -55,8 +55,14 @@ impl Providers {
     }
 
     async fn probe(&self, pool: &Pool, provider: &Provider, state: &ProviderState) {
-        let now = self.room.now();
         let keys = state.keys();
+        for key in keys.iter().filter(|key| key.health.take_doubt()) {
+            let result = ask(pool, provider, &key.name).await.result;
+            if result == AttemptResult::AuthError {
+                record(&key.health, result, self.room.now());
+            }
+        }
+        let now = self.room.now();
         if !keys.iter().any(|key| key.health.wants_probe(now)) {
             return;
         }
@@ -83,7 +89,7 @@ impl Providers {
     }
 }
 
-/// Takes note of an operator's test that failed.
+/// Takes note of a test that failed.
 fn record(health: &Arc<Health>, result: AttemptResult, now: sluicegate_flow::Nanos) {
     let quota = Arc::new(Shadow::new(1.0));
     let key = Keys::new([Member { id: 0, health: Arc::clone(health), quota, capacity: 1, share: 1 }]);
