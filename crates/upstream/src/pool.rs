@@ -165,13 +165,13 @@ impl Site {
     }
 
     /// Takes an HTTP/1 connection back whose request and answer are over.
-    pub(crate) fn give_back(&self, connection: Transport) {
+    pub(crate) fn give_back(&self, mut connection: Transport) {
         // Locked before anybody who waits is looked for, so that nobody lines up in between and finds nothing idle.
         let mut connections = self.connections.lock();
         let connection = match &self.limited {
             None => Some(connection),
-            // Its place goes to the first in the line.
-            Some(_) if connection.expires() <= Instant::now() => None,
+            // Its place goes to the first in the line, and so does the connection if it could be used again.
+            Some(_) if connection.expires() <= Instant::now() || !connection.is_quiet() => None,
             Some(Limited { places, site }) => match places.pass(site, connection) {
                 (Next::Goes, _) => None,
                 (_, back) => back,

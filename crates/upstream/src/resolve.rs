@@ -2,7 +2,8 @@
 //!
 //! A name is looked up whenever a connection is opened, by the system, so that its hosts file and search domains count.
 //! An answer is good for a few seconds, and those who ask while it is being looked up wait for the same answer: a burst of
-//! connections is one question, and a name that has come to lead elsewhere is noticed at the next connection.
+//! connections is one question, and a name that has come to lead elsewhere is noticed at the next connection. A look-up
+//! goes on when those who asked have lost patience, so that a slow answer serves those who ask next.
 //!
 //! An address that failed, or was overtaken by one tried after it, is tried after the others for a minute, so that a dead
 //! one does not cost every new connection its head start. It is never left out: it may be all there is.
@@ -15,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::OnceCell;
+use tokio::sync::watch;
 
 /// How long an answer is good.
 const FRESH: Duration = Duration::from_secs(5);
@@ -27,19 +28,16 @@ const MOST: usize = 1024;
 type Answer = Result<Arc<[IpAddr]>, Arc<io::Error>>;
 type Lookup = dyn Fn(Arc<str>) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync;
 
-/// A name somebody asked for.
-#[derive(Debug)]
-struct Name {
-    asked: Instant,
-    answer: OnceCell<Answer>,
-}
+/// The answer for a name somebody asked for, and when it came.
+#[derive(Debug, Clone)]
+struct Name(watch::Receiver<Option<(Instant, Answer)>>);
 
 impl Name {
     /// Whether those who ask now may have the same answer: it is still to come, or good.
     fn serves(&self, now: Instant) -> bool {
-        match self.answer.get() {
-            None => true,
-            Some(answer) => answer.is_ok() && now.duration_since(self.asked) < FRESH,
+        match &*self.0.borrow() {
+            None => self.0.has_changed().is_ok(),
+            Some((at, answer)) => answer.is_ok() && now.duration_since(*at) < FRESH,
         }
     }
 }
@@ -47,7 +45,7 @@ impl Name {
 /// Looks names up. Shared by all workers.
 pub(crate) struct Resolver {
     lookup: Box<Lookup>,
-    names: Mutex<HashMap<Arc<str>, Arc<Name>>>,
+    names: Mutex<HashMap<Arc<str>, Name>>,
     failed: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
@@ -84,24 +82,31 @@ impl Resolver {
     }
 
     async fn ask(&self, host: &str) -> Answer {
-        let name = self.name(host);
-        let answer =
-            name.answer.get_or_init(|| async { (self.lookup)(host.into()).await.map(Arc::from).map_err(Arc::new) });
-        answer.await.clone()
+        let mut name = self.name(host);
+        match name.0.wait_for(Option::is_some).await.map(|found| found.clone()) {
+            Ok(Some((_, answer))) => answer,
+            Ok(None) | Err(_) => Err(Arc::new(io::Error::other("the name was not looked up to the end"))),
+        }
     }
 
-    fn name(&self, host: &str) -> Arc<Name> {
+    fn name(&self, host: &str) -> Name {
         let now = Instant::now();
         let mut names = self.names.lock();
         if let Some(name) = names.get(host).filter(|name| name.serves(now)) {
-            return Arc::clone(name);
+            return name.clone();
         }
         if names.len() >= MOST {
             names.retain(|_, name| name.serves(now));
         }
-        let name = Arc::new(Name { asked: now, answer: OnceCell::new() });
+        let (tell, answer) = watch::channel(None);
+        let lookup = (self.lookup)(host.into());
+        tokio::spawn(async move {
+            let found = lookup.await.map(Arc::from).map_err(Arc::new);
+            tell.send_replace(Some((Instant::now(), found)));
+        });
+        let name = Name(answer);
         if names.len() < MOST {
-            names.insert(host.into(), Arc::clone(&name));
+            names.insert(host.into(), name.clone());
         }
         name
     }

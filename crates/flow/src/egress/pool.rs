@@ -13,7 +13,7 @@
 //! still better than none: if nothing else is left, the one whose time comes first is used, since when all keys fail it
 //! is not the keys that are at fault.
 //!
-//! **Promises.** A key whose quota is used up gets no call before its reset. Suspect and dead keys get no call but probes,
+//! **Promises.** A key whose quota is used up gets no call before its reset, or for five minutes. Suspect and dead keys get no call but probes,
 //! one at a time. As long as any primary key can be used, or will be when its pace allows, no standby is.
 
 use crate::egress::health::{Fitness, Health, Role};
@@ -433,7 +433,7 @@ impl Lease {
         let Some(Member { health, quota, .. }) = self.member() else { return };
         match &refused {
             Some((throttle, told)) => quota.refused(now, &self.sent, *throttle, told, draw),
-            None if result == AttemptResult::Ok => quota.succeeded(),
+            None if result == AttemptResult::Ok => quota.succeeded(&self.sent),
             None => {}
         }
         health.record(result, refused.map(|(throttle, _)| throttle), self.probe, now, draw);

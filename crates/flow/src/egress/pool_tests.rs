@@ -75,6 +75,15 @@ fn exhausted_credential_gets_no_traffic() {
 }
 
 #[test]
+fn a_wait_of_a_day_is_believed_for_minutes() {
+    let pool = pool(1);
+    let lease = pool.choose(Nanos(0), ONE, None, 0).unwrap();
+    lease.record(RateLimited, quota(86_400), Nanos(0), 1.0);
+    assert!(pool.choose(Nanos(299 * SECOND), ONE, None, 0).is_err());
+    assert!(pool.choose(Nanos(361 * SECOND), ONE, None, 0).is_ok());
+}
+
+#[test]
 fn a_pool_whose_only_key_is_exhausted_says_when_to_come_back() {
     let pool = pool(1);
     let lease = pool.choose(Nanos(0), ONE, None, 0).unwrap();

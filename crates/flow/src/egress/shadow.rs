@@ -16,8 +16,8 @@
 //! with costs that are not estimated too low, requests that are small beside its bucket, and more of them than fit, none
 //! that this lets go is refused, in whatever order the answers come. (After a lull a few may be: the provider's bucket
 //! was full for longer than ours, and what it could not take in shows only with the next answer.) After a refusal nothing
-//! goes until the provider's own wait is over, or two seconds; then, from nothing, at a quarter of the pace until an answer
-//! tells the level again.
+//! goes until the provider's own wait is over, or two seconds; then, from nothing, at a quarter of the pace until a request
+//! gets through. What is told with refusals only is not followed: it would be for ever, since nobody would tell otherwise.
 
 use crate::egress::pulse::Pulse;
 use crate::egress::throttle::Throttle;
@@ -116,10 +116,11 @@ const LONGEST_HOLD: Duration = Duration::from_secs(2);
 /// So many times a request's cost is kept back when none of the quota is ours, less the more is: what others take before
 /// we hear of it comes in lumps of the same size.
 const KEPT_BACK: f64 = 4.0;
-/// The part of the usual refill after a refusal, until an answer tells the level again.
+/// The part of the usual refill after a refusal, until a request gets through.
 const TRICKLE: f64 = 0.25;
-/// The part of the provider's wait that is added to it at most, so that not all come back together, and the longest wait
-/// to which anything is added.
+/// The part of the provider's wait that is added to it at most, so that not all come back together; and the longest wait
+/// that is believed. A quota that is used up for a day costs one refusal each time that is over, and a wait that was told
+/// by mistake does not put a key out of use for a day.
 const EXTRA: f64 = 0.2;
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The length of a limit whose length is not told.
@@ -144,7 +145,7 @@ struct State {
     share: f64,
     cut_at: Option<Nanos>,
     held_until: Nanos,
-    /// Requests up to this number were sent before the last refusal. Until one sent later is heard of, all trickles.
+    /// Requests up to this number were sent before the last refusal. Until one sent later gets through, all trickles.
     trickles_past: Option<u64>,
     /// The rate at which to send, once a refusal came that no level explains.
     pulse: Option<Pulse>,
@@ -222,10 +223,11 @@ impl Shadow {
 
     /// A request was answered with success.
     #[inline]
-    pub fn succeeded(&self) {
+    pub fn succeeded(&self, sent: &Sent) {
         if !self.silent.load(Ordering::Relaxed) {
             let mut state = self.state.lock();
             state.share = (state.share + RISE).min(1.0);
+            state.passed(sent);
         }
     }
 
@@ -233,23 +235,27 @@ impl Shadow {
     /// nothing here. Tell this instead of [`Shadow::observe`]. `draw` is a number between 0 and 1 by chance, by which the
     /// provider's wait is made a little longer.
     pub fn refused(&self, now: Nanos, sent: &Sent, throttle: Throttle, told: &Levels, draw: f64) {
+        let mut state = self.state.lock();
+        let told = &state.followed(told);
         let (dimensions, reset) = match throttle {
             Throttle::QuotaRequests { reset } => (&[0][..], reset),
             Throttle::QuotaTokens { reset } => (&[1, 2, 3][..], reset),
             Throttle::Slope => (&[][..], None),
             Throttle::Concurrency { .. } | Throttle::Billing | Throttle::Overloaded => {
-                return self.observe(now, sent, told);
+                if !told.is_empty() {
+                    state.observe(now, sent, told);
+                }
+                return;
             }
         };
         self.silent.store(false, Ordering::Relaxed);
-        let mut state = self.state.lock();
         if throttle == Throttle::Slope {
             state.observe(now, sent, told);
             state.pulse.get_or_insert_with(|| Pulse::new(now)).too_steep(now);
         } else {
             state.refused(now, sent, dimensions, reset, told);
-            let wait = reset.unwrap_or_default();
-            let until = now.after(wait).after(wait.min(LONGEST_WAIT).mul_f64(EXTRA * draw.clamp(0.0, 1.0)));
+            let wait = reset.unwrap_or_default().min(LONGEST_WAIT);
+            let until = now.after(wait).after(wait.mul_f64(EXTRA * draw.clamp(0.0, 1.0)));
             self.exhausted.fetch_max(until.max(state.held_until).0, Ordering::Relaxed);
         }
     }
@@ -340,7 +346,7 @@ impl State {
         }
         self.heard = sent.number;
         self.refill(now);
-        self.trickles_past = self.trickles_past.filter(|last| sent.number <= *last);
+        self.passed(sent);
         let net_since = self.sent.net.iter().zip(sent.net).map(|(now, then)| now - then);
         for ((bucket, told), net_since) in self.buckets.iter_mut().zip(told.each()).zip(net_since) {
             let Some((told, remaining)) = told.and_then(|told| Some((told, told.remaining? as f64))) else { continue };
@@ -349,6 +355,23 @@ impl State {
             let ceiling = told.limit.map_or(cap, |limit| (limit as f64).max(cap));
             let level = (self.share * remaining + net_since).min(self.share * cap);
             *bucket = Some(Bucket { level, at: now.max(self.held_until), cap, ceiling, rate });
+        }
+    }
+
+    /// A request has got through.
+    fn passed(&mut self, sent: &Sent) {
+        self.trickles_past = self.trickles_past.filter(|last| sent.number <= *last);
+    }
+
+    /// Of what a refusal tells, the levels that answers to other requests tell too. What only refusals tell is never told
+    /// again once they end, so whoever followed it would keep to it for ever.
+    fn followed(&self, told: &Levels) -> Levels {
+        let [requests, tokens, input, output] = self.buckets.map(|bucket| bucket.is_some());
+        Levels {
+            requests: told.requests.filter(|_| requests),
+            tokens: told.tokens.filter(|_| tokens),
+            input_tokens: told.input_tokens.filter(|_| input),
+            output_tokens: told.output_tokens.filter(|_| output),
         }
     }
 

@@ -30,7 +30,7 @@ fn take_all(shadow: &Shadow, now: u64) -> usize {
 fn a_provider_that_says_nothing_is_not_paced() {
     let shadow = Shadow::new(1.0);
     assert_eq!(take_all(&shadow, 0), 10_000);
-    shadow.succeeded();
+    shadow.succeeded(&Sent::default());
     assert!((shadow.headroom(Nanos(0)) - 1.0).abs() < 1e-9);
 }
 
@@ -135,13 +135,49 @@ fn an_unforeseen_refusal_cuts_the_share_once_a_second_and_successes_raise_it() {
     }
     assert!((shadow.status(Nanos(1)).share - 0.8).abs() < 1e-9);
     for _ in 0..25 {
-        shadow.succeeded();
+        shadow.succeeded(&Sent::default());
     }
     assert!((shadow.status(Nanos(1)).share - 0.9).abs() < 1e-9);
     for _ in 0..1000 {
-        shadow.succeeded();
+        shadow.succeeded(&Sent::default());
     }
     assert!((shadow.status(Nanos(1)).share - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_limit_that_only_refusals_tell_is_not_kept_to_for_ever() {
+    let shadow = Shadow::new(1.0);
+    shadow.refused(Nanos(0), &Sent::default(), QUOTA, &requests(6, 0), 0.0);
+    let minute = |from: u64| {
+        let mut went = 0;
+        for step in 0..6000 {
+            let now = Nanos(from + step * SECOND / 100);
+            if let Ok(sent) = shadow.acquire(now, one(0)) {
+                shadow.succeeded(&sent);
+                went += 1;
+            }
+        }
+        went
+    };
+    minute(0);
+    let second = minute(60 * SECOND);
+    assert!(second > 1000, "nobody refuses, and {second} went in a minute");
+}
+
+#[test]
+fn after_a_refusal_the_pace_is_whole_again_when_a_request_got_through() {
+    let shadow = told(600);
+    let early = shadow.acquire(Nanos(0), one(0)).unwrap();
+    shadow.refused(Nanos(1), &early, QUOTA, &requests(600, 0), 0.0);
+    let took = |from: u64, seconds: u64| {
+        let at = (0..seconds * 100).map(|step| Nanos(from + step * SECOND / 100));
+        at.filter_map(|now| shadow.acquire(now, one(0)).ok()).collect::<Vec<_>>()
+    };
+    shadow.succeeded(&early);
+    let trickle = took(3 * SECOND, 20);
+    shadow.succeeded(trickle.last().unwrap());
+    let whole = took(23 * SECOND, 20);
+    assert!(whole.len() > 3 * trickle.len(), "{} then {}", trickle.len(), whole.len());
 }
 
 #[test]
@@ -283,7 +319,7 @@ proptest! {
                     if let Ok(sent) = shadow.acquire(Nanos(now), one(seconds)) {
                         last = sent;
                     }
-                    shadow.succeeded();
+                    shadow.succeeded(&last);
                 }
             }
             let headroom = shadow.headroom(Nanos(now));

@@ -281,7 +281,8 @@ impl<T> Scheduler<T> {
             waiting.seat = Seat::Claims(vec![at, other.id()], until);
         }
         let wake = wait.map_or(until, |wait| now.after(wait).min(until));
-        self.set_timer(other.id(), Some(wake));
+        // What came back before it was known that somebody waits was told to nobody: so the other limit is asked again.
+        self.set_timer(other.id(), Some(now));
         Turn::Wait(Some(wake))
     }
 
@@ -322,6 +323,7 @@ impl<T> Scheduler<T> {
             {
                 seats.push(refusal.limit.id());
                 self.line(&refusal.limit).claim(id);
+                self.set_timer(refusal.limit.id(), Some(now));
             }
             return Turn::Wait(Some(refusal.retry_after.map_or(until, |wait| now.after(wait).min(until))));
         }

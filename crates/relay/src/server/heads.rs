@@ -9,7 +9,8 @@
 
 use memchr::memchr;
 
-/// What of a line is kept at most when it is cut. Only names of headers and numbers are of interest.
+/// What of a line is kept at most when it is cut. Only names of headers and numbers are of interest, and a number that is
+/// longer than this is refused, since its end would be missing.
 const KEPT: usize = 128;
 
 /// The place in a connection's requests that has been reached.
@@ -21,6 +22,8 @@ pub(super) struct Heads {
     length: Length,
     /// The beginning of a line whose end has not come yet.
     cut: Vec<u8>,
+    /// That line is longer than what is kept of it.
+    overlong: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -76,6 +79,7 @@ impl Heads {
                         self.keep(line);
                         let whole = std::mem::take(&mut self.cut);
                         self.line(&whole);
+                        self.overlong = false;
                     }
                     if matches!(self.at, At::Over) {
                         return true;
@@ -88,6 +92,7 @@ impl Heads {
 
     fn keep(&mut self, part: &[u8]) {
         let room = KEPT.saturating_sub(self.cut.len()).min(part.len());
+        self.overlong |= room < part.len();
         self.cut.extend_from_slice(part.get(..room).unwrap_or_default());
     }
 
@@ -110,7 +115,7 @@ impl Heads {
                 self.header(line);
                 At::Header
             }
-            At::ChunkSize => match size(line) {
+            At::ChunkSize => match size(line).filter(|_| !self.overlong) {
                 Some(0) => At::Trailer,
                 Some(bytes) => At::Chunk(bytes),
                 None => At::Over,
@@ -125,7 +130,8 @@ impl Heads {
         match line.first() {
             Some(b'c' | b'C') => {
                 if let Some(value) = value_of(line, b"content-length:") {
-                    self.length = number(value, 10).map_or(Length::Unreadable, Length::Bytes);
+                    let length = number(value, 10).filter(|_| !self.overlong);
+                    self.length = length.map_or(Length::Unreadable, Length::Bytes);
                 }
             }
             Some(b't' | b'T') => self.chunked |= value_of(line, b"transfer-encoding:").is_some(),

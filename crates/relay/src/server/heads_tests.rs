@@ -75,3 +75,16 @@ fn a_length_that_is_no_number_is_as_bad_as_two() {
         assert!(Heads::default().is_ambiguous(head.as_bytes()), "{length}");
     }
 }
+
+#[test]
+fn a_number_whose_end_was_not_kept_is_not_believed() {
+    let zeros = "0".repeat(KEPT + 2);
+    for (first, second) in [
+        (format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{zeros}"), "400\r\n"),
+        (format!("POST / HTTP/1.1\r\ncontent-length: {zeros}"), "400\r\n\r\n"),
+    ] {
+        let mut heads = Heads::default();
+        assert!(!heads.is_ambiguous(first.as_bytes()));
+        assert!(heads.is_ambiguous(second.as_bytes()), "{first}");
+    }
+}

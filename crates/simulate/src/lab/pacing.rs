@@ -205,7 +205,7 @@ impl World {
                 self.paced.answered += 1;
                 if let Some(gateway) = self.gateways.get(gateway) {
                     gateway.quota.observe(now, &sent, &told);
-                    gateway.quota.succeeded();
+                    gateway.quota.succeeded(&sent);
                 }
                 self.send(gateway, now);
             }
