@@ -115,7 +115,8 @@ impl Failure {
             tokens_left: tokens.into_iter().flatten().filter_map(|level| level.remaining).min(),
         };
         let throttle = throttle(result, &refused);
-        let told = Told { throttle, levels, retry_after, should_retry: error.should_retry };
+        let forbidden = status == 403 && result == AttemptResult::AuthError && throttle.is_none();
+        let told = Told { throttle, levels, retry_after, should_retry: error.should_retry, forbidden };
         Self { fault: error.into_fault(provider), result, status, untouched: false, told: Some(Box::new(told)) }
     }
 

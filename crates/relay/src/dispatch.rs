@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Tried, Wanted, decide};
+use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Throttle, Tried, Wanted, decide};
 use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
 use sluicegate_wire::estimate::tokens_in_bytes;
 use std::borrow::Cow;
@@ -71,6 +71,10 @@ struct Trip<'a> {
     /// The last failure, in words for the client.
     last: Option<Fault>,
     unavailable: bool,
+    /// What was told that the request is too long for its model, by one who said so in the caller's own format.
+    too_long: Option<Dispatched>,
+    /// The context window that was too small, in tokens.
+    longer_than: Option<u64>,
 }
 
 /// Gets an answer from one of the plan's candidates.
@@ -85,19 +89,33 @@ pub(crate) async fn dispatch(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<Dispatched, Unanswered> {
-    let mut trip = Trip { worker, request, caller, plan, snapshot, last: None, unavailable: false };
-    let mut longer_than = None;
+    let mut trip = Trip {
+        worker,
+        request,
+        caller,
+        plan,
+        snapshot,
+        last: None,
+        unavailable: false,
+        too_long: None,
+        longer_than: None,
+    };
     let mut candidates = by_room(&worker.shared.room, plan);
     while let Some(candidate) = candidates.next() {
-        if longer_than.is_some_and(|window| candidate.context_window.is_none_or(|own| own <= window)) {
+        if trip.is_too_short(candidate) {
             continue;
         }
         match trip.ask(candidate, candidates.clone(), record).await {
             Ok(dispatched) => return Ok(dispatched),
             Err(Next::Candidate) => {}
-            Err(Next::Longer) => longer_than = candidate.context_window,
+            Err(Next::Longer) => trip.longer_than = candidate.context_window,
             Err(Next::GiveUp) => break,
         }
+    }
+    if let Some(too_long) = trip.too_long {
+        // None of those who might have answered did, so it holds what the caller can do something about.
+        record.should_retry(false);
+        return Ok(Dispatched { attempts: record.attempts().len(), ..too_long });
     }
     let fault = trip.last.unwrap_or_else(nobody);
     Err(Unanswered { fault, unavailable: trip.unavailable })
@@ -122,7 +140,7 @@ impl<'a> Trip<'a> {
             }
             let mut began = record.since_arrival();
             let now = record.at(began);
-            let pass = self.admit(candidate, rest.clone(), now)?;
+            let pass = self.admit(candidate, now)?;
             let now_s = record.arrived_ms() / 1000;
             let prepared = match prepare(request, &plan.route, candidate, self.snapshot, record.id(), now_s) {
                 Ok(prepared) => prepared,
@@ -140,10 +158,11 @@ impl<'a> Trip<'a> {
                 Err(no_room) => {
                     // Nobody else's trial is kept waiting for room, and while it is waited for much may change.
                     drop(pass);
-                    let taken = Box::pin(seeker.wait(no_room, self.snapshot, self.others(rest.clone()), record)).await;
-                    let taken = taken.map_err(|fault| self.no_room(fault, record))?;
+                    let taken =
+                        Box::pin(seeker.wait(no_room, self.snapshot, self.others(rest.clone(), now), record)).await;
+                    let taken = taken.map_err(|fault| self.no_room(fault))?;
                     began = record.since_arrival();
-                    (self.admit(candidate, rest.clone(), record.at(began))?, taken)
+                    (self.admit(candidate, record.at(began))?, taken)
                 }
             };
             record.asking(taken.held, taken.output);
@@ -189,12 +208,14 @@ impl<'a> Trip<'a> {
                     let result = answered.result();
                     let now = guard.end(result, answered.status());
                     let too_long = answered.error() == Some(FaultKind::ContextLength);
-                    if too_long && self.longer(candidate, rest.clone()) {
-                        under_way.ended(result, now);
+                    let longer = too_long && self.longer(candidate, rest.clone(), now);
+                    let dispatched = self.answered(candidate, under_way, answered, now, dropped, record);
+                    if longer {
                         record.unanswered();
+                        self.too_long = Some(dispatched);
                         return Err(Next::Longer);
                     }
-                    return Ok(self.answered(candidate, under_way, answered, now, dropped, record));
+                    return Ok(dispatched);
                 }
                 Err(failure) => failure,
             };
@@ -210,7 +231,7 @@ impl<'a> Trip<'a> {
             }
             let (key, trial) = (under_way.key(), under_way.is_trial());
             under_way.failed(failure.result, &failure.told(), now);
-            if failure.fault.kind == FaultKind::ContextLength && self.longer(candidate, rest.clone()) {
+            if failure.fault.kind == FaultKind::ContextLength && self.longer(candidate, rest.clone(), now) {
                 self.last = Some(failure.fault);
                 return Err(Next::Longer);
             }
@@ -230,8 +251,9 @@ impl<'a> Trip<'a> {
                 Decision::OtherCredential => {}
                 Decision::OtherCandidate => return Err(Next::Candidate),
                 Decision::GiveUp { should_retry } => {
-                    // Several candidates have been asked, which is as good as several tries.
-                    let waits = failed.throttle.is_some() || failed.result == AttemptResult::RateLimited;
+                    // Several candidates have been asked, which is as good as several tries. Only a wait that is known
+                    // and passed on keeps the client's own try from being a storm.
+                    let waits = failed.throttle.is_some_and(Throttle::is_quota) && failed.retry_after.is_some();
                     record.should_retry(should_retry && (waits || record.attempts().len() == 1));
                     return Err(Next::GiveUp);
                 }
@@ -252,7 +274,9 @@ impl<'a> Trip<'a> {
         note_stored(self.request, candidate, &answered, under_way.key());
         match &answered {
             Answered::Whole { .. } => under_way.answered(answered.result(), now),
-            Answered::Stream { error: Some(_), .. } => under_way.ended(answered.result(), now),
+            // Only a passthrough call ends so, and what it asks is the caller's choice: by its errors nobody else's
+            // calls may come to lose a key or a provider.
+            Answered::Stream { error: Some(_), .. } => drop(under_way),
             Answered::Stream { .. } => {
                 under_way.heard(now, tokens_in_bytes(self.request.head.input_bytes));
                 record.answered(under_way);
@@ -292,18 +316,13 @@ impl<'a> Trip<'a> {
 
     /// Whether the candidate is asked at all.
     #[inline]
-    fn admit(&mut self, candidate: &'a Arc<Candidate>, mut rest: Order<'a>, now: Nanos) -> Result<Pass, Next> {
+    fn admit(&mut self, candidate: &'a Arc<Candidate>, now: Nanos) -> Result<Pass, Next> {
         let provider = &candidate.standing.provider;
         if provider.is_held() {
             return Err(self.passed_over(held(candidate)));
         }
         match self.plan.route.breakers.admit(&provider.breaker, now) {
-            Ok(pass) => {
-                let ramp = provider.breaker.ramp(now);
-                let spare = ramp < 1.0 && fastrand::f64() > ramp && rest.any(|other| other.standing.is_well());
-                // One that has just come back is spared while another can answer.
-                if spare { Err(Next::Candidate) } else { Ok(pass) }
-            }
+            Ok(pass) => Ok(pass),
             Err(isolated) => Err(self.passed_over(left_alone(candidate, isolated, now))),
         }
     }
@@ -319,9 +338,9 @@ impl<'a> Trip<'a> {
     }
 
     #[cold]
-    fn no_room(&mut self, fault: Fault, record: &Record) -> Next {
+    fn no_room(&mut self, fault: Fault) -> Next {
         let refused = fault.kind == FaultKind::UpstreamAuth;
-        self.unavailable = refused || (fault.kind != FaultKind::NeverFits && record.attempts().is_empty());
+        self.unavailable |= fault.kind != FaultKind::NeverFits;
         match &mut self.last {
             // It has said so itself, and that is what the client is told; but not before when it would be in vain.
             Some(last) if last.kind == FaultKind::UpstreamRateLimited => {
@@ -340,18 +359,28 @@ impl<'a> Trip<'a> {
         Next::GiveUp
     }
 
+    /// Whether a call that is too long for one candidate is too long for this one as well, as far as is known.
+    fn is_too_short(&self, candidate: &Candidate) -> bool {
+        self.longer_than.is_some_and(|window| candidate.context_window.is_none_or(|own| own <= window))
+    }
+
+    /// Whether the call would be sent to this candidate, were it its turn.
+    fn may_answer(&self, other: &Candidate, now: Nanos) -> bool {
+        !self.is_too_short(other) && other.standing.may_be_asked(now)
+    }
+
     /// Whether somebody after this candidate can answer when it has no room.
-    fn others(&self, mut rest: Order<'a>) -> bool {
-        self.plan.route.falls_back_on(AttemptResult::RateLimited) && rest.any(|other| other.standing.is_well())
+    fn others(&self, mut rest: Order<'a>, now: Nanos) -> bool {
+        self.plan.route.falls_back_on(AttemptResult::RateLimited) && rest.any(|other| self.may_answer(other, now))
     }
 
     /// Whether somebody after this candidate has a larger context window.
     #[cold]
-    fn longer(&self, candidate: &Candidate, mut rest: Order<'a>) -> bool {
+    fn longer(&self, candidate: &Candidate, mut rest: Order<'a>, now: Nanos) -> bool {
         let larger = |other: &Candidate| other.context_window > candidate.context_window;
         self.plan.route.fallback_on_length
             && candidate.context_window.is_some()
-            && rest.any(|other| larger(other) && other.standing.is_well())
+            && rest.any(|other| larger(other) && self.may_answer(other, now))
     }
 
     #[cold]
@@ -385,7 +414,7 @@ impl<'a> Trip<'a> {
             waits_until: room.at((record.arrived() + patience).min(deadline)),
             first_byte: standing.model.first_tokens.within(now, 0.5).unwrap_or_default(),
             other_credential: standing.pool.has_other(now, tried),
-            other_candidate: plan.route.falls_back_on(failure.result) && rest.any(|other| other.standing.is_well()),
+            other_candidate: plan.route.falls_back_on(failure.result) && rest.any(|other| self.may_answer(other, now)),
             bytes_sent: false,
             // What a passthrough call does is not known, so what may have been done is not done again.
             repeatable: request.endpoint != Endpoint::Passthrough || request.parts.method.is_idempotent(),

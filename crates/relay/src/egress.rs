@@ -27,15 +27,20 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// A plan's candidates in the order in which they are asked: those that others wait for come after the rest of their
-/// equals.
+/// equals, and those that have just come back and are to be spared come last of all.
 #[derive(Clone)]
 pub(crate) struct Order<'a> {
     equals: &'a [Arc<Candidate>],
     fallbacks: &'a [Arc<Candidate>],
     /// The equals that others wait for, one bit each.
     full: u64,
+    /// The candidates that are spared, one bit each.
+    spared: u64,
     next: usize,
 }
+
+/// Equals with room, then the others, then those that are spared.
+const ROUNDS: usize = 3;
 
 /// The order of a plan's candidates.
 pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
@@ -55,25 +60,52 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
         .enumerate()
         .filter(|(_, candidate)| targets > 1 && is_full(candidate))
         .fold(0, |full, (index, _)| full | 1 << index.min(63));
-    Order { equals, fallbacks, full, next: 0 }
+    let spared = if plan.candidates.len() > 1 { spared(&plan.candidates, room.now()) } else { 0 };
+    Order { equals, fallbacks, full, spared, next: 0 }
+}
+
+/// Those that have just come back and do not get this call while another can answer. Drawn once for a call: drawn at each
+/// try, one that is asked often would be spared in the end.
+fn spared(candidates: &[Arc<Candidate>], now: Nanos) -> u64 {
+    let is_spared = |candidate: &Candidate| {
+        let ramp = candidate.standing.provider.breaker.ramp(now);
+        ramp < 1.0 && fastrand::f64() > ramp
+    };
+    let bits = |spared, (index, candidate): (usize, &Arc<Candidate>)| {
+        if is_spared(candidate) { spared | 1 << index.min(63) } else { spared }
+    };
+    let spared = candidates.iter().enumerate().fold(0_u64, bits);
+    let is_left = |(index, candidate): (usize, &Arc<Candidate>)| {
+        spared >> index.min(63) & 1 == 0 && candidate.standing.may_be_asked(now)
+    };
+    if spared != 0 && candidates.iter().enumerate().any(is_left) { spared } else { 0 }
+}
+
+impl Order<'_> {
+    /// In which of the rounds a candidate has its turn.
+    fn round(&self, index: usize) -> usize {
+        let bit = index.min(63);
+        if self.spared >> bit & 1 == 1 {
+            2
+        } else {
+            usize::from(index >= self.equals.len() || self.full >> bit & 1 == 1)
+        }
+    }
 }
 
 impl<'a> Iterator for Order<'a> {
     type Item = &'a Arc<Candidate>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let count = self.equals.len();
-        loop {
-            let at = self.next;
+        let count = self.equals.len() + self.fallbacks.len();
+        while self.next < ROUNDS * count {
+            let (round, index) = (self.next / count, self.next % count);
             self.next += 1;
-            if at >= 2 * count {
-                return self.fallbacks.get(at - 2 * count);
-            }
-            let (index, wanted) = (at % count, at >= count);
-            if (self.full >> index.min(63) & 1 == 1) == wanted {
-                return self.equals.get(index);
+            if self.round(index) == round {
+                return self.equals.get(index).or_else(|| self.fallbacks.get(index - self.equals.len()));
             }
         }
+        None
     }
 }
 

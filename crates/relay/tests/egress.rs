@@ -513,3 +513,154 @@ fn a_call_that_tries_a_key_which_was_put_aside_does_not_fail_for_it_while_anothe
         assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 200);
     }
 }
+
+fn two(first: &Upstream, second: &Upstream) -> sluicegate_config::Config {
+    let (a, b) =
+        (provider("a", ProviderKind::OpenAi, first.address), provider("b", ProviderKind::OpenAi, second.address));
+    let mut config = config(vec![a, b]);
+    config.models.insert("m".into(), model("m", &["a/m", "b/m"]));
+    config
+}
+
+fn state(relay: &Running, provider: &str) -> String {
+    let report = relay.relay.standing().report();
+    report.providers.iter().find(|known| known.name == *provider).unwrap().breaker.state.to_string()
+}
+
+#[test]
+fn a_caller_is_told_that_his_request_is_too_long_where_no_longer_model_answers() {
+    let long = r#"{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}"#;
+    let small = Upstream::new(vec![json(400, long)]);
+    let large = Upstream::new(vec![json(500, FAILED)]);
+    let other = Upstream::new(vec![]);
+    let with_window = |name: &str, upstream: &Upstream, window| {
+        let mut provider = provider(name, ProviderKind::OpenAi, upstream.address);
+        provider.models =
+            vec![ListedModel { id: "m".into(), context_window: Some(window), max_output: None, deployment: None }];
+        provider
+    };
+    let mut config = config(vec![
+        with_window("s", &small, 8_000),
+        with_window("l", &large, 200_000),
+        with_window("t", &other, 8_000),
+    ]);
+    let mut routed = model("m", &["s/m", "l/m", "t/m"]);
+    routed.fallback_on.push(FallbackOn::ContextLength);
+    config.models.insert("m".into(), routed);
+    let relay = Running::new(config);
+    let left = || relay.relay.standing().report().providers.iter().map(|known| known.retries_left).collect::<Vec<_>>();
+    let before = left();
+    let answer = relay.post(CHAT, "", &hi("m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-attempts")), (400, Some("2")), "{answer}");
+    assert!(answer.contains("context_length_exceeded"), "{answer}");
+    assert!(other.is_left_alone());
+    assert_eq!(left(), before, "a try was paid for at somebody whose model is no longer");
+}
+
+#[test]
+fn a_graceful_caller_steps_down_twice_where_one_target_failed_and_others_have_no_room() {
+    let spent = || {
+        let told = "x-ratelimit-limit-requests: 60\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 300s\r\n";
+        Upstream::new(vec![with(200, told, ANSWER)])
+    };
+    let dead = Upstream::new(vec![json(500, FAILED)]);
+    let (full, middle) = (spent(), spent());
+    let low = Upstream::new(vec![json(200, ANSWER)]);
+    let mut config = two(&dead, &full);
+    for (name, upstream) in [("mid", &middle), ("low", &low)] {
+        config.providers.insert(name.into(), provider(name, ProviderKind::OpenAi, upstream.address));
+    }
+    for (name, targets, lower) in
+        [("smart", &["a/m", "b/m"][..], Some("small")), ("small", &["mid/m"], Some("tiny")), ("tiny", &["low/m"], None)]
+    {
+        let mut model = model(name, targets);
+        model.lower_tier = lower.map(Into::into);
+        config.models.insert(name.into(), model);
+    }
+    let mut graceful = key("graceful", "g");
+    (graceful.mode, graceful.accept_lower_tier) = (sluicegate_vocabulary::Mode::Graceful, true);
+    config.keys.extend([key("plain", "p"), graceful]);
+    let relay = Running::new(config);
+    for model in ["b/m", "mid/m"] {
+        assert_eq!(status(&relay.post(CHAT, "x-api-key: p\r\n", &hi(model))), 200);
+    }
+    let answer = relay.post(CHAT, "x-api-key: g\r\n", &hi("smart"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("low")), "{answer}");
+}
+
+#[test]
+fn one_that_has_just_come_back_is_spared_only_as_long_as_another_answers() {
+    let mut scripts: Vec<_> = (0..5).map(|_| json(500, FAILED)).collect();
+    scripts.extend((0..40).map(|_| json(200, ANSWER)));
+    let back = Upstream::new(scripts);
+    let failing = Upstream::new((0..40).map(|_| json(500, FAILED)).collect());
+    let relay = Running::new(two(&back, &failing));
+    (0..5).for_each(|_| _ = relay.post(CHAT, "", &hi("a/m")));
+    assert_eq!(state(&relay, "a"), "open");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while state(&relay, "a") != "closed" {
+        assert!(Instant::now() < deadline, "it never came back");
+        std::thread::sleep(Duration::from_millis(50));
+        relay.post(CHAT, "", &hi("a/m"));
+    }
+    for _ in 0..10 {
+        let answer = relay.post(CHAT, "", &hi("m"));
+        assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("a")), "{answer}");
+    }
+}
+
+#[test]
+fn a_fallback_that_may_have_recovered_is_asked_when_the_one_before_it_fails() {
+    let first = Upstream::new(vec![json(500, FAILED)]);
+    let mut scripts: Vec<_> = (0..5).map(|_| json(500, FAILED)).collect();
+    scripts.push(json(200, ANSWER));
+    let second = Upstream::new(scripts);
+    let relay = Running::new(two(&first, &second));
+    (0..5).for_each(|_| _ = relay.post(CHAT, "", &hi("b/m")));
+    assert_eq!(state(&relay, "b"), "open");
+    std::thread::sleep(Duration::from_millis(1100));
+    let answer = relay.post(CHAT, "", &hi("m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("b")), "{answer}");
+}
+
+#[test]
+fn what_a_passthrough_call_is_refused_is_held_against_no_key_and_no_provider() {
+    let refusals = [401, 403, 500, 500, 500, 500, 500, 500];
+    let upstream = Upstream::new(refusals.into_iter().map(|status| json(status, FAILED)).collect());
+    let relay = Running::new(config(vec![openai(&upstream)]));
+    for refusal in refusals {
+        assert_eq!(status(&relay.post("/p/up/v1/odd", "", "{}")), refusal);
+    }
+    relay.receipts(refusals.len());
+    let report = relay.relay.standing().report();
+    let known = &report.providers[0];
+    assert_eq!((&*known.keys[0].state, &*known.breaker.state), ("healthy", "closed"));
+    assert_eq!((known.breaker.consecutive, known.in_flight), (0, 0));
+}
+
+#[test]
+fn a_key_that_may_not_use_one_model_is_passed_over_for_that_call_and_stays_in_use() {
+    let forbidden = r#"{"error":{"message":"You do not have access to this model","code":"model_forbidden"}}"#;
+    let upstream = Upstream::new(vec![json(403, forbidden), json(200, ANSWER)]);
+    let mut up = openai(&upstream);
+    up.keys = keys(&["a", "b"]);
+    let relay = Running::new(config(vec![up]));
+    let answer = relay.post(CHAT, "", &hi("up/m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-attempts")), (200, Some("2")), "{answer}");
+    let report = relay.relay.standing().report();
+    assert!(report.providers[0].keys.iter().all(|key| key.state == "healthy"), "{report:?}");
+}
+
+#[test]
+fn a_client_is_not_told_to_try_again_after_several_tries_unless_he_is_told_when() {
+    let crowded = json(
+        429,
+        r#"{"error":{"message":"Your account reached max organization concurrency: 3, please try again","code":"rate_limit_exceeded"}}"#,
+    );
+    let first = Upstream::new(vec![json(500, FAILED)]);
+    let second = Upstream::new(vec![crowded]);
+    let relay = Running::new(two(&first, &second));
+    let answer = relay.post(CHAT, "", &hi("m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-attempts")), (429, Some("2")), "{answer}");
+    assert_eq!(header(&answer, "x-should-retry"), Some("false"), "{answer}");
+}

@@ -434,11 +434,7 @@ impl Breaker {
     #[must_use]
     pub fn may_be_asked(&self, now: Nanos) -> bool {
         let seen = self.gate.view();
-        match seen.phase {
-            Phase::Closed => true,
-            Phase::Open => seen.until() <= now,
-            Phase::HalfOpen => false,
-        }
+        seen.phase == Phase::Closed || seen.has_place(now, self.book.lock().settings.probes)
     }
 
     /// What it is doing, for display.

@@ -359,3 +359,18 @@ proptest! {
         prop_assert!(breaker.is_closed());
     }
 }
+
+#[test]
+fn while_it_is_tried_again_it_may_be_asked_if_no_probe_is_out() {
+    let breaker = breaker();
+    for _ in 0..5 {
+        call(&breaker, 0, ServerError);
+    }
+    assert!(!breaker.may_be_asked(Nanos(0)));
+    let later = Nanos(2 * SECOND);
+    assert!(breaker.may_be_asked(later));
+    let probe = breaker.admit(later).unwrap();
+    assert!(!breaker.may_be_asked(later), "a probe is out");
+    drop(probe);
+    assert!(breaker.may_be_asked(later));
+}

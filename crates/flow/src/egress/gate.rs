@@ -137,6 +137,12 @@ impl View {
         Nanos(self.until << UNIT_BITS)
     }
 
+    /// Whether one that is not closed lets a probe go.
+    pub(crate) fn has_place(self, now: Nanos, probes: u32) -> bool {
+        let due = self.until <= now.0 >> UNIT_BITS;
+        due || (self.phase == Phase::HalfOpen && self.probes < probes.clamp(1, MOST_PROBES))
+    }
+
     const fn next_period(self) -> Self {
         Self { period: (self.period + 1) & PERIOD_MASK as u16, ..self }
     }

@@ -123,6 +123,8 @@ const IN_FLIGHT_BITS: u32 = 24;
 pub struct Health {
     /// There is something to look at in `book`.
     unwell: AtomicBool,
+    /// It was refused something, which need not be the key's fault.
+    doubted: AtomicBool,
     role: AtomicU8,
     /// Calls made, above [`IN_FLIGHT_BITS`] bits of those that are under way.
     calls: AtomicU64,
@@ -231,6 +233,17 @@ impl Health {
     #[must_use]
     pub fn wants_probe(&self, now: Nanos) -> bool {
         self.fitness(now) == Fitness::Probe
+    }
+
+    /// It was refused what it may not do, or it may do nothing any more. It stays in use until somebody has asked.
+    pub(crate) fn doubt(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it should be asked if the key is still taken. Says so once for each doubt.
+    #[must_use]
+    pub fn take_doubt(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed) && self.doubted.swap(false, Ordering::Relaxed)
     }
 
     /// Takes the one place for a probe, if the key is due to be tried.

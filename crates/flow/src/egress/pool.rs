@@ -427,6 +427,16 @@ impl Lease {
         }
     }
 
+    /// Hears that the call was refused for what it asked, or else for its key. That is told apart by asking for something
+    /// that every key may have; only a call that was to decide about its key has decided.
+    pub fn forbidden(self, now: Nanos, draw: f64) {
+        match self.member() {
+            Some(_) if self.probe => self.record(AttemptResult::AuthError, None, now, draw),
+            Some(member) => member.health.doubt(),
+            None => {}
+        }
+    }
+
     /// Hears how the call went; of a refusal, what there was too much of and the levels it told. `draw` is a number
     /// between 0 and 1 by chance.
     pub fn record(self, result: AttemptResult, refused: Option<(Throttle, Levels)>, now: Nanos, draw: f64) {

@@ -37,6 +37,12 @@ pub enum Throttle {
 }
 
 impl Throttle {
+    /// Whether it is over after a time that the target can tell.
+    #[must_use]
+    pub const fn is_quota(self) -> bool {
+        matches!(self, Self::QuotaRequests { .. } | Self::QuotaTokens { .. })
+    }
+
     /// The word for display and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

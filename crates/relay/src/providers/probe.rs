@@ -55,7 +55,14 @@ impl Providers {
     }
 
     async fn probe(&self, pool: &Pool, provider: &Provider, state: &ProviderState) {
-        for key in state.keys() {
+        let keys = state.keys();
+        for key in keys.iter().filter(|key| key.health.take_doubt()) {
+            let result = ask(pool, provider, &key.name).await.result;
+            if result == AttemptResult::AuthError {
+                record(&key.health, result, self.room.now());
+            }
+        }
+        for key in keys {
             // Before a pool is made for it: of nearly all keys this is all there is to ask.
             if !key.health.wants_probe(self.room.now()) {
                 continue;
@@ -80,7 +87,7 @@ fn alone(health: &Arc<Health>) -> Keys {
     Keys::new([Member { id: 0, health: Arc::clone(health), quota, capacity: 1, share: 1 }])
 }
 
-/// Takes note of an operator's test that failed.
+/// Takes note of a test that failed.
 fn record(health: &Arc<Health>, result: AttemptResult, now: sluicegate_flow::Nanos) {
     if let Ok(lease) = alone(health).lease_at(0, now, Default::default) {
         lease.record(result, None, now, fastrand::f64());

@@ -66,14 +66,20 @@ impl Standing {
         }
     }
 
-    /// Whether a call that could not be answered elsewhere may be asked here.
+    /// Whether nothing is wrong with the provider, as far as is known.
     pub(crate) fn is_well(&self) -> bool {
         !self.provider.is_held() && self.provider.breaker.is_closed()
     }
 
+    /// Whether a call that could not be answered elsewhere may be asked here, be it to show that the provider is back:
+    /// nobody but calls finds that out.
+    pub(crate) fn may_be_asked(&self, now: Nanos) -> bool {
+        !self.provider.is_held() && self.provider.breaker.may_be_asked(now)
+    }
+
     /// What is left of the quota of the key that has most left, 0 to 1; 0 where calls are not sent at present.
     pub(crate) fn headroom(&self, now: Nanos) -> f64 {
-        if self.provider.is_held() || !self.provider.breaker.may_be_asked(now) {
+        if !self.may_be_asked(now) {
             return 0.0;
         }
         self.pool.headroom(now)

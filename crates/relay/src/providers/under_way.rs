@@ -32,6 +32,8 @@ pub(crate) struct Told {
     pub(crate) retry_after: Option<Duration>,
     /// `x-should-retry`.
     pub(crate) should_retry: Option<bool>,
+    /// The key is known, or may be, and is not allowed this.
+    pub(crate) forbidden: bool,
 }
 
 impl UnderWay {
@@ -130,6 +132,9 @@ impl UnderWay {
         let draw = fastrand::f64();
         if let Some(changed) = provider.breaker.record(pass, result, now, told.retry_after, draw) {
             provider.changed(changed);
+        }
+        if told.forbidden {
+            return lease.forbidden(now, draw);
         }
         lease.record(result, told.throttle.map(|throttle| (throttle, told.levels)), now, draw);
     }
