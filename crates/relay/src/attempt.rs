@@ -495,13 +495,13 @@ fn dialect(candidate: &Candidate, way: &Way, endpoint: Endpoint) -> Dialect {
     }
 }
 
-/// How a try went whose stream held nothing for the client.
 /// What there was too much of, where a provider refused a call for that or for its bill.
 fn throttle(result: AttemptResult, refused: &Refused<'_>) -> Option<Throttle> {
     let refuses = matches!(result, AttemptResult::RateLimited | AttemptResult::Overloaded | AttemptResult::AuthError);
     if refuses { Throttle::classify(refused) } else { None }
 }
 
+/// How a try went whose stream held nothing for the client.
 const fn stream_result(kind: FaultKind) -> AttemptResult {
     match kind {
         FaultKind::UpstreamBroken => AttemptResult::Broken,
