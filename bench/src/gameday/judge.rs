@@ -88,7 +88,8 @@ fn errors(seconds: &[Second], scenes: &[Scene], terms: Terms) -> Bar {
         scenes.iter().filter(lost).any(|it| (second(it.begins)..second(it.ends() + recovery)).contains(&number))
     };
     let counted = || seconds.iter().enumerate().filter(|(number, _)| !excused(*number)).map(|(_, second)| second);
-    let (calls, failed) = (counted().map(|it| it.calls).sum::<u64>(), counted().map(|it| terms.failed(it)).sum::<u64>());
+    let (calls, failed) =
+        (counted().map(|it| it.calls).sum::<u64>(), counted().map(|it| terms.failed(it)).sum::<u64>());
     Bar {
         what: "calls that failed while somebody could answer".into(),
         measured: failed as f64 * 1000.0 / calls.max(1) as f64,
@@ -150,7 +151,8 @@ pub(crate) fn recovered(seconds: &[Second], first: &Scene, scene: &Scene, terms:
     let quiet = seconds.get(quiet.saturating_sub(STEADY)..quiet)?;
     let usual = quiet.iter().map(|it| share(it, scene)).sum::<f64>() / quiet.len().max(1) as f64;
     let after = seconds.get(second(scene.ends())..)?;
-    let well = |second: &Second| share(second, scene) >= terms.share * usual && terms.failed(second) * 1000 <= second.calls;
+    let well =
+        |second: &Second| share(second, scene) >= terms.share * usual && terms.failed(second) * 1000 <= second.calls;
     after.windows(STEADY).position(|window| window.iter().all(well)).map(|at| at as f64 + 1.0)
 }
 
