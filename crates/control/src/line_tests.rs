@@ -174,3 +174,18 @@ fn colour_appears_only_when_asked_for() {
     human(&mut out, &mut Stamp::default(), &ordinary(), true);
     assert!(out.contains("\u{1b}["));
 }
+
+#[test]
+fn where_a_broken_stream_was_gone_on_with_is_told() {
+    let resumed = Receipt { resumed: vec![120, 4096], ..ordinary() };
+    let mut line = String::new();
+    json(&mut line, &mut Stamp::default(), &resumed);
+    let value: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(value["resumed_at_bytes"], serde_json::json!([120, 4096]));
+    let mut line = String::new();
+    json(&mut line, &mut Stamp::default(), &ordinary());
+    assert!(!line.contains("resumed"), "{line}");
+    let mut line = String::new();
+    human(&mut line, &mut Stamp::default(), &resumed, false);
+    assert!(line.contains("resumed at byte 120"), "{line}");
+}

@@ -14,6 +14,7 @@ use crate::hedge::{self, Raced, Second};
 use crate::prepare::{Prepared, prepare};
 use crate::providers::{Belongs, UnderWay, belongs, stored};
 use crate::record::Record;
+use crate::resume::GoingOn;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
 use sluicegate_flow::Nanos;
@@ -68,6 +69,8 @@ struct Trip<'a> {
     caller: &'a Caller,
     plan: &'a Plan,
     snapshot: &'a Snapshot,
+    /// What the answer is to go on with.
+    going_on: Option<&'a GoingOn>,
     /// The last failure, in words for the client.
     last: Option<Fault>,
     unavailable: bool,
@@ -77,7 +80,7 @@ struct Trip<'a> {
     longer_than: Option<u64>,
 }
 
-/// Gets an answer from one of the plan's candidates.
+/// Gets an answer from one of the plan's candidates, or the rest of one that was begun.
 ///
 /// # Errors
 /// The last candidate's failure, in words for the client, and whether a lower tier could help.
@@ -87,6 +90,7 @@ pub(crate) async fn dispatch(
     caller: &Caller,
     plan: &Plan,
     snapshot: &Snapshot,
+    going_on: Option<&GoingOn>,
     record: &mut Record,
 ) -> Result<Dispatched, Unanswered> {
     let mut trip = Trip {
@@ -95,6 +99,7 @@ pub(crate) async fn dispatch(
         caller,
         plan,
         snapshot,
+        going_on,
         last: None,
         unavailable: false,
         too_long: None,
@@ -142,14 +147,15 @@ impl<'a> Trip<'a> {
             let now = record.at(began);
             let pass = self.admit(candidate, now)?;
             let now_s = record.arrived_ms() / 1000;
-            let prepared = match prepare(request, &plan.route, candidate, self.snapshot, record.id(), now_s) {
-                Ok(prepared) => prepared,
-                // Another candidate may be able to say what this one cannot.
-                Err(fault) => {
-                    self.last.get_or_insert(fault);
-                    return Err(Next::Candidate);
-                }
-            };
+            let prepared =
+                match prepare(request, &plan.route, candidate, self.snapshot, self.going_on, record.id(), now_s) {
+                    Ok(prepared) => prepared,
+                    // Another candidate may be able to say what this one cannot.
+                    Err(fault) => {
+                        self.last.get_or_insert(fault);
+                        return Err(Next::Candidate);
+                    }
+                };
             let dropped = prepared.dropped.clone();
             let wanted = Wanted { tried, ..wanted };
             let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
@@ -293,7 +299,7 @@ impl<'a> Trip<'a> {
         let now = record.at(began);
         let pass = other.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
         let now_s = record.arrived_ms() / 1000;
-        let prepared = prepare(request, &plan.route, other, snapshot, record.id(), now_s).ok()?;
+        let prepared = prepare(request, &plan.route, other, snapshot, None, record.id(), now_s).ok()?;
         if !late.standing.provider.hedges.withdraw() {
             return None;
         }

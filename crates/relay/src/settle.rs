@@ -5,16 +5,12 @@
 
 use crate::estimate;
 use crate::record::State;
-use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Money, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
-    if let Some(price) = state.candidate.as_ref().and_then(|candidate| candidate.price.as_ref()) {
-        // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
-        let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
-        state.receipt.cost = price.cost(&state.receipt.usage).filter(|_| told);
-    }
+    state.receipt.cost = cost(state);
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -29,9 +25,24 @@ pub(crate) fn settle(state: &mut State) {
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
+/// What a call has cost by now.
+pub(crate) fn cost(state: &State) -> Option<Money> {
+    let (present, before) = (state.present(), state.before.as_ref());
+    let before = match before {
+        None => Money::default(),
+        Some(before) => before.cost?,
+    };
+    let price = state.candidate.as_ref()?.price.as_ref()?;
+    // What nobody told is not nothing: a call that was answered without a word about usage has no known cost. What was
+    // to go on with a broken answer and never came has cost nothing.
+    let told = present.source != UsageSource::None || !answered(state.receipt.end) || state.before.is_some();
+    price.cost(present).filter(|_| told).map(|cost| before + cost)
+}
+
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
     let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let present = state.present().total();
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
         return;
@@ -44,8 +55,10 @@ fn settle_limits(state: &mut State) {
     let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
     let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
-    for held in ticket.map(|ticket| ticket.held).into_iter().chain(egress) {
-        let used = if unknown { held.reserved() } else { receipt.usage.total() };
+    let total = receipt.usage.total();
+    let ticket = ticket.map(|ticket| (ticket.held, total));
+    for (held, used) in ticket.into_iter().chain(egress.map(|egress| (egress, present))) {
+        let used = if unknown { held.reserved() } else { used };
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }

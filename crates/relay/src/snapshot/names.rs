@@ -176,6 +176,7 @@ impl Names {
             fallback_on_length: false,
             policy: None,
             hedge: false,
+            resume: false,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
             limits: None,
             lower_tier: None,
