@@ -36,6 +36,7 @@ fn ordinary() -> Receipt {
                 took: Duration::from_micros(88_007),
             },
         ],
+        resumed: Vec::new(),
         end: EndReason::Done,
         fault: None,
         refused_by: None,
