@@ -34,7 +34,6 @@ const SOON: Duration = Duration::from_secs(1);
 pub(crate) struct Dispatched {
     pub(crate) answered: Answered,
     pub(crate) candidate: Arc<Candidate>,
-    pub(crate) attempts: usize,
     pub(crate) dropped: Vec<Cow<'static, str>>,
 }
 
@@ -116,7 +115,7 @@ pub(crate) async fn dispatch(
     if let Some(too_long) = trip.too_long {
         // None of those who might have answered did, so it holds what the caller can do something about.
         record.should_retry(false);
-        return Ok(Dispatched { attempts: record.attempts().len(), ..too_long });
+        return Ok(too_long);
     }
     let fault = trip.last.unwrap_or_else(nobody);
     Err(Unanswered { fault, unavailable: trip.unavailable })
@@ -284,14 +283,13 @@ impl<'a> Trip<'a> {
                 record.answered(under_way);
             }
         }
-        let attempts = record.attempts().len();
         if let Some(failovers) = &self.plan.route.failovers
-            && attempts == 1
+            && record.attempts().len() == 1
             && answered.error().is_none()
         {
             failovers.earn(now);
         }
-        Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped }
+        Dispatched { answered, candidate: Arc::clone(candidate), dropped }
     }
 
     /// A second call, beside one that is late.
