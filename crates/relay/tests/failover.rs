@@ -147,7 +147,9 @@ fn a_trial_call_that_meets_silence_is_answered_by_another_and_counts_against_its
     scripts.push(vec![Act::Pause(Duration::from_secs(20)), Act::Close]);
     let silent = Upstream::new(scripts);
     let good = Upstream::new((0..20).map(|_| json(200, ANSWER)).collect());
-    let relay = Running::new(two(openai(&silent), &good));
+    let mut up = openai(&silent);
+    up.timeouts.first_byte = Period::from_secs(15);
+    let relay = Running::new(two(up, &good));
     for _ in 0..5 {
         assert_eq!(status(&relay.post(CHAT, "", &hi("up/a"))), 502);
     }
