@@ -12,7 +12,7 @@ use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
-use crate::snapshot::{Candidate, Live, Route, Snapshot};
+use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
@@ -50,6 +50,8 @@ pub(crate) struct State {
     reserved_output: u64,
     /// The model asked for, as a number, and the bytes of input to it.
     pub(crate) input: (u64, u64),
+    /// What it costs, where that is known before its end.
+    pub(crate) bill: Option<Bill>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -100,6 +102,7 @@ impl Record {
             live: None,
             reserved_output: u64::MAX,
             input: (0, 0),
+            bill: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -309,6 +312,11 @@ impl Record {
 
     pub(crate) fn usage(&mut self, usage: Usage) {
         self.0.receipt.usage = usage;
+    }
+
+    /// What the answer costs.
+    pub(crate) fn billed(&mut self, bill: Bill) {
+        self.0.bill = Some(bill);
     }
 
     pub(crate) fn first_token(&mut self) {

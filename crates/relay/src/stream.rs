@@ -8,6 +8,7 @@
 use crate::array::Array;
 use crate::attempt::Answered;
 use crate::call::{Request, header_value};
+use crate::cost;
 use crate::dispatch::Dispatched;
 use crate::headers;
 use crate::prepare::Way;
@@ -45,12 +46,13 @@ const LINGER: Duration = Duration::from_millis(50);
 pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Record) -> Reply {
     let Dispatched { answered, candidate, attempts, dropped } = dispatched;
     let (status, mut headers, content) = match answered {
-        Answered::Whole { status, headers, body, usage, error } => {
+        Answered::Whole { status, mut headers, body, usage, error } => {
             match error {
                 Some(kind) => record.passed_on(kind),
                 None => {
                     record.first_token();
                     record.usage(usage.unwrap_or_default());
+                    cost::tell(&candidate, usage.as_ref(), record, &mut headers);
                 }
             }
             (status, headers, Content::Whole(body))
