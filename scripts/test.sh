@@ -12,7 +12,7 @@ LOGS="$TARGET_DIR/test-logs"
 mkdir -p "$LOGS"
 WANTED=("$@")
 PASSED=0 FAILED=0 SKIPPED=0
-ROWS=() NOT_RUN=()
+ROWS=() NOT_RUN=() MISSED=()
 STARTED=$SECONDS
 
 wanted() {
@@ -47,6 +47,12 @@ run() {
   STATUS=0
   "$@" 2>&1 | tee "$log" || STATUS=$?
   TOOK=$((SECONDS - began))
+}
+
+# missed LOG: the bars in it that were not cleared are told again at the end.
+missed() {
+  local line
+  while IFS= read -r line; do MISSED+=("${line#- }"); done < <(grep -E '^(- )?MISS ' "$LOGS/$1" || true)
 }
 
 rust_suite() {
@@ -143,6 +149,7 @@ flow_suite() {
   say "Promises of flow control, over real sockets"
   if ! binary || ! cargo build --locked --quiet -p sluicegate-bench; then count "Flow control" 1 0 1 0 0; return; fi
   run flow.log "$TARGET_DIR/debug/sluicegate-bench" flow --short --relay "$BIN"
+  missed flow.log
   tail -1 "$LOGS/flow.log" > "$LOGS/flow.summary"
   count "Flow control" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/flow.summary")" \
     "$(number '[0-9]+ failed' "$LOGS/flow.summary")" 0 "$TOOK"
@@ -152,6 +159,7 @@ gameday_suite() {
   say "Providers that die and come back while clients go on calling"
   if ! binary || ! cargo build --locked --quiet -p sluicegate-bench; then count "Game day" 1 0 1 0 0; return; fi
   run gameday.log "$TARGET_DIR/debug/sluicegate-bench" gameday --short --relay "$BIN"
+  missed gameday.log
   tail -1 "$LOGS/gameday.log" > "$LOGS/gameday.summary"
   count "Game day" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/gameday.summary")" \
     "$(number '[0-9]+ failed' "$LOGS/gameday.summary")" 0 "$TOOK"
@@ -165,6 +173,7 @@ bench_suite() {
   fi
   if ! binary || ! cargo build --locked --quiet -p sluicegate-bench; then count "Benchmark" 1 0 1 0 0; return; fi
   run bench.log "$TARGET_DIR/debug/sluicegate-bench" smoke --relay "$BIN"
+  missed bench.log
   count "Benchmark" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/bench.log")" "$(number '[0-9]+ failed' "$LOGS/bench.log")" 0 "$TOOK"
 }
 
@@ -174,6 +183,7 @@ done
 
 say "Summary"
 for row in "${ROWS[@]}"; do note "$row"; done
+for line in ${MISSED[@]+"${MISSED[@]}"}; do note "$line"; done
 for line in ${NOT_RUN[@]+"${NOT_RUN[@]}"}; do note "not run: $line"; done
 printf '   %-24s %s\n\n' "took" "$(((SECONDS - STARTED) / 60)) min $(((SECONDS - STARTED) % 60)) s; logs in ${LOGS#"$ROOT"/}"
 printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"

@@ -25,22 +25,47 @@ const FAILURES: f64 = 5.0;
 const RECOVERY: f64 = 60.0;
 /// The same when everything had failed.
 const RECOVERY_OF_ALL: f64 = 30.0;
-/// A provider has recovered when it has so much of the share again that it had.
-const SHARE: f64 = 0.8;
 /// For so many seconds.
 const STEADY: usize = 3;
 /// Errors may trail behind a scene for so long: a call that began in it may end so much later.
 const TRAIL: Duration = Duration::from_secs(5);
 
+/// How much is put down to the machine.
+///
+/// The long day is a measurement and wants a machine of its own. The short one is a proof that runs beside anything: it
+/// is held to what follows from counting, however late everything is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// Streams that were cut when their provider died are no one's to save.
+    pub(crate) spares_broken: bool,
+    /// Calls that fall due while a busy machine does something else, and are then sent all at once.
+    pub(crate) piled_up: u64,
+    /// A provider has recovered when it has so much of the share again that it had.
+    pub(crate) share: f64,
+}
+
+impl Terms {
+    pub(crate) const MEASURED: Self = Self { spares_broken: false, piled_up: 0, share: 0.8 };
+
+    /// For so many calls a second beside other work.
+    pub(crate) fn counted(rate: u32) -> Self {
+        Self { spares_broken: true, piled_up: u64::from(rate / 2), share: 0.5 }
+    }
+
+    fn failed(self, second: &Second) -> u64 {
+        second.failed - if self.spares_broken { second.broken.min(second.failed) } else { 0 }
+    }
+}
+
 /// All bars of the day.
-pub(crate) fn bars(seconds: &[Second], scenes: &[Scene], beside: &[Beside], held: u64) -> Vec<Bar> {
-    let mut bars = vec![errors(seconds, scenes), extra(seconds)];
+pub(crate) fn bars(seconds: &[Second], scenes: &[Scene], beside: &[Beside], held: u64, terms: Terms) -> Vec<Bar> {
+    let mut bars = vec![errors(seconds, scenes, terms), extra(seconds)];
     for (scene, beside) in scenes.iter().zip(beside) {
         if matches!(scene.fault, super::script::Fault::Dead) {
-            bars.push(isolation(scene, beside));
+            bars.push(isolation(scene, beside, terms));
         }
         if scene.returns {
-            bars.push(recovery(seconds, scenes.first().unwrap_or(scene), scene));
+            bars.push(recovery(seconds, scenes.first().unwrap_or(scene), scene, terms));
         }
     }
     bars.push(Bar {
@@ -56,14 +81,15 @@ fn second(at: Duration) -> usize {
     usize::try_from(at.as_secs()).unwrap_or(usize::MAX)
 }
 
-fn errors(seconds: &[Second], scenes: &[Scene]) -> Bar {
+fn errors(seconds: &[Second], scenes: &[Scene], terms: Terms) -> Bar {
     let excused = |number: usize| {
         let lost = |scene: &&Scene| scene.nobody_left;
         let recovery = Duration::from_secs_f64(RECOVERY_OF_ALL);
         scenes.iter().filter(lost).any(|it| (second(it.begins)..second(it.ends() + recovery)).contains(&number))
     };
     let counted = || seconds.iter().enumerate().filter(|(number, _)| !excused(*number)).map(|(_, second)| second);
-    let (calls, failed) = (counted().map(|it| it.calls).sum::<u64>(), counted().map(|it| it.failed).sum::<u64>());
+    let (calls, failed) =
+        (counted().map(|it| it.calls).sum::<u64>(), counted().map(|it| terms.failed(it)).sum::<u64>());
     Bar {
         what: "calls that failed while somebody could answer".into(),
         measured: failed as f64 * 1000.0 / calls.max(1) as f64,
@@ -94,15 +120,16 @@ fn trials(scene: &Scene) -> u64 {
     trials
 }
 
-fn isolation(scene: &Scene, beside: &Beside) -> Bar {
+fn isolation(scene: &Scene, beside: &Beside, terms: Terms) -> Bar {
     let targets = scene.at.len() as u64;
-    let allowed = beside.in_flight + targets * trials(scene);
+    let in_flight = beside.in_flight + terms.piled_up;
+    let allowed = in_flight + targets * trials(scene);
     Bar {
         what: format!(
             "{}: failures until isolated for each target, of {} beside {} in flight and {} trials",
             scene.name,
             beside.failures,
-            beside.in_flight,
+            in_flight,
             targets * trials(scene)
         ),
         measured: beside.failures.saturating_sub(allowed) as f64 / targets as f64,
@@ -119,19 +146,20 @@ fn share(second: &Second, scene: &Scene) -> f64 {
 
 /// When the calls were where they are on a quiet day again, and fine, after the end of a scene; in seconds. The day is
 /// quiet until its first scene.
-pub(crate) fn recovered(seconds: &[Second], first: &Scene, scene: &Scene) -> Option<f64> {
+pub(crate) fn recovered(seconds: &[Second], first: &Scene, scene: &Scene, terms: Terms) -> Option<f64> {
     let quiet = second(first.begins);
     let quiet = seconds.get(quiet.saturating_sub(STEADY)..quiet)?;
     let usual = quiet.iter().map(|it| share(it, scene)).sum::<f64>() / quiet.len().max(1) as f64;
     let after = seconds.get(second(scene.ends())..)?;
-    let well = |second: &Second| share(second, scene) >= SHARE * usual && second.failed * 1000 <= second.calls;
+    let well =
+        |second: &Second| share(second, scene) >= terms.share * usual && terms.failed(second) * 1000 <= second.calls;
     after.windows(STEADY).position(|window| window.iter().all(well)).map(|at| at as f64 + 1.0)
 }
 
-fn recovery(seconds: &[Second], first: &Scene, scene: &Scene) -> Bar {
+fn recovery(seconds: &[Second], first: &Scene, scene: &Scene, terms: Terms) -> Bar {
     Bar {
         what: format!("{}: full recovery after its end", scene.name),
-        measured: recovered(seconds, first, scene).unwrap_or(f64::INFINITY),
+        measured: recovered(seconds, first, scene, terms).unwrap_or(f64::INFINITY),
         at_most: if scene.nobody_left { RECOVERY_OF_ALL } else { RECOVERY },
         unit: "s",
     }

@@ -28,6 +28,8 @@ const KEPT_ERRORS: usize = 3;
 pub(crate) struct Second {
     pub(crate) calls: u64,
     pub(crate) failed: u64,
+    /// Those of them that were streams, had begun, and ended with an error that said so.
+    pub(crate) broken: u64,
     /// Tries beyond the first.
     pub(crate) extra: u64,
     /// Calls that each provider answered.
@@ -48,6 +50,13 @@ struct Told {
     provider: Option<usize>,
     attempts: u64,
     error: Option<String>,
+    broken: bool,
+}
+
+impl Told {
+    fn nothing(error: String) -> Self {
+        Self { provider: None, attempts: 1, error: Some(error), broken: false }
+    }
 }
 
 /// Makes `rate` calls a second for `span` from `began` on, evenly, and waits until all have ended.
@@ -72,8 +81,8 @@ pub(crate) async fn drive(address: SocketAddr, rate: u32, span: Duration, began:
         tasks.push(tokio::task::spawn_local(async move {
             let told = match tokio::time::timeout(PATIENCE, clients.call(body, streamed)).await {
                 Ok(Ok(told)) => told,
-                Ok(Err(error)) => Told { provider: None, attempts: 1, error: Some(error.to_string()) },
-                Err(_) => Told { provider: None, attempts: 1, error: Some("no answer in time".to_owned()) },
+                Ok(Err(error)) => Told::nothing(error.to_string()),
+                Err(_) => Told::nothing("no answer in time".to_owned()),
             };
             clients.note(second, due.elapsed(), told);
         }));
@@ -107,6 +116,7 @@ impl Clients {
         }
         if let Some(error) = told.error {
             second.failed += 1;
+            second.broken += u64::from(told.broken);
             if second.errors.len() < KEPT_ERRORS {
                 second.errors.push(error);
             }
@@ -134,7 +144,8 @@ impl Clients {
             let tail = String::from_utf8_lossy(whole.get(whole.len().saturating_sub(300)..).unwrap_or_default());
             format!("{status}: {tail}")
         });
-        Ok(Told { provider: provider.filter(|_| fine), attempts, error })
+        let broken = streamed && status == 200 && error.as_ref().is_some_and(|it| it.contains("upstream_broken"));
+        Ok(Told { provider: provider.filter(|_| fine), attempts, error, broken })
     }
 
     async fn connection(&self) -> Outcome<answer::Connection> {

@@ -5,12 +5,12 @@
 
 use crate::call::{Call, PathTarget};
 use crate::headers;
+use crate::inbound::Inbound;
 use crate::record::Record;
 use crate::snapshot::Snapshot;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, Method};
 use sluicegate_vocabulary::{Dialect, Endpoint, Fault, FaultKind};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// A method the path does not take, a URL over the limit, contradictory headers, an endpoint switched off.
 pub(crate) fn accept(
     parts: Box<Parts>,
-    body: Incoming,
+    body: Inbound,
     endpoint: Endpoint,
     target: PathTarget,
     methods: &[Method],
@@ -41,7 +41,7 @@ pub(crate) fn accept(
 /// A fault found before the body was read, with that body.
 pub(crate) struct Refused {
     pub(crate) fault: Fault,
-    pub(crate) body: Incoming,
+    pub(crate) body: Inbound,
 }
 
 fn dialect_of(endpoint: Endpoint, parts: &Parts) -> Dialect {
@@ -68,13 +68,6 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
             format!("The endpoint {} is switched off here (server.disabled_endpoints).", endpoint.path()),
         ));
     }
-    let chunked = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-    if parts.headers.get(TRANSFER_ENCODING).is_some_and(|value| !chunked(value)) {
-        return Some(Fault::new(
-            FaultKind::BadRequest,
-            "The only transfer-encoding read here is chunked; send the body without any other.",
-        ));
-    }
     if parts.headers.keys_len() == parts.headers.len() {
         // Nothing is said twice.
         return None;
@@ -89,15 +82,8 @@ fn check(parts: &Parts, endpoint: Endpoint, methods: &[Method], snapshot: &Snaps
 }
 
 /// What must not be said twice, because someone on the way may believe the first and someone else the last.
-static SINGLE: [&HeaderName; 7] = [
-    &HOST,
-    &CONTENT_LENGTH,
-    &TRANSFER_ENCODING,
-    &AUTHORIZATION,
-    &headers::X_API_KEY,
-    &headers::X_GOOG_API_KEY,
-    &headers::API_KEY,
-];
+static SINGLE: [&HeaderName; 6] =
+    [&HOST, &CONTENT_LENGTH, &AUTHORIZATION, &headers::X_API_KEY, &headers::X_GOOG_API_KEY, &headers::API_KEY];
 
 /// The fault of a method that the path does not take.
 pub(crate) fn wrong_method(method: &Method, methods: &[Method]) -> Fault {

@@ -4,12 +4,12 @@
 //! while it is served, and leaves a receipt. Each value is made by one stage and only read by those after it.
 
 use crate::budget::Share;
+use crate::inbound::Inbound;
 use crate::room::Held;
 use crate::snapshot::{Candidate, Key, Live, Route, Tenant};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::request::Parts;
-use hyper::body::Incoming;
 use sluicegate_flow::Cost;
 use sluicegate_vocabulary::{Dialect, Endpoint, Mode, Priority};
 use sluicegate_wire::peek::Head;
@@ -31,7 +31,7 @@ pub(crate) struct Call {
     /// Method, path and headers as they came; boxed, because they go along from stage to stage.
     pub(crate) parts: Box<Parts>,
     /// The body, unread.
-    pub(crate) body: Incoming,
+    pub(crate) body: Inbound,
     /// What the path says beside the endpoint.
     pub(crate) target: PathTarget,
 }

@@ -20,6 +20,8 @@ mod egress;
 mod estimate;
 mod headers;
 mod hedge;
+pub mod http1;
+mod inbound;
 mod keepalive;
 mod limit_headers;
 pub mod metrics;

@@ -6,13 +6,12 @@
 //! count the same thing the families' headers can only tell of one, so they tell of the one with the least left.
 //!
 //! This is written for every call, so what does not change is written once for a set of limits ([`Told`]), the levels
-//! are gone through once, and all values are cut from one text. Shadow limits are left out: they never refuse.
+//! are gone through once, and values are written where they are sent from. Shadow limits are left out: they never refuse.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::http1::Lines;
+use http::{HeaderName, HeaderValue};
 use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
 use sluicegate_vocabulary::{Dialect, Stamp};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,8 +84,17 @@ pub(crate) type Words = Option<Arc<Allowed>>;
 pub(crate) struct Allowed {
     /// What `RateLimit-Policy` says.
     policy: HeaderValue,
-    /// How much each limit that refuses allows, in their order.
-    amounts: Box<[HeaderValue]>,
+    /// Each limit that refuses, in their order.
+    limits: Box<[LimitWords]>,
+}
+
+/// What never changes of what is told of a limit.
+#[derive(Debug)]
+struct LimitWords {
+    /// How much it allows.
+    amount: HeaderValue,
+    /// The beginning of its item in `RateLimit`.
+    item: Box<[u8]>,
 }
 
 /// A limit and its level.
@@ -98,11 +106,14 @@ struct Level<'a> {
 
 /// What a set of limits allows.
 pub(crate) fn words(limits: &LimitSet) -> Words {
-    let (mut text, mut amounts) = (Vec::new(), Vec::new());
+    let (mut text, mut told) = (Vec::new(), Vec::new());
     // Those that only watch come last.
     for limit in limits.limits().iter().take_while(|limit| !limit.quota().shadow) {
-        amounts.push(HeaderValue::from(limit.quota().set));
-        name(&mut text, limit);
+        let mut item = Vec::new();
+        name(&mut item, limit, told.is_empty());
+        item.extend_from_slice(b";r=");
+        told.push(LimitWords { amount: HeaderValue::from(limit.quota().set), item: item.into() });
+        name(&mut text, limit, told.len() == 1);
         number(&mut text, ";q=", limit.quota().set);
         match limit.kind() {
             Kind::Requests => {}
@@ -114,7 +125,7 @@ pub(crate) fn words(limits: &LimitSet) -> Words {
         }
     }
     let policy = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("-"));
-    (!amounts.is_empty()).then(|| Arc::new(Allowed { policy, amounts: amounts.into() }))
+    (!told.is_empty()).then(|| Arc::new(Allowed { policy, limits: told.into() }))
 }
 
 impl Told {
@@ -128,70 +139,47 @@ impl Told {
     }
 
     /// Writes the headers. `now_ms` is the wall clock, for dialects that tell moments.
-    pub(crate) fn write(&self, headers: &mut HeaderMap, dialect: Dialect, now: Nanos, now_ms: u64) {
+    pub(crate) fn write(&self, to: &mut impl Lines, dialect: Dialect, now: Nanos, now_ms: u64) {
         let Some(allowed) = self.words.as_deref() else { return };
-        let mut text = Text(Vec::with_capacity(96 + 48 * allowed.amounts.len()));
         let (mut requests, mut tokens) = (None, None);
-        for (limit, amount) in self.limits.limits().iter().zip(&allowed.amounts) {
-            let gauge = limit.gauge(now);
-            let level = Level { amount, left: gauge.left, refills_in: gauge.full_in };
-            item(&mut text.0, limit, &level);
-            let least = match limit.kind() {
-                Kind::Requests => &mut requests,
-                Kind::Tokens => &mut tokens,
-                Kind::Concurrency => continue,
-            };
-            if least.as_ref().is_none_or(|least: &Level<'_>| level.left < least.left) {
-                *least = Some(level);
+        to.put_value(&RATE_LIMIT_POLICY, &allowed.policy);
+        to.put(&RATE_LIMIT, |out| {
+            for (limit, words) in self.limits.limits().iter().zip(&allowed.limits) {
+                let gauge = limit.gauge(now);
+                let level = Level { amount: &words.amount, left: gauge.left, refills_in: gauge.full_in };
+                out.extend_from_slice(&words.item);
+                item(out, limit.kind(), &level);
+                let least = match limit.kind() {
+                    Kind::Requests => &mut requests,
+                    Kind::Tokens => &mut tokens,
+                    Kind::Concurrency => continue,
+                };
+                if least.as_ref().is_none_or(|least: &Level<'_>| level.left < least.left) {
+                    *least = Some(level);
+                }
             }
-        }
-        let all = 0..text.0.len();
-        let told = family(dialect).map(|family| {
-            [(requests, &family.requests), (tokens, &family.tokens)].map(|(least, names)| {
-                let Level { amount, left, refills_in } = least?;
-                let left = text.part(|out| number(out, "", left));
-                let reset = text.part(|out| (family.reset)(out, now_ms, refills_in));
-                Some((names, amount, left, reset))
-            })
         });
-        let text = Bytes::from(text.0);
-        let value = |part: Range<usize>| {
-            HeaderValue::from_maybe_shared(text.slice(part)).unwrap_or_else(|_| HeaderValue::from_static("-"))
-        };
-        for (names, amount, left, reset) in told.into_iter().flatten().flatten() {
-            headers.insert(&names.limit, amount.clone());
-            headers.insert(&names.remaining, value(left));
-            headers.insert(&names.reset, value(reset));
+        let Some(family) = family(dialect) else { return };
+        for (least, names) in [(requests, &family.requests), (tokens, &family.tokens)] {
+            let Some(Level { amount, left, refills_in }) = least else { continue };
+            to.put_value(&names.limit, amount);
+            to.put(&names.remaining, |out| number(out, "", left));
+            to.put(&names.reset, |out| (family.reset)(out, now_ms, refills_in));
         }
-        headers.insert(&RATE_LIMIT_POLICY, allowed.policy.clone());
-        headers.insert(&RATE_LIMIT, value(all));
     }
 }
 
-/// An item of `RateLimit`.
-fn item(out: &mut Vec<u8>, limit: &Limit, level: &Level<'_>) {
-    name(out, limit);
-    number(out, ";r=", level.left);
-    if limit.kind() != Kind::Concurrency {
+/// The rest of an item of `RateLimit`, whose beginning is always the same.
+fn item(out: &mut Vec<u8>, kind: Kind, level: &Level<'_>) {
+    number(out, "", level.left);
+    if kind != Kind::Concurrency {
         number(out, ";t=", level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0));
     }
 }
 
-/// The text of all values, so that they cost one allocation together.
-struct Text(Vec<u8>);
-
-impl Text {
-    /// Where what is written now stands.
-    fn part(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
-        let start = self.0.len();
-        write(&mut self.0);
-        start..self.0.len()
-    }
-}
-
 /// Begins an item of a list with a limit's name.
-fn name(out: &mut Vec<u8>, limit: &Limit) {
-    out.extend_from_slice(if out.is_empty() { b"\"" } else { b", \"" });
+fn name(out: &mut Vec<u8>, limit: &Limit, first: bool) {
+    out.extend_from_slice(if first { b"\"" } else { b", \"" });
     out.extend_from_slice(limit.name().as_bytes());
     out.push(b'"');
 }

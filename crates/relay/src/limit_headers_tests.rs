@@ -1,4 +1,5 @@
 use super::*;
+use http::HeaderMap;
 use sluicegate_flow::{Label, Quota, Scope};
 
 const MINUTE: Duration = Duration::from_secs(60);

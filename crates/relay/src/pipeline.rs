@@ -4,6 +4,7 @@
 //! never reaches back. The [`Record`] goes along from the first line to the last byte; its drop is the receipt.
 
 use crate::call::PathTarget;
+use crate::inbound::Inbound;
 use crate::record::Record;
 use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
@@ -13,14 +14,13 @@ use crate::{
 };
 use http::Response;
 use http::request::Parts;
-use hyper::body::Incoming;
 use sluicegate_vocabulary::{Endpoint, Fault};
 use std::sync::Arc;
 
 /// What arrived for an endpoint: the request, and what its path says.
 pub(crate) struct Arrival {
     pub(crate) parts: Box<Parts>,
-    pub(crate) body: Incoming,
+    pub(crate) body: Inbound,
     pub(crate) endpoint: Endpoint,
     pub(crate) target: PathTarget,
     pub(crate) methods: &'static [http::Method],

@@ -5,7 +5,9 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::call::{Caller, Ticket, header_value};
+use crate::cost;
 use crate::headers;
+use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
 use crate::providers::UnderWay;
@@ -13,7 +15,7 @@ use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
     AttemptRecord, AttemptResult, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
@@ -225,25 +227,33 @@ impl Record {
         self.0.limits = Some(limits);
     }
 
-    /// What every answer says about waiting and limits.
-    pub(crate) fn write_limits(&self, headers: &mut HeaderMap) {
+    /// What every answer says about its call, about waiting and about limits.
+    pub(crate) fn write_headers(&self, to: &mut impl Lines) {
+        let id = |out: &mut Vec<u8>| out.extend_from_slice(self.id().as_str().as_bytes());
+        if self.dialect() == Dialect::Anthropic {
+            to.put(&headers::REQUEST_ID, id);
+        }
+        // Tools in front of every provider look for this one.
+        to.put(&headers::X_REQUEST_ID, id);
         if let Some(from) = &self.0.receipt.degraded_from {
-            headers.insert(&headers::X_SLUICEGATE_DEGRADED_FROM, header_value(from));
+            to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
         }
         let queued = self.0.receipt.times.queued;
         // A provider's limits are not the caller's to see, but what they cost him in time is.
         if self.0.limits.is_some() || self.0.egress.is_some() || !queued.is_zero() {
-            let queued = match u64::try_from(queued.as_millis()).unwrap_or(u64::MAX) {
-                0 => HeaderValue::from_static("0"),
-                queued => HeaderValue::from(queued),
-            };
-            headers.insert(&headers::X_SLUICEGATE_QUEUE_MS, queued);
+            let queued = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
+            to.put(&headers::X_SLUICEGATE_QUEUE_MS, |out| {
+                out.extend_from_slice(itoa::Buffer::new().format(queued).as_bytes());
+            });
+        }
+        if let Some(bill) = &self.0.bill {
+            to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));
         }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
         let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.0.receipt.arrived_ms.saturating_add(since);
-        limits.write(headers, self.dialect(), now, now_ms);
+        limits.write(to, self.dialect(), now, now_ms);
     }
 
     /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.

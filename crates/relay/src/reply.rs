@@ -6,13 +6,14 @@
 
 use crate::call::header_value;
 use crate::headers;
+use crate::http1::Lines;
 use crate::keepalive::{News, Waiting};
 use crate::record::Record;
 use crate::stream::{CutOff, Streaming};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use sluicegate_vocabulary::{Dialect, EndReason, Fault, FaultKind};
+use sluicegate_vocabulary::{EndReason, Fault, FaultKind};
 use sluicegate_wire::error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -60,6 +61,13 @@ impl ReplyBody {
     pub(crate) fn waiting(waiting: Waiting) -> Self {
         Self { content: Some(Content::Waiting(Box::new(waiting))), record: None }
     }
+
+    /// Writes the headers that are the call's own: its id, how long it waited, and what its limits have left.
+    pub(crate) fn write_headers(&self, to: &mut impl Lines) {
+        if let Some(record) = &self.record {
+            record.write_headers(to);
+        }
+    }
 }
 
 impl Reply {
@@ -74,14 +82,6 @@ impl Reply {
         let mut response = Response::new(ReplyBody { content: Some(self.content), record: None });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        record.write_limits(response.headers_mut());
-        if let Ok(id) = HeaderValue::from_str(record.id().as_str()) {
-            if record.dialect() == Dialect::Anthropic {
-                response.headers_mut().insert(&headers::REQUEST_ID, id.clone());
-            }
-            // Tools in front of every provider look for this one.
-            response.headers_mut().insert(&headers::X_REQUEST_ID, id);
-        }
         response.body_mut().record = Some(record);
         response
     }

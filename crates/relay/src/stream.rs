@@ -46,13 +46,13 @@ const LINGER: Duration = Duration::from_millis(50);
 pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Record) -> Reply {
     let Dispatched { answered, candidate, attempts, dropped } = dispatched;
     let (status, mut headers, content) = match answered {
-        Answered::Whole { status, mut headers, body, usage, error } => {
+        Answered::Whole { status, headers, body, usage, error } => {
             match error {
                 Some(kind) => record.passed_on(kind),
                 None => {
                     record.first_token();
                     record.usage(usage.unwrap_or_default());
-                    cost::tell(&candidate, usage.as_ref(), record, &mut headers);
+                    cost::of_whole(&candidate, usage.as_ref(), record);
                 }
             }
             (status, headers, Content::Whole(body))

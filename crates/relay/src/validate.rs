@@ -7,6 +7,7 @@ use crate::attempt::{deadline_passed, stopping};
 use crate::budget::Share;
 use crate::call::{Call, PathTarget, Request};
 use crate::drain::discard;
+use crate::inbound::{BrokenOff, Inbound};
 use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
@@ -14,7 +15,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
 use sluicegate_wire::peek::{Head, peek};
 use std::future::{Future, poll_fn};
@@ -115,13 +115,13 @@ struct Unread {
     left: bool,
 }
 
-async fn read(mut body: Incoming, limit: usize, share: &mut Share) -> Result<Bytes, Unread> {
+async fn read(mut body: Inbound, limit: usize, share: &mut Share) -> Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut rest: Option<BytesMut> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            let fault = Fault::new(FaultKind::BadRequest, format!("The request body broke off: {}.", plain(&error)));
-            Unread { fault, left: gone(&error) }
+            let fault = Fault::new(FaultKind::BadRequest, format!("The request body broke off: {error}."));
+            Unread { fault, left: matches!(error, BrokenOff::Gone) }
         })?;
         let Ok(data) = frame.into_data() else { continue };
         let held = rest.as_ref().map_or(first.len(), BytesMut::len);
@@ -149,12 +149,4 @@ async fn read(mut body: Incoming, limit: usize, share: &mut Share) -> Result<Byt
         }
     }
     Ok(rest.map_or(first, BytesMut::freeze))
-}
-
-fn plain(error: &hyper::Error) -> &'static str {
-    if gone(error) { "the connection closed before its end" } else { "its framing is not valid HTTP" }
-}
-
-fn gone(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_closed() || error.is_canceled()
 }

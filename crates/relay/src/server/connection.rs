@@ -1,26 +1,24 @@
 //! One client connection: TLS, the HTTP version, and each request to where it belongs.
 
 use super::tls::Acceptor;
-use super::watched::{Verdict, Watched};
 use super::{Worker, local};
-use crate::accept;
+use crate::inbound::Inbound;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
 use crate::reply::{ReplyBody, refuse};
 use crate::surface::{self, Surface};
+use crate::{accept, http1};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sluicegate_vocabulary::{Fault, FaultKind};
 use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -45,7 +43,7 @@ pub(crate) async fn serve(worker: &Arc<Worker>, stream: TcpStream) {
     } else if worker.shared.rules.http2 && Box::pin(speaks_http2(worker, &stream)).await {
         Box::pin(exchange_http2(worker, stream)).await;
     } else {
-        exchange_http1(worker, stream).await;
+        http1::serve(worker, stream).await;
     }
 }
 
@@ -60,7 +58,7 @@ async fn serve_tls(worker: &Arc<Worker>, acceptor: &Acceptor, stream: TcpStream)
             Box::pin(exchange_http2(worker, stream)).await;
         }
         // Boxed once more, to let go of what the handshake needed.
-        Ok(Ok(stream)) => Box::pin(exchange_http1(worker, stream)).await,
+        Ok(Ok(stream)) => Box::pin(http1::serve(worker, stream)).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
@@ -83,42 +81,6 @@ async fn speaks_http2(worker: &Worker, stream: &TcpStream) -> bool {
         () = worker.closing.cancelled() => return false,
     };
     matches!(peeked, Ok(Ok(n)) if n >= 4 && PREFACE.starts_with(first.get(..n).unwrap_or_default()))
-}
-
-async fn exchange_http1<T>(worker: &Arc<Worker>, stream: T)
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let rules = &worker.shared.rules;
-    let (stream, verdict) = Watched::new(stream);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(rules.header_read_timeout)
-        .half_close(false)
-        .max_header_size(rules.max_header_bytes)
-        .serve_connection(TokioIo::new(stream), believing(worker, verdict));
-    let mut connection = pin!(connection);
-    let mut closing = pin!(worker.closing.cancelled());
-    let mut watching = false;
-    let ended = poll_fn(|cx| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(ended));
-        }
-        // Asked once, the token keeps the waker of this task, which stays the same. So it is not asked each time, which
-        // would take its lock several times a call.
-        if watching && !worker.shared.is_draining() {
-            return Poll::Pending;
-        }
-        watching = true;
-        closing.as_mut().poll(cx).map(|()| None)
-    });
-    note(match ended.await {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    });
 }
 
 async fn exchange_http2<T>(worker: &Arc<Worker>, stream: T)
@@ -151,47 +113,32 @@ fn note(ended: hyper::Result<()>) {
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
+/// The work on an answer.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
 
 fn service(
     worker: &Arc<Worker>,
-) -> impl Service<Request<Incoming>, Response = Response<ReplyBody>, Error = Infallible, Future = Answering> + use<> {
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<ReplyBody>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<ReplyBody>, Infallible>> + Send + use<>,
+> + use<> {
     let worker = Arc::clone(worker);
-    service_fn(move |request| respond(&worker, request))
-}
-
-/// As [`service`], for requests whose head has not gone through a strict parser.
-fn believing(
-    worker: &Arc<Worker>,
-    verdict: Verdict,
-) -> impl Service<Request<Incoming>, Response = Response<ReplyBody>, Error = Infallible, Future = Answering> + use<> {
-    let worker = Arc::clone(worker);
-    service_fn(move |request| -> Answering {
-        if verdict.is_ambiguous() {
-            return Box::pin(std::future::ready(Ok(ambiguous(&worker, request))));
+    service_fn(move |request| {
+        let (parts, body) = request.into_parts();
+        let answering = respond(&worker, parts, Inbound::Http2(body));
+        async move {
+            let (mut parts, body) = answering.await.into_parts();
+            body.write_headers(&mut parts.headers);
+            Ok(Response::from_parts(parts, body))
         }
-        respond(&worker, request)
     })
-}
-
-/// Refuses a request whose body two readers could see end in two places, and ends the connection.
-fn ambiguous(worker: &Arc<Worker>, request: Request<Incoming>) -> Response<ReplyBody> {
-    let (parts, _) = request.into_parts();
-    let fault = Fault::new(
-        FaultKind::BadRequest,
-        "The request carries transfer-encoding and content-length, so it does not say where its body ends. Send one of \
-         the two; a proxy in front of the relay that adds the other is at fault.",
-    );
-    let mut response = outside(worker, &parts, &fault);
-    response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// Sends a request where it belongs. The work on an answer is boxed, so that a connection whose answer is streaming does
 /// not keep the room that finding it took.
-fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Answering {
-    let (parts, body) = request.into_parts();
-    let version = parts.version;
+pub(crate) fn respond(worker: &Arc<Worker>, parts: Parts, body: Inbound) -> Answering {
     let (surface, methods) = surface::look_up(parts.uri.path());
     let response = match surface {
         Surface::Endpoint(endpoint, target) => {
@@ -199,7 +146,7 @@ fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Answering {
             let arrival = Arrival { parts: Box::new(parts), body, endpoint, target, methods };
             return Box::pin(async move {
                 let response = pipeline::answer(&worker, arrival).await;
-                Ok(finish(&worker, response, version, methods))
+                finish(response, methods)
             });
         }
         Surface::Unknown => outside(worker, &parts, &unknown(&parts)),
@@ -210,20 +157,15 @@ fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Answering {
             let worker = Arc::clone(worker);
             return Box::pin(async move {
                 let response = local::forward(&worker.shared.local, parts, body).await;
-                Ok(finish(&worker, response, version, methods))
+                finish(response, methods)
             });
         }
     };
-    Box::pin(std::future::ready(Ok(finish(worker, response, version, methods))))
+    Box::pin(std::future::ready(finish(response, methods)))
 }
 
-/// What is added to every answer.
-fn finish(
-    worker: &Worker,
-    mut response: Response<ReplyBody>,
-    version: Version,
-    methods: &[Method],
-) -> Response<ReplyBody> {
+/// What a refused method is told besides.
+fn finish(mut response: Response<ReplyBody>, methods: &[Method]) -> Response<ReplyBody> {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(method) = methods.first()
     {
@@ -231,9 +173,6 @@ fn finish(
             http::header::ALLOW,
             HeaderValue::from_str(method.as_str()).unwrap_or(HeaderValue::from_static("POST")),
         );
-    }
-    if worker.shared.is_draining() && version == Version::HTTP_11 {
-        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -247,7 +186,7 @@ fn health(well: bool) -> Response<ReplyBody> {
 }
 
 /// Refuses a request that is to no provider's endpoint, with a receipt as any other.
-fn outside(worker: &Arc<Worker>, parts: &Parts, fault: &Fault) -> Response<ReplyBody> {
+pub(crate) fn outside(worker: &Arc<Worker>, parts: &Parts, fault: &Fault) -> Response<ReplyBody> {
     let snapshot = worker.shared.snapshot.load();
     let mut record = Record::open(worker, &snapshot, &parts.headers);
     record.speaks(surface::guess_dialect(parts.uri.path(), &parts.headers));

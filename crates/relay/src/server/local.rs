@@ -1,11 +1,11 @@
 //! Requests that no provider answers: handed to the control runtime.
 
+use crate::inbound::Inbound;
 use crate::reply::ReplyBody;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use sluicegate_vocabulary::{Dialect, Fault, FaultKind};
 use sluicegate_wire::error;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(crate) fn channel() -> (mpsc::Sender<LocalRequest>, LocalReceiver) {
 }
 
 /// Hands a request over and waits for its answer.
-pub(crate) async fn forward(sender: &mpsc::Sender<LocalRequest>, parts: Parts, body: Incoming) -> Response<ReplyBody> {
+pub(crate) async fn forward(sender: &mpsc::Sender<LocalRequest>, parts: Parts, body: Inbound) -> Response<ReplyBody> {
     let read = tokio::time::timeout(LONGEST, Limited::new(body, MAX_BODY).collect()).await;
     let Ok(Ok(body)) = read else {
         return plain(&Fault::new(FaultKind::BodyTooLarge, "The request body is too large, too slow or broke off."));

@@ -6,13 +6,12 @@
 //! through a channel.
 
 mod connection;
-mod heads;
 mod listen;
 mod local;
 mod serve;
 mod tls;
-mod watched;
 
+pub(crate) use connection::{Answering, outside, respond};
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 

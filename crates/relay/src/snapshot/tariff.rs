@@ -6,7 +6,7 @@
 
 use super::compile::CompileError;
 use sluicegate_config::{Config, Unpriced};
-use sluicegate_ledger::{Charge, Consumption, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate};
+use sluicegate_ledger::{Charge, Consumption, Entry, Multiplier, Price, PriceBook, Rate};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{Money, Usage};
 use std::borrow::Cow;
@@ -27,8 +27,6 @@ pub(crate) struct Tariffs {
 #[derive(Debug, Clone)]
 pub(crate) struct Tariff {
     pub(crate) entry: Entry,
-    /// By which charges refer to it.
-    pub(crate) version: PriceVersion,
     /// What is charged for each dollar of cost.
     pub(crate) multiplier: Multiplier,
 }
@@ -73,7 +71,7 @@ impl Tariffs {
             None if provider.kind == Kind::Simulated => stated(&Price::flat(Rate::default(), Rate::default()), None),
             None => listed?.clone(),
         };
-        Some(Arc::new(Tariff { version: entry.version(), entry, multiplier: self.multiplier }))
+        Some(Arc::new(Tariff { entry, multiplier: self.multiplier }))
     }
 }
 

@@ -1,0 +1,162 @@
+//! The head of an answer.
+//!
+//! What describes the connection and the framing is written here and taken from nobody.
+
+use crate::reply::ReplyBody;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http_body::Body;
+use std::cell::Cell;
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where headers are put that change with every answer: into a map, or written down at once, which is much cheaper.
+pub(crate) trait Lines {
+    /// A header that `write` writes the value of: visible ASCII and spaces.
+    fn put(&mut self, name: &'static HeaderName, write: impl FnOnce(&mut Vec<u8>));
+
+    /// A header whose value is ready.
+    fn put_value(&mut self, name: &'static HeaderName, value: &HeaderValue);
+}
+
+impl Lines for Vec<u8> {
+    fn put(&mut self, name: &'static HeaderName, write: impl FnOnce(&mut Self)) {
+        self.extend_from_slice(name.as_str().as_bytes());
+        self.extend_from_slice(b": ");
+        write(self);
+        self.extend_from_slice(b"\r\n");
+    }
+
+    fn put_value(&mut self, name: &'static HeaderName, value: &HeaderValue) {
+        line(self, name, value.as_bytes());
+    }
+}
+
+impl Lines for HeaderMap {
+    fn put(&mut self, name: &'static HeaderName, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut value = Vec::with_capacity(32);
+        write(&mut value);
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            self.insert(name, value);
+        }
+    }
+
+    fn put_value(&mut self, name: &'static HeaderName, value: &HeaderValue) {
+        self.insert(name, value.clone());
+    }
+}
+
+fn line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How an answer's body is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// After so many bytes more.
+    Length(u64),
+    /// By the last chunk.
+    Chunks,
+    /// By the connection's end.
+    Close,
+    /// It has none.
+    Bodiless,
+}
+
+/// What an answer's head depends on beside the answer.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) version: Version,
+}
+
+/// Writes the head of an answer. `keeps`, whether the connection stays of use, becomes false where it cannot.
+pub(super) fn head(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &ReplyBody,
+    asked: &Asked,
+    keeps: &mut bool,
+) -> Ending {
+    if status == StatusCode::OK {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    } else {
+        let _ = write!(out, "HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("-"));
+    }
+    for (name, value) in headers {
+        if *name == CONNECTION {
+            *keeps &= value != "close";
+        } else if ![CONTENT_LENGTH, TRANSFER_ENCODING, DATE].contains(name) {
+            line(out, name, value.as_bytes());
+        }
+    }
+    body.write_headers(out);
+    let ending = ending(out, status, headers, body, asked);
+    *keeps &= ending != Ending::Close;
+    match (*keeps, asked.version) {
+        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+        (true, Version::HTTP_10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, _) => {}
+    }
+    date(out);
+    out.extend_from_slice(b"\r\n");
+    ending
+}
+
+fn ending(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, body: &ReplyBody, asked: &Asked) -> Ending {
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ending::Bodiless;
+    }
+    let length = body.size_hint().exact();
+    if asked.method == Method::HEAD {
+        // What the body would have been: as the provider says, else as it is.
+        match (headers.get(CONTENT_LENGTH), length) {
+            (Some(told), _) => line(out, &CONTENT_LENGTH, told.as_bytes()),
+            (None, Some(length)) => content_length(out, length),
+            (None, None) => {}
+        }
+        return Ending::Bodiless;
+    }
+    match length {
+        Some(length) => {
+            content_length(out, length);
+            Ending::Length(length)
+        }
+        None if asked.version == Version::HTTP_10 => Ending::Close,
+        None => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            Ending::Chunks
+        }
+    }
+}
+
+fn content_length(out: &mut Vec<u8>, length: u64) {
+    line(out, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
+}
+
+/// Bytes of a date, as headers tell it.
+const DATE_LENGTH: usize = 29;
+
+thread_local! {
+    /// The second the date was last written in, and what was written.
+    static TODAY: Cell<(u64, [u8; DATE_LENGTH])> = const { Cell::new((0, [b' '; DATE_LENGTH])) };
+}
+
+fn date(out: &mut Vec<u8>) {
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (mut written, mut text) = TODAY.get();
+    if written != second {
+        // It is as long as that for the next eight thousand years.
+        let _ = write!(&mut text[..], "{}", httpdate::HttpDate::from(now));
+        written = second;
+        TODAY.set((written, text));
+    }
+    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(&text);
+    out.extend_from_slice(b"\r\n");
+}
