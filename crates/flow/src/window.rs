@@ -13,6 +13,13 @@
 //! waits, and otherwise at the pace of [`pace`].
 //!
 //! The counters lie behind a mutex that is held for a few nanoseconds and never across anything else.
+//!
+//! **Where a decision looks.** Among a hundred thousand callers what a decision costs is waiting for memory. Most
+//! callers use a small part of what they are allowed and come once in a while, so the sub-buckets of each are far away
+//! when it comes. Its latest charges therefore stand beside the sum first ([`Recent`]), and the sum may still count what
+//! has left since: where there is room all the same, the sub-buckets are not looked at. Everything else puts the latest
+//! charges into their sub-buckets first, in the order and by the steps in which it would have been done at once, so
+//! that no answer depends on when that happens.
 
 #[path = "pace.rs"]
 mod pace;
@@ -43,20 +50,65 @@ pub(crate) struct SlidingWindow {
 #[derive(Debug, Clone)]
 #[repr(C)]
 pub(crate) struct Ring {
-    /// Elsewhere, since a bucket has no use for the room.
-    slots: Box<[u64; SLOTS]>,
     limit: u64,
-    /// Everything in `slots`.
+    /// Everything in `slots` and `recent`.
     sum: u64,
     /// The length of a sub-bucket in nanoseconds, rounded up so that 100 of them are never shorter than the window.
     width: u64,
-    /// The running sub-bucket.
+    /// The running sub-bucket, as far as `slots` goes.
     head: u64,
+    recent: Recent,
+    /// Elsewhere, since a bucket has no use for the room.
+    slots: Box<[u64; SLOTS]>,
     /// Charges made before this time are not recognisable here: the ring began then, perhaps with the mere total of
     /// another meter.
     since: Nanos,
     /// In debt only while something is in use.
     pacer: Pacer,
+}
+
+/// How many of the latest charges stand beside the sum.
+const RECENT: usize = 4;
+
+/// The latest charges, none older than the head of the slots and each younger than the one before.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+struct Recent {
+    count: usize,
+    charges: [Charge; RECENT],
+}
+
+/// What has been charged in one sub-bucket.
+#[derive(Debug, Clone, Copy, Default)]
+struct Charge {
+    part: u64,
+    amount: u64,
+}
+
+impl Recent {
+    #[inline]
+    fn charges(&self) -> &[Charge] {
+        self.charges.get(..self.count).unwrap_or_default()
+    }
+
+    #[inline]
+    fn charges_mut(&mut self) -> &mut [Charge] {
+        self.charges.get_mut(..self.count).unwrap_or_default()
+    }
+
+    /// Notes a charge in this sub-bucket, or in the latest if that is later; `false` if there is no place for it.
+    #[inline]
+    fn note(&mut self, part: u64, amount: u64) -> bool {
+        match self.charges_mut().last_mut() {
+            Some(last) if part <= last.part => last.amount += amount,
+            _ => {
+                let Some(next) = self.charges.get_mut(self.count) else { return false };
+                *next = Charge { part, amount };
+                self.count += 1;
+            }
+        }
+        true
+    }
 }
 
 impl SlidingWindow {
@@ -87,6 +139,9 @@ impl SlidingWindow {
     pub(crate) fn take(&self, now: Nanos, amount: u64, hold: Hold) -> Result<(), Refused> {
         let mut guard = self.ring.lock();
         let ring = guard.as_mut().ok_or(Closed)?;
+        if ring.take_at_once(now, amount, hold) {
+            return Ok(());
+        }
         ring.advance(now);
         let paced = ring.is_paced(amount, hold);
         if !ring.fits(amount) || paced && !ring.keeps_pace(now) {
@@ -159,15 +214,56 @@ impl Ring {
     fn new(limit: u64, window: Duration, now: Nanos, used: u64) -> Self {
         let width = width_of(window);
         let head = now.0 / width;
-        let mut ring =
-            Self { slots: Box::new([0; SLOTS]), limit, sum: 0, width, head, since: now, pacer: Pacer::new() };
+        let mut ring = Self {
+            limit,
+            sum: 0,
+            width,
+            head,
+            recent: Recent::default(),
+            slots: Box::new([0; SLOTS]),
+            since: now,
+            pacer: Pacer::new(),
+        };
         ring.add(head, used);
         ring
+    }
+
+    /// Takes `amount` without a look at the sub-buckets, if there is room and no pace to keep even with everything that
+    /// may have left.
+    #[inline]
+    fn take_at_once(&mut self, now: Nanos, amount: u64, hold: Hold) -> bool {
+        let bound = match hold {
+            Hold::Free => self.limit,
+            Hold::BeyondHalf => self.limit / 2,
+            Hold::Always => return false,
+        };
+        let Some(sum) = self.sum.checked_add(amount).filter(|&sum| sum <= bound) else { return false };
+        // Nothing is noted too: no later charge may count from an earlier time.
+        let taken = self.recent.note((now.0 / self.width).max(self.head), amount);
+        if taken {
+            self.sum = sum;
+        }
+        taken
+    }
+
+    /// Puts the latest charges into their sub-buckets.
+    fn sort_in(&mut self) {
+        let recent = std::mem::take(&mut self.recent);
+        self.sum -= recent.charges().iter().map(|charge| charge.amount).sum::<u64>();
+        for &Charge { part, amount } in recent.charges() {
+            if part > self.head {
+                self.roll(part);
+            }
+            self.add(part, amount);
+        }
     }
 
     /// Lets go of what has left the window by `now`.
     #[inline]
     fn advance(&mut self, now: Nanos) {
+        if self.recent.count > 0 {
+            self.sort_in();
+        }
         let running = now.0 / self.width;
         if running > self.head {
             self.roll(running);
@@ -212,7 +308,32 @@ impl Ring {
     ///
     /// A charge whose time was older than the newest seen lies in a later sub-bucket than its time says, so what is
     /// missing in its own is looked for in the later ones. That never shortens the time for which a charge counts.
+    #[inline]
     fn remove(&mut self, at: Nanos, amount: u64) {
+        if !self.remove_at_once(at, amount) {
+            self.sort_in();
+            self.remove_sorted(at, amount);
+        }
+    }
+
+    /// Takes it off the latest charges, if it is among them. A debt to the pace is paid as sub-buckets pass, and what is
+    /// given back must not come before that.
+    #[inline]
+    fn remove_at_once(&mut self, at: Nanos, amount: u64) -> bool {
+        let part = at.0 / self.width;
+        let newest = self.recent.charges().last().map_or(0, |charge| charge.part);
+        if at < self.since || newest.saturating_sub(part) > PARTS || self.pacer.is_in_debt() {
+            return false;
+        }
+        let charge = self.recent.charges_mut().iter_mut().find(|charge| charge.part == part && charge.amount >= amount);
+        let Some(charge) = charge else { return false };
+        charge.amount -= amount;
+        self.sum -= amount;
+        self.pacer.give_back(amount);
+        true
+    }
+
+    fn remove_sorted(&mut self, at: Nanos, amount: u64) {
         let Some(first) = self.living(at) else { return };
         let mut missing = amount;
         for index in first..=self.head {

@@ -107,6 +107,33 @@ proptest! {
         }
     }
 
+    /// Against a window that puts every charge into its sub-bucket at once: the same answers.
+    #[test]
+    fn it_does_not_matter_when_charges_are_sorted_in(
+        steps in vec((gap(), 0..40_u64, 0..8_u8, pace(), any::<prop::sample::Index>()), 1..200), late in vec(0..2 * PART, 200),
+    ) {
+        let (window, sorted) = (SlidingWindow::new(200, MINUTE), SlidingWindow::new(200, MINUTE));
+        let (mut now, mut takes) = (WINDOW, vec![Nanos(0)]);
+        for ((gap, amount, action, hold, of), late) in steps.into_iter().zip(late) {
+            now += gap;
+            let (at, earlier) = (Nanos(now - late), takes[of.index(takes.len())]);
+            match action {
+                0 => prop_assert_eq!(window.refund(earlier, amount), sorted.refund(earlier, amount)),
+                1 => prop_assert_eq!(window.charge(at, earlier, amount), sorted.charge(at, earlier, amount)),
+                2 => prop_assert_eq!(window.shortfall(at, amount, hold), sorted.shortfall(at, amount, hold)),
+                _ => {
+                    sorted.gauge(at).expect("open");
+                    let taken = window.take(at, amount, hold);
+                    prop_assert_eq!(taken, sorted.take(at, amount, hold));
+                    takes.extend(taken.is_ok().then_some(at));
+                }
+            }
+            sorted.gauge(Nanos(0)).expect("open");
+        }
+        prop_assert_eq!(window.pace(Nanos(now)), sorted.pace(Nanos(now)));
+        prop_assert_eq!(window.gauge(Nanos(now)), sorted.gauge(Nanos(now)));
+    }
+
     /// Against a log of every charge: the level is the limit less what the log says still counts, whatever mixture of
     /// charges, overages and refunds there was, and however late they came.
     #[test]

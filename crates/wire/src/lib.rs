@@ -12,6 +12,7 @@ pub mod limits;
 pub mod outline;
 pub mod peek;
 pub mod quirks;
+mod scan;
 pub mod splice;
 pub mod sse;
 pub mod tap;

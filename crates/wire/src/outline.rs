@@ -4,7 +4,7 @@
 //! at its top level, strings by searching for their end and everything else by counting brackets. Brackets
 //! and strings must close, so a text that was cut off is noticed; what stands between them is not checked to be JSON.
 
-use memchr::memchr2;
+use crate::scan::until_quote;
 
 /// The values of the last top-level members with these names, or `None` where the text is not one whole object.
 ///
@@ -73,10 +73,8 @@ impl Walk<'_> {
     /// Goes past the end of a string whose opening quote has been taken.
     fn string(&mut self) -> Option<()> {
         loop {
-            let rest = self.text.get(self.at..)?;
-            let found = memchr2(b'"', b'\\', rest)?;
-            self.at += found + 1;
-            if rest.get(found) == Some(&b'"') {
+            self.at += until_quote(self.text.get(self.at..)?);
+            if self.take()? == b'"' {
                 return Some(());
             }
             // Whatever is escaped, its first byte is not the closing quote.
@@ -86,32 +84,37 @@ impl Walk<'_> {
 
     /// Goes past the end of any value.
     fn value(&mut self) -> Option<()> {
+        match self.text.get(self.at)? {
+            b'"' => {
+                self.at += 1;
+                self.string()
+            }
+            b'{' | b'[' => self.container(),
+            _ => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b'{' | b'[' | b'"');
+                self.at += self.text.get(self.at..)?.iter().position(ends)?;
+                Some(())
+            }
+        }
+    }
+
+    /// Goes past the end of an object or an array, the first byte of which is next.
+    fn container(&mut self) -> Option<()> {
         let mut depth = 0usize;
         loop {
-            match *self.text.get(self.at)? {
-                b'"' => {
-                    self.at += 1;
-                    self.string()?;
-                    if depth == 0 {
-                        return Some(());
-                    }
-                    continue;
-                }
+            let byte = self.text.get(self.at)?;
+            self.at += 1;
+            match byte {
+                b'"' => self.string()?,
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => {
-                    if depth == 0 {
-                        return Some(());
-                    }
                     depth -= 1;
                     if depth == 0 {
-                        self.at += 1;
                         return Some(());
                     }
                 }
-                b',' if depth == 0 => return Some(()),
                 _ => {}
             }
-            self.at += 1;
         }
     }
 }

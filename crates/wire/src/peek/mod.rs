@@ -10,9 +10,7 @@
 //! `"model"`), and what is not JSON, not UTF-8 or nests too deep is refused with the offset of the fault. What we do not
 //! read is not judged: a wrong type there is the provider's to refuse, in its own words.
 
-mod scan;
-
-use scan::{Flaw, Kind, Refusal, Scanner, Value};
+use crate::scan::{Flaw, Kind, Quoted, Refusal, Scanner, Value, digits, unquote};
 use sluicegate_vocabulary::{Endpoint, Fault, FaultKind};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -65,20 +63,6 @@ impl Head {
         let quoted = body.get(self.model.clone()?)?;
         unquote(quoted)
     }
-}
-
-/// What stands between the quotes.
-fn inner(quoted: &[u8]) -> Option<&[u8]> {
-    quoted.get(1..quoted.len().checked_sub(1)?)
-}
-
-/// The text of a string that stood the scanner's checks.
-fn unquote(quoted: &[u8]) -> Option<Cow<'_, str>> {
-    let inner = inner(quoted)?;
-    if memchr::memchr(b'\\', inner).is_none() {
-        return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
-    }
-    serde_json::from_slice::<String>(quoted).ok().map(Cow::Owned)
 }
 
 /// What a key of the top level means.
@@ -276,6 +260,13 @@ fn bad(param: &'static str, sentence: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(FaultKind::BadRequest, sentence).param(param)
 }
 
+/// The meaning of a key, however it is spelled.
+#[inline]
+fn field(layout: &Layout, scanner: &Scanner<'_>, key: &Quoted) -> Option<(&'static str, Field)> {
+    let name = scanner.name(key)?;
+    layout.fields.iter().find(|(known, _)| known.as_bytes() == &*name).copied()
+}
+
 /// A look under way.
 struct Look<'a> {
     body: &'a [u8],
@@ -298,22 +289,12 @@ impl Look<'_> {
         self.head.inside = scanner.position() + 1;
         scanner.object(|scanner, key| {
             self.head.empty = false;
-            match self.field(layout, key) {
+            match field(layout, scanner, &key) {
                 Some((name, field)) => self.member(scanner, name, field),
                 None => scanner.value().map(drop).map_err(Stop::Json),
             }
         })?;
         Ok(scanner.end()?)
-    }
-
-    /// The meaning of a key, however it is spelled.
-    fn field(&self, layout: &Layout, key: Range<usize>) -> Option<(&'static str, Field)> {
-        let quoted = self.body.get(key)?;
-        let called = |name: &[u8]| layout.fields.iter().find(|(known, _)| known.as_bytes() == name).copied();
-        match inner(quoted)? {
-            plain if memchr::memchr(b'\\', plain).is_none() => called(plain),
-            _ => called(unquote(quoted)?.as_bytes()),
-        }
     }
 
     fn member(&mut self, scanner: &mut Scanner<'_>, name: &'static str, field: Field) -> Result<(), Stop> {
@@ -383,15 +364,13 @@ impl Look<'_> {
 
     /// A count of tokens: a whole number, also when it is written as a float. Null says nothing.
     fn count(&self, name: &'static str, value: &Value) -> Result<Option<u64>, Fault> {
-        let text =
-            self.body.get(value.span.clone()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        let text = self.body.get(value.span.clone()).unwrap_or_default();
         match value.kind {
             Kind::Null => Ok(None),
-            Kind::Number => match (text.parse::<u64>(), text.parse::<f64>()) {
-                (Ok(count), _) => Ok(Some(count)),
-                (_, Ok(float)) if float.fract() == 0.0 && (0.0..1e18).contains(&float) => Ok(Some(float as u64)),
-                _ => Err(bad(name, format!("`{name}` must be a whole number that is not negative"))),
-            },
+            Kind::Number => digits(text)
+                .or_else(|| whole(text))
+                .map(Some)
+                .ok_or_else(|| bad(name, format!("`{name}` must be a whole number that is not negative"))),
             _ => Err(bad(name, format!("`{name}` must be a whole number"))),
         }
     }
@@ -408,12 +387,11 @@ impl Look<'_> {
         let inside = scanner.position() + 1;
         let mut empty = true;
         let mut found: Option<Value> = None;
-        let body = self.body;
         scanner.object(|scanner, key| {
             empty = false;
-            let name = body.get(key).and_then(unquote);
+            let name = scanner.name(&key);
             let value = scanner.value()?;
-            if name.as_deref() != Some("include_usage") {
+            if name.as_deref() != Some(b"include_usage") {
                 return Ok(());
             }
             let param = "stream_options.include_usage";
@@ -442,9 +420,9 @@ impl Look<'_> {
         }
         let mut found = false;
         scanner.object(|scanner, key| {
-            let key = self.body.get(key).and_then(unquote);
+            let name = scanner.name(&key);
             let value = scanner.value()?;
-            if !matches!(key.as_deref(), Some("maxOutputTokens" | "max_output_tokens")) {
+            if !matches!(name.as_deref(), Some(b"maxOutputTokens" | b"max_output_tokens")) {
                 return Ok(());
             }
             let param = "generationConfig.maxOutputTokens";
@@ -455,6 +433,15 @@ impl Look<'_> {
             Ok::<(), Stop>(())
         })
     }
+}
+
+/// A whole number that is not negative, however it is written.
+fn whole(number: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(number).ok()?;
+    text.parse().ok().or_else(|| {
+        let float: f64 = text.parse().ok()?;
+        (float.fract() == 0.0 && (0.0..1e18).contains(&float)).then_some(float as u64)
+    })
 }
 
 #[cfg(test)]

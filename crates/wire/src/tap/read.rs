@@ -4,6 +4,7 @@ use crate::usage::{GenerateUsage, Tally};
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use sluicegate_vocabulary::{Dialect, Endpoint};
 use std::borrow::Cow;
 use std::fmt;
@@ -177,12 +178,13 @@ fn chat(data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
 /// Gemini's chunks are few and nearly all carry usage, so each is parsed.
 fn generate(data: &[u8], tally: &mut Tally) -> Finding {
     let mut seen = (false, false);
-    let mut note = |chunk: GenerateChunk| {
+    let mut note = |chunk: GenerateChunk<'_>| {
         if chunk.error.0 {
             return false;
         }
-        if let (Tally::Generate(form), Some(said)) = (&mut *tally, &chunk.usage_metadata) {
-            form.absorb(said);
+        let said = chunk.usage_metadata.and_then(|raw| GenerateUsage::read(raw.get().as_bytes()));
+        if let (Tally::Generate(form), Some(said)) = (&mut *tally, said) {
+            form.absorb(&said);
         }
         for candidate in chunk.candidates.unwrap_or_default() {
             seen.0 |= candidate.content.is_some_and(|content| content.parts.0);
@@ -192,13 +194,13 @@ fn generate(data: &[u8], tally: &mut Tally) -> Finding {
         true
     };
     let parsed = match data.first() {
-        Some(b'{') => match parse::<GenerateChunk>(data) {
+        Some(b'{') => match parse::<GenerateChunk<'_>>(data) {
             Parsed::Read(chunk) => note(chunk),
             Parsed::OtherJson => return Finding::Ordinary,
             Parsed::NotJson => return Finding::Broken,
         },
         // Without `alt=sse` the stream is one array.
-        _ => match parse::<Vec<GenerateChunk>>(data) {
+        _ => match parse::<Vec<GenerateChunk<'_>>>(data) {
             Parsed::Read(chunks) => chunks.into_iter().all(note),
             Parsed::OtherJson | Parsed::NotJson => return Finding::Broken,
         },
@@ -309,11 +311,11 @@ impl Choice {
 /// A chunk of Gemini's.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct GenerateChunk {
+struct GenerateChunk<'a> {
     #[serde(default)]
     error: Filled,
-    #[serde(default)]
-    usage_metadata: Option<GenerateUsage>,
+    #[serde(default, borrow)]
+    usage_metadata: Option<&'a RawValue>,
     #[serde(default)]
     candidates: Option<Vec<Candidate>>,
     #[serde(default)]

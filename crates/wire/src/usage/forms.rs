@@ -1,11 +1,15 @@
 //! The usage objects of the four formats, field by field, and their arithmetic.
 
-use super::lenient::{count, list, object};
-use serde::{Deserialize, Serialize};
+use super::read::{self, Unread, count, list, members, object, once, skip, string};
+use crate::scan::Scanner;
+use serde::Serialize;
 use sluicegate_vocabulary::{Usage, UsageSource};
 
 /// What all forms can do.
-pub(super) trait Form: Default + for<'de> Deserialize<'de> {
+pub(super) trait Form: Default {
+    /// Takes the next value of a text, which must be an object.
+    fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread>;
+
     /// Takes over every figure that `later` gives and keeps the others.
     fn merge(&mut self, later: &Self);
 }
@@ -14,19 +18,37 @@ pub(super) trait Form: Default + for<'de> Deserialize<'de> {
 macro_rules! form {
     ($(#[$doc:meta])* $vis:vis $name:ident { $($count:ident),* $(,)? $(; $($nested:ident : $ty:ty),* $(,)?)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
         $vis struct $name {
             $(
-                #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+                #[serde(skip_serializing_if = "Option::is_none")]
                 $count: Option<u64>,
             )*
             $($(
-                #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
+                #[serde(skip_serializing_if = "Option::is_none")]
                 $nested: Option<$ty>,
             )*)?
         }
 
         impl Form for $name {
+            fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread> {
+                $(let mut $count = None;)*
+                $($(let mut $nested = None;)*)?
+                members(scanner, |scanner, name| {
+                    $(if name == stringify!($count).as_bytes() {
+                        return once(&mut $count, count(scanner)?);
+                    })*
+                    $($(if name == stringify!($nested).as_bytes() {
+                        return once(&mut $nested, object(scanner, <$ty>::take)?);
+                    })*)?
+                    skip(scanner)
+                })?;
+                Ok(Self {
+                    $($count: $count.flatten(),)*
+                    $($($nested: $nested.flatten(),)*)?
+                })
+            }
+
             fn merge(&mut self, later: &Self) {
                 $(self.$count = later.$count.or(self.$count);)*
                 $($(if let Some(later) = &later.$nested {
@@ -37,10 +59,16 @@ macro_rules! form {
     };
 }
 
-/// The three public methods of a whole form; `$said` are the counts of which one makes it say something.
+/// The public methods of a whole form; `$said` are the counts of which one makes it say something.
 macro_rules! whole {
     ($name:ident, $($said:ident)|+) => {
         impl $name {
+            /// Reads the object; `None` if it is none, or gives a field twice.
+            #[must_use]
+            pub fn read(json: &[u8]) -> Option<Self> {
+                read::whole(json, Self::take).ok()
+            }
+
             /// Takes over every figure that `later` gives and keeps the others: figures in a stream are cumulative.
             pub fn absorb(&mut self, later: &Self) {
                 self.merge(later);
@@ -110,40 +138,92 @@ form! {
 }
 
 /// Gemini's `usageMetadata` object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GenerateUsage {
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     prompt_token_count: Option<u64>,
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     cached_content_token_count: Option<u64>,
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     candidates_token_count: Option<u64>,
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     thoughts_token_count: Option<u64>,
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool_use_prompt_token_count: Option<u64>,
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     total_token_count: Option<u64>,
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     prompt_tokens_details: Vec<Modality>,
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     cache_tokens_details: Vec<Modality>,
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates_tokens_details: Vec<Modality>,
 }
 whole!(GenerateUsage, prompt_token_count | candidates_token_count | thoughts_token_count | total_token_count);
 
 /// Gemini's count of one modality.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Modality {
     modality: String,
-    #[serde(default, deserialize_with = "count", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_count: Option<u64>,
 }
 
+impl Modality {
+    /// Takes the next value; one without a modality says nothing.
+    fn take(scanner: &mut Scanner<'_>) -> Result<Option<Self>, Unread> {
+        let (mut modality, mut token_count) = (None, None);
+        let read = object(scanner, |scanner| {
+            members(scanner, |scanner, name| {
+                match name {
+                    b"modality" => modality = string(scanner)?,
+                    b"tokenCount" => token_count = count(scanner)?,
+                    _ => skip(scanner)?,
+                }
+                Ok(())
+            })
+        })?;
+        Ok(read.and(modality).map(|modality| Self { modality, token_count }))
+    }
+}
+
 impl Form for GenerateUsage {
+    fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread> {
+        let mut counts = [None; 6];
+        let mut lists = [const { None }; 3];
+        members(scanner, |scanner, name| {
+            let [prompt, cached, candidates, thoughts, tool_use, total] = &mut counts;
+            let [of_prompt, of_cache, of_candidates] = &mut lists;
+            match name {
+                b"promptTokenCount" => once(prompt, count(scanner)?),
+                b"cachedContentTokenCount" => once(cached, count(scanner)?),
+                b"candidatesTokenCount" => once(candidates, count(scanner)?),
+                b"thoughtsTokenCount" => once(thoughts, count(scanner)?),
+                b"toolUsePromptTokenCount" => once(tool_use, count(scanner)?),
+                b"totalTokenCount" => once(total, count(scanner)?),
+                b"promptTokensDetails" => once(of_prompt, list(scanner, Modality::take)?),
+                b"cacheTokensDetails" => once(of_cache, list(scanner, Modality::take)?),
+                b"candidatesTokensDetails" => once(of_candidates, list(scanner, Modality::take)?),
+                _ => skip(scanner),
+            }
+        })?;
+        let [prompt, cached, candidates, thoughts, tool_use, total] = counts.map(Option::flatten);
+        let [of_prompt, of_cache, of_candidates] = lists.map(Option::unwrap_or_default);
+        Ok(Self {
+            prompt_token_count: prompt,
+            cached_content_token_count: cached,
+            candidates_token_count: candidates,
+            thoughts_token_count: thoughts,
+            tool_use_prompt_token_count: tool_use,
+            total_token_count: total,
+            prompt_tokens_details: of_prompt,
+            cache_tokens_details: of_cache,
+            candidates_tokens_details: of_candidates,
+        })
+    }
+
     fn merge(&mut self, later: &Self) {
         self.prompt_token_count = later.prompt_token_count.or(self.prompt_token_count);
         self.cached_content_token_count = later.cached_content_token_count.or(self.cached_content_token_count);

@@ -14,38 +14,38 @@
 //! treated as not said. It never fails an answer.
 
 mod forms;
-mod lenient;
+mod read;
 
 pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 
-use crate::outline::members;
+use crate::outline;
+use crate::scan::Scanner;
 use forms::Form;
-use lenient::object;
-use serde::Deserialize;
+use read::{Unread, list, members, object, once, skip};
 use sluicegate_vocabulary::{Endpoint, Format, Usage};
 
 /// Reads the `usage` object of chat completions, legacy completions or embeddings. `None` if it says nothing.
 #[must_use]
 pub fn read_chat(json: &str) -> Option<Usage> {
-    serde_json::from_str::<ChatUsage>(json).ok()?.usage()
+    ChatUsage::read(json.as_bytes())?.usage()
 }
 
 /// Reads the `usage` object of Responses or images. `None` if it says nothing.
 #[must_use]
 pub fn read_responses(json: &str) -> Option<Usage> {
-    serde_json::from_str::<ResponsesUsage>(json).ok()?.usage()
+    ResponsesUsage::read(json.as_bytes())?.usage()
 }
 
 /// Reads the `usage` object of Anthropic messages. `None` if it says nothing.
 #[must_use]
 pub fn read_messages(json: &str) -> Option<Usage> {
-    serde_json::from_str::<MessagesUsage>(json).ok()?.usage()
+    MessagesUsage::read(json.as_bytes())?.usage()
 }
 
 /// Reads Gemini's `usageMetadata` object. `None` if it says nothing.
 #[must_use]
 pub fn read_generate(json: &str) -> Option<Usage> {
-    serde_json::from_str::<GenerateUsage>(json).ok()?.usage()
+    GenerateUsage::read(json.as_bytes())?.usage()
 }
 
 /// The `usage` object of chat completions, to be serialised.
@@ -78,7 +78,7 @@ pub fn write_generate(usage: &Usage) -> GenerateUsage {
 /// On [`Endpoint::Passthrough`] the form is recognised by its field names.
 #[must_use]
 pub fn from_body(endpoint: Endpoint, body: &[u8]) -> Option<Usage> {
-    match members(body, ["usage", "usageMetadata"]) {
+    match outline::members(body, ["usage", "usageMetadata"]) {
         Some([Some(said), _] | [None, Some(said)]) => from_object(endpoint, said),
         _ => {
             let mut tally = Tally::for_endpoint(endpoint)?;
@@ -196,54 +196,64 @@ impl Tally {
 
 /// Where events and bodies carry usage. A form finds nothing it knows in a place that is another format's, so one
 /// list of places serves all.
-#[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
 struct Envelope<T> {
+    /// Groq's closing chunk.
+    x_groq: Option<T>,
+    /// Responses' closing event.
+    response: Option<T>,
+    /// Anthropic's `message_start`.
+    message: Option<T>,
     /// Chat's closing chunk, bodies of most formats, Anthropic's `message_delta`.
-    #[serde(default, deserialize_with = "object")]
     usage: Option<T>,
     /// Gemini.
-    #[serde(default, rename = "usageMetadata", deserialize_with = "object")]
     usage_metadata: Option<T>,
-    /// Responses' closing event.
-    #[serde(default, deserialize_with = "object")]
-    response: Option<Inner<T>>,
-    /// Anthropic's `message_start`.
-    #[serde(default, deserialize_with = "object")]
-    message: Option<Inner<T>>,
-    /// Groq's closing chunk.
-    #[serde(default, deserialize_with = "object")]
-    x_groq: Option<Inner<T>>,
 }
 
-#[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
-struct Inner<T> {
-    #[serde(default, deserialize_with = "object")]
-    usage: Option<T>,
+impl<T: Form> Envelope<T> {
+    /// Takes the next value of a text, which must be an object.
+    fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread> {
+        let mut places = [const { None }; 5];
+        members(scanner, |scanner, name| {
+            let [x_groq, response, message, usage, usage_metadata] = &mut places;
+            match name {
+                b"x_groq" => once(x_groq, object(scanner, inner)?.flatten()),
+                b"response" => once(response, object(scanner, inner)?.flatten()),
+                b"message" => once(message, object(scanner, inner)?.flatten()),
+                b"usage" => once(usage, object(scanner, T::take)?),
+                b"usageMetadata" => once(usage_metadata, object(scanner, T::take)?),
+                _ => skip(scanner),
+            }
+        })?;
+        let [x_groq, response, message, usage, usage_metadata] = places.map(Option::flatten);
+        Ok(Self { x_groq, response, message, usage, usage_metadata })
+    }
+}
+
+/// The usage of an object inside an event.
+fn inner<T: Form>(scanner: &mut Scanner<'_>) -> Result<Option<T>, Unread> {
+    let mut usage = None;
+    members(scanner, |scanner, name| match name {
+        b"usage" => once(&mut usage, object(scanner, T::take)?),
+        _ => skip(scanner),
+    })?;
+    Ok(usage.flatten())
 }
 
 fn observe_object<T: Form>(form: &mut T, json: &[u8]) {
-    // As text, because out of bytes every name would be checked by itself for being text.
-    let said = match std::str::from_utf8(json) {
-        Ok(text) => serde_json::from_str::<T>(text),
-        Err(_) => serde_json::from_slice::<T>(json),
-    };
-    if let Ok(said) = said {
+    if let Ok(said) = read::whole(json, T::take) {
         form.merge(&said);
     }
 }
 
 fn observe<T: Form>(form: &mut T, json: &[u8]) {
     // Gemini without `alt=sse` answers a stream as one array.
-    let envelopes = match json.trim_ascii_start().first() {
-        Some(b'[') => serde_json::from_slice::<Vec<Envelope<T>>>(json).unwrap_or_default(),
-        _ => serde_json::from_slice(json).into_iter().collect(),
-    };
-    for envelope in envelopes {
-        let inner = [envelope.x_groq, envelope.response, envelope.message];
-        let said = inner.into_iter().flatten().map(|inner| inner.usage);
-        for said in said.chain([envelope.usage, envelope.usage_metadata]).flatten() {
+    let envelopes = read::whole(json, |scanner| match json.trim_ascii_start().first() {
+        Some(b'[') => list(scanner, |scanner| Envelope::<T>::take(scanner).map(Some)),
+        _ => Envelope::take(scanner).map(|envelope| vec![envelope]),
+    });
+    for envelope in envelopes.unwrap_or_default() {
+        let Envelope { x_groq, response, message, usage, usage_metadata } = envelope;
+        for said in [x_groq, response, message, usage, usage_metadata].into_iter().flatten() {
             form.merge(&said);
         }
     }

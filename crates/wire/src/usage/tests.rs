@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use sluicegate_vocabulary::UsageSource;
 
 fn reported() -> Usage {
@@ -208,7 +209,173 @@ prop_compose! {
     }
 }
 
+#[test]
+fn a_field_given_twice_says_nothing() {
+    for text in [
+        r#"{"prompt_tokens":7,"prompt_tokens":8}"#,
+        r#"{"prompt_tokens":7,"prompt_tokens":null}"#,
+        r#"{"prompt_tokens":7,"prompt\u005ftokens":8}"#,
+        r#"{"prompt_tokens":7,"prompt_tokens_details":{"cached_tokens":1,"cached_tokens":2}}"#,
+    ] {
+        assert_eq!(read_chat(text), None, "{text}");
+    }
+    assert!(read_chat(r#"{"prompt_tokens":7,"x":1,"x":2}"#).is_some(), "what is not read is not judged");
+    assert!(read_chat(r#"{"prompt\u005ftokens":7}"#).is_some(), "a name is what it says");
+}
+
+/// What a form reads of a document, by way of a parser that builds it.
+enum Shape {
+    Count,
+    Object(&'static [(&'static str, Shape)]),
+    Modalities,
+}
+
+use Shape::{Count, Modalities, Object};
+
+const INPUT: Shape = Object(&[
+    ("cached_tokens", Count),
+    ("cache_write_tokens", Count),
+    ("audio_tokens", Count),
+    ("cache_write_tokens_details", Object(&[("ttl_30m_tokens", Count), ("ttl_12h_tokens", Count)])),
+]);
+const OUTPUT: Shape = Object(&[("reasoning_tokens", Count), ("audio_tokens", Count)]);
+const SHAPES: [Shape; 4] = [
+    Object(&[
+        ("prompt_tokens", Count),
+        ("completion_tokens", Count),
+        ("total_tokens", Count),
+        ("prompt_cache_hit_tokens", Count),
+        ("prompt_cache_miss_tokens", Count),
+        ("cached_tokens", Count),
+        ("prompt_tokens_details", INPUT),
+        ("completion_tokens_details", OUTPUT),
+    ]),
+    Object(&[
+        ("input_tokens", Count),
+        ("output_tokens", Count),
+        ("total_tokens", Count),
+        ("input_tokens_details", INPUT),
+        ("output_tokens_details", OUTPUT),
+    ]),
+    Object(&[
+        ("input_tokens", Count),
+        ("output_tokens", Count),
+        ("cache_creation_input_tokens", Count),
+        ("cache_read_input_tokens", Count),
+        ("cache_creation", Object(&[("ephemeral_5m_input_tokens", Count), ("ephemeral_1h_input_tokens", Count)])),
+        ("output_tokens_details", Object(&[("thinking_tokens", Count)])),
+    ]),
+    Object(&[
+        ("promptTokenCount", Count),
+        ("cachedContentTokenCount", Count),
+        ("candidatesTokenCount", Count),
+        ("thoughtsTokenCount", Count),
+        ("toolUsePromptTokenCount", Count),
+        ("totalTokenCount", Count),
+        ("promptTokensDetails", Modalities),
+        ("cacheTokensDetails", Modalities),
+        ("candidatesTokensDetails", Modalities),
+    ]),
+];
+
+impl Shape {
+    fn of(&self, value: &Value) -> Option<Value> {
+        match self {
+            Self::Count => match (value.as_u64(), value.as_f64()) {
+                (Some(count), _) => Some(count.into()),
+                (_, Some(float)) if float.fract() == 0.0 && (0.0..=2f64.powi(53)).contains(&float) => {
+                    Some((float as u64).into())
+                }
+                _ => None,
+            },
+            Self::Object(fields) => {
+                let object = value.as_object()?;
+                let known =
+                    fields.iter().filter_map(|(name, shape)| Some(((*name).into(), shape.of(object.get(*name)?)?)));
+                Some(Value::Object(known.collect()))
+            }
+            Self::Modalities => {
+                let entries = value.as_array()?.iter().filter_map(|entry| {
+                    let modality = entry.get("modality")?.as_str()?;
+                    let count = entry.get("tokenCount").and_then(|count| Self::Count.of(count));
+                    Some(match count {
+                        Some(count) => json!({"modality": modality, "tokenCount": count}),
+                        None => json!({"modality": modality}),
+                    })
+                });
+                let entries: Vec<Value> = entries.collect();
+                (!entries.is_empty()).then(|| entries.into())
+            }
+        }
+    }
+
+    /// Documents of this shape, with what does not belong there among it.
+    fn documents(&'static self) -> BoxedStrategy<Value> {
+        let odd = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (-1000..1000i32).prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
+            "[a-z\"\\\\\u{e9}\n]{0,9}".prop_map(Value::from),
+            Just(json!([1, {"a": "}"}])),
+            Just(json!({"cached_tokens": {}, "\"": [], "modality": 7})),
+        ];
+        let right = match self {
+            Self::Count => prop_oneof![0..5000u64, any::<u64>()].prop_map(Value::from).boxed(),
+            Self::Object(fields) => {
+                let members: Vec<_> =
+                    fields.iter().map(|(name, shape)| (Just(*name), prop::option::of(shape.documents()))).collect();
+                (members, prop::option::of(odd.clone()))
+                    .prop_map(|(members, odd)| {
+                        let known = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+                        let odd = odd.map(|odd| ("service_tier".to_owned(), odd));
+                        Value::Object(known.chain(odd).collect())
+                    })
+                    .boxed()
+            }
+            Self::Modalities => {
+                let entry = ("TEXT|AUDIO", Self::documents(&Count))
+                    .prop_map(|(modality, count)| json!({"modality": modality, "tokenCount": count}));
+                prop::collection::vec(prop_oneof![3 => entry, 1 => odd.clone()], 0..3).prop_map(Value::from).boxed()
+            }
+        };
+        prop_oneof![8 => right, 1 => odd].boxed()
+    }
+}
+
+/// What a form says of a text, as it would be written.
+fn said<T: Form + serde::Serialize>(text: &[u8]) -> Option<Value> {
+    read::whole(text, T::take).ok().map(|form| serde_json::to_value(form).unwrap())
+}
+
+fn said_by(form: usize, text: &[u8]) -> Option<Value> {
+    [said::<ChatUsage>, said::<ResponsesUsage>, said::<MessagesUsage>, said::<GenerateUsage>][form](text)
+}
+
 proptest! {
+    #[test]
+    fn a_form_reads_what_a_parser_reads(
+        (form, document) in (0..4usize).prop_flat_map(|form| (Just(form), SHAPES[form].documents())),
+        pretty in any::<bool>(),
+    ) {
+        let text = if pretty { serde_json::to_vec_pretty(&document) } else { serde_json::to_vec(&document) }.unwrap();
+        let expected = document.is_object().then(|| SHAPES[form].of(&document).unwrap());
+        prop_assert_eq!(said_by(form, &text), expected);
+    }
+
+    #[test]
+    fn a_cut_or_spoilt_text_says_nothing_or_is_still_json(
+        (form, document) in (0..4usize).prop_flat_map(|form| (Just(form), SHAPES[form].documents())),
+        place in any::<prop::sample::Index>(),
+        byte in prop::sample::select(&b"\"\\{}[],:0-x \n\xff"[..]),
+    ) {
+        let mut text = serde_json::to_vec(&document).unwrap();
+        let place = place.index(text.len());
+        prop_assert_eq!(said_by(form, &text[..place]), None);
+        text[place] = byte;
+        prop_assert!(said_by(form, &text).is_none() || serde_json::from_slice::<Value>(&text).is_ok());
+    }
+
     #[test]
     fn openai_forms_carry_every_class_there_and_back(usage in any_usage()) {
         prop_assert_eq!(write_chat(&usage).usage(), Some(usage));

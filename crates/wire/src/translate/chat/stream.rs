@@ -75,7 +75,7 @@ impl Reader {
         for choice in choices {
             self.choice(choice, out)?;
         }
-        if let Some(later) = chunk.raw("usage").and_then(|raw| serde_json::from_str::<ChatUsage>(raw.get()).ok()) {
+        if let Some(later) = chunk.raw("usage").and_then(|raw| ChatUsage::read(raw.get().as_bytes())) {
             self.usage.absorb(&later);
             out.extend(self.usage.usage().map(Delta::Usage));
         }

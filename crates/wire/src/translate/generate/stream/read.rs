@@ -90,7 +90,7 @@ impl Reader {
             self.candidate(candidate.camel_case(), out)?;
         }
         if let Some(usage) = top.raw("usageMetadata")
-            && let Ok(later) = serde_json::from_str::<GenerateUsage>(usage.get())
+            && let Some(later) = GenerateUsage::read(usage.get().as_bytes())
         {
             self.usage.absorb(&later);
             out.extend(self.usage.usage().map(Delta::Usage));

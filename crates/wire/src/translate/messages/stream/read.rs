@@ -90,7 +90,7 @@ impl Reader {
     pub fn close(&mut self, _out: &mut Vec<Delta>) {}
 
     fn absorb(&mut self, holder: &mut Object<'_>) {
-        if let Some(later) = holder.raw("usage").and_then(|raw| serde_json::from_str::<MessagesUsage>(raw.get()).ok()) {
+        if let Some(later) = holder.raw("usage").and_then(|raw| MessagesUsage::read(raw.get().as_bytes())) {
             self.usage.absorb(&later);
         }
     }

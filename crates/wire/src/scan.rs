@@ -7,17 +7,23 @@
 //! It accepts exactly what RFC 8259 calls JSON, in UTF-8, with one narrowing: an escape that names half a surrogate
 //! pair is refused, because parsers disagree about its meaning.
 
+use memchr::{memchr, memchr2};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Depth above which a guard is clamped: the scanner recurses, and its stack is the worker's.
 const DEEPEST: usize = 512;
 
-/// Bytes of a string that are looked at together.
-const BLOCK: usize = 32;
+/// Bytes of a string that are looked at by words, before a wide search is worth its start.
+const SHORT: usize = 32;
+
+/// A one in each byte of a word, and the top bit of each.
+const ONES: u64 = u64::MAX / 255;
+const TOPS: u64 = ONES << 7;
 
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     /// The text ends too early.
     Truncated,
     /// Not what JSON allows here.
@@ -35,11 +41,11 @@ pub(super) enum Flaw {
 }
 
 /// A flaw and the offset of the byte at which it was noticed.
-pub(super) type Refusal = (Flaw, usize);
+pub(crate) type Refusal = (Flaw, usize);
 
 /// What a value is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Object,
     Array,
     String,
@@ -51,24 +57,47 @@ pub(super) enum Kind {
 
 /// A value found: what it is and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Value {
-    pub(super) kind: Kind,
-    pub(super) span: Range<usize>,
+pub(crate) struct Value {
+    pub(crate) kind: Kind,
+    pub(crate) span: Range<usize>,
 }
 
-pub(super) struct Scanner<'a> {
+/// A string found: where it stands, quotes included, and whether something in it is escaped.
+#[derive(Debug, Clone)]
+pub(crate) struct Quoted {
+    span: Range<usize>,
+    escaped: bool,
+}
+
+pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     depth_left: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
+    pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Self {
         Self { text, at: 0, depth_left: max_depth.min(DEEPEST) }
     }
 
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
+    }
+
+    /// The bytes of a value.
+    #[inline]
+    pub(crate) fn text(&self, span: Range<usize>) -> &'a [u8] {
+        self.text.get(span).unwrap_or_default()
+    }
+
+    /// What a key says, however it is spelled.
+    #[inline]
+    pub(crate) fn name(&self, key: &Quoted) -> Option<Cow<'a, [u8]>> {
+        let quoted = self.text(key.span.clone());
+        if key.escaped {
+            return serde_json::from_slice::<String>(quoted).ok().map(|name| Cow::Owned(name.into_bytes()));
+        }
+        inner(quoted).map(Cow::Borrowed)
     }
 
     fn peek(&self) -> Option<u8> {
@@ -97,7 +126,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The end of the text: only white space may be left.
-    pub(super) fn end(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn end(&mut self) -> Result<(), Refusal> {
         match self.next_byte() {
             Err((Flaw::Truncated, _)) => Ok(()),
             Err(refusal) => Err(refusal),
@@ -105,12 +134,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Walks an object, the first byte of which is next, and calls `member` with each key, quotes included, and the
-    /// scanner before its value; `member` must take the value.
+    /// Walks an object, the first byte of which is next, and calls `member` with each key and the scanner before its
+    /// value; `member` must take the value.
     #[inline]
-    pub(super) fn object<E: From<Refusal>>(
+    pub(crate) fn object<E: From<Refusal>>(
         &mut self,
-        mut member: impl FnMut(&mut Self, Range<usize>) -> Result<(), E>,
+        mut member: impl FnMut(&mut Self, Quoted) -> Result<(), E>,
     ) -> Result<(), E> {
         self.enter()?;
         if self.next_byte()? == b'}' {
@@ -137,18 +166,23 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn array(&mut self) -> Result<(), Refusal> {
+    /// Walks an array, the first byte of which is next, and calls `entry` before each value, which it must take.
+    #[inline]
+    pub(crate) fn array<E: From<Refusal>>(
+        &mut self,
+        mut entry: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.enter()?;
         if self.next_byte()? == b']' {
             self.leave();
             return Ok(());
         }
         loop {
-            self.value()?;
+            entry(self)?;
             match self.next_byte()? {
                 b',' => self.at += 1,
                 b']' => break,
-                _ => return self.refuse(Flaw::Unexpected),
+                _ => return Err(self.refusal(Flaw::Unexpected).into()),
             }
         }
         self.leave();
@@ -168,7 +202,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What the next value is, without taking it.
-    pub(super) fn kind(&mut self) -> Result<Kind, Refusal> {
+    pub(crate) fn kind(&mut self) -> Result<Kind, Refusal> {
         Ok(match self.next_byte()? {
             b'{' => Kind::Object,
             b'[' => Kind::Array,
@@ -182,12 +216,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the next value.
-    pub(super) fn value(&mut self) -> Result<Value, Refusal> {
+    pub(crate) fn value(&mut self) -> Result<Value, Refusal> {
         let kind = self.kind()?;
         let start = self.at;
         match kind {
             Kind::Object => self.object(|scanner, _| scanner.value().map(drop))?,
-            Kind::Array => self.array()?,
+            Kind::Array => self.array(|scanner| scanner.value().map(drop))?,
             Kind::String => {
                 self.string()?;
             }
@@ -240,11 +274,12 @@ impl<'a> Scanner<'a> {
         if self.at == start { self.refuse(Flaw::Unexpected) } else { Ok(()) }
     }
 
-    /// Takes a string, the opening quote of which is next, and gives its span, quotes included.
-    fn string(&mut self) -> Result<Range<usize>, Refusal> {
+    /// Takes a string, the opening quote of which is next.
+    fn string(&mut self) -> Result<Quoted, Refusal> {
         let start = self.at;
         self.at += 1;
         let mut high_bytes = false;
+        let mut escaped = false;
         loop {
             let (length, high) = plain(self.text.get(self.at..).unwrap_or_default());
             high_bytes |= high;
@@ -254,7 +289,10 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     break;
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
                 _ => return self.refuse(Flaw::Control),
             }
         }
@@ -264,7 +302,7 @@ impl<'a> Scanner<'a> {
                 return Err((Flaw::NotUtf8, start + error.valid_up_to()));
             }
         }
-        Ok(start..self.at)
+        Ok(Quoted { span: start..self.at, escaped })
     }
 
     /// Takes an escape, the backslash of which is next.
@@ -309,51 +347,82 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes at the start are plain text of a string: no quote, no backslash, no control character; and whether
-/// one of them is above ASCII.
-///
-/// Names and words are short, so the first bytes go eight at a time in a register: on prose, which has an escape every
-/// line or two, that measured a little faster than `memchr`, whose start has to be paid for each run. A long text then
-/// goes by blocks, with comparisons that the compiler makes wide ones.
-#[inline]
-fn plain(text: &[u8]) -> (usize, bool) {
-    let (length, high) = plain_by_words(text.get(..BLOCK).unwrap_or(text));
-    if length < BLOCK { (length, high) } else { plain_by_blocks(text, high) }
+/// What stands between the quotes of a string.
+pub(crate) fn inner(quoted: &[u8]) -> Option<&[u8]> {
+    quoted.get(1..quoted.len().checked_sub(1)?)
 }
 
-/// As [`plain`], for a text whose first block is known.
-fn plain_by_blocks(text: &[u8], high: bool) -> (usize, bool) {
-    let (mut length, mut high) = (BLOCK, high);
-    for block in text.as_chunks::<BLOCK>().0.iter().skip(1) {
-        if block.iter().fold(false, |stop, &byte| stop | (byte == b'"') | (byte == b'\\') | (byte < 0x20)) {
-            break;
-        }
-        high |= block.iter().fold(false, |high, &byte| high | (byte >= 0x80));
-        length += BLOCK;
+/// The text of a string that stood the scanner's checks.
+pub(crate) fn unquote(quoted: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = inner(quoted)?;
+    if memchr(b'\\', inner).is_none() {
+        return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
     }
-    let (rest, high_rest) = plain_by_words(text.get(length..).unwrap_or_default());
-    (length + rest, high | high_rest)
+    serde_json::from_slice::<String>(quoted).ok().map(Cow::Owned)
+}
+
+/// The number that plain digits name; `None` if there is anything else among them, or too many for one look.
+pub(crate) fn digits(text: &[u8]) -> Option<u64> {
+    // Nineteen digits always fit.
+    if text.is_empty() || text.len() > 19 {
+        return None;
+    }
+    text.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+}
+
+/// How many bytes at the start are no quote and no backslash.
+///
+/// Names and words are short, so the first bytes go eight at a time in a register: to start a wide search costs more
+/// than most strings are long.
+#[inline]
+pub(crate) fn until_quote(text: &[u8]) -> usize {
+    let (words, _) = text.as_chunks::<8>();
+    for (index, word) in words.iter().take(SHORT / 8).enumerate() {
+        let stops = quotes(u64::from_le_bytes(*word));
+        if stops != 0 {
+            return index * 8 + first_byte(stops);
+        }
+    }
+    let seen = words.len().min(SHORT / 8) * 8;
+    let rest = text.get(seen..).unwrap_or_default();
+    seen + memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+}
+
+/// How many bytes at the start are plain text of a string: no quote, no backslash, no control character; and whether
+/// one of them is above ASCII.
+#[inline]
+fn plain(text: &[u8]) -> (usize, bool) {
+    let (length, high) = plain_by_words(text.get(..SHORT).unwrap_or(text));
+    if length < SHORT { (length, high) } else { plain_far(text, high) }
+}
+
+/// As [`plain`], for a text that is known as far as it goes by words. First its end is sought and then what is in
+/// between looked at, because the compiler makes both into wide instructions, which it does not with a loop that may
+/// stop anywhere.
+fn plain_far(text: &[u8], high: bool) -> (usize, bool) {
+    let rest = text.get(SHORT..).unwrap_or_default();
+    let run = rest.get(..memchr2(b'"', b'\\', rest).unwrap_or(rest.len())).unwrap_or_default();
+    let (lowest, all) = run.iter().fold((u8::MAX, 0), |(lowest, all), byte| (lowest.min(*byte), all | byte));
+    if lowest < 0x20 {
+        // Refused there, so it is of no interest what else is in it.
+        return (SHORT + run.iter().position(|byte| *byte < 0x20).unwrap_or(run.len()), high);
+    }
+    (SHORT + run.len(), high | (all >= 0x80))
 }
 
 fn plain_by_words(text: &[u8]) -> (usize, bool) {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES << 7;
     let (words, tail) = text.as_chunks::<8>();
     let mut high = 0;
     let mut length = 0;
     for word in words {
         let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        // The top bit of a byte is set where the byte is zero, or below 0x20; a borrow can only reach bytes after the
-        // first that is set, and the first is all that is asked for.
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let stops = (zero(quote) | zero(backslash) | control) & TOPS;
+        // As in `zero`, but set where the byte is below 0x20.
+        let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
+        let stops = quotes(word) | control;
         if stops != 0 {
-            let plain = stops.trailing_zeros() / 8;
+            let plain = first_byte(stops);
             let kept = (1u64 << (plain * 8)) - 1;
-            return (length + plain as usize, (high | (word & kept)) & TOPS != 0);
+            return (length + plain, (high | (word & kept)) & TOPS != 0);
         }
         high |= word;
         length += 8;
@@ -368,3 +437,26 @@ fn plain_by_words(text: &[u8]) -> (usize, bool) {
     }
     (length, high)
 }
+
+/// Sets the top bit of bytes that are a quote or a backslash. Beyond the first that is set others may be too.
+#[inline]
+const fn quotes(word: u64) -> u64 {
+    (zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & TOPS
+}
+
+/// Sets the top bit of bytes that are zero. A borrow can only reach bytes after the first that is set, and the first is
+/// all that is asked for.
+#[inline]
+const fn zero(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word
+}
+
+/// The index of the first byte in which a bit is set.
+#[inline]
+const fn first_byte(bits: u64) -> usize {
+    bits.trailing_zeros() as usize / 8
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
