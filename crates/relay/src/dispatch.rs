@@ -33,7 +33,6 @@ const SOON: Duration = Duration::from_secs(1);
 pub(crate) struct Dispatched {
     pub(crate) answered: Answered,
     pub(crate) candidate: Arc<Candidate>,
-    pub(crate) attempts: usize,
     pub(crate) dropped: Vec<Cow<'static, str>>,
 }
 
@@ -115,7 +114,7 @@ pub(crate) async fn dispatch(
     if let Some(too_long) = trip.too_long {
         // None of those who might have answered did, so it holds what the caller can do something about.
         record.should_retry(false);
-        return Ok(Dispatched { attempts: record.attempts().len(), ..too_long });
+        return Ok(too_long);
     }
     let fault = trip.last.unwrap_or_else(nobody);
     Err(Unanswered { fault, unavailable: trip.unavailable })
@@ -282,8 +281,7 @@ impl<'a> Trip<'a> {
                 record.answered(under_way);
             }
         }
-        let attempts = record.attempts().len();
-        Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped }
+        Dispatched { answered, candidate: Arc::clone(candidate), dropped }
     }
 
     /// A second call, beside one that is late.
