@@ -24,6 +24,7 @@ pub(crate) static X_SLUICEGATE_PROVIDER: HeaderName = HeaderName::from_static("x
 pub(crate) static X_SLUICEGATE_MODEL: HeaderName = HeaderName::from_static("x-sluicegate-model");
 pub(crate) static X_SLUICEGATE_ATTEMPTS: HeaderName = HeaderName::from_static("x-sluicegate-attempts");
 pub(crate) static X_SLUICEGATE_CONFIG: HeaderName = HeaderName::from_static("x-sluicegate-config");
+pub(crate) static X_SLUICEGATE_COST_USD: HeaderName = HeaderName::from_static("x-sluicegate-cost-usd");
 pub(crate) static X_SLUICEGATE_SIMULATED: HeaderName = HeaderName::from_static("x-sluicegate-simulated");
 pub(crate) static X_SLUICEGATE_DROPPED: HeaderName = HeaderName::from_static("x-sluicegate-dropped");
 pub(crate) static X_SLUICEGATE_ESTIMATED: HeaderName = HeaderName::from_static("x-sluicegate-estimated");

@@ -5,6 +5,7 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::call::{Caller, Ticket, header_value};
+use crate::cost;
 use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
@@ -13,7 +14,7 @@ use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
-use crate::snapshot::{Candidate, Live, Route, Snapshot};
+use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
@@ -54,6 +55,8 @@ pub(crate) struct State {
     reserved_output: u64,
     /// The model asked for, as a number, and the bytes of input to it.
     pub(crate) input: (u64, u64),
+    /// What it costs, where that is known before its end.
+    pub(crate) bill: Option<Bill>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -106,6 +109,7 @@ impl Record {
             live: None,
             reserved_output: u64::MAX,
             input: (0, 0),
+            bill: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -261,6 +265,9 @@ impl Record {
                 out.extend_from_slice(itoa::Buffer::new().format(queued).as_bytes());
             });
         }
+        if let Some(bill) = &self.0.bill {
+            to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));
+        }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
         let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -339,6 +346,11 @@ impl Record {
 
     pub(crate) fn usage(&mut self, usage: Usage) {
         self.0.receipt.usage = usage;
+    }
+
+    /// What the answer costs.
+    pub(crate) fn billed(&mut self, bill: Bill) {
+        self.0.bill = Some(bill);
     }
 
     pub(crate) fn first_token(&mut self) {

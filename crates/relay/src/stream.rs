@@ -8,6 +8,7 @@
 use crate::array::Array;
 use crate::attempt::Answered;
 use crate::call::{Request, header_value};
+use crate::cost;
 use crate::dispatch::Dispatched;
 use crate::headers;
 use crate::prepare::Way;
@@ -51,6 +52,7 @@ pub(crate) fn reply(dispatched: Dispatched, record: &mut Record) -> Reply {
                 None => {
                     record.first_token();
                     record.usage(usage.unwrap_or_default());
+                    cost::of_whole(&candidate, usage.as_ref(), record);
                 }
             }
             (status, headers, Content::Whole(body))
