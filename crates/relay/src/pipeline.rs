@@ -10,7 +10,7 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, cache, count, dispatch, drain, keepalive, models, quota, resume, route, stream,
+    accept, admit, authenticate, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route, stream,
     validate,
 };
 use http::Response;
@@ -69,10 +69,11 @@ pub(crate) async fn way(
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
         _ => {}
     }
-    let plan = route::route(&request, &caller, snapshot, record)?;
+    let mut plan = route::route(&request, &caller, snapshot, record)?;
     if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
         return Ok(reply);
     }
+    cost::priced(&mut plan, &request, snapshot)?;
     let mut plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
     let answered = loop {
         match dispatch::dispatch(worker, &request, &caller, &plan, snapshot, None, record).await {
@@ -81,7 +82,7 @@ pub(crate) async fn way(
         }
     };
     let candidate = Arc::clone(&answered.candidate);
-    let mut reply = stream::reply(answered, snapshot, record);
+    let mut reply = stream::reply(answered, record);
     if plan.route.resume {
         let (worker, snapshot) = (Arc::clone(worker), Arc::clone(snapshot));
         let again = resume::Again { worker, snapshot, request, caller, plan };

@@ -144,8 +144,9 @@ impl Resume {
         (fault, end): (&Fault, EndReason),
         mut record: Record,
     ) -> Result<(), Record> {
-        let now = record.now();
-        if !self.broken_at.standing.provider.budget.withdraw(now, end == EndReason::TimedOut) {
+        let (now, own) = (record.now(), &self.broken_at.standing.provider.budget);
+        let all = self.again.plan.route.failovers.as_deref();
+        if !all.is_none_or(|all| all.withdraw(now)) || !own.withdraw(now, end == EndReason::TimedOut) {
             return Err(record);
         }
         record.interrupted(fault, end);

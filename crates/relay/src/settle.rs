@@ -5,12 +5,14 @@
 
 use crate::estimate;
 use crate::record::State;
+use crate::snapshot::Bill;
 use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Money, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
-    state.receipt.cost = cost(state);
+    let bill = state.bill.take().or_else(|| bill(state));
+    state.receipt.cost = sum(state, bill);
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -25,18 +27,25 @@ pub(crate) fn settle(state: &mut State) {
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
-/// What a call has cost by now.
+/// What the call has cost by now.
 pub(crate) fn cost(state: &State) -> Option<Money> {
-    let (present, before) = (state.present(), state.before.as_ref());
-    let before = match before {
-        None => Money::default(),
-        Some(before) => before.cost?,
-    };
-    let price = state.candidate.as_ref()?.price.as_ref()?;
+    sum(state, bill(state))
+}
+
+/// The bill of the stream that came last, and what those before it have cost.
+fn sum(state: &State, bill: Option<Bill>) -> Option<Money> {
+    let before = state.before.as_ref().map_or(Some(Money::default()), |before| before.cost);
+    Some(before? + bill?.charge.total)
+}
+
+/// What the stream or answer that came last costs, as far as anybody asked a provider.
+fn bill(state: &State) -> Option<Bill> {
+    let tariff = state.candidate.as_ref()?.tariff.as_ref()?;
     // What nobody told is not nothing: a call that was answered without a word about usage has no known cost. What was
     // to go on with a broken answer and never came has cost nothing.
-    let told = present.source != UsageSource::None || !answered(state.receipt.end) || state.before.is_some();
-    price.cost(present).filter(|_| told).map(|cost| before + cost)
+    let used = state.present();
+    let told = used.source != UsageSource::None || !answered(state.receipt.end) || state.before.is_some();
+    if told { tariff.bill(used) } else { None }
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
