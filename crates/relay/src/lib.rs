@@ -12,6 +12,7 @@ mod authenticate;
 mod budget;
 mod cache;
 mod call;
+mod cost;
 mod count;
 mod dispatch;
 mod drain;
@@ -44,8 +45,8 @@ mod validate;
 
 pub use metrics::Metrics;
 pub use providers::{
-    AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, Providers, ProvidersReport, QuotaReport,
-    Tested, TransitionReport, UnknownTarget,
+    AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, ModelReport, ProviderReport, Providers,
+    ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
 };
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};

@@ -2,6 +2,7 @@
 
 use super::UnknownTarget;
 use super::affinity::Stored;
+use super::memory::Known;
 use super::model::{ModelState, millis};
 use super::report::{BreakerReport, KeyReport, ModelReport, ProviderReport, TransitionReport};
 use super::terms::{breaker, quota_group, role};
@@ -37,6 +38,8 @@ pub(crate) struct ProviderState {
     keys: Mutex<Vec<Arc<KeyState>>>,
     models: Mutex<HashMap<Arc<str>, Arc<ModelState>>>,
     others: Arc<ModelState>,
+    /// What the process before this one knew of its models.
+    recalled: Known,
 }
 
 /// One of its keys.
@@ -74,10 +77,20 @@ impl KeyState {
         let health = Arc::new(Health::new(terms.role));
         Arc::new(Self { name, id, fingerprint, health, configured: Mutex::new(terms) })
     }
+
+    /// It stands where another of its name stood, with another secret: what the operator ordered of that one holds for
+    /// it, unless the configuration now says otherwise.
+    fn takes_over(&self, before: &Self) {
+        let (said, says) = (before.configured.lock().role, self.configured.lock().role);
+        let ordered = before.health.role();
+        if said == says && ordered != said {
+            self.health.set_role(ordered);
+        }
+    }
 }
 
 impl ProviderState {
-    pub(crate) fn new(configured: &Configured, room: &Arc<Room>) -> Self {
+    pub(super) fn new(configured: &Configured, room: &Arc<Room>, recalled: Known) -> Self {
         Self {
             name: configured.name.as_str().into(),
             breaker: Arc::new(Breaker::new(breaker(configured))),
@@ -90,7 +103,8 @@ impl ProviderState {
             stored: Stored::default(),
             keys: Mutex::default(),
             models: Mutex::default(),
-            others: Arc::new(ModelState::new(&configured.name, "*")),
+            others: Arc::new(ModelState::new(&configured.name, "*", None)),
+            recalled,
         }
     }
 
@@ -102,6 +116,7 @@ impl ProviderState {
             let found = known.iter().find(same).map(Arc::clone);
             found.unwrap_or_else(|| {
                 let key = KeyState::new(name, fingerprint, terms);
+                known.iter().filter(|before| *before.name == *name).for_each(|before| key.takes_over(before));
                 known.push(Arc::clone(&key));
                 key
             })
@@ -125,16 +140,33 @@ impl ProviderState {
                 return Arc::clone(&self.others);
             }
         }
-        let state = Arc::new(ModelState::new(&self.name, model));
+        let state = Arc::new(ModelState::new(&self.name, model, self.recalled.get(model).copied()));
         models.insert(model.into(), Arc::clone(&state));
         state
+    }
+
+    /// Where the limits of its models stand, those that were recalled and not asked for so far included.
+    pub(super) fn known(&self, now_ms: u64) -> Known {
+        let mut known = self.recalled.clone();
+        for (model, state) in &*self.models.lock() {
+            if let Some(kept) = state.kept(now_ms) {
+                known.insert(Arc::clone(model), kept);
+            }
+        }
+        known
     }
 
     /// The settings of a configuration hold from now on. Keys that are not in it any more are forgotten.
     pub(crate) fn apply(&self, configured: &Configured) {
         self.breaker.reconfigure(breaker(configured));
         let current = self.keys_of(&configured.keys);
-        self.keys.lock().retain(|key| current.iter().any(|other| Arc::ptr_eq(key, other)));
+        let is_current = |key: &Arc<KeyState>| current.iter().any(|other| Arc::ptr_eq(key, other));
+        self.keys.lock().retain(|before| {
+            // What was ordered since the new one was made.
+            let after = current.iter().find(|key| key.name == before.name);
+            after.filter(|_| !is_current(before)).into_iter().for_each(|key| key.takes_over(before));
+            is_current(before)
+        });
         for (state, key) in current.iter().zip(&configured.keys) {
             let mut before = state.configured.lock();
             let now = Terms::of(key);

@@ -1,9 +1,10 @@
 use super::*;
-use crate::providers::Providers;
+use crate::providers::{Learned, Providers};
 use crate::room::Room;
 use sluicegate_config::ProviderKind;
 use sluicegate_flow::Bounds;
-use sluicegate_upstream::{ProviderSpec, Settings, Timeouts};
+use sluicegate_ledger::PriceBook;
+use sluicegate_upstream::{Kind, ProviderSpec, Settings, Timeouts};
 use std::time::Duration;
 
 fn home(name: &str, listed: &[&str]) -> Serving {
@@ -28,14 +29,15 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         provider: Arc::new(Provider::new(spec).unwrap()),
         vendor: None,
         listed,
-        state: Providers::new(&Room::new(Bounds::default())).provider(&configured),
+        state: Providers::new(&Room::new(Bounds::default()), Learned::default()).provider(&configured),
         configured,
     }
 }
 
 fn names(homes: &[(&str, &[&str])]) -> Names {
     let homes = homes.iter().map(|(name, listed)| home(name, listed)).collect();
-    Names::new(homes, Arc::new(Table::bundled()), PriceBook::bundled(), &Metrics::new("test"), 0)
+    let tariffs = Tariffs::new(&sluicegate_config::Config::default(), PriceBook::bundled()).unwrap();
+    Names::new(homes, Arc::new(Table::bundled()), tariffs, &Metrics::new("test"), 0)
 }
 
 #[test]
