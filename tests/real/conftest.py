@@ -58,7 +58,11 @@ def llama_relay(tmp_path_factory, llama, embedder):
     config = f"""\
         version: 1
         providers:
-          chat:      {{ kind: openai_compatible, base_url: "{llama.url}/v1" }}
+          chat:
+            kind: openai_compatible
+            base_url: "{llama.url}/v1"
+            adaptive_concurrency: {{ first_token_target: 10s }}
+            metrics_url: "{llama.url}/metrics"
           responses: {{ kind: openai, base_url: "{llama.url}/v1", api_key_env: NO_KEY }}
           messages:  {{ kind: anthropic, base_url: "{llama.url}", api_key_env: NO_KEY }}
           embedder:  {{ kind: openai_compatible, base_url: "{embedder.url}/v1" }}

@@ -26,6 +26,7 @@ wanted.n_parallel = 4
 wanted.cpuparams.n_threads = 1
 wanted.warmup = False
 wanted.use_jinja = True
+wanted.endpoint_metrics = True
 if sys.argv[1:] == ["embed"]:
     wanted.embedding = True
     wanted.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN

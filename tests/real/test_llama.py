@@ -251,3 +251,16 @@ def test_a_stream_that_breaks_is_gone_on_with(tmp_path, llama):
     line = json.loads(next(line for line in relay.output().splitlines() if '"model":"resumed"' in line))
     assert [attempt["result"] for attempt in line["attempts"]] == ["broken", "ok"]
     assert len(line["resumed_at_bytes"]) == 1 and line["end"] == "done"
+
+
+def test_the_load_that_the_server_shows_is_read(llama_relay, relayed):
+    relayed.chat.completions.create(model="small", **GREEDY)
+    until = time.monotonic() + PATIENCE
+    while True:
+        with urllib.request.urlopen(f"{llama_relay.url}/metrics", timeout=10) as response:
+            metrics = response.read().decode()
+        if re.search(r'^sluicegate_server_waiting_calls\{provider="chat"\} 0', metrics, re.M):
+            break
+        assert time.monotonic() < until, "the load was never seen"
+        time.sleep(0.5)
+    assert re.search(r'^sluicegate_adaptive_limit_vetoed\{provider="chat",model="smollm2-135m"\} 0', metrics, re.M)

@@ -249,6 +249,10 @@ pub(crate) struct Provider {
     /// `true`, or what to hold to: a limit on calls at once, for each of its models, that follows how fast first tokens
     /// come. `false` when absent.
     pub adaptive_concurrency: Option<Switch<AdaptiveConcurrency>>,
+    /// The metrics page of a server of your own (vLLM, SGLang, llama.cpp, TGI), such as `http://10.0.0.5:8000/metrics`.
+    /// It is read once a second, and while it shows a queue or full memory the limit of `adaptive_concurrency` does not
+    /// grow.
+    pub metrics_url: Option<String>,
     /// The proxy its connections go through, such as `http://user:password@proxy.example.com:3128`, or the word `direct`:
     /// none. When absent, what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     pub proxy: Option<String>,

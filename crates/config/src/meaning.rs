@@ -82,6 +82,9 @@ fn failing(subject: &str, provider: &Provider, lines: &mut Lines) {
             subject,
             format!("{floor} to {ceiling} at once, as first tokens come in time for {first_token_target}"),
         );
+        if let Some(url) = &provider.metrics_url {
+            lines.say(subject, format!("that limit does not grow while {url} shows a queue or full memory"));
+        }
     }
     if !provider.learn_limits {
         lines.say(subject, "its own limits are not followed; a call may meet its 429".to_owned());

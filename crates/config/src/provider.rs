@@ -190,6 +190,9 @@ pub struct Provider {
     /// A limit on calls at once that follows how fast it is; `None` for none.
     #[serde(serialize_with = "or_false")]
     pub adaptive_concurrency: Option<AdaptiveConcurrency>,
+    /// Where its server shows its load, which keeps that limit from growing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_url: Option<String>,
     /// What all calls to it together are held to.
     pub limits: Limit,
     /// What calls to one of its models are held to, by its own id of the model.
@@ -219,6 +222,7 @@ impl Provider {
             learn_limits: true,
             breaker: Some(Breaker::default()),
             adaptive_concurrency: None,
+            metrics_url: None,
             limits: Limit::default(),
             model_limits: BTreeMap::new(),
         }

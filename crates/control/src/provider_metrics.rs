@@ -63,6 +63,7 @@ pub(crate) fn register(registry: &mut Registry, report: &ProvidersReport) {
     breakers(registry, report);
     keys(registry, report);
     models(registry, report);
+    loads(registry, report);
 }
 
 /// A state as a label: one word.
@@ -120,7 +121,29 @@ fn keys(registry: &mut Registry, report: &ProvidersReport) {
     registry.register_with_unit("provider_key_headroom", left, Unit::Ratios, headroom);
 }
 
+fn loads(registry: &mut Registry, report: &ProvidersReport) {
+    let (waiting, cache) = (Family::<ProviderLabels, Level>::default(), Family::<ProviderLabels, Level>::default());
+    for provider in &report.providers {
+        let Some(load) = &provider.load else { continue };
+        let labels = ProviderLabels { provider: provider.name.clone() };
+        if let Some(calls) = load.waiting {
+            waiting.get_or_create(&labels).set(calls);
+        }
+        if let Some(used) = load.cache_used {
+            cache.get_or_create(&labels).set(used);
+        }
+    }
+    registry.register(
+        "server_waiting_calls",
+        "Calls that wait inside a provider's server, as its metrics tell",
+        waiting,
+    );
+    let used = "The part of a provider's memory for context that is in use, as its metrics tell";
+    registry.register_with_unit("server_cache_used", used, Unit::Ratios, cache);
+}
+
 fn models(registry: &mut Registry, report: &ProvidersReport) {
+    let vetoed = Family::<ModelLabels, Gauge>::default();
     let limits = Family::<ModelLabels, Gauge>::default();
     let waiting = Family::<ModelLabels, Gauge>::default();
     let headroom = Family::<QuotaLabels, Level>::default();
@@ -131,6 +154,9 @@ fn models(registry: &mut Registry, report: &ProvidersReport) {
             let labels = ModelLabels { provider: provider.name.clone(), model: model.clone() };
             if let Some(adaptive) = adaptive {
                 limits.get_or_create(&labels).set(i64::from(adaptive.limit));
+                if provider.load.is_some() {
+                    vetoed.get_or_create(&labels).set(i64::from(adaptive.vetoed));
+                }
             }
             if !quotas.is_empty() {
                 waiting.get_or_create(&labels).set(i64::from(*count));
@@ -143,6 +169,8 @@ fn models(registry: &mut Registry, report: &ProvidersReport) {
         }
     }
     registry.register("adaptive_limit", "Calls that a provider's model may have at once, as its speed allows", limits);
+    let full = "1 while what a provider's server shows of its load keeps that limit from growing";
+    registry.register("adaptive_limit_vetoed", full, vetoed);
     registry.register("quota_waiting_calls", "Calls that wait for a provider's quota", waiting);
     let left = "What is left of an account's quota for a model, as far as the provider tells";
     registry.register_with_unit("quota_headroom", left, Unit::Ratios, headroom);

@@ -133,6 +133,7 @@ impl Compiler<'_> {
         let timeouts = self.timeouts(name, stated, server);
         let breaker = self.breaker(name, stated, breaker);
         let adaptive_concurrency = self.adaptive(name, stated, &limits);
+        let metrics_url = self.metrics_url(name, stated, adaptive_concurrency.is_some());
         let headers = self.headers(name, &stated.headers);
         if let Some(retries) = stated.max_retries {
             self.within(retries, 0, 10, &at("max_retries"));
@@ -173,6 +174,7 @@ impl Compiler<'_> {
             learn_limits: stated.learn_limits.unwrap_or(usual.learn_limits),
             breaker,
             adaptive_concurrency,
+            metrics_url,
             limits,
             model_limits,
             ..usual

@@ -9,6 +9,7 @@ use crate::limits::Limit;
 use crate::near::nearest;
 use crate::provider::ProviderKey;
 use crate::units::Period;
+use crate::url::BaseUrl;
 
 /// The highest count that is taken for meant.
 const MOST: u32 = 1_000_000;
@@ -108,6 +109,29 @@ impl Compiler<'_> {
         }
         let first_token_target = stated.first_token_target.unwrap_or(usual.first_token_target);
         Some(AdaptiveConcurrency { floor, ceiling, first_token_target })
+    }
+
+    /// Where a provider's server shows its load.
+    pub(super) fn metrics_url(&mut self, name: &str, stated: &file::Provider, adapts: bool) -> Option<String> {
+        let path = ["providers", name, "metrics_url"];
+        let url = match BaseUrl::parse(stated.metrics_url.as_deref()?) {
+            Ok(url) if url.has_path() => url,
+            Ok(_) => {
+                let what = "this is a server and no page of it";
+                self.say(Diagnostic::new(codes::BAD_URL, what).remedy("add its path, such as /metrics"), &path);
+                return None;
+            }
+            Err(why) => {
+                self.say(Diagnostic::new(codes::BAD_URL, why.replace("base URL", "metrics URL")), &path);
+                return None;
+            }
+        };
+        if !adapts {
+            let what = "what it shows keeps the limit of `adaptive_concurrency` from growing, and there is none";
+            let diagnostic = Diagnostic::new(codes::NO_EFFECT_HERE, what).remedy("adaptive_concurrency: true");
+            self.say(diagnostic, &path);
+        }
+        Some(url.to_string())
     }
 
     /// Roles and accounts of a pool, once all of its keys are known.

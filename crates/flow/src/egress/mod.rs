@@ -91,5 +91,5 @@ pub use hedge::{HedgeBudget, Hedging};
 pub use pool::{Lease, Member, Pool, Tried, Unavailable, Wanted, Why};
 pub use retry::{Decision, Failed, Payers, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
-pub use slo_aimd::{SloAimd, SloAimdLast, SloAimdSettings, SloAimdStatus};
+pub use slo_aimd::{LOAD_IS_FRESH, ServerLoad, SloAimd, SloAimdLast, SloAimdSettings, SloAimdStatus};
 pub use throttle::{Refused, Throttle};

@@ -20,7 +20,7 @@
 
 use crate::time::{Nanos, nanos};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What an adaptive limit is held to.
@@ -59,6 +59,18 @@ pub struct SloAimdLast {
     pub slow_start: bool,
 }
 
+/// What a target shows of its own load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ServerLoad {
+    /// Calls that wait inside it.
+    pub waiting: f64,
+    /// The part of its memory for context that is in use, 0 to 1, where it tells.
+    pub cache_used: Option<f64>,
+}
+
+/// How long what was seen of a load counts.
+pub const LOAD_IS_FRESH: Duration = Duration::from_secs(5);
+
 /// An adaptive limit for display.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SloAimdStatus {
@@ -89,6 +101,9 @@ const IN_USE: f64 = 0.8;
 const SLOW_START: f64 = 1.5;
 const HEADROOM: f64 = 5.0;
 const WARM: f64 = 0.7;
+/// Calls that may wait inside a target as a part of the limit, and how full its memory may be, while the limit grows.
+const MAY_WAIT: f64 = 0.1;
+const MAY_FILL: f64 = 0.9;
 
 /// The number of calls that one target bears at once.
 #[derive(Debug)]
@@ -96,7 +111,8 @@ pub struct SloAimd {
     settings: SloAimdSettings,
     threshold: f64,
     limit: AtomicU32,
-    veto: AtomicBool,
+    /// Until when it may not grow.
+    veto_until: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -150,7 +166,7 @@ impl SloAimd {
             settings,
             threshold,
             limit: AtomicU32::new(0),
-            veto: AtomicBool::new(false),
+            veto_until: AtomicU64::new(0),
             state: Mutex::new(state),
         };
         this.set(&mut this.state.lock(), limit);
@@ -204,9 +220,20 @@ impl SloAimd {
         self.close_if_due(&mut state, now);
     }
 
-    /// What the target itself shows of its queue or memory forbids more, or no longer does.
-    pub fn veto(&self, more_is_too_much: bool) {
-        self.veto.store(more_is_too_much, Ordering::Relaxed);
+    /// What the target itself shows of its queue and its memory was seen. Where that is too full the limit does not grow
+    /// until something else is seen, or nothing for [`LOAD_IS_FRESH`]. It is not lowered: what is full may be full of what
+    /// was sent a while ago, and limits that follow such figures alone swing.
+    pub fn observe(&self, now: Nanos, load: &ServerLoad) {
+        let waits = load.waiting > MAY_WAIT * f64::from(self.limit());
+        let full = load.cache_used.is_some_and(|used| used > MAY_FILL);
+        let until = if waits || full { now.after(LOAD_IS_FRESH).0 } else { 0 };
+        self.veto_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Whether what the target shows of its load keeps the limit from growing.
+    #[must_use]
+    pub fn is_vetoed(&self, now: Nanos) -> bool {
+        now.0 < self.veto_until.load(Ordering::Relaxed)
     }
 
     /// The target comes back from being isolated: begin at the floor.
@@ -255,7 +282,7 @@ impl SloAimd {
             return;
         }
         let in_flight = f64::from(window.most_in_flight);
-        if in_flight < IN_USE * state.limit || self.veto.load(Ordering::Relaxed) {
+        if in_flight < IN_USE * state.limit || self.is_vetoed(now) {
             return;
         }
         let more = if state.slow_start {

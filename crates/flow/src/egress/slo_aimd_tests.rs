@@ -111,14 +111,31 @@ fn long_inputs_are_no_sign_of_a_full_target() {
 #[test]
 fn a_veto_stops_the_rise_and_not_the_fall() {
     let law = law(100);
-    law.veto(true);
+    let full = ServerLoad { waiting: 0.0, cache_used: Some(0.95) };
+    law.observe(Nanos(SECOND / 2), &full);
     second(&law, 1, 100, 100);
     assert_eq!(law.limit(), 100);
     second(&law, 2, 1500, 100);
     assert_eq!(law.limit(), 90);
-    law.veto(false);
+    law.observe(Nanos(19 * SECOND), &full);
+    law.observe(Nanos(19 * SECOND + 1), &ServerLoad { waiting: 0.0, cache_used: Some(0.5) });
     second(&law, 20, 100, 100);
     assert!(law.limit() > 90);
+}
+
+#[test]
+fn a_veto_is_about_a_tenth_of_the_limit_waiting_and_is_forgotten_when_nothing_is_seen_any_more() {
+    let law = law(100);
+    let seen = |waiting, cache_used, at| {
+        law.observe(Nanos(at), &ServerLoad { waiting, cache_used });
+        law.is_vetoed(Nanos(at))
+    };
+    assert!(!seen(0.0, None, 1) && !seen(10.0, None, 2) && seen(11.0, None, 3));
+    assert!(!seen(0.0, Some(0.9), 4) && seen(0.0, Some(0.91), SECOND));
+    assert!(law.is_vetoed(Nanos(6 * SECOND - 1)));
+    assert!(!law.is_vetoed(Nanos(6 * SECOND)), "what was seen five seconds ago says nothing");
+    second(&law, 7, 100, 100);
+    assert_eq!(law.limit(), 150);
 }
 
 #[test]
@@ -161,7 +178,7 @@ proptest! {
             match what {
                 0 => law.refused(Nanos(now), None, in_flight),
                 1 => law.restart(Nanos(now)),
-                2 => law.veto(ms % 2 == 0),
+                2 => law.observe(Nanos(now), &ServerLoad { waiting: ms as f64, cache_used: None }),
                 _ => law.sample(Nanos(now), Duration::from_millis(ms), 0, in_flight),
             }
             let limit = law.limit();

@@ -15,6 +15,7 @@
 
 mod adaptive;
 mod affinity;
+mod load;
 mod memory;
 mod model;
 mod probe;
@@ -30,7 +31,7 @@ pub use memory::{Learned, LearnedLimit};
 pub use probe::Tested;
 pub(crate) use provider::ProviderState;
 pub use report::{
-    AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
+    AdaptiveReport, BreakerReport, KeyReport, LoadReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
     TransitionReport,
 };
 pub(crate) use standing::Standing;

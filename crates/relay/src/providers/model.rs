@@ -9,7 +9,7 @@ use crate::room::Room;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{FirstTokens, Shadow, ShadowStatus, SloAimdSettings};
+use sluicegate_flow::egress::{FirstTokens, ServerLoad, Shadow, ShadowStatus, SloAimdSettings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +110,13 @@ impl ModelState {
         })
     }
 
+    /// What its server shows of its load was seen. A limit that was learned from refusals follows those alone.
+    pub(super) fn observe(&self, now: Nanos, load: &ServerLoad) {
+        if let Some(adaptive) = &*self.configured.lock() {
+            adaptive.law.observe(now, load);
+        }
+    }
+
     /// The provider comes back from being isolated.
     pub(crate) fn restart(&self, now: Nanos) {
         let configured = self.configured.lock().as_ref().map(Arc::clone);
@@ -136,6 +143,7 @@ impl ModelState {
                     in_flight: adaptive.in_flight(now),
                     threshold_ms: adaptive.threshold().map(millis),
                     slow_start: status.slow_start,
+                    vetoed: adaptive.law.is_vetoed(now),
                     cut_ago_ms: status.cut_at.map(|at| millis(at.until(now))),
                 }
             }),

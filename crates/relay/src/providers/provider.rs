@@ -2,6 +2,7 @@
 
 use super::UnknownTarget;
 use super::affinity::Stored;
+use super::load::Watched;
 use super::memory::Known;
 use super::model::{ModelState, millis};
 use super::report::{BreakerReport, KeyReport, ModelReport, ProviderReport, TransitionReport};
@@ -33,6 +34,8 @@ pub(crate) struct ProviderState {
     pub(crate) budget: RetryBudget,
     pub(crate) hedges: HedgeBudget,
     pub(crate) room: Arc<Room>,
+    /// What it shows of its load.
+    pub(super) load: Mutex<Watched>,
     /// Whose the responses are that it stores.
     pub(crate) stored: Stored,
     keys: Mutex<Vec<Arc<KeyState>>>,
@@ -100,6 +103,7 @@ impl ProviderState {
             budget: RetryBudget::new(),
             hedges: HedgeBudget::new(),
             room: Arc::clone(room),
+            load: Watched::at(configured.metrics_url.clone()),
             stored: Stored::default(),
             keys: Mutex::default(),
             models: Mutex::default(),
@@ -159,6 +163,7 @@ impl ProviderState {
     /// The settings of a configuration hold from now on. Keys that are not in it any more are forgotten.
     pub(crate) fn apply(&self, configured: &Configured) {
         self.breaker.reconfigure(breaker(configured));
+        self.load.lock().moved(configured.metrics_url.clone());
         let current = self.keys_of(&configured.keys);
         let is_current = |key: &Arc<KeyState>| current.iter().any(|other| Arc::ptr_eq(key, other));
         self.keys.lock().retain(|before| {
@@ -175,6 +180,13 @@ impl ProviderState {
             }
             *before = now;
         }
+    }
+
+    /// The states of all its models, that of those without one of their own last.
+    pub(super) fn models(&self) -> Vec<Arc<ModelState>> {
+        let mut models: Vec<_> = self.models.lock().values().map(Arc::clone).collect();
+        models.push(Arc::clone(&self.others));
+        models
     }
 
     pub(crate) fn keys(&self) -> Vec<Arc<KeyState>> {
@@ -204,8 +216,7 @@ impl ProviderState {
             BreakerState::Closed => {
                 self.closed.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(provider, cause, "a provider is back");
-                let models: Vec<_> = self.models.lock().values().map(Arc::clone).collect();
-                models.iter().chain([&self.others]).for_each(|model| model.restart(transition.at));
+                self.models().iter().for_each(|model| model.restart(transition.at));
             }
         }
     }
@@ -221,6 +232,7 @@ impl ProviderState {
             breaker: self.breaker_report(now),
             retries_left: self.budget.left(),
             in_flight: keys.iter().map(|key| key.health.in_flight()).sum(),
+            load: self.load.lock().report(now),
             keys: keys.iter().map(|key| key_report(key, &reports, now)).collect(),
             models: reports,
         }

@@ -25,10 +25,26 @@ pub struct ProviderReport {
     pub retries_left: f64,
     /// Calls under way.
     pub in_flight: u32,
+    /// What its server shows of its load, where `metrics_url` says where.
+    #[serde(default)]
+    pub load: Option<LoadReport>,
     /// Its keys, in the order of the configuration. A provider that wants no key has one called `-`.
     pub keys: Vec<KeyReport>,
     /// Its models that are in use, by name in order. What is called without a model has an empty name.
     pub models: Vec<ModelReport>,
+}
+
+/// What a server shows of its load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// Calls that wait inside it. Absent where nothing was seen for five seconds.
+    pub waiting: Option<f64>,
+    /// The part of its memory for context that is in use, 0 to 1, where it tells.
+    pub cache_used: Option<f64>,
+    /// How long ago it was seen last.
+    pub seen_ago_ms: Option<u64>,
+    /// Why the last look brought nothing.
+    pub blind: Option<String>,
 }
 
 /// A breaker.
@@ -117,6 +133,9 @@ pub struct AdaptiveReport {
     pub threshold_ms: Option<u64>,
     /// It still grows by half in each window, since it was never cut.
     pub slow_start: bool,
+    /// What the server shows of its load keeps it from growing.
+    #[serde(default)]
+    pub vetoed: bool,
     /// How long ago it was cut.
     pub cut_ago_ms: Option<u64>,
 }

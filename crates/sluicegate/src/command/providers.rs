@@ -8,7 +8,7 @@ use crate::terminal::{self, BAD, DIM, GOOD, STRONG, WARN};
 use http::Method;
 use owo_colors::{OwoColorize as _, Style};
 use sluicegate_control::{ProvidersPage, Tested, TestsPage};
-use sluicegate_relay::{KeyReport, ModelReport, ProviderReport, QuotaReport};
+use sluicegate_relay::{KeyReport, LoadReport, ModelReport, ProviderReport, QuotaReport};
 use std::time::Duration;
 
 /// A relay that has not answered a question by then will not.
@@ -277,6 +277,9 @@ fn whole(page: &ProvidersPage) -> String {
         for model in models {
             text.push_str(&told(model));
         }
+        if let Some(load) = &provider.load {
+            text.push_str(&format!("\n{}\n  {}\n", "server".style(STRONG), shown_load(load)));
+        }
         let breaker = &provider.breaker;
         text.push_str(&format!("\n{}\n", "breaker".style(STRONG)));
         text.push_str(&format!(
@@ -292,6 +295,21 @@ fn whole(page: &ProvidersPage) -> String {
     text
 }
 
+/// `3 calls wait inside it · 91% of its memory for context is in use`
+fn shown_load(load: &LoadReport) -> String {
+    let mut parts = Vec::new();
+    if let Some(waiting) = load.waiting {
+        parts.push(format!("{waiting:.0} calls wait inside it"));
+    }
+    if let Some(used) = load.cache_used {
+        parts.push(format!("{:.0}% of its memory for context is in use", used * 100.0));
+    }
+    if let Some(why) = &load.blind {
+        parts.push(format!("its metrics cannot be read: {why}"));
+    }
+    if parts.is_empty() { "not looked at so far".to_owned() } else { parts.join(" · ") }
+}
+
 fn says_something(model: &ModelReport) -> bool {
     model.first_token_p50_ms.is_some() || model.adaptive.is_some() || !model.quotas.is_empty() || model.waiting > 0
 }
@@ -304,7 +322,11 @@ fn told(model: &ModelReport) -> String {
         text.push_str(&format!("    first token  p50 {half} · p95 {nearly}\n"));
     }
     if let Some(adaptive) = &model.adaptive {
-        let grows = if adaptive.slow_start { " · not cut so far" } else { "" };
+        let grows = match (adaptive.vetoed, adaptive.slow_start) {
+            (true, _) => " · does not grow, its server is full",
+            (false, true) => " · not cut so far",
+            (false, false) => "",
+        };
         let cut = adaptive.threshold_ms.map_or_else(
             || "learned from its refusals".to_owned(),
             |threshold| format!("cut when first tokens take longer than {}", brief(threshold as f64)),

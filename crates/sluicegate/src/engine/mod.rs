@@ -18,7 +18,7 @@ use simulated::Simulated;
 use sluicegate_config::{Config, Diagnostic, ProviderKind, Severity};
 use sluicegate_control::{
     LogFormat, LogWriter, Memory, Operator, Reload, ReloadReport, Surface, operator_api, pages, serve_local, serve_tcp,
-    serve_unix, watch,
+    serve_unix, watch, watch_load,
 };
 use sluicegate_relay::{Relay, Settings, StartError};
 use std::sync::Arc;
@@ -67,6 +67,7 @@ impl Engine {
             .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
         tokio::spawn(watch(Arc::clone(&operator)));
         tokio::spawn(Arc::clone(&relay).tend());
+        tokio::spawn(watch_load(Arc::clone(&relay)));
         tokio::spawn(Arc::clone(&memory).keep(Arc::clone(&relay)));
         let main = if admin.is_some() { Surface::Clients } else { Surface::Everything };
         tokio::spawn(serve_local(local, pages(Arc::clone(&operator), main)));

@@ -12,6 +12,7 @@ mod check;
 mod documents;
 mod flow;
 mod keys;
+mod load;
 mod log;
 mod pages;
 mod papers;
