@@ -113,6 +113,23 @@ fn what_a_provider_bears_can_be_found_out_if_asked_for() {
 }
 
 #[test]
+fn a_page_of_metrics_is_a_page_and_has_a_limit_to_keep_down() {
+    let with = |more: &str| {
+        let text = format!("providers: {{ a: {{ kind: simulated, {more} }} }}\nmodels: {{ m: {{ to: a/m }} }}\n");
+        World::with(&[]).load(&text)
+    };
+    let loaded = with("adaptive_concurrency: true, metrics_url: 'http://10.0.0.5:8000/metrics'").unwrap();
+    assert_eq!(loaded.config.providers["a"].metrics_url.as_deref(), Some("http://10.0.0.5:8000/metrics"));
+    assert!(!printed(&loaded.diagnostics).contains("W125"), "{}", printed(&loaded.diagnostics));
+    let loaded = with("metrics_url: 'http://10.0.0.5:8000/metrics'").unwrap();
+    assert!(printed(&loaded.diagnostics).contains("W125"), "{}", printed(&loaded.diagnostics));
+    for wrong in ["'http://10.0.0.5:8000'", "'10.0.0.5:8000/metrics'", "'http://u:p@10.0.0.5/metrics'"] {
+        let found = with(&format!("adaptive_concurrency: true, metrics_url: {wrong}")).map(|_| ()).unwrap_err();
+        assert!(printed(&found).contains("metrics_url"), "{}", printed(&found));
+    }
+}
+
+#[test]
 fn the_old_file_knows_its_provider_by_the_host() {
     let world = World::with(&[("K", "k")]);
     for (url, kind, vendor) in [

@@ -275,8 +275,10 @@ impl Streaming {
 
     /// Pieces of output so far, which are hardly more than its tokens.
     fn pieces(&self) -> u64 {
+        // The shadow counts pieces of text only, as it goes on to once its stream has broken.
+        let shadow = self.resume.as_ref().and_then(|resume| resume.shadow.as_ref());
         match &self.passage {
-            Passage::Same(tap) => tap.next_sequence(),
+            Passage::Same(tap) => shadow.map_or_else(|| tap.next_sequence(), |shadow| shadow.pieces()),
             Passage::Translated(translator) => translator.pieces(),
             Passage::Raw => 0,
         }
@@ -294,16 +296,16 @@ impl Streaming {
     /// What was used: the provider's word where it has said all, else at least what has been seen to come. A stream
     /// that broke or was left is never free because its last event is missing.
     fn used(&self) -> Option<Usage> {
-        let (said, pieces) = match &self.passage {
-            Passage::Same(tap) => (tap.usage(), tap.next_sequence()),
-            Passage::Translated(translator) => (translator.usage(), translator.pieces()),
+        let said = match &self.passage {
+            Passage::Same(tap) => tap.usage(),
+            Passage::Translated(translator) => translator.usage(),
             Passage::Raw => return None,
         };
         let whole = self.closed() || (self.finished && self.broken.is_none());
         if (whole && said.is_some()) || !self.first_token() {
             return said;
         }
-        let pieces = pieces.saturating_sub(self.resume.as_ref().map_or(0, |resume| resume.pieces));
+        let pieces = self.pieces().saturating_sub(self.resume.as_ref().map_or(0, |resume| resume.pieces));
         let mut used = said.unwrap_or(Usage { input: self.estimated_input, ..Usage::default() });
         used.output += pieces.saturating_sub(used.total_output());
         used.source = UsageSource::Estimated;
