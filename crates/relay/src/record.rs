@@ -97,7 +97,7 @@ impl Record {
     /// Opens the record of a call that has just arrived.
     pub(crate) fn open(worker: &Arc<Worker>, snapshot: &Snapshot, headers: &HeaderMap) -> Self {
         let id = headers
-            .get(&headers::X_REQUEST_ID)
+            .get(&headers::X_REQUEST_ID.name)
             .and_then(|value| CallId::from_client(value.to_str().ok()?))
             .unwrap_or_else(|| CallId::from_random(fastrand::u128(..)));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
