@@ -6,13 +6,13 @@
 use crate::estimate;
 use crate::record::State;
 use crate::snapshot::Bill;
-use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Money, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
     let bill = state.bill.take().or_else(|| bill(state));
-    state.receipt.cost = bill.map(|bill| bill.charge.total);
+    state.receipt.cost = sum(state, bill);
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -27,17 +27,31 @@ pub(crate) fn settle(state: &mut State) {
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
-/// What the call costs, as far as anybody asked a provider.
+/// What the call has cost by now.
+pub(crate) fn cost(state: &State) -> Option<Money> {
+    sum(state, bill(state))
+}
+
+/// The bill of the stream that came last, and what those before it have cost.
+fn sum(state: &State, bill: Option<Bill>) -> Option<Money> {
+    let before = state.before.as_ref().map_or(Some(Money::default()), |before| before.cost);
+    Some(before? + bill?.charge.total)
+}
+
+/// What the stream or answer that came last costs, as far as anybody asked a provider.
 fn bill(state: &State) -> Option<Bill> {
     let tariff = state.candidate.as_ref()?.tariff.as_ref()?;
-    // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
-    let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
-    if told { tariff.bill(&state.receipt.usage) } else { None }
+    // What nobody told is not nothing: a call that was answered without a word about usage has no known cost. What was
+    // to go on with a broken answer and never came has cost nothing.
+    let used = state.present();
+    let told = used.source != UsageSource::None || !answered(state.receipt.end) || state.before.is_some();
+    if told { tariff.bill(used) } else { None }
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
     let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let present = state.present().total();
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
         return;
@@ -50,8 +64,10 @@ fn settle_limits(state: &mut State) {
     let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
     let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
-    for held in ticket.map(|ticket| ticket.held).into_iter().chain(egress) {
-        let used = if unknown { held.reserved() } else { receipt.usage.total() };
+    let total = receipt.usage.total();
+    let ticket = ticket.map(|ticket| (ticket.held, total));
+    for (held, used) in ticket.into_iter().chain(egress.map(|egress| (egress, present))) {
+        let used = if unknown { held.reserved() } else { used };
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }

@@ -296,6 +296,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
         hedge: model.hedge,
+        resume: model.resume == sluicegate_config::Resume::Continue,
         metrics: Arc::new(RouteMetrics::new(&model.name)),
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         lower_tier: model.lower_tier.clone(),
