@@ -12,6 +12,7 @@ mod key_files;
 mod line;
 mod local;
 mod log;
+mod memory;
 mod metrics;
 mod operator;
 mod pages;
@@ -27,6 +28,7 @@ pub use flow::{AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, F
 pub use line::{human, json};
 pub use local::serve_local;
 pub use log::{LogFormat, LogWriter};
+pub use memory::Memory;
 pub use operator::{Figures, Operator, Reload};
 pub use pages::{OPENAPI, Surface, pages};
 pub use providers::{ProvidersPage, Tested, TestsPage};

@@ -3,7 +3,8 @@
 //! Candidates are tried in order. One whose breaker is open, or that an operator holds, is passed over; the others are
 //! asked as room is found for the call. What is done about a failure ([`decide`]) depends on what went wrong: the same
 //! again after a while, another key of the same provider, another candidate, or nothing. Trying again happens only while
-//! nothing has gone to the client, within the call's deadline, and as far as the provider's successes have earned it.
+//! nothing has gone to the client, within the call's deadline, and as far as it has been earned: asking again by the
+//! successes of the provider, asking anybody at all by those of all candidates.
 //! What the caller did wrong is told at once, except that a request too long for one model may go to a longer one.
 
 use crate::admit::patience;
@@ -17,7 +18,7 @@ use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Throttle, Tried, Wanted, decide};
+use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Payers, Throttle, Tried, Wanted, decide};
 use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
 use sluicegate_wire::estimate::tokens_in_bytes;
 use std::borrow::Cow;
@@ -33,7 +34,6 @@ const SOON: Duration = Duration::from_secs(1);
 pub(crate) struct Dispatched {
     pub(crate) answered: Answered,
     pub(crate) candidate: Arc<Candidate>,
-    pub(crate) attempts: usize,
     pub(crate) dropped: Vec<Cow<'static, str>>,
 }
 
@@ -115,7 +115,7 @@ pub(crate) async fn dispatch(
     if let Some(too_long) = trip.too_long {
         // None of those who might have answered did, so it holds what the caller can do something about.
         record.should_retry(false);
-        return Ok(Dispatched { attempts: record.attempts().len(), ..too_long });
+        return Ok(too_long);
     }
     let fault = trip.last.unwrap_or_else(nobody);
     Err(Unanswered { fault, unavailable: trip.unavailable })
@@ -239,7 +239,8 @@ impl<'a> Trip<'a> {
             let failed = self.failed(candidate, &failure, tries, tried, trial, rest.clone(), record);
             self.unavailable = failed.result != AttemptResult::ClientError && failed.result != AttemptResult::Cancelled;
             self.last = Some(failure.fault);
-            match decide(&failed, &candidate.standing.provider.budget, now, fastrand::f64()) {
+            let payers = Payers { own: &candidate.standing.provider.budget, all: plan.route.failovers.as_deref() };
+            match decide(&failed, payers, now, fastrand::f64()) {
                 Decision::RetrySame { after } => {
                     // It is the same again: every key may be tried.
                     tried = Tried::default();
@@ -282,8 +283,13 @@ impl<'a> Trip<'a> {
                 record.answered(under_way);
             }
         }
-        let attempts = record.attempts().len();
-        Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped }
+        if let Some(failovers) = &self.plan.route.failovers
+            && record.attempts().len() == 1
+            && answered.error().is_none()
+        {
+            failovers.earn(now);
+        }
+        Dispatched { answered, candidate: Arc::clone(candidate), dropped }
     }
 
     /// A second call, beside one that is late.

@@ -91,9 +91,8 @@ fn stays_here(name: &HeaderName) -> bool {
 
 /// The provider's headers that go on to the client.
 pub(crate) fn to_client(provider: &HeaderMap) -> HeaderMap {
-    // Room for ours too, those about limits included: to grow costs more than anything else that is done to a map. The
-    // connection keeps it for the next request's headers.
-    let mut out = HeaderMap::with_capacity(24);
+    // Room for those of a stream too: to grow costs more than anything else that is done to a map.
+    let mut out = HeaderMap::with_capacity(6);
     for (name, value) in provider {
         if *name == CONTENT_TYPE || *name == OPENAI_PROCESSING_MS || *name == OPENAI_VERSION {
             out.entry(name).or_insert_with(|| value.clone());

@@ -45,8 +45,8 @@ mod validate;
 
 pub use metrics::Metrics;
 pub use providers::{
-    AdaptiveReport, BreakerReport, KeyReport, ModelReport, ProviderReport, Providers, ProvidersReport, QuotaReport,
-    Tested, TransitionReport, UnknownTarget,
+    AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, ModelReport, ProviderReport, Providers,
+    ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
 };
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};

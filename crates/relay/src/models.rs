@@ -1,7 +1,6 @@
 //! `GET /v1/models`, in the shape the caller's client expects.
 
 use crate::call::{Caller, PathTarget, Request};
-use crate::headers;
 use crate::reply::{Content, Reply};
 use crate::route;
 use crate::snapshot::{Listed, Route, Snapshot, Tariff};
@@ -36,9 +35,8 @@ pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> R
         }
         _ => all(&entries(caller, snapshot), dialect),
     };
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = HeaderMap::with_capacity(1);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(&headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
     Ok(Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) })
 }
 

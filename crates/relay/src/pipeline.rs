@@ -80,5 +80,5 @@ pub(crate) async fn way(
             Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
         }
     };
-    Ok(stream::reply(answered, snapshot, record))
+    Ok(stream::reply(answered, record))
 }

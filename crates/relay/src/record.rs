@@ -15,11 +15,10 @@ use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
 use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
-    Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -41,11 +40,15 @@ pub(crate) struct State {
     pub(crate) worker: Arc<Worker>,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) candidate: Option<Arc<Candidate>>,
+    /// Whose answer the client gets.
+    answers: Option<Arc<Candidate>>,
     pub(crate) ticket: Option<Ticket>,
     /// Room taken in the limits of the provider that is being asked.
     pub(crate) egress: Option<Held>,
     /// What the call is held to, admitted or not.
     limits: Option<Told>,
+    /// The configuration's version as answers tell it.
+    version: HeaderValue,
     /// What goes on for the caller.
     pub(crate) live: Option<Arc<Live>>,
     /// Output tokens that are reserved; what a stream brings beyond them is charged as it comes.
@@ -98,9 +101,11 @@ impl Record {
             worker: Arc::clone(worker),
             route: None,
             candidate: None,
+            answers: None,
             ticket: None,
             egress: None,
             limits: None,
+            version: snapshot.version_header.clone(),
             live: None,
             reserved_output: u64::MAX,
             input: (0, 0),
@@ -141,10 +146,6 @@ impl Record {
     /// The moment so long after the call's arrival, as limits count time.
     pub(crate) fn at(&self, since: Duration) -> Nanos {
         self.0.arrived_at.after(since)
-    }
-
-    pub(crate) const fn config(&self) -> ConfigVersion {
-        self.0.receipt.config
     }
 
     /// The request is one whose answer has no body.
@@ -235,6 +236,24 @@ impl Record {
         }
         // Tools in front of every provider look for this one.
         to.put(&headers::X_REQUEST_ID, id);
+        to.put_value(&headers::X_SLUICEGATE_CONFIG, &self.0.version);
+        let attempts = &self.0.receipt.attempts;
+        if let Some(candidate) = &self.0.answers {
+            to.put_value(&headers::X_SLUICEGATE_PROVIDER, &candidate.provider.name_header);
+            if !candidate.model.is_empty() {
+                to.put_value(&headers::X_SLUICEGATE_MODEL, &candidate.model_header);
+            }
+            if candidate.simulated {
+                to.put(&headers::X_SLUICEGATE_SIMULATED, |out| out.extend_from_slice(b"true"));
+            }
+        } else if let Some(last) = attempts.last() {
+            to.put_value(&headers::X_SLUICEGATE_PROVIDER, &header_value(&last.provider));
+        }
+        if !attempts.is_empty() {
+            to.put(&headers::X_SLUICEGATE_ATTEMPTS, |out| {
+                out.extend_from_slice(itoa::Buffer::new().format(attempts.len()).as_bytes());
+            });
+        }
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
         }
@@ -303,6 +322,11 @@ impl Record {
         self.0.receipt.attempts.reserve_exact(1);
         self.0.receipt.attempts.push(attempt);
         self.0.candidate = Some(Arc::clone(candidate));
+    }
+
+    /// The client gets this one's answer.
+    pub(crate) fn answers(&mut self, candidate: Arc<Candidate>) {
+        self.0.answers = Some(candidate);
     }
 
     /// A provider has begun to answer; what it is worth shows at the end of its stream.

@@ -50,6 +50,15 @@ impl Default for SloAimdSettings {
     }
 }
 
+/// Where a limit had come to that another goes on from: one of before a restart, or of other settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SloAimdLast {
+    /// How many were let be in flight.
+    pub limit: f64,
+    /// It was never cut, so what the target bears was still unknown.
+    pub slow_start: bool,
+}
+
 /// An adaptive limit for display.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SloAimdStatus {
@@ -118,16 +127,21 @@ struct Window {
 }
 
 impl SloAimd {
-    /// A limit that begins where the last one ended (`last`, when it was remembered) or at the initial one.
+    /// A limit that begins at seven tenths of where the last one ended (`last`, when it was remembered), or at the
+    /// initial one. One that was never cut had found out nothing that speaks against the initial one.
     #[must_use]
-    pub fn new(settings: SloAimdSettings, last: Option<f64>, now: Nanos) -> Self {
+    pub fn new(settings: SloAimdSettings, last: Option<SloAimdLast>, now: Nanos) -> Self {
         let (low, high) = THRESHOLD;
         let threshold = settings.first_token.mul_f64(PART).clamp(low, high).as_secs_f64();
-        let limit = last.map_or(f64::from(settings.initial), |last| last * WARM);
+        let initial = f64::from(settings.initial);
+        let limit = last.map_or(initial, |last| {
+            let warm = last.limit * WARM;
+            if last.slow_start { warm.max(initial) } else { warm }
+        });
         let state = State {
             limit: 0.0,
             told: f64::INFINITY,
-            slow_start: last.is_none(),
+            slow_start: last.is_none_or(|last| last.slow_start),
             window: Window { since: now, ..Window::default() },
             cool_until: now,
             cut_at: None,

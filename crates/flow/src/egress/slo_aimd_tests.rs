@@ -29,10 +29,24 @@ fn it_grows_by_half_until_the_first_cut_and_then_by_a_quarter_of_the_root() {
 
 #[test]
 fn a_small_limit_grows_by_one() {
-    let law = SloAimd::new(SloAimdSettings::default(), Some(10.0), Nanos(0));
+    let last = SloAimdLast { limit: 10.0, slow_start: false };
+    let law = SloAimd::new(SloAimdSettings::default(), Some(last), Nanos(0));
     assert_eq!(law.limit(), 7, "a remembered limit begins at seven tenths");
     second(&law, 1, 100, 7);
     assert_eq!(law.limit(), 8);
+}
+
+#[test]
+fn a_remembered_limit_that_was_never_cut_is_no_reason_to_begin_lower() {
+    let begun = |limit| {
+        let last = SloAimdLast { limit, slow_start: true };
+        SloAimd::new(SloAimdSettings { initial: 20, ..SloAimdSettings::default() }, Some(last), Nanos(0))
+    };
+    assert_eq!(begun(20.0).limit(), 20);
+    assert_eq!(begun(200.0).limit(), 140);
+    let law = begun(20.0);
+    second(&law, 1, 100, 20);
+    assert_eq!(law.limit(), 30, "it still grows by half");
 }
 
 #[test]
@@ -134,10 +148,11 @@ fn the_threshold_is_a_fifth_of_the_promise_within_bounds() {
 proptest! {
     #[test]
     fn it_stays_between_floor_and_ceiling_and_below_five_times_its_use(
-        floor in 0_u32..50, ceiling in 0_u32..500, initial in 0_u32..1000, last in prop::option::of(0.0_f64..1e6),
+        floor in 0_u32..50, ceiling in 0_u32..500, initial in 0_u32..1000, last in prop::option::of((0.0_f64..1e6, any::<bool>())),
         steps in prop::collection::vec((0_u64..2 * SECOND, 0_u8..8, 0_u64..10_000, 0_u32..1000), 1..300),
     ) {
         let settings = SloAimdSettings { floor, ceiling, initial, ..SloAimdSettings::default() };
+        let last = last.map(|(limit, slow_start)| SloAimdLast { limit, slow_start });
         let law = SloAimd::new(settings, last, Nanos(0));
         let mut now = 0;
         for (pause, what, ms, in_flight) in steps {

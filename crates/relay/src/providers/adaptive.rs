@@ -8,7 +8,7 @@
 //! for five minutes no call was refused, since what a provider bears changes with its other customers.
 
 use crate::room::Room;
-use sluicegate_flow::egress::{SloAimd, SloAimdSettings};
+use sluicegate_flow::egress::{SloAimd, SloAimdLast, SloAimdSettings, SloAimdStatus};
 use sluicegate_flow::{Kind, Label, Limit, Nanos, Quota, Scope, Spec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +32,9 @@ pub(crate) struct Adaptive {
     pub(crate) law: SloAimd,
     pub(crate) settings: SloAimdSettings,
     follows: Follows,
+    /// Where it began, and what it goes on from, if anything was known.
+    began: f64,
+    from: Option<SloAimdLast>,
     /// When a call was last refused, or the limit began.
     refused_at: AtomicU64,
     limit: Arc<Limit>,
@@ -47,7 +50,7 @@ impl Adaptive {
         name: &str,
         settings: SloAimdSettings,
         follows: Follows,
-        last: Option<f64>,
+        last: Option<SloAimdLast>,
         now: Nanos,
     ) -> Arc<Self> {
         let label = Label::new(Scope::Model, format!("{name}, adaptive"));
@@ -57,7 +60,8 @@ impl Adaptive {
         let limit = room.table.limit(&spec, now);
         let law = SloAimd::new(settings, last, now);
         let refused_at = AtomicU64::new(now.0);
-        let this = Self { law, settings, follows, refused_at, limit, spec, room: Arc::clone(room) };
+        let began = law.status().limit;
+        let this = Self { law, settings, follows, began, from: last, refused_at, limit, spec, room: Arc::clone(room) };
         this.set();
         Arc::new(this)
     }
@@ -65,6 +69,12 @@ impl Adaptive {
     /// Whether it was learned from refusals, of which there was none for long.
     pub(crate) fn is_over(&self, now: Nanos) -> bool {
         self.follows == Follows::Refusals && Nanos(self.refused_at.load(Ordering::Relaxed)).until(now) >= LEARNED_FOR
+    }
+
+    /// Where another would go on from: where it stands or, while it has not moved, what it goes on from itself.
+    pub(crate) fn last(&self) -> Option<SloAimdLast> {
+        let SloAimdStatus { limit, slow_start, .. } = self.law.status();
+        if limit.total_cmp(&self.began).is_eq() { self.from } else { Some(SloAimdLast { limit, slow_start }) }
     }
 
     /// Lets everybody go who waits for it. It sets no limit again.

@@ -7,7 +7,7 @@ use sluicegate_flow::Bounds;
 const SECOND: u64 = 1_000_000_000;
 
 fn standing(configured: &Configured) -> Standing {
-    let provider = Arc::new(ProviderState::new(configured, &Room::new(Bounds::default())));
+    let provider = Arc::new(ProviderState::new(configured, &Room::new(Bounds::default()), Default::default()));
     Standing::new(&provider, "m", configured)
 }
 

@@ -15,6 +15,7 @@
 
 mod adaptive;
 mod affinity;
+mod memory;
 mod model;
 mod probe;
 mod provider;
@@ -25,6 +26,7 @@ mod turnstile;
 mod under_way;
 
 pub(crate) use affinity::{Belongs, belongs, stored};
+pub use memory::{Learned, LearnedLimit};
 pub use probe::Tested;
 pub(crate) use provider::ProviderState;
 pub use report::{
@@ -51,6 +53,8 @@ type Known = BTreeMap<(Arc<str>, String), Arc<ProviderState>>;
 pub struct Providers {
     room: Arc<Room>,
     known: Mutex<Known>,
+    /// What the process before this one had learned.
+    recalled: Learned,
 }
 
 /// A provider or key that is not there.
@@ -70,15 +74,27 @@ pub enum UnknownTarget {
 }
 
 impl Providers {
-    pub(crate) fn new(room: &Arc<Room>) -> Self {
-        Self { room: Arc::clone(room), known: Mutex::default() }
+    pub(crate) fn new(room: &Arc<Room>, recalled: Learned) -> Self {
+        Self { room: Arc::clone(room), known: Mutex::default(), recalled }
+    }
+
+    /// What was learned so far and is worth keeping at `now_ms`, in milliseconds since 1970.
+    #[must_use]
+    pub fn learned(&self, now_ms: u64) -> Learned {
+        let mut learned = Learned::default();
+        for ((provider, address), state) in &*self.known.lock() {
+            learned.add(provider, address, state.known(now_ms));
+        }
+        learned.believed(now_ms)
     }
 
     /// The state of a configured provider: the one there is, or a new one.
     pub(crate) fn provider(&self, configured: &Configured) -> Arc<ProviderState> {
         let id = id(configured);
         let mut known = self.known.lock();
-        let state = known.entry(id).or_insert_with(|| Arc::new(ProviderState::new(configured, &self.room)));
+        let state = known.entry(id).or_insert_with_key(|(name, address)| {
+            Arc::new(ProviderState::new(configured, &self.room, self.recalled.of(name, address)))
+        });
         Arc::clone(state)
     }
 

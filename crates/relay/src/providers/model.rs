@@ -1,6 +1,7 @@
 //! What is known of one model of one provider.
 
 use super::adaptive::{Adaptive, Follows};
+use super::memory::Kept;
 use super::report::{AdaptiveReport, ModelReport, QuotaReport};
 use super::terms::learned_concurrency;
 use super::turnstile::Turnstile;
@@ -29,13 +30,15 @@ pub(crate) struct ModelState {
     quotas: Mutex<BTreeMap<Arc<str>, Arc<Shadow>>>,
     /// The limit that the configuration asks for, kept for the candidates of the next one.
     configured: Mutex<Option<Arc<Adaptive>>>,
+    /// Where it stood when the process before this one ended.
+    recalled: Option<Kept>,
     /// The limit that began when the provider said that too many calls were under way. Changed under the lock of
     /// `configured`.
     learned: ArcSwapOption<Adaptive>,
 }
 
 impl ModelState {
-    pub(crate) fn new(provider: &str, model: &str) -> Self {
+    pub(super) fn new(provider: &str, model: &str, recalled: Option<Kept>) -> Self {
         Self {
             name: format!("{provider}/{model}").into(),
             model: model.into(),
@@ -43,6 +46,7 @@ impl ModelState {
             turnstile: Turnstile::new(),
             quotas: Mutex::default(),
             configured: Mutex::default(),
+            recalled,
             learned: ArcSwapOption::empty(),
         }
     }
@@ -60,10 +64,18 @@ impl ModelState {
         match &*configured {
             Some(known) if known.settings == settings => Arc::clone(known),
             known => {
-                let last = known.as_ref().map(|known| known.law.status().limit);
+                let recalled = || self.recalled.map(|kept| kept.last);
+                let last = known.as_ref().and_then(|known| known.last()).or_else(recalled);
                 Arc::clone(configured.insert(Adaptive::new(room, &self.name, settings, Follows::Speed, last, now)))
             }
         }
+    }
+
+    /// Where the limit that follows its speed stands, for keeping.
+    pub(super) fn kept(&self, now_ms: u64) -> Option<Kept> {
+        let last = self.configured.lock().as_ref().and_then(|known| known.last());
+        let news = last.filter(|last| self.recalled.is_none_or(|kept| kept.last != *last));
+        news.map(|last| Kept { last, at_ms: now_ms }).or(self.recalled)
     }
 
     /// The limit that was learned from a refusal, if there was one lately.

@@ -2,6 +2,7 @@
 
 use super::UnknownTarget;
 use super::affinity::Stored;
+use super::memory::Known;
 use super::model::{ModelState, millis};
 use super::report::{BreakerReport, KeyReport, ModelReport, ProviderReport, TransitionReport};
 use super::terms::{breaker, quota_group, role};
@@ -37,6 +38,8 @@ pub(crate) struct ProviderState {
     keys: Mutex<Vec<Arc<KeyState>>>,
     models: Mutex<HashMap<Arc<str>, Arc<ModelState>>>,
     others: Arc<ModelState>,
+    /// What the process before this one knew of its models.
+    recalled: Known,
 }
 
 /// One of its keys.
@@ -77,7 +80,7 @@ impl KeyState {
 }
 
 impl ProviderState {
-    pub(crate) fn new(configured: &Configured, room: &Arc<Room>) -> Self {
+    pub(super) fn new(configured: &Configured, room: &Arc<Room>, recalled: Known) -> Self {
         Self {
             name: configured.name.as_str().into(),
             breaker: Arc::new(Breaker::new(breaker(configured))),
@@ -90,7 +93,8 @@ impl ProviderState {
             stored: Stored::default(),
             keys: Mutex::default(),
             models: Mutex::default(),
-            others: Arc::new(ModelState::new(&configured.name, "*")),
+            others: Arc::new(ModelState::new(&configured.name, "*", None)),
+            recalled,
         }
     }
 
@@ -125,9 +129,20 @@ impl ProviderState {
                 return Arc::clone(&self.others);
             }
         }
-        let state = Arc::new(ModelState::new(&self.name, model));
+        let state = Arc::new(ModelState::new(&self.name, model, self.recalled.get(model).copied()));
         models.insert(model.into(), Arc::clone(&state));
         state
+    }
+
+    /// Where the limits of its models stand, those that were recalled and not asked for so far included.
+    pub(super) fn known(&self, now_ms: u64) -> Known {
+        let mut known = self.recalled.clone();
+        for (model, state) in &*self.models.lock() {
+            if let Some(kept) = state.kept(now_ms) {
+                known.insert(Arc::clone(model), kept);
+            }
+        }
+        known
     }
 
     /// The settings of a configuration hold from now on. Keys that are not in it any more are forgotten.

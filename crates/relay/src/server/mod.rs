@@ -17,7 +17,7 @@ pub use tls::TlsError;
 
 use crate::budget::Budget;
 use crate::metrics::Metrics;
-use crate::providers::{Providers, Tested, UnknownTarget};
+use crate::providers::{Learned, Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
 use crate::report::FlowReport;
 use crate::room::Room;
@@ -92,6 +92,8 @@ pub struct Settings {
     pub version: &'static str,
     /// Where simulated providers listen.
     pub simulators: Simulators,
+    /// What an earlier process had learned of providers.
+    pub learned: Learned,
 }
 
 /// A relay that cannot start.
@@ -149,7 +151,7 @@ impl Relay {
     pub fn start(config: Config, settings: Settings) -> Result<(Arc<Self>, LocalReceiver), StartError> {
         let metrics = Arc::new(Metrics::new(settings.version));
         let room = Room::new(bounds(&config.priorities));
-        let providers = Providers::new(&room);
+        let providers = Providers::new(&room, settings.learned);
         let found = BTreeMap::new();
         let snapshot = compile(
             &config,

@@ -9,7 +9,7 @@ use crate::providers::Standing;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use sluicegate_flow::Ladder;
-use sluicegate_flow::egress::Breakers;
+use sluicegate_flow::egress::{Breakers, FailoverBudget};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint};
 use sluicegate_wire::quirks::Quirks;
@@ -105,6 +105,8 @@ pub(crate) struct Route {
     pub(crate) fallback_on_length: bool,
     /// The breakers of all its candidates' providers, which can stand in for each other.
     pub(crate) breakers: Breakers,
+    /// The extra tries that its calls have earned, where it has several candidates. Outlives the configuration.
+    pub(crate) failovers: Option<Arc<FailoverBudget>>,
     pub(crate) policy: Option<Policy>,
     /// A second candidate is asked where the first is late.
     pub(crate) hedge: bool,

@@ -278,6 +278,9 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         .collect::<Result<_, CompileError>>()?;
     let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
+    let before = before.and_then(|before| before.names.aliases.get(&model.name));
+    let failovers = (targets.len() + fallbacks.len() > 1)
+        .then(|| before.and_then(|route| route.failovers.clone()).unwrap_or_default());
     Ok(Route {
         breakers: Breakers::new(all.map(|candidate| Arc::clone(&candidate.standing.provider.breaker))),
         name: model.name.as_str().into(),
@@ -296,8 +299,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         metrics: Arc::new(RouteMetrics::new(&model.name)),
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         lower_tier: model.lower_tier.clone(),
-        ladder: before
-            .and_then(|before| before.names.aliases.get(&model.name))
-            .map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
+        failovers,
+        ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
 }

@@ -171,6 +171,7 @@ impl Names {
             fallbacks: Vec::new(),
             fallback_on: Vec::new(),
             fallback_on_length: false,
+            failovers: None,
             policy: None,
             hedge: false,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },

@@ -1,5 +1,5 @@
 use super::*;
-use crate::providers::Providers;
+use crate::providers::{Learned, Providers};
 use crate::room::Room;
 use sluicegate_config::ProviderKind;
 use sluicegate_flow::Bounds;
@@ -29,7 +29,7 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         provider: Arc::new(Provider::new(spec).unwrap()),
         vendor: None,
         listed,
-        state: Providers::new(&Room::new(Bounds::default())).provider(&configured),
+        state: Providers::new(&Room::new(Bounds::default()), Learned::default()).provider(&configured),
         configured,
     }
 }

@@ -190,7 +190,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(config: Config) -> Self {
-        let settings = Settings { version: "test", simulators: std::collections::HashMap::default() };
+        let settings = Settings { version: "test", simulators: Default::default(), learned: Default::default() };
         let (relay, local) = Relay::start(config, settings).unwrap();
         // Nothing in these tests is answered by the control runtime.
         drop(local);

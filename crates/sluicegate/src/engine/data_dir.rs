@@ -60,6 +60,11 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), passing, _lock: file })
     }
 
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where the socket belongs.
     pub(crate) fn socket(&self) -> PathBuf {
         self.path.join(SOCKET_FILE)

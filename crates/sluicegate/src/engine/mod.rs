@@ -17,7 +17,7 @@ use crate::{VERSION, terminal};
 use simulated::Simulated;
 use sluicegate_config::{Config, Diagnostic, ProviderKind, Severity};
 use sluicegate_control::{
-    LogFormat, LogWriter, Operator, Reload, ReloadReport, Surface, operator_api, pages, serve_local, serve_tcp,
+    LogFormat, LogWriter, Memory, Operator, Reload, ReloadReport, Surface, operator_api, pages, serve_local, serve_tcp,
     serve_unix, watch,
 };
 use sluicegate_relay::{Relay, Settings, StartError};
@@ -36,6 +36,7 @@ pub(crate) struct Engine {
     source: Source,
     simulated: Simulated,
     log: LogWriter,
+    memory: Arc<Memory>,
     reloads: mpsc::Receiver<Reload>,
     _data: DataDir,
 }
@@ -57,7 +58,8 @@ impl Engine {
                 Failure::other(format!("cannot listen on {} (server.admin_listen): {error}", address.socket()))
             })?),
         };
-        let settings = Settings { version: VERSION, simulators: prepared.addresses.clone() };
+        let (memory, learned) = Memory::recall(data.path());
+        let settings = Settings { version: VERSION, simulators: prepared.addresses.clone(), learned };
         let (relay, local) = Relay::start(config, settings).map_err(|error| cannot_start(&error))?;
         simulated.settle(prepared);
         let (operator, reloads) = Operator::new(Arc::clone(&relay), VERSION, source.name());
@@ -65,6 +67,7 @@ impl Engine {
             .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
         tokio::spawn(watch(Arc::clone(&operator)));
         tokio::spawn(Arc::clone(&relay).tend());
+        tokio::spawn(Arc::clone(&memory).keep(Arc::clone(&relay)));
         let main = if admin.is_some() { Surface::Clients } else { Surface::Everything };
         tokio::spawn(serve_local(local, pages(Arc::clone(&operator), main)));
         if let Some(listener) = admin {
@@ -82,7 +85,7 @@ impl Engine {
                 );
             }
         }
-        let engine = Self { relay, source, simulated, log, reloads, _data: data };
+        let engine = Self { relay, source, simulated, log, memory, reloads, _data: data };
         engine.list_simulated_models();
         Ok(engine)
     }
@@ -190,8 +193,9 @@ impl Engine {
         drained
     }
 
-    /// Writes the last lines of the log and gives the folder back.
+    /// Writes the last lines of the log and what was learned, and gives the folder back.
     pub(crate) fn finish(self) {
+        self.memory.write(&self.relay);
         self.log.finish(LOG_LIMIT);
     }
 }

@@ -19,6 +19,7 @@ mod program;
 mod providers;
 mod refusals;
 mod reload;
+mod restart;
 mod run;
 mod serve;
 mod simulate;
