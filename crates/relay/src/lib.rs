@@ -9,6 +9,7 @@ mod admit;
 mod array;
 mod attempt;
 mod authenticate;
+mod books;
 mod budget;
 mod cache;
 mod call;
@@ -43,6 +44,7 @@ mod stream;
 mod surface;
 mod validate;
 
+pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, ModelReport, ProviderReport, Providers,

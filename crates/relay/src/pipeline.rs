@@ -10,7 +10,8 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, cache, cost, count, dispatch, drain, keepalive, models, quota, route, stream, validate,
+    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, route, stream,
+    validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -80,5 +81,6 @@ pub(crate) async fn way(
             Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
         }
     };
+    books::certain(record).await?;
     Ok(stream::reply(answered, record))
 }

@@ -4,6 +4,7 @@
 //! call drops it: the last byte sent, a refusal, a client that hangs up, a panic that unwinds. Its drop makes the one
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
+use crate::books::Posting;
 use crate::call::{Caller, Ticket, header_value};
 use crate::cost;
 use crate::headers;
@@ -57,6 +58,8 @@ pub(crate) struct State {
     pub(crate) input: (u64, u64),
     /// What it costs, where that is known before its end.
     pub(crate) bill: Option<Bill>,
+    /// The call in the books, where there are any.
+    pub(crate) posting: Option<Box<Posting>>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -110,6 +113,7 @@ impl Record {
             reserved_output: u64::MAX,
             input: (0, 0),
             bill: None,
+            posting: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -346,6 +350,16 @@ impl Record {
 
     pub(crate) fn usage(&mut self, usage: Usage) {
         self.0.receipt.usage = usage;
+    }
+
+    /// The call in the books.
+    pub(crate) fn posting(&mut self) -> &mut Option<Box<Posting>> {
+        &mut self.0.posting
+    }
+
+    /// Does something with all that is known of the call.
+    pub(crate) fn with_state(&mut self, act: impl FnOnce(&mut State)) {
+        act(&mut self.0);
     }
 
     /// What the answer costs.

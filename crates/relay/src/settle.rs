@@ -3,6 +3,7 @@
 //! What was reserved is corrected by what was used, the price is applied, the metrics are counted and the receipt goes
 //! to the log. Nothing here waits: the log is a bounded buffer that a thread of its own empties.
 
+use crate::books;
 use crate::estimate;
 use crate::record::State;
 use crate::snapshot::Bill;
@@ -12,7 +13,10 @@ use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
     let bill = state.bill.take().or_else(|| bill(state));
-    state.receipt.cost = bill.map(|bill| bill.charge.total);
+    state.receipt.cost = bill.as_ref().map(|bill| bill.charge.total);
+    if state.posting.is_some() {
+        books::close(state, bill);
+    }
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -27,12 +31,20 @@ pub(crate) fn settle(state: &mut State) {
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
-/// What the call costs, as far as anybody asked a provider.
+/// What the call costs, as far as anybody asked a provider. One whose provider gave no answer costs nothing.
 fn bill(state: &State) -> Option<Bill> {
     let tariff = state.candidate.as_ref()?.tariff.as_ref()?;
-    // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
-    let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
-    if told { tariff.bill(&state.receipt.usage) } else { None }
+    let receipt = &state.receipt;
+    if receipt.usage.source == UsageSource::None {
+        let reached = receipt.attempts.last().is_some_and(|last| may_have_worked(last.result));
+        if !answered(receipt.end) || !reached {
+            return Some(Bill::default());
+        }
+        // What nobody told is not nothing: a call that was answered without a word about usage has no known cost, unless
+        // it is paid for by the request.
+        return if tariff.is_by_request() { tariff.bill(&receipt.usage) } else { None };
+    }
+    tariff.bill(&receipt.usage)
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
@@ -47,7 +59,7 @@ fn settle_limits(state: &mut State) {
     if let Some(live) = state.live.as_ref().filter(|_| estimated) {
         estimate::learn(&state.worker, live.number, state.input, &receipt.usage, receipt.end);
     }
-    let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
+    let reached = receipt.attempts.last().is_some_and(|attempt| may_have_worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
     let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
     for held in ticket.map(|ticket| ticket.held).into_iter().chain(egress) {
@@ -73,13 +85,13 @@ pub(crate) const fn provider_ended(end: EndReason, fault: Option<FaultKind>) -> 
 }
 
 /// Whether a provider may have done something for a try that ended so.
-const fn worked(result: AttemptResult) -> bool {
+pub(crate) const fn may_have_worked(result: AttemptResult) -> bool {
     use AttemptResult::{Broken, Cancelled, Ok, Timeout};
     matches!(result, Ok | Broken | Cancelled | Timeout)
 }
 
 /// Whether a call that ended so may have used something.
-const fn answered(end: EndReason) -> bool {
+pub(crate) const fn answered(end: EndReason) -> bool {
     use EndReason::{ClientGone, Done, Shutdown, TimedOut, Truncated};
     matches!(end, Done | ClientGone | Truncated | Shutdown | TimedOut)
 }

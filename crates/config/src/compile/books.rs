@@ -25,13 +25,9 @@ impl Compiler<'_> {
             keep_bytes: stated.keep_bytes.unwrap_or(usual.keep_bytes),
         };
         let day = Period::from_secs(86_400);
-        self.lasts(ledger.sync_every, Period::from_millis(1), Period::from_secs(60), &["ledger", "sync_every"]);
-        self.lasts(ledger.keep_calls, day, Period::from_secs(3650 * 86_400), &["ledger", "keep_calls"]);
+        self.within(ledger.sync_every, Period::from_millis(1), Period::from_secs(60), &["ledger", "sync_every"]);
+        self.within(ledger.keep_calls, day, Period::from_secs(3650 * 86_400), &["ledger", "keep_calls"]);
         Some(ledger)
-    }
-
-    fn lasts(&mut self, value: Period, least: Period, most: Period, path: &[&str]) {
-        self.within(value, least, most, path);
     }
 
     /// The budgets of whatever has this path.

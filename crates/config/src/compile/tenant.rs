@@ -50,7 +50,8 @@ impl Compiler<'_> {
             let credits = self.credits(stated.credits.as_ref(), name, &["tenants", name]);
             let mode = stated.mode.map_or(mode, Into::into);
             let accept_lower_tier = stated.accept_lower_tier.unwrap_or_default();
-            tenants.insert(name.clone(), Tenant { name: name.clone(), limits, budgets, credits, mode, accept_lower_tier });
+            tenants
+                .insert(name.clone(), Tenant { name: name.clone(), limits, budgets, credits, mode, accept_lower_tier });
         }
         tenants
     }
