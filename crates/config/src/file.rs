@@ -19,7 +19,7 @@ use crate::alert::AlertMetric;
 use crate::connections::UseHttp2;
 use crate::egress::KeyRole;
 use crate::endpoint::EndpointPath;
-use crate::model::{FallbackOn, Tier, Translation};
+use crate::model::{FallbackOn, Resume, Tier, Translation};
 use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
 use crate::server::Server;
 use crate::units::{Period, Size};
@@ -369,6 +369,10 @@ pub(crate) struct Model {
     /// Whether a second target is asked too where the first token is later than nearly always: for streamed calls without
     /// tools, for one call in fifty at most. The input of such a call is paid for twice. `false` when absent.
     pub hedge: Option<bool>,
+    /// What is done about a stream that breaks after some of it was sent. `continue`: the same model is asked to go on
+    /// with what was sent, for one answer of plain text, where its `continues` quirk says how. The input is paid for
+    /// again. `never` when absent.
+    pub resume: Option<Resume>,
     /// How strict translation between formats is.
     #[serde(default)]
     pub translation: Translation,

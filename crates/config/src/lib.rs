@@ -63,7 +63,7 @@ pub use known::{KNOWN, Known, OLLAMA_URL, by_name};
 pub use limits::{EndpointLimit, Limit, Limits, Rate, RateKind, Shape, Window};
 pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
-pub use model::{FallbackOn, Model, Target, Tier, Translation, WeightedTarget};
+pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
 pub use prices::{Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};

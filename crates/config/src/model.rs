@@ -31,6 +31,8 @@ pub struct Model {
     pub lower_tier: Option<String>,
     /// Whether a second target is asked too where the first is late with its first token.
     pub hedge: bool,
+    /// What is done about a stream of text that breaks after some of it was sent.
+    pub resume: Resume,
     /// Whether this is one of the short names that come with the program, not one of the file's.
     pub builtin: bool,
 }
@@ -50,9 +52,21 @@ impl Model {
             tier: None,
             lower_tier: None,
             hedge: false,
+            resume: Resume::Never,
             builtin: false,
         }
     }
+}
+
+/// What is done about a stream of text that breaks after some of it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// It ends with an error event.
+    #[default]
+    Never,
+    /// The same model is asked to go on with it, where it can be; if not, it ends with an error event.
+    Continue,
 }
 
 /// A provider and its own id of a model, written `provider/model`.

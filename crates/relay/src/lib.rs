@@ -35,6 +35,7 @@ mod receipts;
 mod record;
 mod reply;
 mod report;
+mod resume;
 mod room;
 mod route;
 mod server;

@@ -7,13 +7,13 @@ use crate::books;
 use crate::estimate;
 use crate::record::State;
 use crate::snapshot::Bill;
-use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Money, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
     let bill = state.bill.take().or_else(|| bill(state));
-    state.receipt.cost = bill.as_ref().map(|bill| bill.charge.total);
+    state.receipt.cost = sum(state, bill.as_ref());
     if state.posting.is_some() {
         books::close(state, bill);
     }
@@ -31,25 +31,38 @@ pub(crate) fn settle(state: &mut State) {
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
-/// What the call costs, as far as anybody asked a provider. One whose provider gave no answer costs nothing.
+/// What the call has cost by now.
+pub(crate) fn cost(state: &State) -> Option<Money> {
+    sum(state, bill(state).as_ref())
+}
+
+/// The bill of the stream that came last, and what those before it have cost.
+fn sum(state: &State, bill: Option<&Bill>) -> Option<Money> {
+    let before = state.before.as_ref().map_or(Some(Money::default()), |before| before.cost);
+    Some(before? + bill?.charge.total)
+}
+
+/// What the stream or answer that came last costs. One whose provider gave no answer costs nothing.
 fn bill(state: &State) -> Option<Bill> {
     let tariff = state.candidate.as_ref()?.tariff.as_ref()?;
-    let receipt = &state.receipt;
-    if receipt.usage.source == UsageSource::None {
-        let reached = receipt.attempts.last().is_some_and(|last| may_have_worked(last.result));
-        if !answered(receipt.end) || !reached {
+    let used = state.present();
+    if used.source == UsageSource::None {
+        let reached = state.receipt.attempts.last().is_some_and(|last| may_have_worked(last.result));
+        // What was to go on with a broken answer and never came has cost nothing.
+        if !answered(state.receipt.end) || !reached || state.before.is_some() {
             return Some(Bill::default());
         }
         // What nobody told is not nothing: a call that was answered without a word about usage has no known cost, unless
         // it is paid for by the request.
-        return if tariff.is_by_request() { tariff.bill(&receipt.usage) } else { None };
+        return if tariff.is_by_request() { tariff.bill(used) } else { None };
     }
-    tariff.bill(&receipt.usage)
+    tariff.bill(used)
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
     let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let present = state.present().total();
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
         return;
@@ -62,8 +75,10 @@ fn settle_limits(state: &mut State) {
     let reached = receipt.attempts.last().is_some_and(|attempt| may_have_worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
     let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
-    for held in ticket.map(|ticket| ticket.held).into_iter().chain(egress) {
-        let used = if unknown { held.reserved() } else { receipt.usage.total() };
+    let total = receipt.usage.total();
+    let ticket = ticket.map(|ticket| (ticket.held, total));
+    for (held, used) in ticket.into_iter().chain(egress.map(|egress| (egress, present))) {
+        let used = if unknown { held.reserved() } else { used };
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }

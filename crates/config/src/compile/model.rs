@@ -55,6 +55,7 @@ impl Compiler<'_> {
                 tier: stated.tier,
                 lower_tier: stated.lower_tier.clone(),
                 hedge: stated.hedge.unwrap_or(usual.hedge),
+                resume: stated.resume.unwrap_or(usual.resume),
                 ..usual
             };
             models.insert(name.clone(), model);

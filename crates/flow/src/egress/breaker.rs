@@ -476,6 +476,12 @@ impl Breaker {
         seen.phase == Phase::Closed || seen.has_place(now, self.book.lock().settings.probes)
     }
 
+    /// Probes that failed since it was last closed.
+    #[must_use]
+    pub fn failed_probes(&self) -> u32 {
+        self.book.lock().attempt
+    }
+
     /// What it is doing, for display.
     #[must_use]
     pub fn status(&self, now: Nanos) -> BreakerStatus {

@@ -201,10 +201,12 @@ pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
     let Some(mut posting) = state.posting.take() else { return };
     let receipt = &state.receipt;
     let last = receipt.attempts.last().filter(|last| may_have_worked(last.result));
-    let charge = last.and_then(|last| charge(&posting, state, last, bill));
-    let used = charge.as_ref().map(|charge| Amount { money: charge.billed, tokens: charge.usage.total() });
+    let charges: SmallVec<[Charged<'_>; 1]> =
+        broken(&posting, state).into_iter().chain(last.and_then(|last| charge(&posting, state, last, bill))).collect();
     if let Some(hold) = posting.hold.take() {
-        hold.settle(used.unwrap_or_default()).iter().for_each(tell);
+        let money = charges.iter().map(|charge| charge.billed).sum();
+        let tokens = charges.iter().map(|charge| charge.usage.total()).sum();
+        hold.settle(Amount { money, tokens }).iter().for_each(tell);
     }
     let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let ended = Ended {
@@ -220,9 +222,31 @@ pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
         queued_us: micros(receipt.times.queued),
         first_us: receipt.times.first_token.map_or(0, micros),
         total_us: micros(receipt.times.total),
-        charges: charge.into_iter().collect(),
+        charges,
     };
     posting.books.store.journal().ended(&ended, posting.intent.is_some());
+}
+
+/// What the streams are charged that broke before the one that came last, where it went on with them. Together, since
+/// together they are known.
+fn broken<'a>(posting: &Posting, state: &'a State) -> Option<Charged<'a>> {
+    let before = state.before.as_ref()?;
+    let attempts = &state.receipt.attempts;
+    let attempt = attempts.len().checked_sub(2)?;
+    let (broke, cost) = (attempts.get(attempt)?, before.cost);
+    let tariff = state.candidate.as_ref()?.tariff.as_deref();
+    let multiplier = tariff.map_or(Multiplier::ONE, |tariff| posting.charged(tariff));
+    Some(Charged {
+        attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
+        provider: &broke.provider,
+        upstream: &broke.model,
+        usage: before.usage,
+        cost,
+        billed: cost.map_or(Money::ZERO, |cost| multiplier.of(cost)),
+        price: tariff.map_or(PriceVersion::default(), |tariff| tariff.version),
+        multiplier,
+        lines: SmallVec::new(),
+    })
 }
 
 /// What the last try is charged. Of an answer about whose usage nobody said anything, what it was expected to use.
@@ -230,7 +254,7 @@ fn charge<'a>(posting: &Posting, state: &'a State, last: &'a AttemptRecord, bill
     let receipt = &state.receipt;
     let tariff = state.candidate.as_ref()?.tariff.as_deref();
     let answered = crate::settle::answered(receipt.end);
-    let mut usage = receipt.usage;
+    let mut usage = *state.present();
     let bill = match bill {
         None if usage.source == UsageSource::None && answered => {
             let (input, output) = posting.likely;

@@ -111,6 +111,8 @@ pub(crate) struct Route {
     pub(crate) policy: Option<Policy>,
     /// A second candidate is asked where the first is late.
     pub(crate) hedge: bool,
+    /// A text stream that breaks is gone on with where the model can.
+    pub(crate) resume: bool,
     pub(crate) metrics: Arc<RouteMetrics>,
     /// What calls by this name are held to.
     pub(crate) limits: Option<Owned>,

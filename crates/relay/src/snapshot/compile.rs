@@ -311,6 +311,7 @@ fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Re
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
         hedge: model.hedge,
+        resume: model.resume == sluicegate_config::Resume::Continue,
         metrics: Arc::new(RouteMetrics::new(&model.name)),
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         budgets: payer.budgets.into_vec(),

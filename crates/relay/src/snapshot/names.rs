@@ -174,6 +174,7 @@ impl Names {
             failovers: None,
             policy: None,
             hedge: false,
+            resume: false,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
             limits: None,
             budgets: Vec::new(),
