@@ -50,14 +50,4 @@ impl Config {
     pub fn simulated_only(&self) -> bool {
         self.providers.values().all(|provider| provider.kind == ProviderKind::Simulated)
     }
-
-    /// The files that providers' keys were read from. When one of them changes, loading anew takes the new key into use.
-    #[must_use]
-    pub fn key_files(&self) -> Vec<PathBuf> {
-        let keys = self.providers.values().flat_map(|provider| &provider.keys);
-        let mut files: Vec<PathBuf> = keys.filter_map(|key| key.file.clone()).collect();
-        files.sort();
-        files.dedup();
-        files
-    }
 }

@@ -7,6 +7,7 @@
 mod accept;
 mod admit;
 mod array;
+mod aside;
 mod attempt;
 mod authenticate;
 mod books;
