@@ -1,6 +1,7 @@
 //! The configuration as the relay runs it.
 
 use crate::alert::Alert;
+use crate::books::Ledger;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::model::Model;
@@ -37,6 +38,8 @@ pub struct Config {
     pub alerts: Vec<Alert>,
     /// What models cost.
     pub prices: Prices,
+    /// How the books are kept; `None` where they are not.
+    pub ledger: Option<Ledger>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@
 
 use crate::admit::patience;
 use crate::attempt::{self, Answered, Failure};
+use crate::books;
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
 use crate::hedge::{self, Beside, Raced, Second};
@@ -173,6 +174,7 @@ impl<'a> Trip<'a> {
             };
             let dropped = std::mem::take(&mut prepared.dropped);
             record.asking(taken.held, taken.output);
+            books::intend(candidate, record);
             let credential = candidate.provider.credentials().get(taken.lease.index());
             let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
             let first = record.attempts().is_empty();

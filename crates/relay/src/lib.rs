@@ -10,6 +10,7 @@ mod array;
 mod aside;
 mod attempt;
 mod authenticate;
+mod books;
 mod budget;
 mod cache;
 mod call;
@@ -45,6 +46,7 @@ mod stream;
 mod surface;
 mod validate;
 
+pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, ModelReport, ProviderReport, Providers,
