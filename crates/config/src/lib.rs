@@ -15,6 +15,7 @@
 //! ```
 
 mod alert;
+mod books;
 mod codes;
 mod compile;
 mod config;
@@ -48,6 +49,7 @@ mod url;
 mod version;
 
 pub use alert::{Alert, AlertMetric, Comparison, Threshold};
+pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per, WhenFailing};
 pub use codes::{EXPLANATIONS, Explanation, explain};
 pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};

@@ -1,5 +1,6 @@
 //! Public names of models and where they lead.
 
+use crate::books::Budget;
 use crate::limits::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct Model {
     pub translation: Translation,
     /// What calls by this name are held to.
     pub limits: Limit,
+    /// What may be spent on calls by this name.
+    #[serde(rename = "budget", skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
     /// How good it is, if the file says.
     pub tier: Option<Tier>,
     /// The public name that a call falls back to when its key accepts a lower tier. It exists, and following it from
@@ -44,6 +48,7 @@ impl Model {
             fallback_on: FallbackOn::DEFAULT.to_vec(),
             translation: Translation::Default,
             limits: Limit::default(),
+            budgets: Vec::new(),
             tier: None,
             lower_tier: None,
             hedge: false,

@@ -7,8 +7,10 @@
 mod accept;
 mod admit;
 mod array;
+mod aside;
 mod attempt;
 mod authenticate;
+mod books;
 mod budget;
 mod cache;
 mod call;
@@ -44,6 +46,7 @@ mod stream;
 mod surface;
 mod validate;
 
+pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,

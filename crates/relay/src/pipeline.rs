@@ -10,8 +10,8 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route, stream,
-    validate,
+    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route,
+    stream, validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -81,6 +81,7 @@ pub(crate) async fn way(
             Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
         }
     };
+    books::certain(record).await?;
     let candidate = Arc::clone(&answered.candidate);
     let mut reply = stream::reply(answered, record);
     if plan.route.resume {

@@ -4,6 +4,7 @@
 //! call drops it: the last byte sent, a refusal, a client that hangs up, a panic that unwinds. Its drop makes the one
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
+use crate::books::Posting;
 use crate::call::{Caller, Ticket, header_value};
 use crate::cost;
 use crate::headers;
@@ -60,6 +61,8 @@ pub(crate) struct State {
     pub(crate) before: Option<Box<Before>>,
     /// What it costs, where that is known before its end.
     pub(crate) bill: Option<Bill>,
+    /// The call in the books, where there are any.
+    pub(crate) posting: Option<Box<Posting>>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -75,7 +78,7 @@ pub(crate) struct State {
 /// The streams of one answer, where one has broken.
 pub(crate) struct Before {
     /// What those before the present one have used and cost.
-    usage: Usage,
+    pub(crate) usage: Usage,
     pub(crate) cost: Option<Money>,
     /// What the present one has used.
     pub(crate) present: Usage,
@@ -128,6 +131,7 @@ impl Record {
             input: (0, 0),
             before: None,
             bill: None,
+            posting: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -395,6 +399,16 @@ impl Record {
     /// The stream goes on, after so many bytes of text.
     pub(crate) fn resumed(&mut self, at: u64) {
         self.0.receipt.resumed.push(at);
+    }
+
+    /// The call in the books.
+    pub(crate) fn posting(&mut self) -> &mut Option<Box<Posting>> {
+        &mut self.0.posting
+    }
+
+    /// Does something with all that is known of the call.
+    pub(crate) fn with_state(&mut self, act: impl FnOnce(&mut State)) {
+        act(&mut self.0);
     }
 
     /// What the answer costs.
