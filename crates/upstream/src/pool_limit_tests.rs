@@ -5,6 +5,7 @@ use super::*;
 use crate::connect::Http2;
 use crate::destination::Settings;
 use crate::origin::Origin;
+use http::Response;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
