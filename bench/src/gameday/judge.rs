@@ -85,7 +85,9 @@ fn errors(seconds: &[Second], scenes: &[Scene], terms: Terms) -> Bar {
     let excused = |number: usize| {
         let lost = |scene: &&Scene| scene.nobody_left;
         let recovery = Duration::from_secs_f64(RECOVERY_OF_ALL);
-        scenes.iter().filter(lost).any(|it| (second(it.begins)..second(it.ends() + recovery)).contains(&number))
+        // What was under way when they died had nobody left either.
+        let from = |scene: &Scene| second(scene.begins).saturating_sub(1);
+        scenes.iter().filter(lost).any(|it| (from(it)..second(it.ends() + recovery)).contains(&number))
     };
     let counted = || seconds.iter().enumerate().filter(|(number, _)| !excused(*number)).map(|(_, second)| second);
     let (calls, failed) =

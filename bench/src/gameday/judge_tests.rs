@@ -75,6 +75,16 @@ fn the_short_day_spares_streams_that_were_cut_and_calls_that_piled_up_and_nothin
 }
 
 #[test]
+fn what_was_under_way_when_everybody_died_is_excused_and_what_was_before_is_not() {
+    let mut seconds = steady(60);
+    seconds[9].failed = 50;
+    let all_die = Scene { nobody_left: true, ..scene(10, 5) };
+    assert!(errors(&seconds, std::slice::from_ref(&all_die), Terms::MEASURED).passed());
+    seconds[8].failed = 50;
+    assert!(!errors(&seconds, &[all_die], Terms::MEASURED).passed());
+}
+
+#[test]
 fn scenes_do_not_overlap_and_leave_time_to_recover() {
     for short in [false, true] {
         let (length, scenes) = day(short);

@@ -158,6 +158,9 @@ codes! {
     BAD_CA_FILE "E051" "certificates that cannot be read"
         "The file named by `ca_file:` does not exist, may not be read by this user, is larger than 1 MiB, or is not PEM: \
          text with `-----BEGIN CERTIFICATE-----` in it."
+    HALF_PRICE "E052" "half a price"
+        "A price of tokens says what input and what output cost; the other classes follow from these. What is left out would \
+         be given away. Where something costs nothing, write 0. Only a price by the request (`request:`) may leave both out."
 
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
@@ -224,7 +227,8 @@ codes! {
          keys are used all the time."
 
     PRICES "N201" "where prices come from"
-        "Prices come from a dated list inside the program. A model that is not in it is unpriced: its cost is unknown, \
+        "Prices come from a dated list inside the program, from the list that `prices.file` names, and from \
+         `prices.models`, each before the one ahead of it. A model that is in none of them is unpriced: its cost is unknown, \
          never 0."
     POINTS_HERE "N203" "a variable that points at this relay"
         "Variables such as OPENAI_BASE_URL tell programs where to send calls. When one of them already points at this \

@@ -4,6 +4,7 @@ use crate::alert::Alert;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::model::Model;
+use crate::prices::Prices;
 use crate::priorities::Priorities;
 use crate::provider::{Provider, ProviderKind};
 use crate::server::Server;
@@ -34,6 +35,8 @@ pub struct Config {
     pub priorities: Priorities,
     /// Alerts on measured values, in the order of the file.
     pub alerts: Vec<Alert>,
+    /// What models cost.
+    pub prices: Prices,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }

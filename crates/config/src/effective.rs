@@ -61,6 +61,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "keys": value(&config.keys),
         "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
         "metrics": value(&config.alerts),
+        "prices": value(&config.prices),
         "quirks_file": config.quirks_file,
     })
 }

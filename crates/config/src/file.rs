@@ -7,9 +7,11 @@
 
 mod egress;
 mod limit;
+mod prices;
 
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
+pub(crate) use prices::{Exact, OwnPrice, Prices};
 
 use crate::alert::AlertMetric;
 use crate::connections::UseHttp2;
@@ -63,6 +65,9 @@ pub(crate) struct File {
     /// Keys that clients must come with. Without any, only this machine may call.
     #[serde(default)]
     pub keys: Vec<ClientKey>,
+    /// What models cost, and what is done with calls whose cost nobody knows.
+    #[serde(default)]
+    pub prices: Prices,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.
     pub quirks_file: Option<PathBuf>,
 }

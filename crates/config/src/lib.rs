@@ -35,6 +35,7 @@ mod mask;
 mod meaning;
 mod model;
 mod near;
+mod prices;
 mod priorities;
 mod provider;
 mod schema;
@@ -62,6 +63,7 @@ pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
 pub use model::{FallbackOn, Model, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
+pub use prices::{Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{
     Azure, AzureStyle, ListedModel, Provider, ProviderKey, ProviderKind, SimulatedFault, Simulation, Speaks, Timeouts,

@@ -480,3 +480,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn prices_are_read_digit_by_digit_and_whole() {
+    let world = World::with(&[("K", "k")]);
+    let file = "providers: { openai: { api_key_env: K } }
+prices:
+  models:
+    openai/gpt-x: { input: 0.1, cached_input: 0.000001, output: '2.50', request: 0.000000001 }
+  multiplier: 1.000001
+  unpriced: reject
+";
+    let prices = world.load(file).unwrap().config.prices;
+    let price = &prices.models["openai/gpt-x"];
+    assert_eq!(price.rates.input.picos(), 100_000);
+    assert_eq!(price.rates.cached_input.unwrap().picos(), 1);
+    assert_eq!(price.rates.output.picos(), 2_500_000);
+    assert_eq!(price.fees.request.unwrap().nanos(), 1);
+    assert_eq!(prices.multiplier.millionths(), 1_000_001);
+    assert_eq!(prices.unpriced, crate::Unpriced::Reject);
+}

@@ -323,7 +323,8 @@ pub(crate) fn prices(config: &Config) -> Option<Diagnostic> {
     let unpriced = |target: &&Target| {
         let Some(provider) = config.providers.get(&target.provider) else { return false };
         let priced = provider.vendor.as_deref().is_some_and(|vendor| book.price(vendor, &target.model).is_some());
-        provider.kind != ProviderKind::Simulated && !priced
+        let own = config.prices.models.contains_key(&target.to_string());
+        provider.kind != ProviderKind::Simulated && !priced && !own
     };
     let mut missing: Vec<String> = targets.filter(unpriced).map(ToString::to_string).collect();
     missing.sort();
@@ -332,7 +333,16 @@ pub(crate) fn prices(config: &Config) -> Option<Diagnostic> {
     if own.is_empty() {
         return None;
     }
-    let what = format!("prices: bundled list of {as_of}; {} unpriced", missing.len());
+    let what = match &config.prices.file {
+        None => format!("prices: bundled list of {as_of}; {} unpriced", missing.len()),
+        Some(file) => {
+            format!(
+                "prices: {} over the bundled list of {as_of}; {} in neither the latter nor `prices.models`",
+                file.display(),
+                missing.len()
+            )
+        }
+    };
     let diagnostic = Diagnostic::new(codes::PRICES, what);
     Some(if missing.is_empty() { diagnostic } else { diagnostic.note(format!("unpriced: {}", missing.join(", "))) })
 }

@@ -47,6 +47,7 @@ mod ladder;
 mod limit;
 mod meter;
 mod permits;
+mod probe;
 mod quota;
 mod refusal;
 mod reservation;

@@ -13,6 +13,7 @@ use crate::quota::{Algorithm, Kind, Label, Quota};
 use crate::refusal::Refusal;
 use crate::time::{Nanos, nanos};
 use sluicegate_vocabulary::Priority;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -173,6 +174,12 @@ impl Limit {
             MOVED => self.successor.wait().waiting(),
             waiting => waiting,
         }
+    }
+
+    /// Has what a decision looks at fetched from memory. Nothing waits for that yet.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        black_box(self.waiting.load(Ordering::Relaxed));
     }
 
     /// So many more calls wait for it, or so many less.

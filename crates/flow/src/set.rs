@@ -13,6 +13,7 @@ use crate::limit::{Limit, LimitStatus};
 use crate::refusal::Refusal;
 use crate::reservation::Reservation;
 use crate::time::Nanos;
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// The limits that concern one caller. Cheap to clone.
@@ -37,6 +38,12 @@ impl LimitSet {
     #[must_use]
     pub fn limits(&self) -> &[Arc<Limit>] {
         &self.0
+    }
+
+    /// Has it fetched from memory. Nothing waits for that yet.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        black_box(Arc::strong_count(&self.0));
     }
 
     /// Whether calls wait for any of these limits. Whoever comes then has to wait behind them.

@@ -11,13 +11,18 @@
 //! Whoever looks sets up may keep a note with each, worked out once when the set is compiled: what does not change and
 //! would otherwise be worked out for every call.
 //!
+//! Among many callers, any of which may be next, a look-up is waiting for memory, and a step that has to wait for the one
+//! before costs as much as all that wait together. So an entry stands where its number says ([`crate::probe`]) and holds
+//! the first limits of its set beside the set: all of them are fetched at once before the first is looked at.
+//!
 //! **Promises.** A limit, that is an owner, what is counted and the window, exists once. When a newer configuration
 //! gives it another quota it goes on from its level, and a call that still runs under the older configuration neither
 //! changes it back nor starts a second one. A hot look-up is one short lock and one hash of two numbers.
 
-use crate::hash::{NumberMap, Shards};
-use crate::kept::{Handle, Kept, give_back_memory};
+use crate::hash::Shards;
+use crate::kept::{Handle, Kept};
 use crate::limit::{Limit, LimitStatus};
+use crate::probe::Probe;
 use crate::quota::{Algorithm, Kind, Label, Quota};
 use crate::set::LimitSet;
 use crate::time::Nanos;
@@ -28,6 +33,10 @@ use std::time::Duration;
 
 /// How many locks the sets and the limits are spread over. Each holds little, so that a sweep holds none for long.
 const SHARDS: usize = 256;
+
+/// How many limits of a set are fetched together with it. The first are the narrowest, which are the caller's own: those
+/// that everybody shares are at hand anyway.
+const NEAR: usize = 3;
 
 /// Names a set of limits: numbers that stand for who calls and for what is called, under one configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,16 +59,32 @@ pub struct Spec {
 /// a note.
 #[derive(Debug)]
 pub struct LimitTable<N = ()> {
-    sets: Shards<Mutex<NumberMap<SetId, Compiled<N>>>>,
+    sets: Shards<Mutex<Probe<SetId, Compiled<N>>>>,
     limits: Shards<Mutex<Kept<Key, Entry>>>,
 }
 
 #[derive(Debug)]
 struct Compiled<N> {
     set: LimitSet,
+    near: [Option<Arc<Limit>>; NEAR],
     note: N,
     /// Asked for since the last sweep.
     used: bool,
+}
+
+impl<N> Compiled<N> {
+    fn new(set: LimitSet, note: N) -> Self {
+        let mut limits = set.limits().iter().cloned();
+        let near = std::array::from_fn(|_| limits.next());
+        Self { set, near, note, used: true }
+    }
+
+    /// Has the set and the first limits fetched from memory all at once.
+    #[inline]
+    fn fetch(&self) {
+        self.set.fetch();
+        self.near.iter().flatten().for_each(|limit| limit.fetch());
+    }
 }
 
 /// What makes two limits the same one.
@@ -124,14 +149,15 @@ impl<N: Clone + Default> LimitTable<N> {
         I: IntoIterator<Item = Spec>,
     {
         let shard = self.sets.of(&id);
-        if let Some(compiled) = shard.lock().get_mut(&id) {
+        if let Some(compiled) = shard.lock().get_mut(id) {
             compiled.used = true;
+            compiled.fetch();
             return read(compiled);
         }
         // Outside of the lock: two who compile the same set at once get the same limits, and one of the sets is kept.
         let set = LimitSet::new(make().into_iter().map(|spec| self.limit(&spec, now)));
         let note = note(&set);
-        read(shard.lock().entry(id).or_insert(Compiled { set, note, used: true }))
+        read(shard.lock().get_or_insert(id, Compiled::new(set, note)))
     }
 }
 
@@ -161,9 +187,7 @@ impl<N> LimitTable<N> {
     /// lock after another, each for as long as it takes to look at its 256th of the table.
     pub fn sweep(&self, now: Nanos) {
         for shard in self.sets.iter() {
-            let mut sets = shard.lock();
-            sets.retain(|_, compiled| mem::take(&mut compiled.used));
-            give_back_memory(&mut sets);
+            shard.lock().retain(|compiled| mem::take(&mut compiled.used));
         }
         for shard in self.limits.iter() {
             shard.lock().forget(|entry| entry.limit.is_idle(now));

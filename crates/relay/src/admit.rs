@@ -6,6 +6,7 @@
 //! goes to a lower tier rather than be refused.
 
 use crate::call::{Caller, Plan, Request, Ticket};
+use crate::cost;
 use crate::dispatch::Unanswered;
 use crate::estimate;
 use crate::limit_headers::Told;
@@ -90,7 +91,8 @@ pub(crate) fn lower_tier(route: &Route, caller: &Caller, snapshot: &Snapshot) ->
 /// The plan of a call that goes there instead, by what it asked for at first.
 fn lower_plan(request: &Request, caller: &Caller, route: &Route, snapshot: &Snapshot, record: &Record) -> Option<Plan> {
     let to = lower_tier(route, caller, snapshot)?;
-    step_down(request, caller, record.degraded_from().unwrap_or(&route.name), &to)
+    let mut plan = step_down(request, caller, record.degraded_from().unwrap_or(&route.name), &to)?;
+    cost::priced(&mut plan, request, snapshot).ok().map(|()| plan)
 }
 
 /// A call that was not let in.

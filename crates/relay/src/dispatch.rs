@@ -3,21 +3,23 @@
 //! Candidates are tried in order. One whose breaker is open, or that an operator holds, is passed over; the others are
 //! asked as room is found for the call. What is done about a failure ([`decide`]) depends on what went wrong: the same
 //! again after a while, another key of the same provider, another candidate, or nothing. Trying again happens only while
-//! nothing has gone to the client, within the call's deadline, and as far as the provider's successes have earned it.
+//! nothing has gone to the client, within the call's deadline, and as far as it has been earned: asking again by the
+//! successes of the provider, asking anybody at all by those of all candidates.
 //! What the caller did wrong is told at once, except that a request too long for one model may go to a longer one.
 
 use crate::admit::patience;
 use crate::attempt::{self, Answered, Failure};
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
-use crate::hedge::{self, Raced, Second};
+use crate::hedge::{self, Beside, Raced, Second};
 use crate::prepare::{Prepared, prepare};
-use crate::providers::{Belongs, UnderWay, belongs, stored};
+use crate::providers::{Belongs, Standing, UnderWay, belongs, stored};
 use crate::record::Record;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
+use parking_lot::Mutex;
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Throttle, Tried, Wanted, decide};
+use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Payers, Throttle, Tried, Wanted, decide};
 use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
 use sluicegate_wire::estimate::tokens_in_bytes;
 use std::borrow::Cow;
@@ -28,12 +30,15 @@ use std::time::{Duration, Instant};
 const LONGEST: Duration = Duration::from_secs(600);
 /// When to come back where a trial call is under way and decides.
 const SOON: Duration = Duration::from_secs(1);
+/// How long the first trial call is waited for, at least, before another is asked who could answer. Doubled with each that
+/// failed, so many times, since a provider whose answers take long would never be back otherwise.
+const TRIAL: Duration = Duration::from_secs(2);
+const TRIAL_DOUBLED: u32 = 4;
 
 /// An answer, with what the client is told about where it came from.
 pub(crate) struct Dispatched {
     pub(crate) answered: Answered,
     pub(crate) candidate: Arc<Candidate>,
-    pub(crate) attempts: usize,
     pub(crate) dropped: Vec<Cow<'static, str>>,
 }
 
@@ -115,7 +120,7 @@ pub(crate) async fn dispatch(
     if let Some(too_long) = trip.too_long {
         // None of those who might have answered did, so it holds what the caller can do something about.
         record.should_retry(false);
-        return Ok(Dispatched { attempts: record.attempts().len(), ..too_long });
+        return Ok(too_long);
     }
     let fault = trip.last.unwrap_or_else(nobody);
     Err(Unanswered { fault, unavailable: trip.unavailable })
@@ -129,7 +134,7 @@ impl<'a> Trip<'a> {
         rest: Order<'a>,
         record: &mut Record,
     ) -> Result<Dispatched, Next> {
-        let Self { worker, request, caller, plan, .. } = *self;
+        let Self { worker, request, caller, plan, snapshot, .. } = *self;
         let wanted = wanted(request, candidate);
         let mut tries = 0;
         let mut tried = Tried::default();
@@ -142,63 +147,68 @@ impl<'a> Trip<'a> {
             let now = record.at(began);
             let pass = self.admit(candidate, now)?;
             let now_s = record.arrived_ms() / 1000;
-            let prepared = match prepare(request, &plan.route, candidate, self.snapshot, record.id(), now_s) {
-                Ok(prepared) => prepared,
-                // Another candidate may be able to say what this one cannot.
-                Err(fault) => {
-                    self.last.get_or_insert(fault);
-                    return Err(Next::Candidate);
+            let prepare = |record: &Record| prepare(request, &plan.route, candidate, snapshot, record.id(), now_s);
+            let prepared = prepare(record).map_err(|fault| self.unsayable(fault))?;
+            let wanted = Wanted { tried, ..wanted };
+            let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
+            let (pass, taken, prepared) = match seeker.take(now) {
+                Ok(taken) => (pass, taken, prepared),
+                Err(no_room) => {
+                    // Nobody else's trial is kept waiting for room, and while it is waited for much may change. A body
+                    // that was translated would be held beside the one that came, and counted by nobody.
+                    drop((pass, prepared));
+                    let taken = Box::pin(seeker.wait(no_room, snapshot, self.others(rest.clone(), now), record)).await;
+                    let taken = taken.map_err(|fault| self.no_room(fault))?;
+                    began = record.since_arrival();
+                    let pass = self.admit(candidate, record.at(began))?;
+                    (pass, taken, prepare(record).map_err(|fault| self.unsayable(fault))?)
                 }
             };
             let dropped = prepared.dropped.clone();
-            let wanted = Wanted { tried, ..wanted };
-            let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
-            let (pass, taken) = match seeker.take(now) {
-                Ok(taken) => (pass, taken),
-                Err(no_room) => {
-                    // Nobody else's trial is kept waiting for room, and while it is waited for much may change.
-                    drop(pass);
-                    let taken =
-                        Box::pin(seeker.wait(no_room, self.snapshot, self.others(rest.clone(), now), record)).await;
-                    let taken = taken.map_err(|fault| self.no_room(fault))?;
-                    began = record.since_arrival();
-                    (self.admit(candidate, record.at(began))?, taken)
-                }
-            };
             record.asking(taken.held, taken.output);
             let credential = candidate.provider.credentials().get(taken.lease.index());
             let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
             let first = record.attempts().is_empty();
             let under_way = UnderWay::new(candidate, pass, taken.lease, record.at(began), first);
-            let guard = Trying { candidate, credential: name, record, started: began, ended: false };
+            let trial = under_way.is_trial();
+            let mut guard =
+                Trying { candidate, credential: name, record, started: began, ended: false, beside: Mutex::new(None) };
             tries += 1;
             let id = guard.record.id();
-            let hedge = if plan.route.hedge && first {
-                hedge::plan(&worker.shared.room, request, candidate, rest.clone(), now)
-            } else {
-                None
+            let goes_on = || plan.route.falls_back_on(AttemptResult::Timeout);
+            let hedge = match trial {
+                true if goes_on() => self.instead_of_a_trial(candidate, rest.clone(), now),
+                false if plan.route.hedge && first && goes_on() => {
+                    hedge::plan(&worker.shared.room, request, candidate, rest.clone(), now)
+                }
+                _ => None,
             };
             let outcome = match hedge {
                 None => attempt::attempt(worker, request, candidate, credential, prepared, id, &under_way).await,
                 Some((other, after)) => {
                     let own = attempt::attempt(worker, request, candidate, credential, prepared, id, &under_way);
-                    let begin = || self.second(candidate, other, guard.record);
+                    let begin = || self.second(candidate, other, trial, &guard);
                     let raced = Box::pin(hedge::race(worker, request, id, own, after, begin)).await;
+                    let beside = guard.beside.get_mut().take();
                     match raced {
                         Raced::Own(outcome, second) => {
-                            if let Some((second, failure)) = second {
-                                second.lost(failure.as_ref(), guard.record);
+                            if let (Some((second, failure)), Some(beside)) = (second, beside) {
+                                second.lost(*beside, failure.as_ref(), guard.record);
                             }
                             outcome
                         }
                         Raced::Second(second, answered, failure) => {
-                            let (result, status) =
-                                failure.as_ref().map_or((AttemptResult::Cancelled, 0), |it| (it.result, it.status));
+                            let (result, status) = match &failure {
+                                Some(failure) => (failure.result, failure.status),
+                                // It was to show that its provider answers, and it has not.
+                                None if trial => (AttemptResult::Timeout, 0),
+                                None => (AttemptResult::Cancelled, 0),
+                            };
                             let now = guard.end(result, status);
-                            if let Some(failure) = failure {
-                                under_way.failed(failure.result, &failure.told(), now);
+                            if result != AttemptResult::Cancelled {
+                                under_way.failed(result, &failure.map(|it| it.told()).unwrap_or_default(), now);
                             }
-                            return Ok(self.second_answered(second, answered, record));
+                            return Ok(self.second_answered(second, beside, answered, record));
                         }
                     }
                 }
@@ -229,7 +239,7 @@ impl<'a> Trip<'a> {
                 under_way.ended(AttemptResult::Cancelled, now);
                 continue;
             }
-            let (key, trial) = (under_way.key(), under_way.is_trial());
+            let key = under_way.key();
             under_way.failed(failure.result, &failure.told(), now);
             if failure.fault.kind == FaultKind::ContextLength && self.longer(candidate, rest.clone(), now) {
                 self.last = Some(failure.fault);
@@ -239,7 +249,8 @@ impl<'a> Trip<'a> {
             let failed = self.failed(candidate, &failure, tries, tried, trial, rest.clone(), record);
             self.unavailable = failed.result != AttemptResult::ClientError && failed.result != AttemptResult::Cancelled;
             self.last = Some(failure.fault);
-            match decide(&failed, &candidate.standing.provider.budget, now, fastrand::f64()) {
+            let payers = Payers { own: &candidate.standing.provider.budget, all: plan.route.failovers.as_deref() };
+            match decide(&failed, payers, now, fastrand::f64()) {
                 Decision::RetrySame { after } => {
                     // It is the same again: every key may be tried.
                     tried = Tried::default();
@@ -282,34 +293,84 @@ impl<'a> Trip<'a> {
                 record.answered(under_way);
             }
         }
-        let attempts = record.attempts().len();
-        Dispatched { answered, candidate: Arc::clone(candidate), attempts, dropped }
+        if let Some(failovers) = &self.plan.route.failovers
+            && record.attempts().len() == 1
+            && answered.error().is_none()
+        {
+            failovers.earn(now);
+        }
+        Dispatched { answered, candidate: Arc::clone(candidate), dropped }
     }
 
-    /// A second call, beside one that is late.
-    fn second(&self, late: &Candidate, other: &'a Arc<Candidate>, record: &Record) -> Option<(Second<'a>, Prepared)> {
+    /// Who is asked as well where a trial call is late. Nobody but calls can find out whether a provider is back, but none
+    /// should wait for one that is silent as long as a healthy one may be.
+    #[cold]
+    fn instead_of_a_trial(
+        &self,
+        candidate: &Candidate,
+        mut rest: Order<'a>,
+        now: Nanos,
+    ) -> Option<(&'a Arc<Candidate>, Duration)> {
+        let well = |other: &&Arc<Candidate>| {
+            !Arc::ptr_eq(&other.provider, &candidate.provider) && other.standing.is_well() && !self.is_too_short(other)
+        };
+        let other = rest.find(well).filter(|_| self.request.endpoint != Endpoint::Passthrough)?;
+        let Standing { model, provider, .. } = &candidate.standing;
+        let usual = model.first_tokens.within(now, 0.95).unwrap_or_default();
+        Some((other, usual.max(TRIAL.saturating_mul(1 << provider.breaker.failed_probes().min(TRIAL_DOUBLED)))))
+    }
+
+    /// A second call, beside one that is late: what is done for it, and what is kept of it in the guard of the first.
+    fn second(
+        &self,
+        late: &Candidate,
+        other: &'a Arc<Candidate>,
+        trial: bool,
+        guard: &Trying<'_>,
+    ) -> Option<(Second<'a>, Prepared)> {
         let Self { worker, request, caller, plan, snapshot, .. } = *self;
+        let record = &*guard.record;
         let began = record.since_arrival();
         let now = record.at(began);
         let pass = other.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
         let now_s = record.arrived_ms() / 1000;
         let prepared = prepare(request, &plan.route, other, snapshot, record.id(), now_s).ok()?;
-        if !late.standing.provider.hedges.withdraw() {
+        let hedges = &late.standing.provider.hedges;
+        let is_paid = match &plan.route.failovers {
+            Some(failovers) if trial => failovers.withdraw(now),
+            _ => hedges.withdraw(),
+        };
+        if !is_paid {
             return None;
         }
         let seeker = Seeker { worker, request, caller, plan, candidate: other, wanted: wanted(request, other) };
-        let taken = seeker.take(now).ok()?;
+        let Ok(taken) = seeker.take(now) else {
+            if !trial {
+                hedges.give_back();
+            }
+            return None;
+        };
         let dropped = prepared.dropped.clone();
-        Some((Second::new(other, pass, taken, dropped, began, record), prepared))
+        let (second, beside) = Second::new(other, pass, taken, dropped, began, record);
+        *guard.beside.lock() = Some(Box::new(beside));
+        Some((second, prepared))
     }
 
     /// The second call has something for the client.
-    fn second_answered(&self, second: Second<'a>, answered: Answered, record: &mut Record) -> Dispatched {
-        let told = second.told(answered.result(), answered.status(), record);
-        let Second { candidate, under_way, held, output, dropped, .. } = second;
+    fn second_answered(
+        &self,
+        second: Second<'a>,
+        beside: Option<Box<Beside>>,
+        answered: Answered,
+        record: &mut Record,
+    ) -> Dispatched {
+        let Second { candidate, under_way, dropped, .. } = second;
         record.unanswered();
-        record.asking(held, output);
-        record.attempted(candidate, told);
+        if let Some(beside) = beside {
+            let told = beside.told(answered.result(), answered.status(), record);
+            record.asking(beside.held, beside.output);
+            record.attempted(candidate, told);
+        }
         let now = record.now();
         self.answered(candidate, under_way, answered, now, dropped, record)
     }
@@ -335,6 +396,13 @@ impl<'a> Trip<'a> {
         let route = &self.plan.route;
         let goes_on = [AttemptResult::Connect, AttemptResult::ServerError, AttemptResult::Timeout];
         if goes_on.into_iter().any(|result| route.falls_back_on(result)) { Next::Candidate } else { Next::GiveUp }
+    }
+
+    /// Another candidate may be able to say what this one cannot.
+    #[cold]
+    fn unsayable(&mut self, fault: Fault) -> Next {
+        self.last.get_or_insert(fault);
+        Next::Candidate
     }
 
     #[cold]
@@ -472,6 +540,8 @@ struct Trying<'a> {
     record: &'a mut Record,
     started: Duration,
     ended: bool,
+    /// A second call that is under way beside it. A lock because futures go from thread to thread; nobody waits for it.
+    beside: Mutex<Option<Box<Beside>>>,
 }
 
 impl Trying<'_> {
@@ -499,8 +569,12 @@ impl Trying<'_> {
 
 impl Drop for Trying<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.write(AttemptResult::Cancelled, 0);
+        if self.ended {
+            return;
+        }
+        self.write(AttemptResult::Cancelled, 0);
+        if let Some(beside) = self.beside.get_mut().take() {
+            beside.end(AttemptResult::Cancelled, 0, self.record);
         }
     }
 }

@@ -27,7 +27,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// A plan's candidates in the order in which they are asked: those that others wait for come after the rest of their
-/// equals, and those that have just come back and are to be spared come last of all.
+/// equals, and those that are to be spared come last of all.
 #[derive(Clone)]
 pub(crate) struct Order<'a> {
     equals: &'a [Arc<Candidate>],
@@ -64,12 +64,12 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
     Order { equals, fallbacks, full, spared, next: 0 }
 }
 
-/// Those that have just come back and do not get this call while another can answer. Drawn once for a call: drawn at each
-/// try, one that is asked often would be spared in the end.
+/// Those that have just come back, or fail too many calls, and do not get this one while another can answer. Drawn once
+/// for a call: drawn at each try, one that is asked often would be spared in the end.
 fn spared(candidates: &[Arc<Candidate>], now: Nanos) -> u64 {
     let is_spared = |candidate: &Candidate| {
-        let ramp = candidate.standing.provider.breaker.ramp(now);
-        ramp < 1.0 && fastrand::f64() > ramp
+        let share = candidate.standing.provider.breaker.share(now);
+        share < 1.0 && fastrand::f64() > share
     };
     let bits = |spared, (index, candidate): (usize, &Arc<Candidate>)| {
         if is_spared(candidate) { spared | 1 << index.min(63) } else { spared }

@@ -99,7 +99,7 @@ pub(crate) fn learn(worker: &Worker, caller: u64, (model, input_bytes): (u64, u6
 }
 
 /// Asking how long a prompt is uses none.
-const fn uses_tokens(endpoint: Endpoint) -> bool {
+pub(crate) const fn uses_tokens(endpoint: Endpoint) -> bool {
     !matches!(endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens)
 }
 

@@ -25,6 +25,7 @@ pub(crate) static X_SLUICEGATE_PROVIDER: HeaderName = HeaderName::from_static("x
 pub(crate) static X_SLUICEGATE_MODEL: HeaderName = HeaderName::from_static("x-sluicegate-model");
 pub(crate) static X_SLUICEGATE_ATTEMPTS: HeaderName = HeaderName::from_static("x-sluicegate-attempts");
 pub(crate) static X_SLUICEGATE_CONFIG: HeaderName = HeaderName::from_static("x-sluicegate-config");
+pub(crate) static X_SLUICEGATE_COST_USD: HeaderName = HeaderName::from_static("x-sluicegate-cost-usd");
 pub(crate) static X_SLUICEGATE_SIMULATED: HeaderName = HeaderName::from_static("x-sluicegate-simulated");
 pub(crate) static X_SLUICEGATE_DROPPED: HeaderName = HeaderName::from_static("x-sluicegate-dropped");
 pub(crate) static X_SLUICEGATE_ESTIMATED: HeaderName = HeaderName::from_static("x-sluicegate-estimated");
@@ -91,9 +92,8 @@ fn stays_here(name: &HeaderName) -> bool {
 
 /// The provider's headers that go on to the client.
 pub(crate) fn to_client(provider: &Fields) -> HeaderMap {
-    // Room for ours too, those about limits included: to grow costs more than anything else that is done to a map. The
-    // connection keeps it for the next request's headers.
-    let mut out = HeaderMap::with_capacity(24);
+    // Room for those of a stream too: to grow costs more than anything else that is done to a map.
+    let mut out = HeaderMap::with_capacity(6);
     for name in [&CONTENT_TYPE, &OPENAI_PROCESSING_MS, &OPENAI_VERSION] {
         if let Some(value) = provider.value(name) {
             out.insert(name, value);

@@ -3,7 +3,10 @@
 //! Off unless a model's entry asks for it, and then for few: streamed calls without tools, one in fifty at most, when the
 //! other target usually answers within the time that has passed already. The two run beside each other inside the call's
 //! own future; whichever has an event for the client first goes on, and the other is dropped, which ends it at its
-//! provider. Both are in the receipt.
+//! provider. Both are in the receipt, also when the client leaves before either has answered.
+//!
+//! The same is done for a trial call, which is to show that its provider is back: one that stays silent is not waited for
+//! as long as a healthy one may be, but another is asked, and the silence counts against the provider.
 
 use crate::attempt::{self, Answered, Failure};
 use crate::call::Request;
@@ -31,12 +34,19 @@ type Outcome = Result<Answered, Failure>;
 /// A second call, ready to be sent or under way.
 pub(crate) struct Second<'a> {
     pub(crate) candidate: &'a Arc<Candidate>,
-    pub(crate) credential: Option<&'a Arc<Credential>>,
+    credential: Option<&'a Arc<Credential>>,
     pub(crate) under_way: UnderWay,
+    pub(crate) dropped: Vec<Cow<'static, str>>,
+}
+
+/// What is told of a second call and what is held for it. Kept by the guard of the first, so that it is told and settled
+/// too when the client leaves while both are under way.
+pub(crate) struct Beside {
+    candidate: Arc<Candidate>,
+    credential: Arc<str>,
+    began: Duration,
     pub(crate) held: Option<Held>,
     pub(crate) output: Option<u64>,
-    pub(crate) dropped: Vec<Cow<'static, str>>,
-    pub(crate) began: Duration,
 }
 
 /// What came of a call and of the second one.
@@ -81,11 +91,13 @@ impl<'a> Second<'a> {
         dropped: Vec<Cow<'static, str>>,
         began: Duration,
         record: &Record,
-    ) -> Self {
+    ) -> (Self, Beside) {
         let Taken { lease, held, output } = taken;
         let credential = candidate.provider.credentials().get(lease.index());
+        let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
+        let beside = Beside { candidate: Arc::clone(candidate), credential: Arc::clone(name), began, held, output };
         let under_way = UnderWay::new(candidate, pass, lease, record.at(began), false);
-        Self { candidate, credential, under_way, held, output, dropped, began }
+        (Self { candidate, credential, under_way, dropped }, beside)
     }
 
     async fn run(&self, worker: &Worker, request: &Request, prepared: Prepared, id: &CallId) -> Outcome {
@@ -93,12 +105,23 @@ impl<'a> Second<'a> {
         attempt::attempt(worker, request, candidate, *credential, prepared, id, under_way).await
     }
 
+    /// It was not needed, or failed.
+    pub(crate) fn lost(self, beside: Beside, failure: Option<&Failure>, record: &mut Record) {
+        let (result, status) =
+            failure.map_or((AttemptResult::Cancelled, 0), |failure| (failure.result, failure.status));
+        beside.end(result, status, record);
+        if let Some(failure) = failure {
+            self.under_way.failed(failure.result, &failure.told(), record.now());
+        }
+    }
+}
+
+impl Beside {
     /// How it is told in the receipt.
     pub(crate) fn told(&self, result: AttemptResult, status: u16, record: &Record) -> AttemptRecord {
-        let name = self.credential.map_or(&self.candidate.no_credential, |credential| &credential.name);
         AttemptRecord {
             provider: Arc::clone(&self.candidate.provider.name),
-            credential: Arc::clone(name),
+            credential: Arc::clone(&self.credential),
             model: Arc::clone(&self.candidate.model),
             result,
             status,
@@ -107,17 +130,12 @@ impl<'a> Second<'a> {
         }
     }
 
-    /// It was not needed, or failed: its provider has been asked all the same, and its limits are charged a request.
-    pub(crate) fn lost(self, failure: Option<&Failure>, record: &mut Record) {
-        let (result, status) =
-            failure.map_or((AttemptResult::Cancelled, 0), |failure| (failure.result, failure.status));
+    /// It is over without an answer. Its provider has been asked all the same, and its limits are charged a request.
+    pub(crate) fn end(self, result: AttemptResult, status: u16, record: &mut Record) {
         let told = self.told(result, status, record);
-        record.attempted(self.candidate, told);
+        record.attempted(&self.candidate, told);
         if let Some(held) = self.held {
             held.settle(0);
-        }
-        if let Some(failure) = failure {
-            self.under_way.failed(failure.result, &failure.told(), record.now());
         }
     }
 }

@@ -12,6 +12,7 @@ mod authenticate;
 mod budget;
 mod cache;
 mod call;
+mod cost;
 mod count;
 mod dispatch;
 mod drain;

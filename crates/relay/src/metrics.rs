@@ -16,7 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use sluicegate_vocabulary::{AttemptResult, EndReason, Endpoint, Receipt};
+use sluicegate_vocabulary::{AttemptResult, EndReason, Endpoint, Money, Receipt};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 /// Labels of a finished call.
@@ -48,6 +49,15 @@ pub struct TokenLabels {
     pub kind: &'static str,
 }
 
+/// Labels of what is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CostLabels {
+    /// The configured name of the model, or `other`.
+    pub model: Arc<str>,
+}
+
+type Dollars = Counter<f64, AtomicU64>;
+
 /// Labels of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct AttemptLabels {
@@ -75,6 +85,8 @@ pub struct Metrics {
     duration: Family<ModelLabels, Histogram, Make>,
     first_token: Family<ModelLabels, Histogram, Make>,
     tokens: Family<TokenLabels, Counter>,
+    cost: Family<CostLabels, Dollars>,
+    unpriced: Family<CostLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     flow: flow::FlowMetrics,
     /// For every name that is not the configuration's own.
@@ -83,6 +95,11 @@ pub struct Metrics {
 
 /// What stands for the endpoint of a call to a path that is none.
 const UNKNOWN: &str = "unknown";
+
+/// For a counter, which is a floating point number in any case; the books are exact.
+fn dollars(amount: Money) -> f64 {
+    amount.nanos() as f64 / 1e9
+}
 
 fn seconds() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0])
@@ -104,6 +121,8 @@ impl Metrics {
             duration: Family::new_with_constructor(seconds as Make),
             first_token: Family::new_with_constructor(seconds as Make),
             tokens: Family::default(),
+            cost: Family::default(),
+            unpriced: Family::default(),
             attempts: Family::default(),
             flow: flow::FlowMetrics::new(),
             other: Arc::new(RouteMetrics::new("other")),
@@ -126,6 +145,12 @@ impl Metrics {
             metrics.first_token.clone(),
         );
         registry.register("tokens", "Tokens used, by disjoint kind", metrics.tokens.clone());
+        registry.register("cost_usd", "What providers are owed, in dollars", metrics.cost.clone());
+        registry.register(
+            "unpriced_calls",
+            "Calls that used tokens whose price is not known",
+            metrics.unpriced.clone(),
+        );
         metrics.flow.register(&mut registry);
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
@@ -213,6 +238,14 @@ impl Metrics {
                 used.output + used.output_audio,
                 used.reasoning,
             ];
+            match receipt.cost {
+                Some(cost) if cost > Money::ZERO => {
+                    let labels = || CostLabels { model: Arc::clone(&handles.model) };
+                    handles.cost.get_or_init(|| self.cost.get_or_create(&labels()).clone()).inc_by(dollars(cost));
+                }
+                Some(_) => {}
+                None => drop(self.unpriced.get_or_create(&CostLabels { model: Arc::clone(&handles.model) }).inc()),
+            }
             for (counter, amount) in counters.iter().zip(amounts).filter(|(_, amount)| *amount > 0) {
                 counter.inc_by(amount);
             }
@@ -240,12 +273,13 @@ pub(crate) struct RouteMetrics {
     model: Arc<str>,
     calls: OnceLock<[OnceLock<EndpointHandles>; Endpoint::COUNT]>,
     tokens: OnceLock<[Counter; 5]>,
+    cost: OnceLock<Dollars>,
 }
 
 impl RouteMetrics {
     /// Handles that are looked up when they are first needed.
     pub(crate) fn new(model: &str) -> Self {
-        Self { model: model.into(), calls: OnceLock::new(), tokens: OnceLock::new() }
+        Self { model: model.into(), calls: OnceLock::new(), tokens: OnceLock::new(), cost: OnceLock::new() }
     }
 }
 

@@ -1,15 +1,15 @@
 //! `GET /v1/models`, in the shape the caller's client expects.
 
 use crate::call::{Caller, PathTarget, Request};
-use crate::headers;
 use crate::reply::{Content, Reply};
 use crate::route;
-use crate::snapshot::{Listed, Route, Snapshot};
+use crate::snapshot::{Listed, Route, Snapshot, Tariff};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
-use sluicegate_ledger::Price;
+use sluicegate_ledger::{Multiplier, Rate};
 use sluicegate_vocabulary::{Dialect, Fault};
+use std::sync::Arc;
 
 /// One model a caller may ask for.
 struct Entry {
@@ -18,7 +18,7 @@ struct Entry {
     /// What the name leads to, for an alias.
     to: Option<String>,
     listed: Listed,
-    price: Option<Price>,
+    tariff: Option<Arc<Tariff>>,
 }
 
 /// The list, or one entry of it.
@@ -35,9 +35,8 @@ pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> R
         }
         _ => all(&entries(caller, snapshot), dialect),
     };
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = HeaderMap::with_capacity(1);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(&headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
     Ok(Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) })
 }
 
@@ -48,8 +47,8 @@ fn entries(caller: &Caller, snapshot: &Snapshot) -> Vec<Entry> {
     let listed = names.homes.iter().flat_map(|(provider, home)| {
         let ids = home.listed.iter().map(move |(model, listed)| (format!("{provider}/{model}"), model, listed));
         ids.filter(|(id, ..)| may_use(id, provider)).map(move |(id, model, listed)| {
-            let price = names.price(home, model);
-            Entry { id, provider: provider.clone(), to: None, listed: listed.clone(), price }
+            let tariff = names.tariff(home, model);
+            Entry { id, provider: provider.clone(), to: None, listed: listed.clone(), tariff }
         })
     });
     aliases.chain(listed).collect()
@@ -62,14 +61,14 @@ fn entry(id: &str, route: &Route, caller: &Caller, snapshot: &Snapshot) -> Optio
     let provider = &*candidate.provider.name;
     let mut listed =
         names.homes.get(provider).and_then(|home| home.listed.get(&*candidate.model)).cloned().unwrap_or_default();
-    listed.context_window = listed.context_window.or_else(|| candidate.price.as_ref()?.context_window);
-    listed.max_output = listed.max_output.or_else(|| candidate.price.as_ref()?.max_output);
+    listed.context_window = listed.context_window.or_else(|| candidate.tariff.as_ref()?.price().context_window);
+    listed.max_output = listed.max_output.or_else(|| candidate.tariff.as_ref()?.price().max_output);
     Some(Entry {
         id: id.to_owned(),
         provider: provider.to_owned(),
         to: names.aliases.contains_key(id).then(|| format!("{provider}/{}", candidate.model)),
         listed,
-        price: candidate.price.clone(),
+        tariff: candidate.tariff.clone(),
     })
 }
 
@@ -127,21 +126,39 @@ fn ours(entry: &Entry, fields: &mut Map<String, Value>) {
     if let Some(most) = entry.listed.max_output {
         fields.insert("max_output_tokens".into(), most.into());
     }
-    fields.insert("pricing".into(), entry.price.as_ref().map_or(Value::Null, price));
+    fields.insert("pricing".into(), entry.tariff.as_deref().map_or(Value::Null, price));
 }
 
 /// Dollars per million tokens, as decimal text so that nothing is rounded.
-fn price(price: &Price) -> Value {
-    let text = |rate: Option<sluicegate_ledger::Rate>| rate.map_or(Value::Null, |rate| rate.to_string().into());
-    let mut value = json!({
-        "currency": "USD",
-        "per": "1M tokens",
-        "input": text(Some(price.rates.input)),
-        "cached_input": text(price.rates.cached_input),
-        "output": text(Some(price.rates.output)),
-    });
-    if let Value::Object(fields) = &mut value {
-        fields.retain(|_, value| !value.is_null());
+fn price(tariff: &Tariff) -> Value {
+    let (price, rates) = (tariff.price(), &tariff.price().rates);
+    let fields = [
+        ("input", Some(rates.input)),
+        ("cached_input", rates.cached_input),
+        ("cache_write", rates.cache_write),
+        ("cache_write_long", rates.cache_write_long),
+        ("output", Some(rates.output)),
+        ("reasoning", rates.reasoning),
+        ("input_audio", rates.input_audio),
+        ("output_audio", rates.output_audio),
+    ];
+    let mut value = Map::new();
+    value.insert("currency".into(), "USD".into());
+    value.insert("per".into(), "1M tokens".into());
+    let text = |rate: Rate| Value::from(rate.to_string());
+    value.extend(fields.into_iter().filter_map(|(name, rate)| Some((name.to_owned(), text(rate?)))));
+    if let Some(fee) = price.fees.request {
+        value.insert("request".into(), fee.to_string().into());
     }
-    value
+    if let Some(long) = &price.long_context {
+        let rates = json!({"above": long.above, "input": text(long.rates.input), "output": text(long.rates.output)});
+        value.insert("long_context".into(), rates);
+    }
+    if tariff.multiplier != Multiplier::ONE {
+        value.insert("multiplier".into(), tariff.multiplier.to_string().into());
+    }
+    let said = [("as_of", Some(&tariff.entry.as_of)), ("source", tariff.entry.source.as_ref())];
+    let said = said.into_iter().filter_map(|(name, text)| Some((name, text?))).filter(|(_, text)| !text.is_empty());
+    value.extend(said.map(|(name, text)| (name.to_owned(), text.as_str().into())));
+    value.into()
 }

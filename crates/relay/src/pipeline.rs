@@ -10,7 +10,7 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, cache, count, dispatch, drain, keepalive, models, quota, route, stream, validate,
+    accept, admit, authenticate, cache, cost, count, dispatch, drain, keepalive, models, quota, route, stream, validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -68,10 +68,11 @@ pub(crate) async fn way(
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
         _ => {}
     }
-    let plan = route::route(&request, &caller, snapshot, record)?;
+    let mut plan = route::route(&request, &caller, snapshot, record)?;
     if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
         return Ok(reply);
     }
+    cost::priced(&mut plan, &request, snapshot)?;
     let mut plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
     let answered = loop {
         match dispatch::dispatch(worker, &request, &caller, &plan, snapshot, record).await {
@@ -79,5 +80,5 @@ pub(crate) async fn way(
             Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
         }
     };
-    Ok(stream::reply(answered, snapshot, record))
+    Ok(stream::reply(answered, record))
 }

@@ -34,10 +34,9 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
         "in_flight": caller.live.in_flight().saturating_sub(1),
         "waiting": room.waiting_of(caller.live.number),
     });
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = HeaderMap::with_capacity(2);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(&crate::headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
     Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) }
 }
 

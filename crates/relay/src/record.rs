@@ -5,6 +5,7 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::call::{Caller, Ticket, header_value};
+use crate::cost;
 use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
@@ -13,12 +14,11 @@ use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
-use crate::snapshot::{Candidate, Live, Route, Snapshot};
-use http::HeaderMap;
+use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
+use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CallId, ConfigVersion, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
-    Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -40,17 +40,23 @@ pub(crate) struct State {
     pub(crate) worker: Arc<Worker>,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) candidate: Option<Arc<Candidate>>,
+    /// Whose answer the client gets.
+    answers: Option<Arc<Candidate>>,
     pub(crate) ticket: Option<Ticket>,
     /// Room taken in the limits of the provider that is being asked.
     pub(crate) egress: Option<Held>,
     /// What the call is held to, admitted or not.
     limits: Option<Told>,
+    /// The configuration's version as answers tell it.
+    version: HeaderValue,
     /// What goes on for the caller.
     pub(crate) live: Option<Arc<Live>>,
     /// Output tokens that are reserved; what a stream brings beyond them is charged as it comes.
     reserved_output: u64,
     /// The model asked for, as a number, and the bytes of input to it.
     pub(crate) input: (u64, u64),
+    /// What it costs, where that is known before its end.
+    pub(crate) bill: Option<Bill>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -95,12 +101,15 @@ impl Record {
             worker: Arc::clone(worker),
             route: None,
             candidate: None,
+            answers: None,
             ticket: None,
             egress: None,
             limits: None,
+            version: snapshot.version_header.clone(),
             live: None,
             reserved_output: u64::MAX,
             input: (0, 0),
+            bill: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -137,10 +146,6 @@ impl Record {
     /// The moment so long after the call's arrival, as limits count time.
     pub(crate) fn at(&self, since: Duration) -> Nanos {
         self.0.arrived_at.after(since)
-    }
-
-    pub(crate) const fn config(&self) -> ConfigVersion {
-        self.0.receipt.config
     }
 
     /// The request is one whose answer has no body.
@@ -231,6 +236,24 @@ impl Record {
         }
         // Tools in front of every provider look for this one.
         to.put(&headers::X_REQUEST_ID, id);
+        to.put_value(&headers::X_SLUICEGATE_CONFIG, &self.0.version);
+        let attempts = &self.0.receipt.attempts;
+        if let Some(candidate) = &self.0.answers {
+            to.put_value(&headers::X_SLUICEGATE_PROVIDER, &candidate.provider.name_header);
+            if !candidate.model.is_empty() {
+                to.put_value(&headers::X_SLUICEGATE_MODEL, &candidate.model_header);
+            }
+            if candidate.simulated {
+                to.put(&headers::X_SLUICEGATE_SIMULATED, |out| out.extend_from_slice(b"true"));
+            }
+        } else if let Some(last) = attempts.last() {
+            to.put_value(&headers::X_SLUICEGATE_PROVIDER, &header_value(&last.provider));
+        }
+        if !attempts.is_empty() {
+            to.put(&headers::X_SLUICEGATE_ATTEMPTS, |out| {
+                out.extend_from_slice(itoa::Buffer::new().format(attempts.len()).as_bytes());
+            });
+        }
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
         }
@@ -241,6 +264,9 @@ impl Record {
             to.put(&headers::X_SLUICEGATE_QUEUE_MS, |out| {
                 out.extend_from_slice(itoa::Buffer::new().format(queued).as_bytes());
             });
+        }
+        if let Some(bill) = &self.0.bill {
+            to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));
         }
         let Some(limits) = &self.0.limits else { return };
         let now = self.0.worker.shared.room.now();
@@ -298,6 +324,11 @@ impl Record {
         self.0.candidate = Some(Arc::clone(candidate));
     }
 
+    /// The client gets this one's answer.
+    pub(crate) fn answers(&mut self, candidate: Arc<Candidate>) {
+        self.0.answers = Some(candidate);
+    }
+
     /// A provider has begun to answer; what it is worth shows at the end of its stream.
     pub(crate) fn answered(&mut self, under_way: UnderWay) {
         self.0.under_way = Some(under_way);
@@ -315,6 +346,11 @@ impl Record {
 
     pub(crate) fn usage(&mut self, usage: Usage) {
         self.0.receipt.usage = usage;
+    }
+
+    /// What the answer costs.
+    pub(crate) fn billed(&mut self, bill: Bill) {
+        self.0.bill = Some(bill);
     }
 
     pub(crate) fn first_token(&mut self) {

@@ -4,7 +4,6 @@
 //! still being read from its provider. The call's [`Record`] lives inside, so that the receipt is made when the last
 //! byte is gone, or when the client is.
 
-use crate::call::header_value;
 use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::{News, Waiting};
@@ -91,7 +90,7 @@ impl Reply {
 pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
     record.failed(fault);
     let rendered = error::render(fault, record.dialect(), record.id().as_str());
-    let mut headers = HeaderMap::with_capacity(24);
+    let mut headers = HeaderMap::with_capacity(8);
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &rendered.headers {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -101,16 +100,13 @@ pub(crate) fn refuse(fault: &Fault, mut record: Record) -> Response<ReplyBody> {
     if let Some(value) = fault.refused_by.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert(&headers::X_SLUICEGATE_REFUSED_BY, value);
     }
-    if let Some(last) = record.attempts().last() {
-        headers.insert(&headers::X_SLUICEGATE_PROVIDER, header_value(&last.provider));
-        headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, HeaderValue::from(record.attempts().len()));
+    if !record.attempts().is_empty() {
         // Where we have tried again already, only a limit that passes with time is worth another round by the client.
         let again = || record.attempts().len() == 1 || fault.kind == FaultKind::UpstreamRateLimited;
         if !record.knows_retry().unwrap_or_else(again) {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
     }
-    headers.insert(&headers::X_SLUICEGATE_CONFIG, header_value(&record.config().to_string()));
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Reply { status, headers, content: Content::Whole(rendered.body.into()) }.seal(record)
 }

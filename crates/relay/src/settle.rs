@@ -5,16 +5,14 @@
 
 use crate::estimate;
 use crate::record::State;
+use crate::snapshot::Bill;
 use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
-    if let Some(price) = state.candidate.as_ref().and_then(|candidate| candidate.price.as_ref()) {
-        // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
-        let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
-        state.receipt.cost = price.cost(&state.receipt.usage).filter(|_| told);
-    }
+    let bill = state.bill.take().or_else(|| bill(state));
+    state.receipt.cost = bill.map(|bill| bill.charge.total);
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -27,6 +25,14 @@ pub(crate) fn settle(state: &mut State) {
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
+}
+
+/// What the call costs, as far as anybody asked a provider.
+fn bill(state: &State) -> Option<Bill> {
+    let tariff = state.candidate.as_ref()?.tariff.as_ref()?;
+    // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
+    let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
+    if told { tariff.bill(&state.receipt.usage) } else { None }
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.

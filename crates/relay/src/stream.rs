@@ -8,13 +8,14 @@
 use crate::array::Array;
 use crate::attempt::Answered;
 use crate::call::{Request, header_value};
+use crate::cost;
 use crate::dispatch::Dispatched;
 use crate::headers;
 use crate::prepare::Way;
 use crate::record::Record;
 use crate::reply::{Content, Reply};
 use crate::server::Worker;
-use crate::snapshot::{Candidate, Snapshot};
+use crate::snapshot::Candidate;
 use crate::surface::{self, Surface};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
@@ -41,9 +42,9 @@ const TOGETHER: usize = 16 << 10;
 /// How long a provider may take to end its body after the closing mark before its connection is given up.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// Gives an answer its headers and the form of a reply.
-pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Record) -> Reply {
-    let Dispatched { answered, candidate, attempts, dropped } = dispatched;
+/// Gives an answer the headers of its content and the form of a reply.
+pub(crate) fn reply(dispatched: Dispatched, record: &mut Record) -> Reply {
+    let Dispatched { answered, candidate, dropped } = dispatched;
     let (status, mut headers, content) = match answered {
         Answered::Whole { status, headers, body, usage, error } => {
             match error {
@@ -51,6 +52,7 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
                 None => {
                     record.first_token();
                     record.usage(usage.unwrap_or_default());
+                    cost::of_whole(&candidate, usage.as_ref(), record);
                 }
             }
             (status, headers, Content::Whole(body))
@@ -67,16 +69,7 @@ pub(crate) fn reply(dispatched: Dispatched, snapshot: &Snapshot, record: &mut Re
             (status, headers, Content::Stream(streaming))
         }
     };
-    headers.insert(&headers::X_SLUICEGATE_PROVIDER, candidate.provider.name_header.clone());
-    if !candidate.model.is_empty() {
-        headers.insert(&headers::X_SLUICEGATE_MODEL, candidate.model_header.clone());
-    }
-    let attempts = if attempts == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(attempts) };
-    headers.insert(&headers::X_SLUICEGATE_ATTEMPTS, attempts);
-    headers.insert(&headers::X_SLUICEGATE_CONFIG, snapshot.version_header.clone());
-    if candidate.simulated {
-        headers.insert(&headers::X_SLUICEGATE_SIMULATED, HeaderValue::from_static("true"));
-    }
+    record.answers(candidate);
     if !dropped.is_empty() {
         headers.insert(&headers::X_SLUICEGATE_DROPPED, header_value(&dropped.join(", ")));
     }

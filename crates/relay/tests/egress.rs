@@ -560,8 +560,10 @@ fn a_caller_is_told_that_his_request_is_too_long_where_no_longer_model_answers()
 #[test]
 fn a_graceful_caller_steps_down_twice_where_one_target_failed_and_others_have_no_room() {
     let spent = || {
-        let told = "x-ratelimit-limit-requests: 60\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 300s\r\n";
-        Upstream::new(vec![with(200, told, ANSWER)])
+        // One a minute: nothing comes back within any patience.
+        let told = "x-ratelimit-limit-requests: 1\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 300s\r\n";
+        // Were it asked again it would answer.
+        Upstream::new(vec![with(200, told, ANSWER), with(200, told, ANSWER)])
     };
     let dead = Upstream::new(vec![json(500, FAILED)]);
     let (full, middle) = (spent(), spent());
@@ -581,11 +583,19 @@ fn a_graceful_caller_steps_down_twice_where_one_target_failed_and_others_have_no
     (graceful.mode, graceful.accept_lower_tier) = (sluicegate_vocabulary::Mode::Graceful, true);
     config.keys.extend([key("plain", "p"), graceful]);
     let relay = Running::new(config);
-    for model in ["b/m", "mid/m"] {
+    for (model, upstream) in [("b/m", &full), ("mid/m", &middle)] {
         assert_eq!(status(&relay.post(CHAT, "x-api-key: p\r\n", &hi(model))), 200);
+        upstream.request();
     }
+    relay.receipts(2);
     let answer = relay.post(CHAT, "x-api-key: g\r\n", &hi("smart"));
     assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("low")), "{answer}");
+    assert_eq!(header(&answer, "x-sluicegate-degraded-from"), Some("smart"), "{answer}");
+    assert!(full.is_left_alone() && middle.is_left_alone(), "who has no room is not asked");
+    let receipt = relay.receipts(1).remove(0);
+    let asked: Vec<_> = receipt.attempts.iter().map(|attempt| &*attempt.provider).collect();
+    assert_eq!((asked.first(), asked.last()), (Some(&"a"), Some(&"low")), "{asked:?}");
+    assert!(asked.iter().all(|name| matches!(*name, "a" | "low")), "{asked:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod egress;
 mod key;
 mod limit;
 mod model;
+mod prices;
 mod priorities;
 mod provider;
 mod resilience;
@@ -80,6 +81,7 @@ impl<'a> Compiler<'a> {
         let names = key::Names { models: &models, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
+        let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
         let config = Config {
@@ -93,6 +95,7 @@ impl<'a> Compiler<'a> {
             limits,
             priorities,
             alerts,
+            prices,
             quirks_file: file.quirks_file,
         };
         self.exposure(&config);

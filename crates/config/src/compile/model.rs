@@ -87,7 +87,7 @@ impl Compiler<'_> {
         targets
     }
 
-    fn target(&mut self, text: &str, named: &[String], path: &[&str]) -> Option<Target> {
+    pub(super) fn target(&mut self, text: &str, named: &[String], path: &[&str]) -> Option<Target> {
         let Some(target) = Target::parse(text) else {
             let what = "a target is written `provider/model`";
             let provider = named.iter().find(|name| usable_name(name)).map_or("openai", String::as_str);

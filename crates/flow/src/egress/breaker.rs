@@ -13,9 +13,13 @@
 //!
 //! Open, it stays so for a time that doubles with each failed probe, drawn at random so that many relays do not come
 //! back together, or as long as the target asks if that is longer. Then one probe at a time is let through; three
-//! successes in a row close it, and a [ramp](Breaker::ramp) brings the load back slowly. A probe that is not heard of in
+//! successes in a row close it, and a [ramp](Breaker::share) brings the load back slowly. A probe that is not heard of in
 //! a minute keeps others back no longer, but what it says in the end counts, as long as the breaker has not opened again
 //! meanwhile: a target whose answers take minutes could not come back otherwise.
+//!
+//! Closed, a target that fails some of its calls is asked less: each failure makes an extra try somewhere else, and there is
+//! a budget for those. Its [share](Breaker::share) of the usual load is such that about one call in twelve fails. So it
+//! recovers if its load was the cause, and what is left of it is enough to see when it has.
 //!
 //! **Promises.** At most five calls and those in flight meet a dead target before it is isolated. While it is isolated at
 //! most one probe goes in each back-off. A probe that ends without a verdict leaves no trace. Results of calls that began
@@ -251,15 +255,22 @@ const fn verdict(result: AttemptResult) -> Verdict {
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 /// How long it takes until a target that came back has its whole load.
 const RAMP: Duration = Duration::from_secs(10);
-/// The load at the beginning of the ramp.
-const RAMP_FLOOR: f64 = 0.1;
+/// The least load: at the beginning of the ramp, and of one that fails many calls.
+const LEAST_SHARE: f64 = 0.1;
+/// The failures that a target may make before it is asked less, as a part of its usual calls. They are less than the
+/// tenth that successes earn.
+const BEARABLE: f64 = 0.08;
 
 /// One target's breaker.
 #[derive(Debug)]
 pub struct Breaker {
     gate: Gate<AtomicU64>,
+    /// When it has its whole share again, as far as is known; 0 if it has it.
+    less_until: AtomicU64,
     /// When the ramp ends; 0 if there is none.
     ramp_end: AtomicU64,
+    /// The share that its failures leave it, in millionths.
+    share: AtomicU64,
     book: Mutex<Book>,
 }
 
@@ -272,7 +283,8 @@ impl Breaker {
     /// A closed breaker.
     #[must_use]
     pub fn new(settings: BreakerSettings) -> Self {
-        Self { gate: Gate::new(), ramp_end: AtomicU64::new(0), book: Mutex::new(Book::new(settings)) }
+        let [less_until, ramp_end, share] = [0, 0, MILLION].map(AtomicU64::new);
+        Self { gate: Gate::new(), less_until, ramp_end, share, book: Mutex::new(Book::new(settings)) }
     }
 
     /// Other settings, from the next result on. What is known of the target stays known.
@@ -337,7 +349,9 @@ impl Breaker {
         let view = self.gate.view();
         match &pass.0 {
             Kind::Free(period) if view.phase == Phase::Closed && view.period() == *period => {
-                let cause = book.judge(verdict, now)?;
+                let cause = book.judge(verdict, now);
+                self.set_share(&book, now);
+                let cause = cause?;
                 Some(self.open(&mut book, now, cause, retry_after, draw))
             }
             // A probe that was heard of: that it went on well is nothing new.
@@ -381,7 +395,10 @@ impl Breaker {
         let closed = Transition { at: now, state: BreakerState::Closed, cause: Cause::Recovered };
         book.forget();
         book.remember(closed);
-        self.ramp_end.store(nanos(RAMP).saturating_add(now.0), Ordering::Relaxed);
+        let ramp_end = nanos(RAMP).saturating_add(now.0);
+        self.ramp_end.store(ramp_end, Ordering::Relaxed);
+        self.share.store(MILLION, Ordering::Relaxed);
+        self.less_until.store(ramp_end, Ordering::Relaxed);
         self.gate.close();
         Some(closed)
     }
@@ -407,20 +424,42 @@ impl Breaker {
         if self.gate.view().phase != Phase::Closed {
             book.forget();
             book.remember(Transition { at: now, state: BreakerState::Closed, cause: Cause::Ordered });
+            self.less_until.store(0, Ordering::Relaxed);
             self.gate.close();
         }
     }
 
-    /// The part of the usual load that the target should have now: below 1 for ten seconds after it came back.
+    /// Follows the failures of the last ten seconds, which are forgotten with them.
+    #[inline]
+    fn set_share(&self, book: &Book, now: Nanos) {
+        if book.sum.bad > 0 || self.share.load(Ordering::Relaxed) < MILLION {
+            self.follow(book, now);
+        }
+    }
+
+    #[cold]
+    fn follow(&self, book: &Book, now: Nanos) {
+        let share = book.share();
+        self.share.store((share * MILLION as f64) as u64, Ordering::Relaxed);
+        if share < 1.0 {
+            self.less_until.fetch_max(now.0.saturating_add(SLOTS as u64 * SLOT), Ordering::Relaxed);
+        }
+    }
+
+    /// The part of the usual load that the target should have now: below 1 for ten seconds after it came back, and while
+    /// it fails more than one call in twelve.
     #[must_use]
     #[inline]
-    pub fn ramp(&self, now: Nanos) -> f64 {
-        let end = self.ramp_end.load(Ordering::Relaxed);
-        if end <= now.0 {
-            return 1.0;
-        }
-        let left = (end - now.0) as f64 / nanos(RAMP) as f64;
-        1.0 - left.min(1.0) * (1.0 - RAMP_FLOOR)
+    pub fn share(&self, now: Nanos) -> f64 {
+        let until = self.less_until.load(Ordering::Relaxed);
+        if until <= now.0 { 1.0 } else { self.share_of(now) }
+    }
+
+    #[cold]
+    fn share_of(&self, now: Nanos) -> f64 {
+        let left = self.ramp_end.load(Ordering::Relaxed).saturating_sub(now.0) as f64 / nanos(RAMP) as f64;
+        let ramp = 1.0 - left.min(1.0) * (1.0 - LEAST_SHARE);
+        ramp.min(self.share.load(Ordering::Relaxed) as f64 / MILLION as f64)
     }
 
     /// Whether calls go, without asking for a probe.
@@ -435,6 +474,12 @@ impl Breaker {
     pub fn may_be_asked(&self, now: Nanos) -> bool {
         let seen = self.gate.view();
         seen.phase == Phase::Closed || seen.has_place(now, self.book.lock().settings.probes)
+    }
+
+    /// Probes that failed since it was last closed.
+    #[must_use]
+    pub fn failed_probes(&self) -> u32 {
+        self.book.lock().attempt
     }
 
     /// What it is doing, for display.
@@ -458,6 +503,8 @@ impl Breaker {
     }
 }
 
+/// A whole share.
+const MILLION: u64 = 1_000_000;
 /// Slots of a second each: the one under way and nine whole ones before it.
 const SLOTS: usize = 10;
 const SLOT: u64 = 1_000_000_000;
@@ -540,6 +587,16 @@ impl Book {
         let results = self.sum.good + self.sum.bad;
         let low = f64::from(self.sum.good) < settings.success_rate * f64::from(results);
         (results >= settings.samples && low).then_some(Cause::Rate)
+    }
+
+    /// The share of the usual load with which failures are bearable.
+    fn share(&self) -> f64 {
+        let results = self.sum.good + self.sum.bad;
+        if results < self.settings.samples || self.sum.bad == 0 {
+            return 1.0;
+        }
+        let failing = f64::from(self.sum.bad) / f64::from(results);
+        (BEARABLE / failing).clamp(LEAST_SHARE, 1.0)
     }
 
     /// Forgets what is older than the window. A time before the newest seen is that newest.

@@ -102,11 +102,38 @@ fn three_successes_in_a_row_close_it_and_the_load_comes_back_slowly() {
         assert!(call(&breaker, back, Good));
     }
     assert_eq!(state(&breaker, back), BreakerState::Closed);
-    assert!((breaker.ramp(Nanos(back)) - 0.1).abs() < 1e-9);
-    assert!((breaker.ramp(Nanos(back + 5 * SECOND)) - 0.55).abs() < 1e-9);
-    assert!((breaker.ramp(Nanos(back + 10 * SECOND)) - 1.0).abs() < 1e-9);
+    assert!((breaker.share(Nanos(back)) - 0.1).abs() < 1e-9);
+    assert!((breaker.share(Nanos(back + 5 * SECOND)) - 0.55).abs() < 1e-9);
+    assert!((breaker.share(Nanos(back + 10 * SECOND)) - 1.0).abs() < 1e-9);
     let states: Vec<_> = breaker.status(Nanos(back)).history.iter().map(|change| change.state).collect();
     assert_eq!(states, [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed]);
+}
+
+#[test]
+fn who_fails_some_calls_is_asked_less_and_has_its_share_again_when_they_are_forgotten() {
+    for (bad_of_fifty, share) in [(4, 1.0), (10, 0.4), (20, 0.2)] {
+        let breaker = breaker();
+        for call_ in 0..50 {
+            call(&breaker, 0, if call_ < bad_of_fifty * 2 && call_ % 2 == 1 { Overloaded } else { Good });
+        }
+        assert!(breaker.is_closed());
+        assert!((breaker.share(Nanos(SECOND)) - share).abs() < 1e-3, "{bad_of_fifty} of 50");
+        assert!((breaker.share(Nanos(10 * SECOND)) - 1.0).abs() < 1e-9, "nothing was heard of it since");
+        (0..50).for_each(|_| assert!(call(&breaker, 11 * SECOND, Good)));
+        assert!((breaker.share(Nanos(11 * SECOND)) - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn who_fails_all_calls_and_is_asked_all_the_same_keeps_a_tenth_of_them() {
+    let never = BreakerSettings { consecutive: u32::MAX, success_rate: 0.0, ..BreakerSettings::default() };
+    let breaker = Arc::new(Breaker::new(never));
+    for calls in 0..100 {
+        let whole = (breaker.share(Nanos(0)) - 1.0).abs() < 1e-9;
+        assert_eq!(whole, calls < 20, "too few are not judged: {calls}");
+        assert!(call(&breaker, 0, ServerError));
+    }
+    assert!((breaker.share(Nanos(0)) - 0.1).abs() < 1e-9);
 }
 
 #[test]

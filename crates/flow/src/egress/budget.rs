@@ -1,4 +1,4 @@
-//! How many retries a pool of targets can bear.
+//! How many retries a target can bear.
 //!
 //! A retry helps when few calls fail and hurts when all do: then each call is sent several times to targets that are
 //! failing already, and the load that keeps them down is our own. So retries are paid for from a bucket that successes
@@ -19,7 +19,7 @@ const CAP: u64 = 100_000;
 /// One retry in so many nanoseconds goes although the budget is spent.
 const FLOOR: u64 = 1_000_000_000;
 
-/// The retries that a pool's successes have earned.
+/// The retries that a target's successes have earned.
 #[derive(Debug)]
 pub struct RetryBudget {
     /// In thousandths of a retry.

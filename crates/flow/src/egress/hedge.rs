@@ -78,6 +78,11 @@ impl HedgeBudget {
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
+    /// One that was paid for was not made.
+    pub fn give_back(&self) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some((left + PRICE).min(PRICE)));
+    }
+
     /// Pays for a second call; `false` if it cannot be paid for.
     pub fn withdraw(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(PRICE)).is_ok()

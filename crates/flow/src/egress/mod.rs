@@ -6,7 +6,8 @@
 //! once, how fast, and what to do with a call that failed.
 //!
 //! - [`Breaker`] isolates a target that is dead, and finds out with one call at a time when it is back.
-//! - [`decide`] says what to do with a failed try, within a [`RetryBudget`] that keeps a storm from being made worse.
+//! - [`decide`] says what to do with a failed try, within a [`RetryBudget`] of the target and a [`FailoverBudget`] of all
+//!   that can stand in for it, which keep a storm from being made worse.
 //! - [`Pool`] chooses the key for a call, by each one's [`Health`] and what is left of its quota.
 //! - [`Shadow`] keeps a copy of a provider's own count of what is left, so that calls wait here rather than be refused.
 //! - [`SloAimd`] finds out how many calls a target bears at once from how long first tokens take.
@@ -18,7 +19,7 @@
 //! ```
 //! use sluicegate_flow::Nanos;
 //! use sluicegate_flow::egress::{
-//!     Breaker, BreakerSettings, Charge, Decision, Failed, Health, Levels, Member, Pool, RetryBudget, Role, Shadow, Told, decide,
+//!     Breaker, BreakerSettings, Charge, Decision, Failed, Health, Levels, Member, Payers, Pool, RetryBudget, Role, Shadow, Told, decide,
 //! };
 //! use sluicegate_vocabulary::AttemptResult;
 //! use std::{sync::Arc, time::Duration};
@@ -58,7 +59,8 @@
 //!     bytes_sent: false,
 //!     repeatable: true,
 //! };
-//! assert_eq!(decide(&failed, &budget, now, draw), Decision::RetrySame { after: Duration::from_millis(125) });
+//! let payers = Payers { own: &budget, all: None };
+//! assert_eq!(decide(&failed, payers, now, draw), Decision::RetrySame { after: Duration::from_millis(125) });
 //! ```
 //!
 //! Everything here is told the time and the chance: the caller passes [`crate::Nanos`] and draws. While all is well each
@@ -67,6 +69,7 @@
 mod breaker;
 mod breakers;
 mod budget;
+mod failover;
 mod first_tokens;
 mod gate;
 mod health;
@@ -81,11 +84,12 @@ mod throttle;
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
 pub use breakers::Breakers;
 pub use budget::RetryBudget;
+pub use failover::FailoverBudget;
 pub use first_tokens::FirstTokens;
 pub use health::{Health, HealthState, HealthStatus, Role};
 pub use hedge::{HedgeBudget, Hedging};
 pub use pool::{Lease, Member, Pool, Tried, Unavailable, Wanted, Why};
-pub use retry::{Decision, Failed, decide};
+pub use retry::{Decision, Failed, Payers, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
 pub use slo_aimd::{SloAimd, SloAimdLast, SloAimdSettings, SloAimdStatus};
 pub use throttle::{Refused, Throttle};

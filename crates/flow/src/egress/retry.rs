@@ -4,7 +4,12 @@
 //! provider helps against both; waiting helps against load and not against an empty account; nothing helps against a
 //! malformed request. Which of these is tried in which order is one table, a row for each kind of failure. Around it
 //! stand the rules that hold for all: nothing is tried once a byte has gone to the client, or beyond the deadline, or
-//! when the pool's [`RetryBudget`] is spent.
+//! when it cannot be paid for.
+//!
+//! Asking again the one who failed is paid for by him, from his [`RetryBudget`]. Asking another is not: what he could
+//! answer does not depend on how the first one does. Both are paid for from what the candidates have in common, the
+//! [`FailoverBudget`], so that a call that fails everywhere is no storm. What the one who failed cannot pay for is left
+//! out, and what comes after it in the row is tried.
 //!
 //! Waits are drawn at random from nothing to a doubling bound, so that calls that failed together do not return
 //! together. A target that says how long to wait is taken at its word and a little more.
@@ -13,6 +18,7 @@
 //! at three of ours each would be a storm made of one call.
 
 use crate::egress::budget::RetryBudget;
+use crate::egress::failover::FailoverBudget;
 use crate::egress::throttle::Throttle;
 use crate::time::Nanos;
 use sluicegate_vocabulary::AttemptResult;
@@ -154,10 +160,18 @@ impl Failed {
 /// Beyond this nothing is added to what was asked for.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
-/// Says what to do with a failed try, and pays for it from the pool's budget. `draw` is a number between 0 and 1 by
-/// chance.
+/// Who pays for another try.
+#[derive(Debug, Clone, Copy)]
+pub struct Payers<'a> {
+    /// The one who failed; he pays for being asked again.
+    pub own: &'a RetryBudget,
+    /// All candidates together, where there are several; they pay for every try.
+    pub all: Option<&'a FailoverBudget>,
+}
+
+/// Says what to do with a failed try, and lets it be paid for. `draw` is a number between 0 and 1 by chance.
 #[must_use]
-pub fn decide(failed: &Failed, budget: &RetryBudget, now: Nanos, draw: f64) -> Decision {
+pub fn decide(failed: &Failed, payers: Payers<'_>, now: Nanos, draw: f64) -> Decision {
     let class = failed.class();
     let row = TABLE.iter().find(|(known, ..)| *known == class);
     let (steps, [fresh, repeated]) = row.map_or((&[][..], [false, false]), |&(_, steps, retry)| (steps, retry));
@@ -179,10 +193,14 @@ pub fn decide(failed: &Failed, budget: &RetryBudget, now: Nanos, draw: f64) -> D
         Step::SameSoon => again && wait <= SOON,
         Step::Same => again,
     };
-    let Some(step) = steps.iter().find(|step| possible(step)) else { return give_up };
-    if !budget.withdraw(now, class == Class::Timeout) {
-        return Decision::GiveUp { should_retry: false };
+    if !steps.iter().any(possible) {
+        return give_up;
     }
+    let pays = |step: &&Step| **step == Step::Candidate || payers.own.withdraw(now, class == Class::Timeout);
+    let step = steps.iter().filter(|step| possible(step)).find(pays);
+    let Some(step) = step.filter(|_| payers.all.is_none_or(|all| all.withdraw(now))) else {
+        return Decision::GiveUp { should_retry: false };
+    };
     match step {
         Step::Credential | Step::CredentialOnce => Decision::OtherCredential,
         Step::Candidate => Decision::OtherCandidate,

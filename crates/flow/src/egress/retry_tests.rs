@@ -1,5 +1,6 @@
 use super::*;
 use crate::egress::budget::RetryBudget;
+use crate::egress::failover::FailoverBudget;
 use AttemptResult::{
     AuthError, Broken, Cancelled, ClientError, Connect, Ok as Good, Overloaded, RateLimited, ServerError, Timeout,
 };
@@ -25,8 +26,12 @@ fn failed(result: AttemptResult) -> Failed {
     }
 }
 
+const fn alone(own: &RetryBudget) -> Payers<'_> {
+    Payers { own, all: None }
+}
+
 fn decided(failed: Failed) -> Decision {
-    decide(&failed, &RetryBudget::new(), Nanos(0), 1.0)
+    decide(&failed, alone(&RetryBudget::new()), Nanos(0), 1.0)
 }
 
 const fn give_up(should_retry: bool) -> Decision {
@@ -71,8 +76,8 @@ fn what_is_done_depends_on_what_went_wrong() {
 #[test]
 fn a_wait_that_was_asked_for_is_kept_and_a_little_more() {
     let asked = |seconds| Failed { retry_after: Some(Duration::from_secs(seconds)), ..failed(RateLimited) };
-    assert_eq!(decide(&asked(3), &RetryBudget::new(), Nanos(0), 0.0), after_ms(3000));
-    assert_eq!(decide(&asked(3), &RetryBudget::new(), Nanos(0), 1.0), after_ms(3600));
+    assert_eq!(decide(&asked(3), alone(&RetryBudget::new()), Nanos(0), 0.0), after_ms(3000));
+    assert_eq!(decide(&asked(3), alone(&RetryBudget::new()), Nanos(0), 1.0), after_ms(3600));
     // Too long for the deadline: at once elsewhere, or not at all.
     assert_eq!(decided(Failed { other_candidate: true, ..asked(60) }), Decision::OtherCandidate);
     assert_eq!(decided(asked(60)), give_up(true));
@@ -104,7 +109,7 @@ fn a_client_is_told_to_stay_away_when_our_own_tries_are_used_up() {
     assert_eq!(decided(Failed { should_retry: Some(false), ..failed(ServerError) }), give_up(false));
     let spent = RetryBudget::new();
     while spent.withdraw(Nanos(0), false) {}
-    assert_eq!(decide(&failed(ServerError), &spent, Nanos(0), 1.0), give_up(false));
+    assert_eq!(decide(&failed(ServerError), alone(&spent), Nanos(0), 1.0), give_up(false));
 }
 
 #[test]
@@ -116,10 +121,28 @@ fn a_provider_that_says_not_to_retry_is_left_for_the_next_candidate() {
 #[test]
 fn giving_up_costs_the_budget_nothing_and_a_timeout_costs_double() {
     let budget = RetryBudget::new();
-    let _ = decide(&failed(ClientError), &budget, Nanos(0), 0.5);
+    let _ = decide(&failed(ClientError), alone(&budget), Nanos(0), 0.5);
     assert!((budget.left() - 100.0).abs() < 1e-9);
-    let _ = decide(&Failed { other_candidate: true, ..failed(Timeout) }, &budget, Nanos(0), 0.5);
+    let _ = decide(&failed(Timeout), alone(&budget), Nanos(0), 0.5);
     assert!((budget.left() - 98.0).abs() < 1e-9);
+}
+
+#[test]
+fn who_has_failed_pays_for_being_asked_again_and_not_for_another_who_is_asked() {
+    let (own, all) = (RetryBudget::new(), FailoverBudget::new());
+    let payers = Payers { own: &own, all: Some(&all) };
+    let elsewhere = |result| Failed { other_candidate: true, ..failed(result) };
+    for result in [Timeout, Overloaded] {
+        assert_eq!(decide(&elsewhere(result), payers, Nanos(0), 1.0), Decision::OtherCandidate);
+    }
+    assert!((own.left() - 100.0).abs() < 1e-9 && (all.left() - 98.0).abs() < 1e-9);
+    assert_eq!(decide(&failed(ServerError), payers, Nanos(0), 1.0), after_ms(250));
+    assert!((own.left() - 99.0).abs() < 1e-9 && (all.left() - 97.0).abs() < 1e-9);
+    while own.withdraw(Nanos(0), false) {}
+    assert_eq!(decide(&elsewhere(ServerError), payers, Nanos(0), 1.0), Decision::OtherCandidate, "he cannot pay");
+    assert_eq!(decide(&failed(ServerError), payers, Nanos(0), 1.0), give_up(false));
+    while all.withdraw(Nanos(0)) {}
+    assert_eq!(decide(&elsewhere(ServerError), payers, Nanos(0), 1.0), give_up(false), "nor can they together");
 }
 
 proptest! {
@@ -134,7 +157,7 @@ proptest! {
             deadline: Nanos(deadline), waits_until: Nanos(deadline), first_byte: Duration::from_nanos(first_byte),
             other_credential: key, other_candidate: candidate, ..failed(Good)
         };
-        let decision = decide(&failed, &RetryBudget::new(), Nanos(now), draw);
+        let decision = decide(&failed, alone(&RetryBudget::new()), Nanos(now), draw);
         let first_byte_at = |wait: Duration| Nanos(now).after(wait).after(failed.first_byte);
         match decision {
             Decision::RetrySame { after } => {

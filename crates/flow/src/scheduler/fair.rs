@@ -17,13 +17,14 @@
 //! not wait is bounded in number and in time.
 
 use super::pair::Pair;
-use super::rate::{Arrivals, Memory};
+use super::rate::{Mean, Memory};
 use super::run::Run;
 use crate::hash::NumberMap;
 use crate::kept::give_back_memory;
 use crate::time::Nanos;
 use sluicegate_vocabulary::Priority;
 use std::collections::BTreeSet;
+use std::hint::black_box;
 use std::time::Duration;
 
 /// The classes from the lowest to the highest, at the index that `Priority as usize` gives.
@@ -124,7 +125,7 @@ struct Flow {
     cost: u64,
     /// By their order.
     places: Run<u64, Take>,
-    arrivals: Arrivals,
+    arrivals: Mean,
     /// Of one that does not wait: since when, and its generation. Zero for one that waits.
     since: Nanos,
     generation: u64,
@@ -196,6 +197,12 @@ impl FairQueue {
         &self.memory
     }
 
+    /// Has a flow fetched from memory while something else is done.
+    #[inline]
+    pub(super) fn fetch(&self, class: Priority, flow: u64) {
+        black_box(self.class(class).flows.get(&flow).map(|flow| flow.tag));
+    }
+
     /// Takes a place. Costs are counted from 1 to 2^32.
     pub fn push(&mut self, now: Nanos, place: Place) {
         let place = Place { cost: place.cost.clamp(1, LARGEST), ..place };
@@ -230,6 +237,14 @@ impl FairQueue {
     #[must_use]
     pub fn newest(&self, class: Priority, flow: u64) -> Option<u64> {
         self.class(class).flows.get(&flow)?.places.last().map(|&(order, _)| order)
+    }
+
+    /// Whether this place is next by tags and by arrival.
+    #[must_use]
+    pub fn is_next(&self, class: Priority, flow: u64, order: u64) -> bool {
+        self.next_flow(class) == Some(flow)
+            && self.next_class(|_| true) == Some(class)
+            && self.oldest(class, flow) == Some(order)
     }
 
     /// The place that is next by tags and by arrival.
@@ -384,7 +399,7 @@ impl Class {
             |flow| flow.tag.saturating_add(flow.cost),
         );
         let others = self.flows.len() - usize::from(remembered.is_some());
-        let pace = known.map_or(0.0, |flow| flow.arrivals.mean(now, memory));
+        let pace = known.map_or(0.0, |flow| flow.arrivals.at(now, memory));
         let turn = |cost: u64| {
             let all = ends.saturating_sub(self.virtual_time).saturating_mul(others as u64);
             let own = known.map_or(0, |flow| flow.cost);

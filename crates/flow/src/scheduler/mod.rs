@@ -212,6 +212,7 @@ impl<T> Scheduler<T> {
             return None;
         }
         let (place, patience) = (place(&waiter, &limit, id), waiter.patience());
+        let Place { class, flow, .. } = place;
         let waiting = Box::new(Waiting { waiter, seat: Seat::Queue(limit.id()), passed: Passed::default() });
         let guest = waiting.guest(id);
         self.room.enter(&self.bounds, &guest);
@@ -222,7 +223,7 @@ impl<T> Scheduler<T> {
         line.push(now, place, patience);
         // Who begins to wait asks once more, lest it miss what was given back just before; behind others, only if it is
         // their turn no more.
-        if alone || line.capped || line.queue.next().is_some_and(|next| next.order == id) {
+        if alone || line.capped || line.queue.is_next(class, flow, id) {
             todo.push(limit.id());
         }
         self.run(now, todo, out);
@@ -367,7 +368,9 @@ impl<T> Scheduler<T> {
         let mut limits = waiter.set.limits().iter().filter(contended);
         let (first, second) = (limits.next()?, limits.next());
         let within = now.until(waiter.latest());
-        if second.is_none() && self.lines.get(&first.id())?.surely_within(now, ask, within) {
+        let line = self.lines.get(&first.id())?;
+        line.queue.fetch(ask.class, *flow);
+        if second.is_none() && line.surely_within(now, ask, within) {
             return Some((Arc::clone(first), Duration::ZERO));
         }
         let expected = |limit| Some((limit, self.expected_at(now, limit, *flow, ask)?));
@@ -403,7 +406,8 @@ impl<T> Scheduler<T> {
         let newcomer = Guest { id, class: ask.class, flow, bytes, latest: waiter.latest() };
         let waiters = &self.waiters;
         let find = |id| waiters.get(&id).map(|waiting| waiting.guest(id));
-        let Some(leaving) = self.room.make_way(&self.bounds, &newcomer, find) else { return false };
+        let guests = || waiters.iter().map(|(&id, waiting)| waiting.guest(id));
+        let Some(leaving) = self.room.make_way(&self.bounds, &newcomer, guests, find) else { return false };
         for guest in leaving {
             self.shed(now, guest.id, Why::PushedOut, todo, out);
         }

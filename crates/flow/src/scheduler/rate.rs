@@ -109,6 +109,26 @@ impl Arrivals {
     }
 }
 
+/// What comes of one flow in a second, by the long memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mean {
+    per_second: f64,
+    last: Nanos,
+}
+
+impl Mean {
+    pub(super) fn add(&mut self, now: Nanos, memory: &Memory, amount: u64) {
+        // Most flows have one call at a time, and an exponential costs more than the rest of it.
+        let before = if self.per_second == 0.0 { 0.0 } else { self.at(now, memory) };
+        self.per_second = before + amount as f64 / memory.long();
+        self.last = self.last.max(now);
+    }
+
+    pub(super) fn at(&self, now: Nanos, memory: &Memory) -> f64 {
+        self.per_second * f64::exp(-self.last.until(now).as_secs_f64() / memory.long())
+    }
+}
+
 /// By how many standard deviations more is expected than is likely, were calls to come at random.
 const CAUTION: f64 = 2.5;
 
@@ -195,11 +215,13 @@ mod tests {
 
     #[test]
     fn arrivals_are_believed_only_when_they_last() {
-        let (mut rate, memory) = (Arrivals::default(), patience(8.0));
+        let (mut rate, mut mean, memory) = (Arrivals::default(), Mean::default(), patience(8.0));
         tenths(0, 8).for_each(|now| rate.add(now, &memory, 5));
+        tenths(0, 8).for_each(|now| mean.add(now, &memory, 5));
         let spike = Nanos(8 * SECOND);
         let likely = rate.coming(spike, &memory).per_second;
         assert!((12.0..20.0).contains(&likely), "{likely} of 50");
+        assert_eq!(rate.mean(spike, &memory), mean.at(spike, &memory));
         let most = rate.may_come(spike, &memory).per_second;
         assert!((38.0..50.0).contains(&most), "{most} of 50");
         tenths(8, 100).for_each(|now| rate.add(now, &memory, 5));

@@ -20,7 +20,8 @@ fn full(guests: &[Guest]) -> (Room, Bounds) {
 fn leaving(guests: &[Guest], newcomer: Guest) -> Option<Vec<u64>> {
     let (mut room, bounds) = full(guests);
     let find = |id: u64| guests.iter().copied().find(|guest| guest.id == id);
-    let out = room.make_way(&bounds, &newcomer, find)?;
+    let out = room.make_way(&bounds, &newcomer, || guests.iter().copied(), find)?;
+    assert_eq!(room.taken().calls, 10, "they have yet to leave");
     Some(out.into_iter().map(|guest| guest.id).collect())
 }
 
@@ -64,18 +65,36 @@ fn nobody_is_pushed_out_in_vain() {
     let (mut room, bounds) = full(&guests);
     let huge = Guest { bytes: bounds.bytes, ..guest(99, CRITICAL, 2) };
     let find = |id: u64| guests.iter().copied().find(|guest| guest.id == id);
-    assert!(room.make_way(&bounds, &huge, find).is_none());
+    assert!(room.make_way(&bounds, &huge, || guests.iter().copied(), find).is_none());
     assert_eq!((room.taken().calls, room.of_flow(1), room.of_class(LOW).bytes), (10, 10, 1_000));
 }
 
 #[test]
-fn leaving_twice_counts_once() {
-    let guests: Vec<Guest> = (0..10).map(|id| guest(id, LOW, 1)).collect();
+fn when_all_have_left_nothing_is_taken_whether_or_not_anybody_looked() {
+    for looked in [false, true] {
+        let guests: Vec<Guest> = (0..10).map(|id| guest(id, CLASSES[id as usize % 4], id / 3)).collect();
+        let (mut room, bounds) = full(&guests);
+        if looked {
+            room.look_closely(&bounds, guests.iter().copied());
+        }
+        assert_eq!(room.earliest(LOW, 0), looked.then_some(Nanos(1_000)));
+        for (left, guest) in (1..).zip(&guests) {
+            room.leave(&bounds, guest);
+            assert_eq!(room.taken(), Taken { calls: 10 - left, bytes: 1_000 - 100 * left });
+        }
+        assert_eq!((room.of_flow(0), room.of_class(LOW), room.calls.len()), (0, Taken::default(), 0));
+        assert!(room.seating.is_none(), "nobody has asked for a while");
+    }
+}
+
+#[test]
+fn who_looks_all_the_time_is_not_told_anew_each_time() {
+    let guests: Vec<Guest> = (0..10).map(|id| guest(id, LOW, id)).collect();
     let (mut room, bounds) = full(&guests);
-    room.leave(&bounds, &guests[0]);
-    room.leave(&bounds, &guests[0]);
-    assert_eq!((room.taken().calls, room.of_flow(1)), (9, 9));
-    guests.iter().for_each(|guest| room.leave(&bounds, guest));
-    assert_eq!(room.taken(), Taken::default());
-    assert!(room.classes.iter().all(|class| class.flows.is_empty() && class.by_size.is_empty()));
+    for left in 1..=10 {
+        room.look_closely(&bounds, guests.iter().copied().filter(|_| left == 1));
+        assert_eq!(room.earliest(LOW, left - 1), Some(Nanos(999 + left)));
+        room.leave(&bounds, &guests[left as usize - 1]);
+        assert_eq!(room.earliest(LOW, left - 1), None);
+    }
 }

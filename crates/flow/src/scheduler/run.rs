@@ -2,7 +2,7 @@
 //!
 //! Most callers have one call waiting at a time. A tree for each of them would take an allocation and half a kilobyte to
 //! hold it, and among ten thousand callers fetching those from memory is most of what a queue costs. So the first stands
-//! in place and only what comes after it needs room elsewhere. That is kept sorted: what comes is commonly the last, what
+//! in place and only what comes after it needs room elsewhere, of which nothing is here until there is some. That is kept sorted: what comes is commonly the last, what
 //! goes commonly the first or the last.
 
 use std::collections::VecDeque;
@@ -11,12 +11,13 @@ use std::collections::VecDeque;
 pub(super) struct Run<K, V> {
     first: Option<(K, V)>,
     /// All greater than the first; empty if there is none.
-    rest: VecDeque<(K, V)>,
+    #[expect(clippy::box_collection, reason = "a quarter of the size, which counts in ten thousand of them")]
+    rest: Option<Box<VecDeque<(K, V)>>>,
 }
 
 impl<K, V> Default for Run<K, V> {
     fn default() -> Self {
-        Self { first: None, rest: VecDeque::new() }
+        Self { first: None, rest: None }
     }
 }
 
@@ -25,8 +26,9 @@ impl<K: Ord + Copy, V> Run<K, V> {
         self.first.is_none()
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     pub(super) const fn first(&self) -> Option<&(K, V)> {
@@ -34,36 +36,40 @@ impl<K: Ord + Copy, V> Run<K, V> {
     }
 
     pub(super) fn last(&self) -> Option<&(K, V)> {
-        self.rest.back().or(self.first.as_ref())
+        self.rest.as_ref().and_then(|rest| rest.back()).or(self.first.as_ref())
     }
 
     /// Puts something in. No other may have the same key.
     pub(super) fn insert(&mut self, key: K, value: V) {
-        match &mut self.first {
-            None => self.first = Some((key, value)),
-            Some(first) if key < first.0 => {
-                let second = std::mem::replace(first, (key, value));
-                self.rest.push_front(second);
-            }
-            Some(_) if self.rest.back().is_none_or(|last| last.0 < key) => self.rest.push_back((key, value)),
-            Some(_) => {
-                let (Ok(at) | Err(at)) = self.place(key);
-                self.rest.insert(at, (key, value));
-            }
+        let Some(first) = &mut self.first else {
+            self.first = Some((key, value));
+            return;
+        };
+        let rest = self.rest.get_or_insert_default();
+        if key < first.0 {
+            rest.push_front(std::mem::replace(first, (key, value)));
+        } else if rest.back().is_none_or(|last| last.0 < key) {
+            rest.push_back((key, value));
+        } else {
+            let (Ok(at) | Err(at)) = place(rest, key);
+            rest.insert(at, (key, value));
         }
     }
 
     pub(super) fn remove(&mut self, key: K) -> Option<V> {
+        let rest = self.rest.as_mut();
         let removed = match &self.first {
-            Some((first, _)) if *first == key => std::mem::replace(&mut self.first, self.rest.pop_front()),
-            _ => self.rest.remove(self.place(key).ok()?),
+            Some((first, _)) if *first == key => {
+                std::mem::replace(&mut self.first, rest.and_then(|rest| rest.pop_front()))
+            }
+            _ => rest.and_then(|rest| rest.remove(place(rest, key).ok()?)),
         };
         removed.map(|(_, value)| value)
     }
+}
 
-    fn place(&self, key: K) -> Result<usize, usize> {
-        self.rest.binary_search_by(|(other, _)| other.cmp(&key))
-    }
+fn place<K: Ord + Copy, V>(sorted: &VecDeque<(K, V)>, key: K) -> Result<usize, usize> {
+    sorted.binary_search_by(|(other, _)| other.cmp(&key))
 }
 
 #[cfg(test)]

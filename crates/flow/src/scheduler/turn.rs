@@ -66,6 +66,10 @@ impl<T> Scheduler<T> {
                 // A class that is kept back keeps back those below it.
                 let next = line.queue.next_class(|class| capped.is_none_or(|capped| class > capped));
                 let Some(class) = next else { break None };
+                if line.is_shedding(class) {
+                    let guests = self.waiters.iter().map(|(&id, waiting)| waiting.guest(id));
+                    self.room.look_closely(&self.bounds, guests);
+                }
                 let Some(id) = self.next_of(now, line, class) else { break None };
                 match self.turn(now, at, id, todo, out) {
                     Turn::Capped => {

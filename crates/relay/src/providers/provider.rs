@@ -77,6 +77,16 @@ impl KeyState {
         let health = Arc::new(Health::new(terms.role));
         Arc::new(Self { name, id, fingerprint, health, configured: Mutex::new(terms) })
     }
+
+    /// It stands where another of its name stood, with another secret: what the operator ordered of that one holds for
+    /// it, unless the configuration now says otherwise.
+    fn takes_over(&self, before: &Self) {
+        let (said, says) = (before.configured.lock().role, self.configured.lock().role);
+        let ordered = before.health.role();
+        if said == says && ordered != said {
+            self.health.set_role(ordered);
+        }
+    }
 }
 
 impl ProviderState {
@@ -106,6 +116,7 @@ impl ProviderState {
             let found = known.iter().find(same).map(Arc::clone);
             found.unwrap_or_else(|| {
                 let key = KeyState::new(name, fingerprint, terms);
+                known.iter().filter(|before| *before.name == *name).for_each(|before| key.takes_over(before));
                 known.push(Arc::clone(&key));
                 key
             })
@@ -149,7 +160,13 @@ impl ProviderState {
     pub(crate) fn apply(&self, configured: &Configured) {
         self.breaker.reconfigure(breaker(configured));
         let current = self.keys_of(&configured.keys);
-        self.keys.lock().retain(|key| current.iter().any(|other| Arc::ptr_eq(key, other)));
+        let is_current = |key: &Arc<KeyState>| current.iter().any(|other| Arc::ptr_eq(key, other));
+        self.keys.lock().retain(|before| {
+            // What was ordered since the new one was made.
+            let after = current.iter().find(|key| key.name == before.name);
+            after.filter(|_| !is_current(before)).into_iter().for_each(|key| key.takes_over(before));
+            is_current(before)
+        });
         for (state, key) in current.iter().zip(&configured.keys) {
             let mut before = state.configured.lock();
             let now = Terms::of(key);

@@ -2,14 +2,14 @@
 
 use super::limits::Owned;
 use super::names::Listed;
+use super::tariff::Tariff;
 use crate::call::header_value;
 use crate::metrics::{CandidateMetrics, RouteMetrics};
 use crate::providers::Standing;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use sluicegate_flow::Ladder;
-use sluicegate_flow::egress::Breakers;
-use sluicegate_ledger::Price;
+use sluicegate_flow::egress::{Breakers, FailoverBudget};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint};
 use sluicegate_wire::quirks::Quirks;
@@ -26,7 +26,7 @@ pub(crate) struct Candidate {
     /// `provider/model` as a header.
     pub(crate) model_header: HeaderValue,
     pub(crate) quirks: Quirks,
-    pub(crate) price: Option<Price>,
+    pub(crate) tariff: Option<Arc<Tariff>>,
     pub(crate) simulated: bool,
     /// What stands for the credential's name where there is none.
     pub(crate) no_credential: Arc<str>,
@@ -48,19 +48,19 @@ impl Candidate {
         model: &str,
         listed: Listed,
         quirks: Quirks,
-        price: Option<Price>,
+        tariff: Option<Arc<Tariff>>,
         metrics: &Arc<CandidateMetrics>,
         limits: Vec<Owned>,
         standing: Standing,
     ) -> Self {
         let in_path = listed.deployment.as_deref().unwrap_or(model);
         Self {
-            context_window: listed.context_window.or_else(|| price.as_ref()?.context_window),
+            context_window: listed.context_window.or_else(|| tariff.as_ref()?.price().context_window),
             paths: Endpoint::ALL.into_iter().map(|endpoint| provider.path(endpoint, in_path)).collect(),
             model: model.into(),
             model_header: header_value(model),
             quirks,
-            price,
+            tariff,
             simulated: provider.kind == Kind::Simulated,
             no_credential: "-".into(),
             metrics: Arc::clone(metrics),
@@ -105,6 +105,8 @@ pub(crate) struct Route {
     pub(crate) fallback_on_length: bool,
     /// The breakers of all its candidates' providers, which can stand in for each other.
     pub(crate) breakers: Breakers,
+    /// The extra tries that its calls have earned, where it has several candidates. Outlives the configuration.
+    pub(crate) failovers: Option<Arc<FailoverBudget>>,
     pub(crate) policy: Option<Policy>,
     /// A second candidate is asked where the first is late.
     pub(crate) hedge: bool,
@@ -126,7 +128,7 @@ impl Route {
 
     /// The most tokens that whoever answers first can put out, where known.
     pub(crate) fn longest_answer(&self) -> Option<u64> {
-        self.targets.first()?.candidate.price.as_ref()?.max_output
+        self.targets.first()?.candidate.tariff.as_ref()?.price().max_output
     }
 
     /// Whether a failure of this kind leads to the next candidate. A refused key of ours always does: it is no fault of

@@ -4,6 +4,7 @@ use super::candidate::number_of;
 use super::keys::KeyRing;
 use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
+use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -62,6 +63,14 @@ pub enum CompileError {
         /// The header.
         header: String,
     },
+    /// The list of prices cannot be used.
+    #[error("prices.file {path}: {message}")]
+    Prices {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The file of models' quirks cannot be used.
     #[error("quirks_file {path}: {message}")]
     Quirks {
@@ -91,17 +100,18 @@ pub(crate) struct Inputs<'a> {
 /// Says which part cannot run. Nothing has changed then.
 pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, CompileError> {
     let quirks = Arc::new(quirks(config)?);
+    let tariffs = Tariffs::new(config, inputs.prices)?;
     let revision = number();
     let mut homes = Vec::new();
     for (name, configured) in &config.providers {
         let provider = Arc::new(provider(name, configured, inputs.simulators)?);
-        let listed = listed(name, configured, inputs);
+        let listed = listed(name, configured, inputs.found, &tariffs);
         let state = inputs.providers.provider(configured);
         let vendor = configured.vendor.clone();
         homes.push(Serving { provider, vendor, listed, state, configured: configured.clone() });
     }
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
-    let mut names = Names::new(homes, quirks, inputs.prices, inputs.metrics, revision);
+    let mut names = Names::new(homes, quirks, tariffs, inputs.metrics, revision);
     for model in config.models.values() {
         let route = Arc::new(route(model, &names, inputs.before, revision)?);
         names.aliases.insert(model.name.clone(), route);
@@ -227,16 +237,21 @@ fn proxy(configured: &Configured) -> Result<Option<Proxy>, CompileError> {
     Ok(Some(Proxy::new(origin, proxy.user.as_ref().map(|user| user.expose_secret()))))
 }
 
-fn listed(name: &str, configured: &Configured, inputs: &Inputs<'_>) -> BTreeMap<String, Listed> {
+fn listed(
+    name: &str,
+    configured: &Configured,
+    found: &BTreeMap<String, Vec<String>>,
+    tariffs: &Tariffs,
+) -> BTreeMap<String, Listed> {
     let from_book = |id: &str| {
-        let price = configured.vendor.as_deref().and_then(|vendor| inputs.prices.price(vendor, id));
+        let price = tariffs.listed(name, configured.vendor.as_deref(), id).map(|entry| &entry.price);
         Listed {
             context_window: price.and_then(|price| price.context_window),
             max_output: price.and_then(|price| price.max_output),
             deployment: None,
         }
     };
-    let found = inputs.found.get(name).into_iter().flatten();
+    let found = found.get(name).into_iter().flatten();
     let mut listed: BTreeMap<String, Listed> = found.map(|id| (id.clone(), from_book(id))).collect();
     // What the provider itself lists is better than what the price book knows of it.
     let known = if configured.models_bundled && !listed.is_empty() { &[][..] } else { &configured.models };
@@ -263,6 +278,9 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         .collect::<Result<_, CompileError>>()?;
     let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
+    let before = before.and_then(|before| before.names.aliases.get(&model.name));
+    let failovers = (targets.len() + fallbacks.len() > 1)
+        .then(|| before.and_then(|route| route.failovers.clone()).unwrap_or_default());
     Ok(Route {
         breakers: Breakers::new(all.map(|candidate| Arc::clone(&candidate.standing.provider.breaker))),
         name: model.name.as_str().into(),
@@ -281,8 +299,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         metrics: Arc::new(RouteMetrics::new(&model.name)),
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         lower_tier: model.lower_tier.clone(),
-        ladder: before
-            .and_then(|before| before.names.aliases.get(&model.name))
-            .map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
+        failovers,
+        ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
 }

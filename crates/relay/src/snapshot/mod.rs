@@ -9,6 +9,7 @@ mod compile;
 mod keys;
 mod limits;
 mod names;
+mod tariff;
 
 pub(crate) use candidate::{Candidate, Route, Target};
 pub use compile::{CompileError, Simulators};
@@ -16,6 +17,7 @@ pub(crate) use compile::{Inputs, compile, duration};
 pub(crate) use keys::{Key, KeyRing, Live, Tenant};
 pub(crate) use limits::Limits;
 pub(crate) use names::{Listed, Names};
+pub(crate) use tariff::{Bill, Tariff};
 
 use http::HeaderValue;
 use sluicegate_config::Priorities;

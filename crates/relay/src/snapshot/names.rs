@@ -10,14 +10,14 @@
 
 use super::candidate::{Candidate, Route, Target, number_of};
 use super::limits::{Owned, specs};
+use super::tariff::{Tariff, Tariffs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
 use crate::providers::{ProviderState, Standing};
 use parking_lot::RwLock;
 use sluicegate_config::{Provider as Configured, ProviderKey, nearest};
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope, Spec};
-use sluicegate_ledger::{Price, PriceBook, Rate};
-use sluicegate_upstream::{Kind, Provider};
+use sluicegate_upstream::Provider;
 use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
 use sluicegate_wire::quirks::Table;
 use std::collections::{BTreeMap, HashMap};
@@ -86,7 +86,7 @@ pub(crate) struct Names {
     pub(crate) homes: BTreeMap<String, Home>,
     by_id: HashMap<String, Vec<Arc<Route>>>,
     quirks: Arc<Table>,
-    prices: &'static PriceBook,
+    pub(crate) tariffs: Tariffs,
     other: Arc<RouteMetrics>,
     revision: u64,
     /// Names resolved by earlier calls.
@@ -103,7 +103,7 @@ impl Names {
     pub(crate) fn new(
         homes: Vec<Serving>,
         quirks: Arc<Table>,
-        prices: &'static PriceBook,
+        tariffs: Tariffs,
         metrics: &Metrics,
         revision: u64,
     ) -> Self {
@@ -112,7 +112,7 @@ impl Names {
             homes: BTreeMap::new(),
             by_id: HashMap::new(),
             quirks,
-            prices,
+            tariffs,
             other: metrics.other(),
             revision,
             remembered: RwLock::default(),
@@ -149,19 +149,16 @@ impl Names {
         let home = self.homes.get(provider)?;
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
         let listed = home.listed.get(model).cloned().unwrap_or_default();
-        let price = self.price(home, model);
+        let tariff = self.tariff(home, model);
         let limits = held_to(&home.configured, model, self.revision);
         let standing = Standing::new(&home.state, model, &home.configured);
         let metrics = &home.metrics;
-        Some(Arc::new(Candidate::new(&home.provider, model, listed, quirks, price, metrics, limits, standing)))
+        Some(Arc::new(Candidate::new(&home.provider, model, listed, quirks, tariff, metrics, limits, standing)))
     }
 
     /// The price of a model at a provider, or `None` when nobody told us.
-    pub(crate) fn price(&self, home: &Home, model: &str) -> Option<Price> {
-        if home.provider.kind == Kind::Simulated {
-            return Some(Price::flat(Rate::default(), Rate::default()));
-        }
-        self.prices.price(home.vendor.as_deref()?, model).cloned()
+    pub(crate) fn tariff(&self, home: &Home, model: &str) -> Option<Arc<Tariff>> {
+        self.tariffs.find(&home.provider, home.vendor.as_deref(), model)
     }
 
     fn single(&self, name: &str, candidate: Arc<Candidate>, known: bool) -> Route {
@@ -174,6 +171,7 @@ impl Names {
             fallbacks: Vec::new(),
             fallback_on: Vec::new(),
             fallback_on_length: false,
+            failovers: None,
             policy: None,
             hedge: false,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },

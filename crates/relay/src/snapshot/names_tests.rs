@@ -3,7 +3,8 @@ use crate::providers::{Learned, Providers};
 use crate::room::Room;
 use sluicegate_config::ProviderKind;
 use sluicegate_flow::Bounds;
-use sluicegate_upstream::{ProviderSpec, Settings, Timeouts};
+use sluicegate_ledger::PriceBook;
+use sluicegate_upstream::{Kind, ProviderSpec, Settings, Timeouts};
 use std::time::Duration;
 
 fn home(name: &str, listed: &[&str]) -> Serving {
@@ -35,7 +36,8 @@ fn home(name: &str, listed: &[&str]) -> Serving {
 
 fn names(homes: &[(&str, &[&str])]) -> Names {
     let homes = homes.iter().map(|(name, listed)| home(name, listed)).collect();
-    Names::new(homes, Arc::new(Table::bundled()), PriceBook::bundled(), &Metrics::new("test"), 0)
+    let tariffs = Tariffs::new(&sluicegate_config::Config::default(), PriceBook::bundled()).unwrap();
+    Names::new(homes, Arc::new(Table::bundled()), tariffs, &Metrics::new("test"), 0)
 }
 
 #[test]

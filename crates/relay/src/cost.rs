@@ -1,0 +1,73 @@
+//! What a call costs: which candidates have a price, and what the client is told.
+//!
+//! A price is that of the model that answered. What was used is known before a whole answer goes out, so its cost is in
+//! its head; a stream's is known at its end, and is in the log and the books.
+
+use crate::call::{Plan, Request};
+use crate::estimate;
+use crate::record::Record;
+use crate::snapshot::{Candidate, Snapshot};
+use sluicegate_vocabulary::{Fault, FaultKind, Money, Usage};
+
+/// Leaves out candidates without a price, where every call must have one.
+///
+/// # Errors
+/// None of them has one.
+#[inline]
+pub(crate) fn priced(plan: &mut Plan, request: &Request, snapshot: &Snapshot) -> Result<(), Fault> {
+    if !snapshot.names.tariffs.priced_only || !estimate::uses_tokens(request.endpoint) {
+        return Ok(());
+    }
+    only_priced(plan)
+}
+
+#[cold]
+fn only_priced(plan: &mut Plan) -> Result<(), Fault> {
+    plan.candidates.retain(|candidate| candidate.tariff.is_some());
+    if plan.candidates.is_empty() {
+        return Err(unpriced(&plan.route.name));
+    }
+    Ok(())
+}
+
+/// A call whose cost nobody could tell.
+fn unpriced(name: &str) -> Fault {
+    let message = format!(
+        "The model {name} has no price here, and calls without one are refused; its operator can add one under \
+         prices.models."
+    );
+    Fault::new(FaultKind::PaymentRequired, message).param("model").code("unpriced").refused_by("prices:unpriced")
+}
+
+/// The bill of a whole answer.
+pub(crate) fn of_whole(candidate: &Candidate, usage: Option<&Usage>, record: &mut Record) {
+    if let Some(bill) = usage.and_then(|usage| candidate.tariff.as_ref()?.bill(usage)) {
+        record.billed(bill);
+    }
+}
+
+/// Writes an amount of dollars. By hand, because the formatter takes longer over it than the whole bill.
+pub(crate) fn write_dollars(out: &mut Vec<u8>, amount: Money) {
+    const UNIT: u64 = 1_000_000_000;
+    let Ok(nanos) = u64::try_from(amount.nanos()) else {
+        out.extend_from_slice(amount.to_string().as_bytes());
+        return;
+    };
+    let (whole, mut part) = (nanos / UNIT, nanos % UNIT);
+    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    if part == 0 {
+        return;
+    }
+    let mut digits = [b'0'; 9];
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(part % 10).unwrap_or(0);
+        part /= 10;
+    }
+    let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    out.push(b'.');
+    out.extend_from_slice(digits.get(..significant).unwrap_or_default());
+}
+
+#[cfg(test)]
+#[path = "cost_tests.rs"]
+mod tests;

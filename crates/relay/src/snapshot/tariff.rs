@@ -1,0 +1,111 @@
+//! What calls are charged by: prices found for a provider's models, and what is charged for each dollar of them.
+//!
+//! The configuration's own price comes first, then the operator's list, then the bundled one. In a list a provider is
+//! looked for by its own name before its vendor's, so a reseller can have prices of its own. What simulated providers
+//! answer costs nothing, unless the configuration says otherwise.
+
+use super::compile::CompileError;
+use sluicegate_config::{Config, Unpriced};
+use sluicegate_ledger::{Charge, Consumption, Entry, Multiplier, Price, PriceBook, Rate};
+use sluicegate_upstream::{Kind, Provider};
+use sluicegate_vocabulary::{Money, Usage};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All prices of a configuration.
+#[derive(Debug)]
+pub(crate) struct Tariffs {
+    book: Cow<'static, PriceBook>,
+    own: BTreeMap<String, Price>,
+    multiplier: Multiplier,
+    /// Calls to a model without a price are refused.
+    pub(crate) priced_only: bool,
+}
+
+/// What one model of a provider costs.
+#[derive(Debug, Clone)]
+pub(crate) struct Tariff {
+    pub(crate) entry: Entry,
+    /// What is charged for each dollar of cost.
+    pub(crate) multiplier: Multiplier,
+}
+
+/// The bill for a call.
+#[derive(Debug)]
+pub(crate) struct Bill {
+    /// What the provider is owed, and how that comes about.
+    pub(crate) charge: Charge,
+    /// What is charged for it.
+    pub(crate) billed: Money,
+}
+
+impl Tariffs {
+    /// # Errors
+    /// The operator's list cannot be read.
+    pub(crate) fn new(config: &Config, bundled: &'static PriceBook) -> Result<Self, CompileError> {
+        let mut book = Cow::Borrowed(bundled);
+        if let Some(path) = &config.prices.file {
+            let fail = |message: String| CompileError::Prices { path: path.display().to_string(), message };
+            let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+            book.to_mut().overlay(PriceBook::parse(&text).map_err(|error| fail(error.to_string()))?);
+        }
+        Ok(Self {
+            book,
+            own: config.prices.models.clone(),
+            multiplier: config.prices.multiplier,
+            priced_only: config.prices.unpriced == Unpriced::Reject,
+        })
+    }
+
+    /// What the lists say of a model at a provider.
+    pub(crate) fn listed(&self, provider: &str, vendor: Option<&str>, model: &str) -> Option<&Entry> {
+        self.book.entry(provider, model).or_else(|| self.book.entry(vendor?, model))
+    }
+
+    /// The price of a model at a provider, or `None` when nobody told us.
+    pub(crate) fn find(&self, provider: &Provider, vendor: Option<&str>, model: &str) -> Option<Arc<Tariff>> {
+        let listed = self.listed(&provider.name, vendor, model);
+        let entry = match self.own.get(&format!("{}/{model}", provider.name)) {
+            Some(own) => stated(own, listed),
+            None if provider.kind == Kind::Simulated => stated(&Price::flat(Rate::default(), Rate::default()), None),
+            None => listed?.clone(),
+        };
+        Some(Arc::new(Tariff { entry, multiplier: self.multiplier }))
+    }
+}
+
+/// A price of the configuration's own, which says nothing of the model's sizes.
+fn stated(price: &Price, listed: Option<&Entry>) -> Entry {
+    let sizes = listed.map(|listed| &listed.price);
+    Entry {
+        price: Price {
+            context_window: sizes.and_then(|sizes| sizes.context_window),
+            max_output: sizes.and_then(|sizes| sizes.max_output),
+            ..price.clone()
+        },
+        mode: listed.map_or_else(|| "chat".to_owned(), |listed| listed.mode.clone()),
+        from: None,
+        retires: None,
+        as_of: String::new(),
+        source: Some("configuration".to_owned()),
+    }
+}
+
+impl Tariff {
+    /// The price itself.
+    pub(crate) const fn price(&self) -> &Price {
+        &self.entry.price
+    }
+
+    /// The bill for what was used; `None` where the price has no rate for some of it.
+    pub(crate) fn bill(&self, usage: &Usage) -> Option<Bill> {
+        let charge = self.entry.price.charge(&Consumption::from(*usage)).ok()?;
+        let billed = if self.multiplier == Multiplier::ONE { charge.total } else { charge.times(self.multiplier) };
+        Some(Bill { charge, billed })
+    }
+}
+
+#[cfg(test)]
+#[path = "tariff_tests.rs"]
+mod tests;

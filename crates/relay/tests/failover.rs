@@ -1,0 +1,229 @@
+//! Who is asked instead of a provider that fails, is late or is silent, over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in tests, but not in what tests call"
+)]
+
+mod support;
+
+use sluicegate_config::{FallbackOn, Period, ProviderKey, ProviderKind};
+use sluicegate_flow::egress::Role;
+use sluicegate_vocabulary::{AttemptResult, EndReason};
+use std::io::Write;
+use std::time::{Duration, Instant};
+use support::*;
+
+const FAILED: &str = r#"{"error":{"message":"x","type":"server_error"}}"#;
+const FIRST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"he\"},\"finish_reason\":null}]}\n\n";
+
+fn openai(upstream: &Upstream) -> sluicegate_config::Provider {
+    provider("up", ProviderKind::OpenAi, upstream.address)
+}
+
+fn keys(names: &[&str], secret: &str) -> Vec<ProviderKey> {
+    names.iter().map(|name| ProviderKey::new(name, "test", format!("{secret}-{name}").into())).collect()
+}
+
+fn status(answer: &str) -> u16 {
+    answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let head = answer.split("\r\n\r\n").next()?;
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// Calls to `m` go to `up` first, and then to `other`.
+fn two(up: sluicegate_config::Provider, other: &Upstream) -> sluicegate_config::Config {
+    let mut config = config(vec![up, provider("other", ProviderKind::OpenAi, other.address)]);
+    config.models.insert("m".into(), model("m", &["up/a", "other/b"]));
+    config
+}
+
+/// `calls` at the same time. Says for each its status, who answered and the number of tries.
+fn at_once(relay: &Running, calls: usize) -> Vec<(u16, String, u64)> {
+    let call = || {
+        let answer = relay.post(CHAT, "", &hi("m"));
+        let told = |name| header(&answer, name).unwrap_or_default().to_owned();
+        (status(&answer), told("x-sluicegate-provider"), told("x-sluicegate-attempts").parse().unwrap_or(0))
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..calls).map(|_| scope.spawn(call)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn every_call_under_way_at_a_provider_that_falls_silent_goes_to_one_that_answers() {
+    // More than the provider's own budget would pay for: a hundred retries, two for each after a timeout.
+    const CALLS: usize = 80;
+    let silent = Upstream::new((0..CALLS).map(|_| vec![Act::Pause(Duration::from_secs(3)), Act::Close]).collect());
+    let good = Upstream::new((0..CALLS).map(|_| json(200, ANSWER)).collect());
+    let mut sick = openai(&silent);
+    sick.timeouts.first_byte = Period::from_millis(400);
+    let relay = Running::new(two(sick, &good));
+    let told = at_once(&relay, CALLS);
+    assert!(told.iter().all(|(status, by, _)| (*status, &**by) == (200, "other")), "{told:?}");
+    assert!(told.iter().filter(|(.., tries)| *tries == 2).count() > 60, "{told:?}");
+}
+
+#[test]
+fn when_all_candidates_fail_their_calls_are_tried_within_one_budget() {
+    let failing = || Upstream::new((0..400).map(|_| json(500, FAILED)).collect());
+    let (one, another) = (failing(), failing());
+    let mut config = two(openai(&one), &another);
+    for provider in config.providers.values_mut() {
+        (provider.breaker, provider.max_retries) = (None, 2);
+    }
+    let relay = Running::new(config);
+    let began = Instant::now();
+    let told: Vec<_> = (0..4).flat_map(|_| at_once(&relay, 30)).collect();
+    assert!(told.iter().all(|(status, ..)| *status == 502), "{told:?}");
+    let tries: u64 = told.iter().map(|(.., tries)| tries).sum();
+    let most = 120 + 100 + 1 + began.elapsed().as_secs();
+    assert!((120 + 100..=most).contains(&tries), "{tries} tries, {most} allowed");
+}
+
+/// A stream that begins so much later.
+fn streamed(ms: u64) -> Vec<Act> {
+    const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let pause = Act::Pause(Duration::from_millis(ms));
+    vec![pause, stream_head(), chunk(FIRST), chunk(LAST), chunk("data: [DONE]\n\n"), end()]
+}
+
+/// A relay that knows how fast both usually are, and after that has a model whose calls are doubled.
+fn hedged(late: &Upstream, other: &Upstream, fallback_on: Option<FallbackOn>) -> Running {
+    let mut config = two(openai(late), other);
+    let hedged = config.models.get_mut("m").unwrap();
+    hedged.hedge = true;
+    hedged.fallback_on = fallback_on.map_or_else(|| hedged.fallback_on.clone(), |on| vec![on]);
+    let relay = Running::new(config);
+    for _ in 0..20 {
+        for (model, upstream) in [("up/a", late), ("other/b", other)] {
+            assert_eq!(status(&relay.post(CHAT, "", &hi_streamed(model))), 200);
+            upstream.request();
+        }
+    }
+    relay.receipts(40);
+    relay
+}
+
+fn usually(ms: u64, then: Vec<Act>) -> Upstream {
+    Upstream::new((0..20).map(|_| streamed(ms)).chain([then]).collect())
+}
+
+#[test]
+fn both_calls_are_in_the_receipt_of_a_client_that_leaves_before_either_has_answered() {
+    let (late, other) = (usually(20, streamed(3000)), usually(0, streamed(3000)));
+    let relay = hedged(&late, &other, None);
+    let mut client = relay.connect();
+    client.write_all(post(CHAT, "", &hi_streamed("m")).as_bytes()).unwrap();
+    late.request();
+    other.request();
+    drop(client);
+    let receipt = relay.receipts(1).remove(0);
+    assert_eq!(receipt.end, EndReason::ClientGone);
+    let told: Vec<_> = receipt.attempts.iter().map(|attempt| (&*attempt.provider, attempt.result)).collect();
+    assert_eq!(told, [("up", AttemptResult::Cancelled), ("other", AttemptResult::Cancelled)]);
+    let report = relay.relay.standing().report();
+    assert!(report.providers.iter().all(|provider| provider.in_flight == 0), "{report:?}");
+}
+
+#[test]
+fn nobody_is_asked_second_where_the_model_does_not_go_on_after_a_timeout() {
+    let (late, other) = (usually(20, streamed(800)), usually(0, streamed(0)));
+    let relay = hedged(&late, &other, Some(FallbackOn::RateLimited));
+    let answer = relay.post(CHAT, "", &hi_streamed("m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("up")), "{answer}");
+    assert!(other.is_left_alone());
+}
+
+#[test]
+fn a_trial_call_that_meets_silence_is_answered_by_another_and_counts_against_its_provider() {
+    let mut scripts: Vec<_> = (0..5).map(|_| json(500, FAILED)).collect();
+    scripts.push(vec![Act::Pause(Duration::from_secs(20)), Act::Close]);
+    let silent = Upstream::new(scripts);
+    let good = Upstream::new((0..20).map(|_| json(200, ANSWER)).collect());
+    let mut up = openai(&silent);
+    up.timeouts.first_byte = Period::from_secs(15);
+    let relay = Running::new(two(up, &good));
+    for _ in 0..5 {
+        assert_eq!(status(&relay.post(CHAT, "", &hi("up/a"))), 502);
+    }
+    relay.receipts(5);
+    std::thread::sleep(Duration::from_millis(1100));
+    let began = Instant::now();
+    let answer = relay.post(CHAT, "", &hi("m"));
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("other")), "{answer}");
+    assert!((Duration::from_secs(2)..Duration::from_secs(8)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    let receipt = relay.receipts(1).remove(0);
+    let told: Vec<_> = receipt.attempts.iter().map(|attempt| (&*attempt.provider, attempt.result)).collect();
+    assert_eq!(told, [("up", AttemptResult::Timeout), ("other", AttemptResult::Ok)]);
+    let report = relay.relay.standing().report();
+    let up = report.providers.iter().find(|provider| provider.name == "up").unwrap();
+    assert_eq!((&*up.breaker.state, up.breaker.opened, up.in_flight), ("open", 2, 0));
+}
+
+#[test]
+fn a_held_key_stays_held_when_its_secret_is_replaced_until_the_configuration_says_otherwise() {
+    let upstream = Upstream::new((0..8).map(|_| json(200, ANSWER)).collect());
+    let configured = |secret: &str, standby: bool| {
+        let mut up = openai(&upstream);
+        up.keys = keys(&["a", "b"], secret);
+        if standby {
+            up.keys[0].role = sluicegate_config::KeyRole::Standby;
+        }
+        config(vec![up])
+    };
+    let relay = Running::new(configured("old", false));
+    let standing = relay.relay.standing();
+    let role = || standing.report().providers[0].keys[0].role.to_string();
+    standing.set_role("up", "a", Role::Held).unwrap();
+    let reload = |config| relay.relay.reload(config, std::collections::HashMap::default()).unwrap();
+    reload(configured("new", false));
+    assert_eq!(role(), "held");
+    for _ in 0..4 {
+        assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 200);
+        assert!(upstream.request().contains("new-b"));
+    }
+    reload(configured("newer", true));
+    assert_eq!(role(), "standby");
+}
+
+#[test]
+fn a_key_that_was_forbidden_something_is_asked_whether_it_is_still_taken() {
+    let forbidden = r#"{"error":{"message":"You do not have access to this model","code":"model_forbidden"}}"#;
+    for (said, becomes) in [(json(401, "{}"), "suspect"), (json(200, r#"{"data":[]}"#), "healthy")] {
+        let upstream = Upstream::new(vec![json(403, forbidden), json(200, ANSWER), said]);
+        let mut up = openai(&upstream);
+        up.keys = keys(&["a", "b"], "secret");
+        let relay = Running::new(config(vec![up]));
+        let answer = relay.post(CHAT, "", &hi("up/m"));
+        assert_eq!((status(&answer), header(&answer, "x-sluicegate-attempts")), (200, Some("2")), "{answer}");
+        let refused = upstream.request();
+        upstream.request();
+        let states = || {
+            let report = relay.relay.standing().report();
+            report.providers[0].keys.iter().map(|key| (key.name.clone(), key.state.to_string())).collect::<Vec<_>>()
+        };
+        assert!(states().iter().all(|(_, state)| state == "healthy"), "one call is not enough: {:?}", states());
+        let tending = relay.relay.clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(tending.tend());
+        let asked = upstream.request();
+        assert!(asked.starts_with("GET ") && asked.contains("/models"), "{asked}");
+        let name = if refused.contains("secret-a") { "a" } else { "b" };
+        assert!(asked.contains(&format!("secret-{name}")), "{asked}");
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let is_so = || states().iter().all(|(key, state)| state == if key == name { becomes } else { "healthy" });
+        while !is_so() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(is_so(), "{:?}", states());
+        runtime.shutdown_background();
+    }
+}
