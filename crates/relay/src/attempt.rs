@@ -6,7 +6,7 @@
 
 use crate::call::{PathTarget, Request};
 use crate::headers;
-use crate::prepare::{Prepared, Way};
+use crate::prepare::{Prepared, Resuming, Way};
 use crate::providers::{Told, UnderWay};
 use crate::server::Worker;
 use crate::snapshot::Candidate;
@@ -155,7 +155,7 @@ pub(crate) async fn attempt(
     id: &CallId,
     under_way: &UnderWay,
 ) -> Result<Answered, Failure> {
-    let Prepared { request: mut outgoing, way, .. } = prepared;
+    let Prepared { request: mut outgoing, way, resume, .. } = prepared;
     if let Some(credential) = credential {
         let (name, value) = &credential.header;
         outgoing.headers_mut().insert(name.clone(), value.clone());
@@ -164,7 +164,7 @@ pub(crate) async fn attempt(
     let left = request.deadline.map(|at| at.saturating_duration_since(Instant::now()));
     let limit = left.map_or(patience, |left| left.min(patience));
     // Pinned where it is: it is large to move.
-    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, id, under_way));
+    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, resume, id, under_way));
     tokio::select! {
         biased;
         outcome = exchange => outcome,
@@ -236,12 +236,14 @@ fn broken(candidate: &Candidate, status: u16, what: &str) -> Failure {
     Failure::new(fault, AttemptResult::Broken, status)
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part of what is sent, or of what becomes of the answer")]
 async fn exchange(
     worker: &Worker,
     request: &Request,
     candidate: &Candidate,
     outgoing: Box<http::Request<sluicegate_upstream::RequestBody>>,
     way: Way,
+    resume: Resuming,
     id: &CallId,
     under_way: &UnderWay,
 ) -> Result<Answered, Failure> {
@@ -279,8 +281,11 @@ async fn exchange(
     }
     if request.stream && is_stream {
         let dialect = dialect(candidate, &way, request.endpoint);
-        let passage = Passage::of(way, request.endpoint);
+        let passage = Passage::of(way, request.endpoint, resume);
         let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
+        if resume == Resuming::GoesOn {
+            streaming.keep();
+        }
         streaming.begin(begin);
         if let Err(fault) = streaming.open().await {
             return Err(Failure::in_stream(fault, status.as_u16(), dialect));

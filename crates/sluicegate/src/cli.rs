@@ -127,6 +127,20 @@ pub(crate) enum Command {
         arguments: ProvidersArguments,
     },
 
+    /// Show accounts and budgets as they are now, or prove that the books add up.
+    #[command(after_help = LEDGER_EXAMPLES)]
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
+
+    /// Enter what an account is topped up by, or corrected.
+    #[command(after_help = CREDITS_EXAMPLES)]
+    Credits {
+        #[command(subcommand)]
+        command: CreditsCommand,
+    },
+
     /// Watch flow control live: limits, who waits and for how long, callers, refusals.
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArguments),
@@ -400,6 +414,67 @@ pub(crate) struct DrainArguments {
 
     #[command(flatten)]
     pub(crate) remote: RemoteArguments,
+}
+
+const LEDGER_EXAMPLES: &str = "\
+Examples:
+  sluicegate ledger show                      what is left, for everybody
+  sluicegate ledger verify                    exit 3 unless every entry balances and matches its call
+  sluicegate ledger show --json | jq '.accounts[] | select(.name == \"customer-42\") | .left_usd'";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Show every account and every budget: what there is, what is used, what is held for calls under way.
+    Show(RemoteArguments),
+    /// Add everything up once more. Exit 3 when something is wrong.
+    Verify(RemoteArguments),
+}
+
+const CREDITS_EXAMPLES: &str = "\
+Examples:
+  sluicegate credits add customer-42 20 --reference 'invoice 118'
+  sluicegate credits add customer-42 -0.02 --reference 'ticket 7' --kind correction";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CreditsCommand {
+    /// Add to an account. The same reference is entered once, however often it is said.
+    Add {
+        /// The account: the name under `credits`, or that of its key or tenant.
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// Dollars, with at most nine decimals; below zero for a refund, and where a correction takes off.
+        #[arg(value_name = "DOLLARS", allow_negative_numbers = true)]
+        amount: String,
+        /// What it is for: an invoice, a ticket.
+        #[arg(long, value_name = "TEXT")]
+        reference: String,
+        /// What kind of entry it is.
+        #[arg(long, value_enum, default_value_t)]
+        kind: CreditKind,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CreditKind {
+    /// Paid in.
+    #[default]
+    TopUp,
+    /// Given back to who paid it: below zero, since the account has less.
+    Refund,
+    /// Put right.
+    Correction,
+}
+
+impl CreditKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::TopUp => "top_up",
+            Self::Refund => "refund",
+            Self::Correction => "correction",
+        }
+    }
 }
 
 const TOP_EXAMPLES: &str = "\

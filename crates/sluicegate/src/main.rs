@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         Some(Command::Status(arguments)) => command::status(&arguments),
         Some(Command::Quota(arguments)) => command::quota(&arguments),
         Some(Command::Providers { command, arguments }) => command::providers(command.as_ref(), &arguments),
+        Some(Command::Ledger { command }) => command::ledger(&command),
+        Some(Command::Credits { command }) => command::credits(&command),
         Some(Command::Top(arguments)) => command::top(&arguments),
         Some(Command::Audit(arguments)) => command::audit(&arguments),
         Some(Command::Verify(arguments)) => command::verify(&arguments),

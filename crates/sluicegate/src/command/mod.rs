@@ -1,6 +1,7 @@
 //! The commands, one file each, or one file for those that are told in a few lines.
 
 mod audit;
+mod books;
 mod check;
 mod config;
 mod explain;
@@ -15,6 +16,7 @@ mod top;
 mod words;
 
 pub(crate) use audit::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments, audit, verify};
+pub(crate) use books::{credits, ledger};
 pub(crate) use check::check;
 pub(crate) use config::config;
 pub(crate) use explain::explain;
