@@ -460,16 +460,25 @@ async fn refused(
 
 /// What an answer says of the provider's limits; `None` if it says nothing.
 fn levels(fields: &Fields) -> Option<Levels> {
-    let tells = |name: &[u8]| {
-        let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
-        begins(b"x-ratelimit-") || begins(b"anthropic-ratelimit-")
-    };
-    let mut said: Vec<(String, &[u8])> = Vec::new();
-    for (name, value) in fields.iter().filter(|(name, _)| tells(name)) {
-        said.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value));
+    fields.iter().any(|(name, _)| is_level(name)).then(|| read_levels(fields))
+}
+
+/// Whether a header, its name as it was sent, tells of a level. Every header of every answer is looked at, and most do
+/// not.
+#[inline]
+fn is_level(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    match name.first() {
+        Some(b'x' | b'X') => begins(b"x-ratelimit-"),
+        Some(b'a' | b'A') => begins(b"anthropic-ratelimit-"),
+        _ => false,
     }
-    if said.is_empty() {
-        return None;
+}
+
+fn read_levels(fields: &Fields) -> Levels {
+    let mut said: Vec<(String, &[u8])> = Vec::new();
+    for (name, value) in fields.iter().filter(|(name, _)| is_level(name)) {
+        said.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value));
     }
     said.extend(fields.get(DATE.as_str()).map(|date| ("date".to_owned(), date)));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -478,12 +487,12 @@ fn levels(fields: &Fields) -> Option<Levels> {
     let told = |level: Option<Level>| {
         level.map(|level| LevelTold { limit: level.limit, remaining: level.remaining, reset: level.reset })
     };
-    Some(Levels {
+    Levels {
         requests: told(said.requests),
         tokens: told(said.tokens),
         input_tokens: told(said.input_tokens),
         output_tokens: told(said.output_tokens),
-    })
+    }
 }
 
 /// Whether a body can be passed on as an error of the dialect.
