@@ -460,12 +460,23 @@ async fn refused(
 
 /// What an answer says of the provider's limits; `None` if it says nothing.
 fn levels(headers: &HeaderMap) -> Option<Levels> {
-    let tells = |name: &str| name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-");
-    let mut said: Vec<(&str, &[u8])> = Vec::new();
-    said.extend(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).filter(|(name, _)| tells(name)));
-    if said.is_empty() {
-        return None;
+    headers.keys().any(|name| is_level(name.as_str())).then(|| read_levels(headers))
+}
+
+/// Whether a header tells of a level. Every header of every answer is looked at, and most do not.
+#[inline]
+fn is_level(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'x') => name.starts_with("x-ratelimit-"),
+        Some(b'a') => name.starts_with("anthropic-ratelimit-"),
+        _ => false,
     }
+}
+
+fn read_levels(headers: &HeaderMap) -> Levels {
+    let mut said: Vec<(&str, &[u8])> = Vec::new();
+    let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    said.extend(all.filter(|(name, _)| is_level(name)));
     said.extend(headers.get(DATE).map(|date| ("date", date.as_bytes())));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -473,12 +484,12 @@ fn levels(headers: &HeaderMap) -> Option<Levels> {
     let told = |level: Option<Level>| {
         level.map(|level| LevelTold { limit: level.limit, remaining: level.remaining, reset: level.reset })
     };
-    Some(Levels {
+    Levels {
         requests: told(said.requests),
         tokens: told(said.tokens),
         input_tokens: told(said.input_tokens),
         output_tokens: told(said.output_tokens),
-    })
+    }
 }
 
 /// Whether a body can be passed on as an error of the dialect.

@@ -159,7 +159,7 @@ impl<'a> Trip<'a> {
             let prepared = prepare(record).map_err(|fault| self.unsayable(fault))?;
             let wanted = Wanted { tried, ..wanted };
             let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
-            let (pass, taken, prepared) = match seeker.take(now) {
+            let (pass, taken, mut prepared) = match seeker.take(now) {
                 Ok(taken) => (pass, taken, prepared),
                 Err(no_room) => {
                     // Nobody else's trial is kept waiting for room, and while it is waited for much may change. A body
@@ -172,7 +172,7 @@ impl<'a> Trip<'a> {
                     (pass, taken, prepare(record).map_err(|fault| self.unsayable(fault))?)
                 }
             };
-            let dropped = prepared.dropped.clone();
+            let dropped = std::mem::take(&mut prepared.dropped);
             record.asking(taken.held, taken.output);
             books::intend(candidate, record);
             let credential = candidate.provider.credentials().get(taken.lease.index());
@@ -343,7 +343,7 @@ impl<'a> Trip<'a> {
         let now = record.at(began);
         let pass = other.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
         let now_s = record.arrived_ms() / 1000;
-        let prepared = prepare(request, &plan.route, other, snapshot, None, record.id(), now_s).ok()?;
+        let mut prepared = prepare(request, &plan.route, other, snapshot, self.going_on, record.id(), now_s).ok()?;
         let hedges = &late.standing.provider.hedges;
         let is_paid = match &plan.route.failovers {
             Some(failovers) if trial => failovers.withdraw(now),
@@ -359,7 +359,7 @@ impl<'a> Trip<'a> {
             }
             return None;
         };
-        let dropped = prepared.dropped.clone();
+        let dropped = std::mem::take(&mut prepared.dropped);
         let (second, beside) = Second::new(other, pass, taken, dropped, began, record);
         *guard.beside.lock() = Some(Box::new(beside));
         Some((second, prepared))
