@@ -19,8 +19,11 @@ pub(crate) fn prices(command: &PricesCommand) -> Outcome {
     }
 }
 
+/// A price of the configuration's own: whose, and what input and output cost.
+type Own = (String, Rate, Rate);
+
 /// The program's list with the operator's over it, and the configuration's own prices as a list of their own.
-fn book(arguments: &ConfigArguments) -> Outcome<(PriceBook, Vec<(String, Rate, Rate)>)> {
+fn book(arguments: &ConfigArguments) -> Outcome<(PriceBook, Vec<Own>)> {
     let config = Source::new(arguments).load().map_err(unusable)?.config;
     let mut book = PriceBook::bundled().clone();
     if let Some(path) = &config.prices.file {
