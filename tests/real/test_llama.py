@@ -4,7 +4,9 @@ import base64
 import concurrent.futures
 import json
 import re
+import socket
 import struct
+import threading
 import time
 import urllib.request
 
@@ -12,6 +14,7 @@ import openai
 import pytest
 
 import speakers
+import stand
 
 FORMATS = ["chat", "responses", "messages", "generate"]
 WAYS = ["chat", "responses", "messages"]
@@ -177,3 +180,74 @@ def test_what_was_done_is_in_the_metrics(llama_relay, relayed):
     assert "sluicegate_build_info" in metrics
     assert re.search(r"^sluicegate_calls_total\{[^}]*\} [1-9]", metrics, re.M)
     assert "Count from one" not in metrics
+
+
+class Cutter:
+    """A way to a server that closes the first connection after so many events of its answer."""
+
+    def __init__(self, url, events):
+        self.target = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        self.events = events
+        self.cuts = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(self.target)
+            threading.Thread(target=self.pump, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, True), daemon=True).start()
+
+    def pump(self, source, sink, answer):
+        seen = 0
+        try:
+            while piece := source.recv(256):
+                sink.sendall(piece)
+                seen += piece.count(b"data: ")
+                if answer and not self.cuts and seen >= self.events:
+                    self.cuts += 1
+                    break
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def test_a_stream_that_breaks_is_gone_on_with(tmp_path, llama):
+    """llama.cpp goes on with a last message of the assistant's, so a cut stream ends as the whole one does."""
+    (tmp_path / "quirks.json").write_text(
+        '[{ "providers": ["openai_compatible"], "models": ["smollm2*"], "continues": "last_message" }]'
+    )
+    cutter = Cutter(llama.url, 8)
+    config = f"""\
+        version: 1
+        quirks_file: quirks.json
+        providers:
+          cut:   {{ kind: openai_compatible, base_url: "{cutter.url}/v1" }}
+          whole: {{ kind: openai_compatible, base_url: "{llama.url}/v1" }}
+        models:
+          resumed: {{ to: cut/smollm2-135m, resume: continue }}
+        """
+    with stand.relay(tmp_path, config, "--log-format", "json") as relay:
+        client = openai.OpenAI(base_url=f"{relay.url}/v1", api_key="unused", max_retries=0, timeout=PATIENCE)
+
+        def ask(model):
+            stream = client.chat.completions.create(
+                model=model, stream=True, stream_options={"include_usage": True}, **GREEDY
+            )
+            chunks = list(stream)
+            choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+            return "".join(choice.delta.content or "" for choice in choices), choices[-1].finish_reason, chunks[-1].usage
+
+        (whole, finish, once), resumed = ask(f"whole/{MODEL}"), ask("resumed")
+        assert cutter.cuts == 1
+        assert resumed[:2] == (whole, finish)
+        assert resumed[2].prompt_tokens > once.prompt_tokens, "the input was paid for twice"
+    line = json.loads(next(line for line in relay.output().splitlines() if '"model":"resumed"' in line))
+    assert [attempt["result"] for attempt in line["attempts"]] == ["broken", "ok"]
+    assert len(line["resumed_at_bytes"]) == 1 and line["end"] == "done"

@@ -162,6 +162,14 @@ codes! {
         "A price of tokens says what input and what output cost; the other classes follow from these. What is left out would \
          be given away. Where something costs nothing, write 0. Only a price by the request (`request:`) may leave both out."
 
+    BAD_BUDGET "E053" "not a budget"
+        "A budget is an amount and a period: `{ usd: 50, per: day }` or `{ tokens: 1000000, per: month }`. One that bounds \
+         both money and tokens is two budgets, in a list."
+    TWO_BUDGETS "E054" "two budgets of one kind"
+        "Whoever may spend something has at most one budget of money and one of tokens for each length of period."
+    UNKNOWN_ZONE "E055" "an unknown time zone"
+        "A time zone has a name such as `Europe/Berlin`; which there are is kept by the machine (`timedatectl list-timezones`)."
+
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
          name that instead."

@@ -1,6 +1,7 @@
 //! The configuration as the relay runs it.
 
 use crate::alert::Alert;
+use crate::books::Ledger;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::model::Model;
@@ -37,6 +38,8 @@ pub struct Config {
     pub alerts: Vec<Alert>,
     /// What models cost.
     pub prices: Prices,
+    /// How the books are kept; `None` where they are not.
+    pub ledger: Option<Ledger>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }
@@ -46,15 +49,5 @@ impl Config {
     #[must_use]
     pub fn simulated_only(&self) -> bool {
         self.providers.values().all(|provider| provider.kind == ProviderKind::Simulated)
-    }
-
-    /// The files that providers' keys were read from. When one of them changes, loading anew takes the new key into use.
-    #[must_use]
-    pub fn key_files(&self) -> Vec<PathBuf> {
-        let keys = self.providers.values().flat_map(|provider| &provider.keys);
-        let mut files: Vec<PathBuf> = keys.filter_map(|key| key.file.clone()).collect();
-        files.sort();
-        files.dedup();
-        files
     }
 }

@@ -5,10 +5,12 @@
 //!
 //! A section appears here when something in the program acts on it, and not before: a file that is accepted is a promise.
 
+mod books;
 mod egress;
 mod limit;
 mod prices;
 
+pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use prices::{Exact, OwnPrice, Prices};
@@ -17,7 +19,7 @@ use crate::alert::AlertMetric;
 use crate::connections::UseHttp2;
 use crate::egress::KeyRole;
 use crate::endpoint::EndpointPath;
-use crate::model::{FallbackOn, Tier, Translation};
+use crate::model::{FallbackOn, Resume, Tier, Translation};
 use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
 use crate::server::Server;
 use crate::units::{Period, Size};
@@ -68,6 +70,8 @@ pub(crate) struct File {
     /// What models cost, and what is done with calls whose cost nobody knows.
     #[serde(default)]
     pub prices: Prices,
+    /// How the books are kept: what every call cost, and who pays.
+    pub ledger: Option<Ledger>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.
     pub quirks_file: Option<PathBuf>,
 }
@@ -165,6 +169,10 @@ pub(crate) struct ClassRule {
 pub(crate) struct Tenant {
     /// What all its keys together are held to.
     pub limits: Option<Limits>,
+    /// What may be spent on all its keys together in a period: one budget or a list. As much as is asked for when absent.
+    pub budget: Option<OneOrMore>,
+    /// Makes its keys that have no account of their own prepaid: calls are paid from an account, and refused with 402 when it is empty.
+    pub credits: Option<Credits>,
     /// The mode of its keys that name none of their own.
     pub mode: Option<Mode>,
     /// Whether calls of its keys may fall back to a model of a lower tier, where a key does not say. `false` when absent.
@@ -361,11 +369,17 @@ pub(crate) struct Model {
     /// Whether a second target is asked too where the first token is later than nearly always: for streamed calls without
     /// tools, for one call in fifty at most. The input of such a call is paid for twice. `false` when absent.
     pub hedge: Option<bool>,
+    /// What is done about a stream that breaks after some of it was sent. `continue`: the same model is asked to go on
+    /// with what was sent, for one answer of plain text, where its `continues` quirk says how. The input is paid for
+    /// again. `never` when absent.
+    pub resume: Option<Resume>,
     /// How strict translation between formats is.
     #[serde(default)]
     pub translation: Translation,
     /// What calls by this name together are held to.
     pub limits: Option<Limits>,
+    /// What may be spent on calls by this name in a period: one budget or a list. As much as is asked for when absent.
+    pub budget: Option<OneOrMore>,
     /// How good it is: what `lower_tier` leads down from and to.
     pub tier: Option<Tier>,
     /// The public name of the model that a call in `graceful` mode falls back to, when its key accepts a lower tier.
@@ -410,6 +424,10 @@ pub(crate) struct ClientKey {
     pub tenant: Option<String>,
     /// What calls with this key are held to, beside its tenant's limits and the global ones.
     pub limits: Option<Limits>,
+    /// What may be spent on calls with this key in a period: one budget or a list. As much as is asked for when absent.
+    pub budget: Option<OneOrMore>,
+    /// Makes it prepaid: calls are paid from an account, and refused with 402 when it is empty.
+    pub credits: Option<Credits>,
     /// The mode of its calls. Its tenant's, else the file's when absent.
     pub mode: Option<Mode>,
     /// Whether a call may fall back to a model of a lower tier, in `graceful` mode. Its tenant's, else `false` when absent.

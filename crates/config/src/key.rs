@@ -1,6 +1,7 @@
 //! Keys of clients and the tenants they belong to. Of a key only its hash is kept: the plain text is forgotten as
 //! soon as the file is read.
 
+use crate::books::{Budget, Credits};
 use crate::limits::Limit;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -63,6 +64,11 @@ pub struct ClientKey {
     pub tenant: Option<String>,
     /// What its calls are held to, beside its tenant's limits and the global ones.
     pub limits: Limit,
+    /// What may be spent on its calls.
+    #[serde(rename = "budget", skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
+    /// The account its calls are paid from, beside its tenant's where it has none.
+    pub credits: Option<Credits>,
     /// What is done with a call that finds no room: the key's own mode, else its tenant's, else the file's.
     pub mode: Mode,
     /// Whether its calls may fall back to a lower tier: as the key says, else its tenant, else not.
@@ -76,6 +82,11 @@ pub struct Tenant {
     pub name: String,
     /// What calls with all its keys together are held to.
     pub limits: Limit,
+    /// What may be spent on calls with all its keys together.
+    #[serde(rename = "budget", skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
+    /// The account that calls with its keys are paid from, where a key has none of its own.
+    pub credits: Option<Credits>,
     /// The mode of its keys that name none of their own.
     pub mode: Mode,
     /// Whether calls of its keys may fall back to a lower tier, where a key does not say.
@@ -87,6 +98,12 @@ fn priority_word<S: serde::Serializer>(priority: &Priority, serializer: S) -> Re
 }
 
 impl ClientKey {
+    /// Whether it has a budget or an account of its own.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.credits.is_some() || !self.budgets.is_empty()
+    }
+
     /// Whether this key may ask for a model by the name the client sent. `provider` is where that name led, so that a
     /// rule `provider/*` covers every way to name its models.
     #[must_use]

@@ -15,6 +15,7 @@
 //! ```
 
 mod alert;
+mod books;
 mod codes;
 mod compile;
 mod config;
@@ -48,6 +49,7 @@ mod url;
 mod version;
 
 pub use alert::{Alert, AlertMetric, Comparison, Threshold};
+pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per, WhenFailing};
 pub use codes::{EXPLANATIONS, Explanation, explain};
 pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};
@@ -61,7 +63,7 @@ pub use known::{KNOWN, Known, OLLAMA_URL, by_name};
 pub use limits::{EndpointLimit, Limit, Limits, Rate, RateKind, Shape, Window};
 pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
-pub use model::{FallbackOn, Model, Target, Tier, Translation, WeightedTarget};
+pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
 pub use prices::{Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};

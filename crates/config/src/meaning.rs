@@ -7,7 +7,7 @@ use crate::document::Document;
 use crate::egress::{AdaptiveConcurrency, Breaker, KeyRole};
 use crate::endpoint::EndpointPath;
 use crate::limits::{Limit, Rate, RateKind, Shape, Window};
-use crate::model::{Model, Target};
+use crate::model::{Model, Resume, Target};
 use crate::priorities::{ClassRule, Priorities};
 use crate::provider::{Provider, ProviderKey, ProviderKind};
 use crate::units::Period;
@@ -40,6 +40,9 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
         lines.limit(&subject, &model.limits);
         if let Some(lower) = &model.lower_tier {
             lines.say(&subject, format!("falls back to {lower} for keys that accept it"));
+        }
+        if model.resume == Resume::Continue {
+            lines.say(&subject, "resumed · a text stream that breaks is gone on with where the model can".to_owned());
         }
         if model.hedge {
             lines.say(&subject, "hedged · a second target is asked when the first token is late".to_owned());

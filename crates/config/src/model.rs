@@ -1,5 +1,6 @@
 //! Public names of models and where they lead.
 
+use crate::books::Budget;
 use crate::limits::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct Model {
     pub translation: Translation,
     /// What calls by this name are held to.
     pub limits: Limit,
+    /// What may be spent on calls by this name.
+    #[serde(rename = "budget", skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
     /// How good it is, if the file says.
     pub tier: Option<Tier>,
     /// The public name that a call falls back to when its key accepts a lower tier. It exists, and following it from
@@ -27,6 +31,8 @@ pub struct Model {
     pub lower_tier: Option<String>,
     /// Whether a second target is asked too where the first is late with its first token.
     pub hedge: bool,
+    /// What is done about a stream of text that breaks after some of it was sent.
+    pub resume: Resume,
     /// Whether this is one of the short names that come with the program, not one of the file's.
     pub builtin: bool,
 }
@@ -42,12 +48,25 @@ impl Model {
             fallback_on: FallbackOn::DEFAULT.to_vec(),
             translation: Translation::Default,
             limits: Limit::default(),
+            budgets: Vec::new(),
             tier: None,
             lower_tier: None,
             hedge: false,
+            resume: Resume::Never,
             builtin: false,
         }
     }
+}
+
+/// What is done about a stream of text that breaks after some of it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// It ends with an error event.
+    #[default]
+    Never,
+    /// The same model is asked to go on with it, where it can be; if not, it ends with an error event.
+    Continue,
 }
 
 /// A provider and its own id of a model, written `provider/model`.

@@ -163,6 +163,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .route("/admin/api/flow", get(flow_control))
         .route("/admin/api/reload", post(reload))
         .merge(crate::providers::routes())
+        .merge(crate::books::routes())
         .fallback(nothing)
         .with_state(operator)
 }

@@ -61,6 +61,14 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
         }
         out.push(']');
     }
+    if !receipt.resumed.is_empty() {
+        out.push_str(",\"resumed_at_bytes\":[");
+        for (index, at) in receipt.resumed.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            out.push_str(itoa::Buffer::new().format(*at));
+        }
+        out.push(']');
+    }
     used(out, &receipt.usage);
     if receipt.reserved > 0 {
         number(out, key!("reserved"), receipt.reserved);
@@ -252,6 +260,9 @@ pub fn human(out: &mut String, stamp: &mut Stamp, receipt: &Receipt, colour: boo
     }
     if receipt.attempts.len() > 1 {
         let _ = write!(out, "  {} attempts", receipt.attempts.len());
+    }
+    for at in &receipt.resumed {
+        let _ = write!(out, "  resumed at byte {at}");
     }
     if let Some(key) = &receipt.key {
         out.push_str("  key ");

@@ -36,6 +36,7 @@ fn ordinary() -> Receipt {
                 took: Duration::from_micros(88_007),
             },
         ],
+        resumed: Vec::new(),
         end: EndReason::Done,
         fault: None,
         refused_by: None,
@@ -173,4 +174,19 @@ fn colour_appears_only_when_asked_for() {
     let mut out = String::new();
     human(&mut out, &mut Stamp::default(), &ordinary(), true);
     assert!(out.contains("\u{1b}["));
+}
+
+#[test]
+fn where_a_broken_stream_was_gone_on_with_is_told() {
+    let resumed = Receipt { resumed: vec![120, 4096], ..ordinary() };
+    let mut line = String::new();
+    json(&mut line, &mut Stamp::default(), &resumed);
+    let value: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(value["resumed_at_bytes"], serde_json::json!([120, 4096]));
+    let mut line = String::new();
+    json(&mut line, &mut Stamp::default(), &ordinary());
+    assert!(!line.contains("resumed"), "{line}");
+    let mut line = String::new();
+    human(&mut line, &mut Stamp::default(), &resumed, false);
+    assert!(line.contains("resumed at byte 120"), "{line}");
 }

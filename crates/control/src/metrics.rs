@@ -91,7 +91,7 @@ fn waits(registry: &mut Registry, report: &FlowReport) {
     }
     let bytes = Gauge::<i64>::default();
     bytes.set(i64::try_from(report.waiting_bytes).unwrap_or(i64::MAX));
-    registry.register("waiting_calls", "Calls that wait for room in limits", waiting);
+    registry.register("waiting_calls", "Calls that wait for room in limits or at a provider", waiting);
     let first = "How long the first of those has waited that wait for room in limits";
     registry.register_with_unit("oldest_wait", first, Unit::Seconds, oldest);
     registry.register("waiting_bytes", "Bytes of the bodies of calls that wait", bytes);

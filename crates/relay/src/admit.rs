@@ -5,6 +5,7 @@
 //! waits its turn as long as its deadline allows, unless its mode is strict; and a graceful caller who has agreed to it
 //! goes to a lower tier rather than be refused.
 
+use crate::books::{self, NotPaid};
 use crate::call::{Caller, Plan, Request, Ticket};
 use crate::cost;
 use crate::dispatch::Unanswered;
@@ -41,12 +42,16 @@ pub(crate) async fn admit(
     let mut plan = plan;
     loop {
         let lower = lower_plan(request, caller, &plan.route, snapshot, record);
-        let refused = match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
-            Ok(()) => return Ok(plan),
-            Err(refused) => refused,
+        let refused = match books::enter(worker, request, caller, &mut plan, snapshot, record) {
+            Err(not_paid) => Refused::NotPaid(not_paid),
+            Ok(()) => match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
+                Ok(()) => return Ok(plan),
+                Err(refused) => refused,
+            },
         };
         let lower = match (refused, lower) {
             (Refused::SteppedDown, Some(lower)) => lower,
+            (Refused::NotPaid(NotPaid { step_down: true, .. }), Some(lower)) => lower,
             (Refused::AtModel(_), Some(lower)) => {
                 plan.route.ladder.short(worker.shared.room.now());
                 lower
@@ -101,6 +106,8 @@ enum Refused {
     SteppedDown,
     /// For want of room at the model it asked for, of which there may be some at another.
     AtModel(Fault),
+    /// For want of money.
+    NotPaid(NotPaid),
     /// For a reason that holds at the lower tier too.
     Anywhere(Fault),
 }
@@ -113,7 +120,7 @@ impl Refused {
     fn fault(self) -> Fault {
         match self {
             Self::SteppedDown => stepped_down(),
-            Self::AtModel(fault) | Self::Anywhere(fault) => fault,
+            Self::AtModel(fault) | Self::Anywhere(fault) | Self::NotPaid(NotPaid { fault, .. }) => fault,
         }
     }
 }

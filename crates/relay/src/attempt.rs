@@ -6,7 +6,7 @@
 
 use crate::call::{PathTarget, Request};
 use crate::headers;
-use crate::prepare::{Prepared, Way};
+use crate::prepare::{Prepared, Resuming, Way};
 use crate::providers::{Told, UnderWay};
 use crate::server::Worker;
 use crate::snapshot::Candidate;
@@ -156,7 +156,7 @@ pub(crate) async fn attempt(
     id: &CallId,
     under_way: &UnderWay,
 ) -> Result<Answered, Failure> {
-    let Prepared { request: mut outgoing, way, .. } = prepared;
+    let Prepared { request: mut outgoing, way, resume, .. } = prepared;
     if let Some(credential) = credential {
         let (name, value) = &credential.header;
         outgoing.headers_mut().insert(name.clone(), value.clone());
@@ -165,7 +165,7 @@ pub(crate) async fn attempt(
     let left = request.deadline.map(|at| at.saturating_duration_since(Instant::now()));
     let limit = left.map_or(patience, |left| left.min(patience));
     // Pinned where it is: it is large to move.
-    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, id, under_way));
+    let exchange = pin!(exchange(worker, request, candidate, outgoing, way, resume, id, under_way));
     tokio::select! {
         biased;
         outcome = exchange => outcome,
@@ -237,12 +237,14 @@ fn broken(candidate: &Candidate, status: u16, what: &str) -> Failure {
     Failure::new(fault, AttemptResult::Broken, status)
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part of what is sent, or of what becomes of the answer")]
 async fn exchange(
     worker: &Worker,
     request: &Request,
     candidate: &Candidate,
     outgoing: Box<http::Request<sluicegate_upstream::RequestBody>>,
     way: Way,
+    resume: Resuming,
     id: &CallId,
     under_way: &UnderWay,
 ) -> Result<Answered, Failure> {
@@ -281,8 +283,11 @@ async fn exchange(
     }
     if request.stream && is_stream {
         let dialect = dialect(candidate, &way, request.endpoint);
-        let passage = Passage::of(way, request.endpoint);
+        let passage = Passage::of(way, request.endpoint, resume);
         let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
+        if resume == Resuming::GoesOn {
+            streaming.keep();
+        }
         streaming.begin(begin);
         if let Err(fault) = streaming.open().await {
             return Err(Failure::in_stream(fault, head.status.as_u16(), dialect));
@@ -455,12 +460,23 @@ async fn refused(
 
 /// What an answer says of the provider's limits; `None` if it says nothing.
 fn levels(headers: &HeaderMap) -> Option<Levels> {
-    let tells = |name: &str| name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-");
-    let mut said: Vec<(&str, &[u8])> = Vec::new();
-    said.extend(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).filter(|(name, _)| tells(name)));
-    if said.is_empty() {
-        return None;
+    headers.keys().any(|name| is_level(name.as_str())).then(|| read_levels(headers))
+}
+
+/// Whether a header tells of a level. Every header of every answer is looked at, and most do not.
+#[inline]
+fn is_level(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'x') => name.starts_with("x-ratelimit-"),
+        Some(b'a') => name.starts_with("anthropic-ratelimit-"),
+        _ => false,
     }
+}
+
+fn read_levels(headers: &HeaderMap) -> Levels {
+    let mut said: Vec<(&str, &[u8])> = Vec::new();
+    let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    said.extend(all.filter(|(name, _)| is_level(name)));
     said.extend(headers.get(DATE).map(|date| ("date", date.as_bytes())));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -468,12 +484,12 @@ fn levels(headers: &HeaderMap) -> Option<Levels> {
     let told = |level: Option<Level>| {
         level.map(|level| LevelTold { limit: level.limit, remaining: level.remaining, reset: level.reset })
     };
-    Some(Levels {
+    Levels {
         requests: told(said.requests),
         tokens: told(said.tokens),
         input_tokens: told(said.input_tokens),
         output_tokens: told(said.output_tokens),
-    })
+    }
 }
 
 /// Whether a body can be passed on as an error of the dialect.

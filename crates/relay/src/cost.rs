@@ -21,8 +21,9 @@ pub(crate) fn priced(plan: &mut Plan, request: &Request, snapshot: &Snapshot) ->
     only_priced(plan)
 }
 
-#[cold]
-fn only_priced(plan: &mut Plan) -> Result<(), Fault> {
+/// # Errors
+/// As [`priced`].
+pub(crate) fn only_priced(plan: &mut Plan) -> Result<(), Fault> {
     plan.candidates.retain(|candidate| candidate.tariff.is_some());
     if plan.candidates.is_empty() {
         return Err(unpriced(&plan.route.name));

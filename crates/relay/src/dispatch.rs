@@ -9,12 +9,14 @@
 
 use crate::admit::patience;
 use crate::attempt::{self, Answered, Failure};
+use crate::books;
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
 use crate::hedge::{self, Beside, Raced, Second};
 use crate::prepare::{Prepared, prepare};
 use crate::providers::{Belongs, Standing, UnderWay, belongs, stored};
 use crate::record::Record;
+use crate::resume::GoingOn;
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
 use parking_lot::Mutex;
@@ -73,6 +75,8 @@ struct Trip<'a> {
     caller: &'a Caller,
     plan: &'a Plan,
     snapshot: &'a Snapshot,
+    /// What the answer is to go on with.
+    going_on: Option<&'a GoingOn>,
     /// The last failure, in words for the client.
     last: Option<Fault>,
     unavailable: bool,
@@ -82,7 +86,7 @@ struct Trip<'a> {
     longer_than: Option<u64>,
 }
 
-/// Gets an answer from one of the plan's candidates.
+/// Gets an answer from one of the plan's candidates, or the rest of one that was begun.
 ///
 /// # Errors
 /// The last candidate's failure, in words for the client, and whether a lower tier could help.
@@ -92,6 +96,7 @@ pub(crate) async fn dispatch(
     caller: &Caller,
     plan: &Plan,
     snapshot: &Snapshot,
+    going_on: Option<&GoingOn>,
     record: &mut Record,
 ) -> Result<Dispatched, Unanswered> {
     let mut trip = Trip {
@@ -100,6 +105,7 @@ pub(crate) async fn dispatch(
         caller,
         plan,
         snapshot,
+        going_on,
         last: None,
         unavailable: false,
         too_long: None,
@@ -147,11 +153,13 @@ impl<'a> Trip<'a> {
             let now = record.at(began);
             let pass = self.admit(candidate, now)?;
             let now_s = record.arrived_ms() / 1000;
-            let prepare = |record: &Record| prepare(request, &plan.route, candidate, snapshot, record.id(), now_s);
+            let going_on = self.going_on;
+            let prepare =
+                |record: &Record| prepare(request, &plan.route, candidate, snapshot, going_on, record.id(), now_s);
             let prepared = prepare(record).map_err(|fault| self.unsayable(fault))?;
             let wanted = Wanted { tried, ..wanted };
             let seeker = Seeker { worker, request, caller, plan, candidate, wanted };
-            let (pass, taken, prepared) = match seeker.take(now) {
+            let (pass, taken, mut prepared) = match seeker.take(now) {
                 Ok(taken) => (pass, taken, prepared),
                 Err(no_room) => {
                     // Nobody else's trial is kept waiting for room, and while it is waited for much may change. A body
@@ -164,8 +172,9 @@ impl<'a> Trip<'a> {
                     (pass, taken, prepare(record).map_err(|fault| self.unsayable(fault))?)
                 }
             };
-            let dropped = prepared.dropped.clone();
+            let dropped = std::mem::take(&mut prepared.dropped);
             record.asking(taken.held, taken.output);
+            books::intend(candidate, record);
             let credential = candidate.provider.credentials().get(taken.lease.index());
             let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
             let first = record.attempts().is_empty();
@@ -334,7 +343,7 @@ impl<'a> Trip<'a> {
         let now = record.at(began);
         let pass = other.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
         let now_s = record.arrived_ms() / 1000;
-        let prepared = prepare(request, &plan.route, other, snapshot, record.id(), now_s).ok()?;
+        let mut prepared = prepare(request, &plan.route, other, snapshot, self.going_on, record.id(), now_s).ok()?;
         let hedges = &late.standing.provider.hedges;
         let is_paid = match &plan.route.failovers {
             Some(failovers) if trial => failovers.withdraw(now),
@@ -350,7 +359,7 @@ impl<'a> Trip<'a> {
             }
             return None;
         };
-        let dropped = prepared.dropped.clone();
+        let dropped = std::mem::take(&mut prepared.dropped);
         let (second, beside) = Second::new(other, pass, taken, dropped, began, record);
         *guard.beside.lock() = Some(Box::new(beside));
         Some((second, prepared))

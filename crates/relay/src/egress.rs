@@ -242,7 +242,14 @@ impl Seeker<'_> {
                         return Ok(Taken { lease, held: Some(held), output: short.output });
                     }
                 }
-                self.at_turnstile(waiting, snapshot).await
+                let taken = self.at_turnstile(waiting, snapshot).await;
+                // The others could not be helped by any wait.
+                let in_vain = |fault: &Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::Overloaded);
+                taken.inspect_err(|fault| {
+                    if in_vain(fault) {
+                        self.worker.shared.room.aside.shed(self.caller.priority);
+                    }
+                })
             } => taken,
             () = self.worker.stop.cancelled() => Err(crate::attempt::stopping().fault),
         };
@@ -315,9 +322,11 @@ impl Seeker<'_> {
         let turnstile = &self.candidate.standing.model.turnstile;
         let left = |now: Instant| waiting.until.saturating_duration_since(now);
         let call = Call { class: self.caller.priority, flow: self.caller.live.number, cost: self.charge().tokens };
-        let Some(place) = turnstile.enter(room.now(), weights(&snapshot.priorities), call) else {
-            return Err(self.spent(None, FaultKind::Overloaded).code("queue_full"));
-        };
+        let full = || self.spent(None, FaultKind::Overloaded).code("queue_full");
+        let bytes = self.request.body.len() as u64;
+        let counted = room.aside.enter(room.now(), call.class, call.flow, bytes).ok_or_else(full)?;
+        let place = turnstile.enter(room.now(), weights(&snapshot.priorities), call);
+        let (_counted, place) = (counted, place.ok_or_else(full)?);
         if let Some(expected) = place.expected(room.now()).filter(|expected| *expected > left(Instant::now())) {
             return Err(self.spent(Some(expected), FaultKind::Timeout));
         }

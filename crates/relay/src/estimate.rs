@@ -64,7 +64,12 @@ pub(crate) fn tokens(worker: &Worker, request: &Request, caller: &Caller, route:
         return (input, 0);
     }
     let each = reserve_output(caller.mode, request.head.max_output, route.longest_answer(), usual);
-    (input, each.saturating_mul(request.head.choices.unwrap_or(1).clamp(1, MOST_CHOICES)))
+    (input, of_choices(each, request))
+}
+
+/// As many times this as a call asks for answers.
+pub(crate) fn of_choices(each: u64, request: &Request) -> u64 {
+    each.saturating_mul(request.head.choices.unwrap_or(1).clamp(1, MOST_CHOICES))
 }
 
 /// Bytes of input to a model. Of a passthrough call only the body is known: what is JSON is taken for a question, and
@@ -104,6 +109,6 @@ pub(crate) const fn uses_tokens(endpoint: Endpoint) -> bool {
 }
 
 /// Whether what a call to this endpoint puts out is counted in tokens.
-const fn answers_at_length(endpoint: Endpoint) -> bool {
+pub(crate) const fn answers_at_length(endpoint: Endpoint) -> bool {
     endpoint.format().is_some() || matches!(endpoint, Endpoint::Completions | Endpoint::Passthrough)
 }

@@ -4,6 +4,7 @@
 //! identity: keys above all, cookies, addresses, and the telemetry that SDKs send about themselves. Towards the client
 //! only what describes the answer passes; a provider's limits, ids and infrastructure are not the client's business.
 
+use crate::http1::{Name, name};
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, FORWARDED, HOST, ORIGIN,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
@@ -17,19 +18,19 @@ pub(crate) static API_KEY: HeaderName = HeaderName::from_static("api-key");
 pub(crate) static X_DEADLINE_MS: HeaderName = HeaderName::from_static("x-deadline-ms");
 pub(crate) static X_PRIORITY: HeaderName = HeaderName::from_static("x-priority");
 pub(crate) static X_PROVIDER: HeaderName = HeaderName::from_static("x-provider");
-pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static REQUEST_ID: Name = name!("request-id");
+pub(crate) static X_REQUEST_ID: Name = name!("x-request-id");
 pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-pub(crate) static X_SLUICEGATE_PROVIDER: HeaderName = HeaderName::from_static("x-sluicegate-provider");
-pub(crate) static X_SLUICEGATE_MODEL: HeaderName = HeaderName::from_static("x-sluicegate-model");
-pub(crate) static X_SLUICEGATE_ATTEMPTS: HeaderName = HeaderName::from_static("x-sluicegate-attempts");
-pub(crate) static X_SLUICEGATE_CONFIG: HeaderName = HeaderName::from_static("x-sluicegate-config");
-pub(crate) static X_SLUICEGATE_COST_USD: HeaderName = HeaderName::from_static("x-sluicegate-cost-usd");
-pub(crate) static X_SLUICEGATE_SIMULATED: HeaderName = HeaderName::from_static("x-sluicegate-simulated");
+pub(crate) static X_SLUICEGATE_PROVIDER: Name = name!("x-sluicegate-provider");
+pub(crate) static X_SLUICEGATE_MODEL: Name = name!("x-sluicegate-model");
+pub(crate) static X_SLUICEGATE_ATTEMPTS: Name = name!("x-sluicegate-attempts");
+pub(crate) static X_SLUICEGATE_CONFIG: Name = name!("x-sluicegate-config");
+pub(crate) static X_SLUICEGATE_COST_USD: Name = name!("x-sluicegate-cost-usd");
+pub(crate) static X_SLUICEGATE_SIMULATED: Name = name!("x-sluicegate-simulated");
 pub(crate) static X_SLUICEGATE_DROPPED: HeaderName = HeaderName::from_static("x-sluicegate-dropped");
 pub(crate) static X_SLUICEGATE_ESTIMATED: HeaderName = HeaderName::from_static("x-sluicegate-estimated");
-pub(crate) static X_SLUICEGATE_DEGRADED_FROM: HeaderName = HeaderName::from_static("x-sluicegate-degraded-from");
-pub(crate) static X_SLUICEGATE_QUEUE_MS: HeaderName = HeaderName::from_static("x-sluicegate-queue-ms");
+pub(crate) static X_SLUICEGATE_DEGRADED_FROM: Name = name!("x-sluicegate-degraded-from");
+pub(crate) static X_SLUICEGATE_QUEUE_MS: Name = name!("x-sluicegate-queue-ms");
 pub(crate) static X_SLUICEGATE_REFUSED_BY: HeaderName = HeaderName::from_static("x-sluicegate-refused-by");
 pub(crate) static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 pub(crate) static OPENAI_PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");

@@ -7,8 +7,10 @@
 mod accept;
 mod admit;
 mod array;
+mod aside;
 mod attempt;
 mod authenticate;
+mod books;
 mod budget;
 mod cache;
 mod call;
@@ -34,6 +36,7 @@ mod receipts;
 mod record;
 mod reply;
 mod report;
+mod resume;
 mod room;
 mod route;
 mod server;
@@ -43,6 +46,7 @@ mod stream;
 mod surface;
 mod validate;
 
+pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, ModelReport, ProviderReport, Providers,

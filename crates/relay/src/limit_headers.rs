@@ -8,8 +8,8 @@
 //! This is written for every call, so what does not change is written once for a set of limits ([`Told`]), the levels
 //! are gone through once, and values are written where they are sent from. Shadow limits are left out: they never refuse.
 
-use crate::http1::Lines;
-use http::{HeaderName, HeaderValue};
+use crate::http1::{Lines, Name, name};
+use http::HeaderValue;
 use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
 use sluicegate_vocabulary::{Dialect, Stamp};
 use std::sync::Arc;
@@ -17,17 +17,9 @@ use std::time::Duration;
 
 /// The three headers of one kind of limit in one dialect.
 struct Names {
-    limit: HeaderName,
-    remaining: HeaderName,
-    reset: HeaderName,
-}
-
-const fn names(limit: &'static str, remaining: &'static str, reset: &'static str) -> Names {
-    Names {
-        limit: HeaderName::from_static(limit),
-        remaining: HeaderName::from_static(remaining),
-        reset: HeaderName::from_static(reset),
-    }
+    limit: Name,
+    remaining: Name,
+    reset: Name,
 }
 
 /// What one dialect has for limits.
@@ -39,21 +31,29 @@ struct Family {
 }
 
 static OPENAI: Family = Family {
-    requests: names("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
-    tokens: names("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    requests: Names {
+        limit: name!("x-ratelimit-limit-requests"),
+        remaining: name!("x-ratelimit-remaining-requests"),
+        reset: name!("x-ratelimit-reset-requests"),
+    },
+    tokens: Names {
+        limit: name!("x-ratelimit-limit-tokens"),
+        remaining: name!("x-ratelimit-remaining-tokens"),
+        reset: name!("x-ratelimit-reset-tokens"),
+    },
     reset: |out, _, time| go_duration(out, time),
 };
 static ANTHROPIC: Family = Family {
-    requests: names(
-        "anthropic-ratelimit-requests-limit",
-        "anthropic-ratelimit-requests-remaining",
-        "anthropic-ratelimit-requests-reset",
-    ),
-    tokens: names(
-        "anthropic-ratelimit-tokens-limit",
-        "anthropic-ratelimit-tokens-remaining",
-        "anthropic-ratelimit-tokens-reset",
-    ),
+    requests: Names {
+        limit: name!("anthropic-ratelimit-requests-limit"),
+        remaining: name!("anthropic-ratelimit-requests-remaining"),
+        reset: name!("anthropic-ratelimit-requests-reset"),
+    },
+    tokens: Names {
+        limit: name!("anthropic-ratelimit-tokens-limit"),
+        remaining: name!("anthropic-ratelimit-tokens-remaining"),
+        reset: name!("anthropic-ratelimit-tokens-reset"),
+    },
     reset: moment,
 };
 
@@ -66,8 +66,8 @@ const fn family(dialect: Dialect) -> Option<&'static Family> {
     }
 }
 
-static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static RATE_LIMIT: Name = name!("ratelimit");
+static RATE_LIMIT_POLICY: Name = name!("ratelimit-policy");
 
 /// A caller's limits as answers tell of them.
 #[derive(Debug, Clone)]
@@ -110,10 +110,10 @@ pub(crate) fn words(limits: &LimitSet) -> Words {
     // Those that only watch come last.
     for limit in limits.limits().iter().take_while(|limit| !limit.quota().shadow) {
         let mut item = Vec::new();
-        name(&mut item, limit, told.is_empty());
+        begin(&mut item, limit, told.is_empty());
         item.extend_from_slice(b";r=");
         told.push(LimitWords { amount: HeaderValue::from(limit.quota().set), item: item.into() });
-        name(&mut text, limit, told.len() == 1);
+        begin(&mut text, limit, told.len() == 1);
         number(&mut text, ";q=", limit.quota().set);
         match limit.kind() {
             Kind::Requests => {}
@@ -178,7 +178,7 @@ fn item(out: &mut Vec<u8>, kind: Kind, level: &Level<'_>) {
 }
 
 /// Begins an item of a list with a limit's name.
-fn name(out: &mut Vec<u8>, limit: &Limit, first: bool) {
+fn begin(out: &mut Vec<u8>, limit: &Limit, first: bool) {
     out.extend_from_slice(if first { b"\"" } else { b", \"" });
     out.extend_from_slice(limit.name().as_bytes());
     out.push(b'"');

@@ -163,6 +163,10 @@ impl Metrics {
             "1 when the last reload took effect, 0 when it was refused",
             metrics.reload_ok.clone(),
         );
+        // What somebody may wait for is there before it happens.
+        let other = CostLabels { model: Arc::clone(&metrics.other.model) };
+        drop(metrics.cost.get_or_create(&other));
+        drop(metrics.unpriced.get_or_create(&other));
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
     }

@@ -10,7 +10,8 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, cache, cost, count, dispatch, drain, keepalive, models, quota, route, stream, validate,
+    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route,
+    stream, validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -75,10 +76,18 @@ pub(crate) async fn way(
     cost::priced(&mut plan, &request, snapshot)?;
     let mut plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
     let answered = loop {
-        match dispatch::dispatch(worker, &request, &caller, &plan, snapshot, record).await {
+        match dispatch::dispatch(worker, &request, &caller, &plan, snapshot, None, record).await {
             Ok(answered) => break answered,
             Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
         }
     };
-    Ok(stream::reply(answered, record))
+    books::certain(record).await?;
+    let candidate = Arc::clone(&answered.candidate);
+    let mut reply = stream::reply(answered, record);
+    if plan.route.resume {
+        let (worker, snapshot) = (Arc::clone(worker), Arc::clone(snapshot));
+        let again = resume::Again { worker, snapshot, request, caller, plan };
+        resume::attach(&mut reply, again, &candidate, record.id());
+    }
+    Ok(reply)
 }

@@ -6,6 +6,7 @@
 
 use crate::call::{PathTarget, Request};
 use crate::headers;
+use crate::resume::GoingOn;
 use crate::snapshot::{Candidate, Route, Snapshot};
 use crate::surface;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use sluicegate_upstream::{Kind, RequestBody};
 use sluicegate_vocabulary::{CallId, Endpoint, Fault, FaultKind, Format};
 use sluicegate_wire::translate::{self, Context, Job};
-use sluicegate_wire::{embeddings, splice};
+use sluicegate_wire::{embeddings, resume, splice};
 use std::borrow::Cow;
 
 /// One request, ready to send.
@@ -25,6 +26,18 @@ pub(crate) struct Prepared {
     pub(crate) way: Way,
     /// What the translation had to leave out.
     pub(crate) dropped: Vec<Cow<'static, str>>,
+    pub(crate) resume: Resuming,
+}
+
+/// What a stream has to do with streams that break and are gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resuming {
+    /// Nothing.
+    No,
+    /// It may have to be gone on with.
+    May,
+    /// It goes on with another.
+    GoesOn,
 }
 
 /// How the answer finds its way back.
@@ -42,11 +55,56 @@ pub(crate) enum Way {
     Embeddings(embeddings::Context),
 }
 
-/// Makes the request for one candidate.
+/// Makes the request for one candidate; with what is to be gone on with, if it is asked again for that.
 ///
 /// # Errors
 /// What the candidate's provider cannot be asked, and why.
 pub(crate) fn prepare(
+    request: &Request,
+    route: &Route,
+    candidate: &Candidate,
+    snapshot: &Snapshot,
+    going_on: Option<&GoingOn>,
+    id: &CallId,
+    now_s: u64,
+) -> Result<Prepared, Fault> {
+    let mut prepared = afresh(request, route, candidate, snapshot, id, now_s)?;
+    match going_on {
+        Some(going_on) => extend(&mut prepared, request, candidate, going_on)?,
+        None if route.resume && request.stream => prepared.resume = Resuming::May,
+        None => {}
+    }
+    Ok(prepared)
+}
+
+/// Puts what was said behind the request's messages.
+#[cold]
+fn extend(prepared: &mut Prepared, request: &Request, candidate: &Candidate, going_on: &GoingOn) -> Result<(), Fault> {
+    let form = upstream_format(request, candidate).and_then(|format| candidate.quirks.continues.in_format(format));
+    let extended = form.and_then(|form| {
+        let body = prepared.request.body().to_vec();
+        resume::extended(&body, form, resume::sent(form, &going_on.said), going_on.tokens)
+    });
+    let cannot = || {
+        let message = format!("The provider {} cannot go on with this answer.", candidate.provider.name);
+        Fault::new(FaultKind::Unsupported, message)
+    };
+    *prepared.request.body_mut() = Bytes::from(extended.ok_or_else(cannot)?).into();
+    prepared.resume = Resuming::GoesOn;
+    Ok(())
+}
+
+/// The format in which a candidate is asked.
+pub(crate) fn upstream_format(request: &Request, candidate: &Candidate) -> Option<Format> {
+    if takes_tools_elsewhere(request, candidate) {
+        return Some(Format::Responses);
+    }
+    let speaks = candidate.provider.speaks;
+    let own = request.endpoint.format().filter(|_| speaks.contains(request.endpoint));
+    own.or_else(|| speaks.preferred_format())
+}
+
+fn afresh(
     request: &Request,
     route: &Route,
     candidate: &Candidate,
@@ -160,7 +218,8 @@ fn finish(
     if candidate.provider.kind == Kind::Anthropic && !headers.contains_key("anthropic-version") {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
-    Ok(Prepared { request: assemble(candidate, Method::POST, path.clone(), headers, body), way, dropped })
+    let request = assemble(candidate, Method::POST, path.clone(), headers, body);
+    Ok(Prepared { request, way, dropped, resume: Resuming::No })
 }
 
 fn passthrough(request: &Request, candidate: &Candidate, rest: &str) -> Result<Prepared, Fault> {
@@ -176,6 +235,7 @@ fn passthrough(request: &Request, candidate: &Candidate, rest: &str) -> Result<P
         request: assemble(candidate, method, path, headers, body),
         way: Way::Passthrough,
         dropped: Vec::new(),
+        resume: Resuming::No,
     })
 }
 

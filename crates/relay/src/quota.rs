@@ -1,8 +1,9 @@
-//! `GET /v1/quota`: the caller's own limits, and what is left of them.
+//! `GET /v1/quota`: the caller's own limits, budgets and account, and what is left of them.
 //!
 //! It shows every limit that some call of this key would meet, those shared with others included, because what is left
 //! of a shared limit is what is left for this caller too. It takes from none of them.
 
+use crate::books::{self, BudgetReport};
 use crate::call::Caller;
 use crate::reply::{Content, Reply};
 use crate::route::may_use;
@@ -12,6 +13,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use sluicegate_flow::{Kind, Limit, Nanos};
+use sluicegate_ledger::{Account, Budget, Unit};
+use sluicegate_vocabulary::Money;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +32,8 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
         "tenant": caller.tenant().map(|tenant| &*tenant.name),
         "class": caller.priority.as_str(),
         "mode": caller.mode.as_str(),
+        "account": caller.key.as_ref().and_then(|key| key.payer.account.as_deref().map(account)),
+        "budgets": caller.key.iter().flat_map(|key| &key.payer.budgets).map(|budget| spent(budget)).collect::<Vec<_>>(),
         "limits": limits.iter().map(|limit| level(limit, now)).collect::<Vec<_>>(),
         // The call for this page is none of those meant.
         "in_flight": caller.live.in_flight().saturating_sub(1),
@@ -38,6 +43,34 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Reply { status: StatusCode::OK, headers, content: Content::Whole(body.to_string().into()) }
+}
+
+/// The account that pays, in dollars as decimal text, so that nothing is rounded.
+fn account(account: &Account) -> Value {
+    json!({
+        "name": &**account.name(),
+        "balance_usd": account.balance().to_string(),
+        "held_usd": account.held().to_string(),
+        "left_usd": account.left().to_string(),
+    })
+}
+
+fn spent(budget: &Budget) -> Value {
+    let BudgetReport { subject, unit, per, standing } = books::standing(budget, books::now_ms());
+    let text = |amount: i64| match unit {
+        Unit::Money => Money::from_nanos(amount).to_string(),
+        Unit::Tokens => amount.to_string(),
+    };
+    json!({
+        "owner": subject.to_string(),
+        "counts": if unit == Unit::Money { "usd" } else { "tokens" },
+        "per": per.as_str(),
+        "amount": text(standing.amount),
+        "used": text(standing.used),
+        "held": text(standing.held),
+        "left": text(standing.left()),
+        "resets_at": standing.span.ends_ms().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).map(|at| at.to_string()),
+    })
 }
 
 fn level(limit: &Arc<Limit>, now: Nanos) -> Value {

@@ -4,6 +4,7 @@
 //! call drops it: the last byte sent, a refusal, a client that hangs up, a panic that unwinds. Its drop makes the one
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
+use crate::books::Posting;
 use crate::call::{Caller, Ticket, header_value};
 use crate::cost;
 use crate::headers;
@@ -18,7 +19,8 @@ use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Money,
+    Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -55,8 +57,12 @@ pub(crate) struct State {
     reserved_output: u64,
     /// The model asked for, as a number, and the bytes of input to it.
     pub(crate) input: (u64, u64),
+    /// What was used before a stream broke that is gone on with; boxed, since few are.
+    pub(crate) before: Option<Box<Before>>,
     /// What it costs, where that is known before its end.
     pub(crate) bill: Option<Bill>,
+    /// The call in the books, where there are any.
+    pub(crate) posting: Option<Box<Posting>>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -69,7 +75,21 @@ pub(crate) struct State {
     streams: Option<Arc<Streams>>,
 }
 
+/// The streams of one answer, where one has broken.
+pub(crate) struct Before {
+    /// What those before the present one have used and cost.
+    pub(crate) usage: Usage,
+    pub(crate) cost: Option<Money>,
+    /// What the present one has used.
+    pub(crate) present: Usage,
+}
+
 impl State {
+    /// What the provider that is being asked, or was asked last, has used.
+    pub(crate) fn present(&self) -> &Usage {
+        self.before.as_ref().map_or(&self.receipt.usage, |before| &before.present)
+    }
+
     /// Whether tokens were reserved for it anywhere.
     pub(crate) const fn reserves_tokens(&self) -> bool {
         self.reserved_output != u64::MAX
@@ -80,7 +100,7 @@ impl Record {
     /// Opens the record of a call that has just arrived.
     pub(crate) fn open(worker: &Arc<Worker>, snapshot: &Snapshot, headers: &HeaderMap) -> Self {
         let id = headers
-            .get(&headers::X_REQUEST_ID)
+            .get(&headers::X_REQUEST_ID.name)
             .and_then(|value| CallId::from_client(value.to_str().ok()?))
             .unwrap_or_else(|| CallId::from_random(fastrand::u128(..)));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -109,7 +129,9 @@ impl Record {
             live: None,
             reserved_output: u64::MAX,
             input: (0, 0),
+            before: None,
             bill: None,
+            posting: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -269,10 +291,10 @@ impl Record {
             to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));
         }
         let Some(limits) = &self.0.limits else { return };
-        let now = self.0.worker.shared.room.now();
-        let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let now_ms = self.0.receipt.arrived_ms.saturating_add(since);
-        limits.write(to, self.dialect(), now, now_ms);
+        // What answers has just looked at the clock.
+        let since = self.0.receipt.times.first_token.unwrap_or_else(|| self.since_arrival());
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        limits.write(to, self.dialect(), self.at(since), self.arrived_ms().saturating_add(since_ms));
     }
 
     /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.
@@ -344,8 +366,49 @@ impl Record {
         self.0.should_retry
     }
 
+    /// What was used since a provider was asked last.
     pub(crate) fn usage(&mut self, usage: Usage) {
-        self.0.receipt.usage = usage;
+        self.0.receipt.usage = match &mut self.0.before {
+            None => usage,
+            Some(before) => {
+                before.present = usage;
+                before.usage.and(&usage)
+            }
+        };
+    }
+
+    /// The stream broke, and may be gone on with: its provider is done with, and what it has used is kept.
+    pub(crate) fn interrupted(&mut self, fault: &Fault, end: EndReason) {
+        let result = settle::provider_ended(end, Some(fault.kind));
+        let now = self.now();
+        let state = &mut *self.0;
+        if let Some(last) = state.receipt.attempts.last_mut() {
+            last.result = result;
+        }
+        if let Some(under_way) = state.under_way.take() {
+            under_way.ended(result, now);
+        }
+        let present = *state.present();
+        if let Some(egress) = state.egress.take() {
+            egress.settle(present.total());
+        }
+        let cost = settle::cost(state);
+        state.before = Some(Box::new(Before { usage: state.receipt.usage, cost, present: Usage::default() }));
+    }
+
+    /// The stream goes on, after so many bytes of text.
+    pub(crate) fn resumed(&mut self, at: u64) {
+        self.0.receipt.resumed.push(at);
+    }
+
+    /// The call in the books.
+    pub(crate) fn posting(&mut self) -> &mut Option<Box<Posting>> {
+        &mut self.0.posting
+    }
+
+    /// Does something with all that is known of the call.
+    pub(crate) fn with_state(&mut self, act: impl FnOnce(&mut State)) {
+        act(&mut self.0);
     }
 
     /// What the answer costs.
@@ -416,7 +479,9 @@ impl Record {
     pub(crate) fn broke(&mut self, fault: &Fault, end: EndReason) {
         self.0.receipt.fault = Some(fault.kind);
         self.0.receipt.end = end;
-        if let Some(last) = self.0.receipt.attempts.last_mut() {
+        // A try to go on with it that failed has its own result.
+        let last = self.0.receipt.attempts.last_mut();
+        if let Some(last) = last.filter(|last| last.result == AttemptResult::Ok) {
             last.result = match settle::provider_ended(end, Some(fault.kind)) {
                 AttemptResult::Cancelled => last.result,
                 result => result,

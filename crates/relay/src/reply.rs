@@ -134,7 +134,7 @@ impl Body for ReplyBody {
                 }
                 _ => None,
             },
-            Some(Content::Stream(stream)) => match std::task::ready!(stream.poll_next(cx, this.record.as_mut())) {
+            Some(Content::Stream(stream)) => match std::task::ready!(stream.poll_next(cx, &mut this.record)) {
                 Some(Ok(piece)) => Some(piece),
                 Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
                 None => None,

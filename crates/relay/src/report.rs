@@ -87,13 +87,17 @@ impl FlowReport {
             .collect();
         drop(shared_by_all);
         let classes = [Priority::Critical, Priority::High, Priority::Normal, Priority::Low];
-        let waiting = classes.into_iter().map(|class| ClassReport {
-            class,
-            waiting: stats.waiting.get(class as usize).copied().unwrap_or_default(),
-            oldest: stats.oldest.get(class as usize).copied().unwrap_or_default(),
-            shed: stats.sheds.get(class as usize).map_or(0, all),
+        let waiting = classes.into_iter().map(|class| {
+            let (at, aside) = (class as usize, room.aside.of_class(now, class));
+            ClassReport {
+                class,
+                waiting: stats.waiting.get(at).copied().unwrap_or_default() + aside.waiting,
+                oldest: stats.oldest.get(at).copied().unwrap_or_default().max(aside.oldest),
+                shed: stats.sheds.get(at).map_or(0, all) + aside.shed,
+            }
         });
-        Self { limits, waiting: waiting.collect(), waiting_bytes: stats.bytes, callers: Vec::new() }
+        let waiting_bytes = stats.bytes + room.aside.bytes();
+        Self { limits, waiting: waiting.collect(), waiting_bytes, callers: Vec::new() }
     }
 }
 

@@ -9,6 +9,7 @@
 //! Everything taken from limits is a [`Held`]. Its drop gives back what was not used and lets the next one go, so no
 //! path can forget it: not a refusal, not a client that leaves while it waits, not a panic.
 
+use crate::aside::Aside;
 use crate::limit_headers::Words;
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
@@ -37,6 +38,8 @@ pub(crate) struct Room {
     /// With what answers say about the limits of each set.
     pub(crate) table: Table,
     scheduler: Mutex<Scheduler<Place>>,
+    /// Those that wait for something else than limits.
+    pub(crate) aside: Aside,
     /// When the pacer has to look next, if earlier than it knows.
     alarm: Mutex<Option<Nanos>>,
     bell: Condvar,
@@ -208,6 +211,7 @@ impl Room {
         Arc::new(Self {
             table: Table::default(),
             scheduler: Mutex::new(Scheduler::new(bounds)),
+            aside: Aside::new(bounds),
             alarm: Mutex::new(None),
             bell: Condvar::new(),
             stopped: AtomicBool::new(false),
@@ -285,7 +289,7 @@ impl Room {
 
     /// How many calls of a caller wait.
     pub(crate) fn waiting_of(&self, flow: u64) -> usize {
-        self.scheduler.lock().waiting_of(flow)
+        self.scheduler.lock().waiting_of(flow) + self.aside.of_flow(flow)
     }
 
     /// Other limits, or other bounds, are in force.
@@ -293,6 +297,7 @@ impl Room {
         // Those who wait hold the old limits, and meet the new ones only through them.
         let now = self.now();
         snapshot.every_limit().for_each(|spec| self.table.renew(spec, now));
+        self.aside.reconfigure(bounds);
         let mut outcomes = Vec::new();
         let next = {
             let mut scheduler = self.scheduler.lock();

@@ -3,16 +3,20 @@
 //! What was reserved is corrected by what was used, the price is applied, the metrics are counted and the receipt goes
 //! to the log. Nothing here waits: the log is a bounded buffer that a thread of its own empties.
 
+use crate::books;
 use crate::estimate;
 use crate::record::State;
 use crate::snapshot::Bill;
-use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Money, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
     let bill = state.bill.take().or_else(|| bill(state));
-    state.receipt.cost = bill.map(|bill| bill.charge.total);
+    state.receipt.cost = sum(state, bill.as_ref());
+    if state.posting.is_some() {
+        books::close(state, bill);
+    }
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -27,17 +31,38 @@ pub(crate) fn settle(state: &mut State) {
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
-/// What the call costs, as far as anybody asked a provider.
+/// What the call has cost by now.
+pub(crate) fn cost(state: &State) -> Option<Money> {
+    sum(state, bill(state).as_ref())
+}
+
+/// The bill of the stream that came last, and what those before it have cost.
+fn sum(state: &State, bill: Option<&Bill>) -> Option<Money> {
+    let before = state.before.as_ref().map_or(Some(Money::default()), |before| before.cost);
+    Some(before? + bill?.charge.total)
+}
+
+/// What the stream or answer that came last costs. One whose provider gave no answer costs nothing.
 fn bill(state: &State) -> Option<Bill> {
     let tariff = state.candidate.as_ref()?.tariff.as_ref()?;
-    // What nobody told is not nothing: a call that was answered without a word about usage has no known cost.
-    let told = state.receipt.usage.source != UsageSource::None || !answered(state.receipt.end);
-    if told { tariff.bill(&state.receipt.usage) } else { None }
+    let used = state.present();
+    if used.source == UsageSource::None {
+        let reached = state.receipt.attempts.last().is_some_and(|last| may_have_worked(last.result));
+        // What was to go on with a broken answer and never came has cost nothing.
+        if !answered(state.receipt.end) || !reached || state.before.is_some() {
+            return Some(Bill::default());
+        }
+        // What nobody told is not nothing: a call that was answered without a word about usage has no known cost, unless
+        // it is paid for by the request.
+        return if tariff.is_by_request() { tariff.bill(used) } else { None };
+    }
+    tariff.bill(used)
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
     let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let present = state.present().total();
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
         return;
@@ -47,11 +72,13 @@ fn settle_limits(state: &mut State) {
     if let Some(live) = state.live.as_ref().filter(|_| estimated) {
         estimate::learn(&state.worker, live.number, state.input, &receipt.usage, receipt.end);
     }
-    let reached = receipt.attempts.last().is_some_and(|attempt| worked(attempt.result));
+    let reached = receipt.attempts.last().is_some_and(|attempt| may_have_worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
     let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
-    for held in ticket.map(|ticket| ticket.held).into_iter().chain(egress) {
-        let used = if unknown { held.reserved() } else { receipt.usage.total() };
+    let total = receipt.usage.total();
+    let ticket = ticket.map(|ticket| (ticket.held, total));
+    for (held, used) in ticket.into_iter().chain(egress.map(|egress| (egress, present))) {
+        let used = if unknown { held.reserved() } else { used };
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }
@@ -73,13 +100,13 @@ pub(crate) const fn provider_ended(end: EndReason, fault: Option<FaultKind>) -> 
 }
 
 /// Whether a provider may have done something for a try that ended so.
-const fn worked(result: AttemptResult) -> bool {
+pub(crate) const fn may_have_worked(result: AttemptResult) -> bool {
     use AttemptResult::{Broken, Cancelled, Ok, Timeout};
     matches!(result, Ok | Broken | Cancelled | Timeout)
 }
 
 /// Whether a call that ended so may have used something.
-const fn answered(end: EndReason) -> bool {
+pub(crate) const fn answered(end: EndReason) -> bool {
     use EndReason::{ClientGone, Done, Shutdown, TimedOut, Truncated};
     matches!(end, Done | ClientGone | Truncated | Shutdown | TimedOut)
 }

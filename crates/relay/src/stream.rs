@@ -11,9 +11,10 @@ use crate::call::{Request, header_value};
 use crate::cost;
 use crate::dispatch::Dispatched;
 use crate::headers;
-use crate::prepare::Way;
+use crate::prepare::{Resuming, Way};
 use crate::record::Record;
 use crate::reply::{Content, Reply};
+use crate::resume::{Continued, Resume, may_help};
 use crate::server::Worker;
 use crate::snapshot::Candidate;
 use crate::surface::{self, Surface};
@@ -88,9 +89,13 @@ pub(crate) enum Passage {
 }
 
 impl Passage {
-    pub(crate) fn of(way: Way, endpoint: Endpoint) -> Self {
+    pub(crate) fn of(way: Way, endpoint: Endpoint, resume: Resuming) -> Self {
         match way {
-            Way::Translated(context) => Self::Translated(Box::new(StreamTranslator::new(*context))),
+            Way::Translated(context) => {
+                let translator = StreamTranslator::new(*context);
+                let may_break = resume == Resuming::May;
+                Self::Translated(Box::new(if may_break { translator.remembering() } else { translator }))
+            }
             Way::Same { hide_usage } => Tap::new(endpoint, hide_usage).map_or(Self::Raw, Self::Same),
             Way::Passthrough | Way::Embeddings(_) => Self::Raw,
         }
@@ -134,6 +139,10 @@ pub(crate) struct Streaming {
     /// Whom the timer and the stop will wake. They are asked again only when they have something to say or somebody
     /// else is to be woken: asking takes a lock each time, and a stream wakes for every piece.
     wakes: Option<Waker>,
+    /// What it takes to go on should it break; boxed, since few can be gone on with.
+    resume: Option<Box<Resume>>,
+    /// What has come, of a stream that is to go on with another.
+    kept: Option<Vec<Bytes>>,
 }
 
 /// A stream without a form in which an error could be told was cut; the connection must show it.
@@ -172,7 +181,27 @@ impl Streaming {
             stop: Box::pin(worker.stop.clone().cancelled_owned()),
             stopping: worker.stop.clone(),
             wakes: None,
+            resume: None,
+            kept: None,
         }
+    }
+
+    /// It is to go on with another stream, which will want to see all that comes of it.
+    pub(crate) fn keep(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    pub(crate) const fn is_translated(&self) -> bool {
+        matches!(self.passage, Passage::Translated(_))
+    }
+
+    /// It can be gone on with should it break, or if it has broken since its first event.
+    pub(crate) fn resumable(&mut self, mut resume: Box<Resume>) {
+        if matches!(&self.passage, Passage::Same(tap) if tap.error_told()) {
+            resume.withheld = self.out.pop_back();
+        }
+        resume.follow(self.out.make_contiguous());
+        self.resume = Some(resume);
     }
 
     fn content_type(&self) -> HeaderValue {
@@ -274,6 +303,7 @@ impl Streaming {
         if (whole && said.is_some()) || !self.first_token() {
             return said;
         }
+        let pieces = pieces.saturating_sub(self.resume.as_ref().map_or(0, |resume| resume.pieces));
         let mut used = said.unwrap_or(Usage { input: self.estimated_input, ..Usage::default() });
         used.output += pieces.saturating_sub(used.total_output());
         used.source = UsageSource::Estimated;
@@ -370,6 +400,14 @@ impl Streaming {
                 }
             },
         };
+        if let Some(kept) = &mut self.kept {
+            kept.push(data.clone());
+        }
+        self.feed(data);
+    }
+
+    /// Takes a piece in as it was before it was compressed.
+    fn feed(&mut self, data: Bytes) {
         let fed = match &mut self.passage {
             Passage::Raw => {
                 self.out.push_back(data);
@@ -378,6 +416,12 @@ impl Streaming {
             Passage::Same(tap) => {
                 let mut out = tap::Out::new();
                 let fed = tap.feed(data, &mut out);
+                if let Some(resume) = &mut self.resume {
+                    if tap.error_told() {
+                        resume.withheld = out.pop();
+                    }
+                    resume.follow(&out);
+                }
                 self.held += out.iter().map(Bytes::len).sum::<usize>();
                 self.out.extend(out);
                 fed
@@ -466,12 +510,12 @@ impl Streaming {
     pub(crate) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        mut record: Option<&mut Record>,
+        record: &mut Option<Record>,
     ) -> Poll<Option<Result<Bytes, CutOff>>> {
         loop {
             // What is ready is sent together; what is not is never waited for.
             while !self.finished && self.queued() < TOGETHER && self.poll_upstream(cx).is_ready() {}
-            if let Some(record) = record.as_deref_mut()
+            if let Some(record) = record.as_mut()
                 && self.first_token()
             {
                 record.first_token();
@@ -480,7 +524,7 @@ impl Streaming {
             if let Some(bytes) = self.take_queued() {
                 let bytes = self.array.as_mut().map_or(bytes.clone(), |array| array.push(&bytes));
                 if !bytes.is_empty() {
-                    self.note_end(record);
+                    self.note_end(record.as_mut());
                     return Poll::Ready(Some(Ok(bytes)));
                 }
                 continue;
@@ -488,7 +532,10 @@ impl Streaming {
             if !self.finished {
                 return Poll::Pending;
             }
-            if let (Some((fault, end)), Some(record)) = (&self.broken, record.as_deref_mut()) {
+            if self.resume.is_some() && self.broken.is_some() && ready!(self.poll_resume(cx, record)) {
+                continue;
+            }
+            if let (Some((fault, end)), Some(record)) = (&self.broken, record.as_mut()) {
                 self.settle_usage(record);
                 record.broke(fault, *end);
             }
@@ -499,10 +546,88 @@ impl Streaming {
                     }
                 }
                 None => {
-                    self.note_end(record);
+                    self.note_end(record.as_mut());
                     let closing = self.array.take().map(|array| array.finish());
                     return Poll::Ready(closing.filter(|bytes| !bytes.is_empty()).map(Ok));
                 }
+            }
+        }
+    }
+
+    /// Asks for the rest of a stream that has broken; true once it goes on. If not, it is not asked again.
+    fn poll_resume(&mut self, cx: &mut Context<'_>, slot: &mut Option<Record>) -> Poll<bool> {
+        let used = self.used().unwrap_or_default();
+        let pieces = self.pieces();
+        let Some(resume) = &mut self.resume else { return Poll::Ready(false) };
+        if resume.asking.is_none() {
+            let said = match (&resume.shadow, &self.passage) {
+                (Some(shadow), _) => shadow.said(),
+                (None, Passage::Translated(translator)) => translator.said(),
+                (None, _) => None,
+            };
+            let broken = self.broken.as_ref().filter(|(fault, end)| resume.left > 0 && may_help(fault, *end));
+            if let (Some(said), Some((fault, end))) = (said.map(str::to_owned), broken)
+                && let Some(mut record) = slot.take()
+            {
+                record.usage(used);
+                let (before, pieces_before) = (resume.used, resume.pieces);
+                (resume.used, resume.pieces) = (before.and(&used), pieces);
+                if let Err(record) = resume.begin(said, (fault, *end), record) {
+                    *slot = Some(record);
+                    (resume.used, resume.pieces) = (before, pieces_before);
+                }
+            }
+        }
+        let continued = match &mut resume.asking {
+            None => None,
+            Some(asking) => {
+                let (record, continued) = ready!(asking.get_mut().as_mut().poll(cx));
+                *slot = Some(record);
+                continued
+            }
+        };
+        resume.asking = None;
+        match (continued, slot) {
+            (Some(continued), Some(record)) => {
+                resume.resumed(record);
+                self.go_on(continued);
+                Poll::Ready(true)
+            }
+            _ => {
+                // Now the client hears why.
+                resume.left = 0;
+                if let Some(event) = resume.withheld.take() {
+                    self.out.push_back(event);
+                }
+                Poll::Ready(false)
+            }
+        }
+    }
+
+    /// From now on the pieces of another stream come.
+    fn go_on(&mut self, continued: Continued) {
+        let Continued { streaming, format, form } = continued;
+        let Some(resume) = &mut self.resume else { return };
+        if let Some(shadow) = resume.shadow.take() {
+            self.passage = Passage::Translated(shadow);
+        }
+        if let Passage::Translated(translator) = &mut self.passage {
+            self.estimated_input += estimate::tokens_in_bytes(translator.said().map_or(0, str::len));
+            translator.resume(format, form, resume.used);
+        }
+        let Self { upstream, inflate, provider, broken, finished, idle, kept, .. } = *streaming;
+        (self.upstream, self.inflate, self.provider, self.idle) = (upstream, inflate, provider, idle);
+        (self.broken, self.finished, self.lingering) = (None, false, false);
+        self.last = Instant::now();
+        self.timer.as_mut().reset((self.last + idle).into());
+        self.wakes = None;
+        for data in kept.into_iter().flatten() {
+            self.feed(data);
+        }
+        if finished && !self.finished {
+            match broken {
+                Some(broken) => self.end(Some(broken)),
+                None => self.close(),
             }
         }
     }

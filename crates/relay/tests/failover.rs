@@ -227,3 +227,27 @@ fn a_key_that_was_forbidden_something_is_asked_whether_it_is_still_taken() {
         runtime.shutdown_background();
     }
 }
+
+#[test]
+fn a_call_that_waits_for_a_providers_quota_is_seen_among_those_that_wait_and_counts_its_bytes() {
+    let told =
+        "x-ratelimit-limit-requests: 30\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 2s\r\n";
+    let head = format!("HTTP/1.1 200 X\r\ncontent-type: application/json\r\n{told}");
+    let spent = vec![Act::Send(format!("{head}content-length: {}\r\n\r\n{ANSWER}", ANSWER.len()).into_bytes())];
+    let upstream = Upstream::new(vec![spent, json(200, ANSWER)]);
+    let relay = Running::new(config(vec![openai(&upstream)]));
+    assert_eq!(status(&relay.post(CHAT, "", &hi("up/m"))), 200);
+    let waiting = || {
+        let report = relay.relay.flow();
+        let calls: u64 = report.waiting.iter().map(|class| class.waiting).sum();
+        (calls, report.waiting_bytes, report.callers.iter().map(|caller| caller.waiting).sum::<usize>())
+    };
+    assert_eq!(waiting(), (0, 0, 0));
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| relay.post(CHAT, "", &hi("up/m")));
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(waiting(), (1, hi("up/m").len() as u64, 1));
+        assert_eq!(status(&call.join().unwrap()), 200);
+    });
+    assert_eq!(waiting(), (0, 0, 0));
+}

@@ -161,7 +161,7 @@ fn what_cannot_be_read_is_told_so_in_json_and_has_a_receipt() {
 fn a_slow_head_is_told_so_and_silence_just_ends() {
     let upstream = Upstream::new(vec![]);
     let mut config = config(vec![provider("up", ProviderKind::OpenAi, upstream.address)]);
-    config.server.header_read_timeout = Period::from_millis(300);
+    config.server.header_read_timeout = Period::from_secs(1);
     config.server.http2 = false;
     let relay = Running::new(config);
     let (mut slow, mut silent) = (relay.connect(), relay.connect());
@@ -170,19 +170,19 @@ fn a_slow_head_is_told_so_and_silence_just_ends() {
         if slow.write_all(&[*byte]).is_err() {
             break;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(60));
     }
     let mut answer = String::new();
     slow.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     // A connection that has been used may rest for longer than a head may take.
     let mut kept = relay.connect();
     for _ in 0..2 {
         kept.write_all(b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
         until(&mut kept, "\r\n\r\nok\n");
-        std::thread::sleep(Duration::from_millis(700));
+        std::thread::sleep(Duration::from_millis(1500));
     }
 }
 
@@ -198,7 +198,7 @@ fn a_client_that_leaves_is_noticed_though_it_sent_more_than_it_was_asked_for() {
     drop(stream);
     let receipts = relay.receipts(1);
     assert_eq!(receipts[0].end, EndReason::ClientGone);
-    assert!(left.elapsed() < Duration::from_secs(3), "{:?}", left.elapsed());
+    assert!(left.elapsed() < Duration::from_secs(6), "{:?}", left.elapsed());
 }
 
 #[test]

@@ -9,9 +9,16 @@
 
 mod support;
 
-use sluicegate_config::{Config, ProviderKind, Unpriced};
-use sluicegate_ledger::{Fees, Price};
-use sluicegate_vocabulary::{EndReason, FaultKind};
+use sluicegate_config::{
+    Budget, BudgetAmount, ClientKey, Config, Credits, Ledger, Model, OnExceed, Per, ProviderKind, Unpriced,
+};
+use sluicegate_ledger::{Fees, Kind, Price, Rate};
+use sluicegate_store::{By, Filter, Grain, UsageQuery};
+use sluicegate_vocabulary::{EndReason, FaultKind, Mode, Money};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use support::*;
 
 /// A model `m` that costs 2 and 8 dollars a million tokens and a cent a request.
@@ -65,4 +72,218 @@ fn where_every_call_must_have_a_price_one_without_is_refused_and_a_fallback_with
     let receipts = relay.receipts(2);
     let refused = receipts.iter().find(|receipt| receipt.attempts.is_empty()).unwrap();
     assert_eq!((refused.end, refused.fault), (EndReason::Refused, Some(FaultKind::PaymentRequired)));
+}
+
+fn dollars(text: &str) -> Money {
+    text.parse().unwrap()
+}
+
+/// A model `m` that costs five cents a request and nothing else, books, and these keys.
+fn with_books(upstream: &Upstream, keys: Vec<ClientKey>) -> Config {
+    let mut config = config(vec![provider("up", ProviderKind::OpenAi, upstream.address)]);
+    let price = Price { fees: Fees { request: Some(dollars("0.05")), ..Fees::default() }, ..Price::default() };
+    config.prices.models.insert("up/m".into(), price);
+    config.ledger = Some(Ledger::default());
+    config.keys = keys;
+    config
+}
+
+fn prepaid(name: &str, value: &str, account: &str) -> ClientKey {
+    let credits =
+        Credits { account: account.to_owned(), low_balance_usd: Money::ZERO, allow_negative_usd: Money::ZERO };
+    ClientKey { credits: Some(credits), ..key(name, value) }
+}
+
+fn budgeted(name: &str, value: &str, amount: BudgetAmount) -> ClientKey {
+    let budget =
+        Budget { amount, per: Per::Total, timezone: "UTC".to_owned(), warn_at: vec![50], on_exceed: OnExceed::Reject };
+    ClientKey { budgets: vec![budget], ..key(name, value) }
+}
+
+fn balance(relay: &Running, account: &str) -> (Money, Money) {
+    let accounts = relay.relay.books().unwrap().accounts();
+    let found = accounts.iter().find(|found| found.name == account).unwrap();
+    (found.balance, found.held)
+}
+
+fn of_all_time() -> UsageQuery {
+    let (filter, by) = (Filter::default(), vec![By::Key]);
+    UsageQuery { grain: Grain::Minute, from_ms: 0, to_ms: i64::MAX, filter, by, limit: 100 }
+}
+
+/// The books add up, and have so many calls of a key.
+fn assert_in_the_books(relay: &Running, key: &str, calls: i64, billed: &str) {
+    let books = relay.relay.books().unwrap();
+    books.store().catch_up(Duration::from_secs(10)).unwrap();
+    let verdict = books.store().verify().unwrap();
+    assert!(verdict.wrong.is_empty(), "{verdict:?}");
+    let usage = books.store().usage(&of_all_time()).unwrap();
+    let row = usage.iter().find(|row| row.by == [key]).unwrap();
+    assert_eq!((row.calls, row.billed), (calls, dollars(billed)), "{usage:?}");
+}
+
+#[test]
+fn sixty_four_clients_racing_on_an_account_for_a_hundred_calls_get_exactly_a_hundred_answers_and_leave_nothing() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 128]);
+    let dir = tempfile::tempdir().unwrap();
+    let keys = vec![prepaid("one", "sk-one", "shared"), prepaid("two", "sk-two", "shared")];
+    let relay = Running::in_dir(with_books(&upstream, keys), dir.path());
+    relay.relay.books().unwrap().credit(Kind::TopUp, "invoice 1", "shared", dollars("5")).unwrap();
+    let (answered, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for client in 0..64 {
+            let (relay, answered, refused) = (&relay, &answered, &refused);
+            scope.spawn(move || {
+                let header = format!("authorization: Bearer sk-{}\r\n", if client % 2 == 0 { "one" } else { "two" });
+                for _ in 0..4 {
+                    let answer = relay.post(CHAT, &header, &hi("up/m"));
+                    match &answer[..12] {
+                        "HTTP/1.1 200" => answered.fetch_add(1, Ordering::Relaxed),
+                        "HTTP/1.1 402" => refused.fetch_add(1, Ordering::Relaxed),
+                        _ => panic!("{answer}"),
+                    };
+                }
+            });
+        }
+    });
+    assert_eq!((answered.into_inner(), refused.into_inner()), (100, 156));
+    relay.receipts(256);
+    assert_eq!(balance(&relay, "shared"), (Money::ZERO, Money::ZERO));
+    let books = relay.relay.books().unwrap();
+    books.store().catch_up(Duration::from_secs(10)).unwrap();
+    assert!(books.store().verify().unwrap().wrong.is_empty());
+    assert_eq!(books.store().accounts().unwrap()[0].balance, Money::ZERO);
+}
+
+#[test]
+fn a_refusal_for_want_of_money_says_what_is_left_and_a_call_that_fails_costs_nothing() {
+    let upstream = Upstream::new(vec![json(500, "{}"), json(200, ANSWER)]);
+    let dir = tempfile::tempdir().unwrap();
+    let relay = Running::in_dir(with_books(&upstream, vec![prepaid("one", "sk-one", "one")]), dir.path());
+    let header = "authorization: Bearer sk-one\r\n";
+    relay.relay.books().unwrap().credit(Kind::TopUp, "a", "one", dollars("0.08")).unwrap();
+    assert!(relay.post(CHAT, header, &hi("up/m")).starts_with("HTTP/1.1 502"));
+    assert!(relay.post(CHAT, header, &hi("up/m")).starts_with("HTTP/1.1 200"));
+    let refused = relay.post(CHAT, header, &hi("up/m"));
+    assert!(refused.starts_with("HTTP/1.1 402"), "{refused}");
+    assert!(refused.contains("the account one has $0.03 left, and this call may cost $0.05"), "{refused}");
+    assert!(refused.contains("\r\nx-sluicegate-refused-by: account:one\r\n"), "{refused}");
+    // What has no price cannot be taken from an account.
+    let unpriced = relay.post(CHAT, header, &hi("up/unknown"));
+    assert!(unpriced.starts_with("HTTP/1.1 402") && unpriced.contains("\"code\":\"unpriced\""), "{unpriced}");
+    relay.receipts(4);
+    assert_eq!(balance(&relay, "one"), (dollars("0.03"), Money::ZERO));
+    assert_in_the_books(&relay, "one", 4, "0.05");
+}
+
+#[test]
+fn a_budget_of_three_calls_admits_three_of_any_number_at_once_and_keeps_its_count_over_a_restart() {
+    let slow = || [vec![Act::Pause(Duration::from_millis(300))], json(200, ANSWER)].concat();
+    let upstream = Upstream::new((0..8).map(|_| slow()).collect());
+    let dir = tempfile::tempdir().unwrap();
+    let config = with_books(&upstream, vec![budgeted("one", "sk-one", BudgetAmount::Usd(dollars("0.15")))]);
+    let header = "authorization: Bearer sk-one\r\n";
+    {
+        let relay = Running::in_dir(config.clone(), dir.path());
+        let answers: Vec<String> = std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..8).map(|_| scope.spawn(|| relay.post(CHAT, header, &hi("up/m")))).collect();
+            calls.into_iter().map(|call| call.join().unwrap()).collect()
+        });
+        assert_eq!(answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 200")).count(), 3, "{answers:?}");
+        let refused = answers.iter().find(|answer| answer.starts_with("HTTP/1.1 402")).unwrap();
+        assert!(refused.contains("\"code\":\"budget_exceeded\""), "{refused}");
+        assert!(refused.contains("\r\nx-sluicegate-refused-by: budget:key:one/total\r\n"), "{refused}");
+        relay.receipts(8);
+    }
+    let relay = Running::in_dir(config, dir.path());
+    let refused = relay.post(CHAT, header, &hi("up/m"));
+    assert!(refused.starts_with("HTTP/1.1 402") && refused.contains("has $0 left"), "{refused}");
+    assert_in_the_books(&relay, "one", 9, "0.15");
+}
+
+#[test]
+fn tokens_are_a_budget_too_and_without_books_nothing_is_written() {
+    let upstream = Upstream::new(vec![json(200, ANSWER), json(200, ANSWER)]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = with_books(&upstream, vec![budgeted("one", "sk-one", BudgetAmount::Tokens(500))]);
+    let header = "authorization: Bearer sk-one\r\n";
+    let body = r#"{"model":"up/unknown","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}"#;
+    let relay = Running::in_dir(config.clone(), dir.path());
+    assert!(relay.post(CHAT, header, body).starts_with("HTTP/1.1 200"));
+    relay.receipts(1);
+    let refused = relay.post(CHAT, header, &body.replace("10,", "1000,"));
+    assert!(refused.starts_with("HTTP/1.1 402") && refused.contains("has 490 tokens left"), "{refused}");
+    drop(relay);
+    let empty = tempfile::tempdir().unwrap();
+    config.ledger = None;
+    let relay = Running::in_dir(config, empty.path());
+    assert!(relay.post(CHAT, header, &hi("up/m")).starts_with("HTTP/1.1 200"));
+    assert_eq!(files(empty.path()), 0);
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+#[test]
+fn beyond_a_budget_a_caller_who_agreed_to_it_steps_down_and_another_is_refused() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 2]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut agreed = budgeted("agreed", "sk-agreed", BudgetAmount::Usd(dollars("0.05")));
+    agreed.budgets[0].on_exceed = OnExceed::StepDown;
+    (agreed.mode, agreed.accept_lower_tier) = (Mode::Graceful, true);
+    let mut config = with_books(&upstream, vec![agreed]);
+    config.prices.models.insert("up/cheap".into(), Price::default());
+    config.models.insert("cheap".into(), model("cheap", &["up/cheap"]));
+    config.models.insert("dear".into(), Model { lower_tier: Some("cheap".into()), ..model("dear", &["up/m"]) });
+    let relay = Running::in_dir(config, dir.path());
+    let header = "authorization: Bearer sk-agreed\r\n";
+    assert!(relay.post(CHAT, header, &hi("dear")).contains("\r\nx-sluicegate-model: m\r\n"));
+    let stepped = relay.post(CHAT, header, &hi("dear"));
+    assert!(stepped.starts_with("HTTP/1.1 200") && stepped.contains("x-sluicegate-model: cheap\r\n"), "{stepped}");
+    assert!(stepped.contains("\r\nx-sluicegate-degraded-from: dear\r\n"), "{stepped}");
+    // Asked for by another name there is nothing to step down to.
+    assert!(relay.post(CHAT, header, &hi("up/m")).starts_with("HTTP/1.1 402"));
+    relay.receipts(3);
+}
+
+#[test]
+fn a_stream_is_charged_at_its_end_and_one_whose_client_left_for_what_had_come() {
+    const FIRST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"he\"},\"finish_reason\":null}]}\n\n";
+    const USAGE: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10}}\n\n";
+    let whole = vec![stream_head(), chunk(FIRST), chunk(USAGE), chunk("data: [DONE]\n\n"), end()];
+    let left = vec![stream_head(), chunk(FIRST), Act::Pause(Duration::from_millis(400)), Act::Close];
+    let upstream = Upstream::new(vec![whole, left]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = with_books(&upstream, vec![prepaid("one", "sk-one", "one")]);
+    config.prices.models.insert("up/m".into(), Price::flat(rate("1"), rate("10")));
+    let relay = Running::in_dir(config, dir.path());
+    relay.relay.books().unwrap().credit(Kind::TopUp, "a", "one", dollars("1")).unwrap();
+    let header = "authorization: Bearer sk-one\r\n";
+    assert!(relay.post(CHAT, header, &hi_streamed("up/m")).contains("[DONE]"));
+    relay.receipts(1);
+    // 7 in at 1 and 3 out at 10 dollars a million.
+    assert_eq!(balance(&relay, "one"), (dollars("0.999963"), Money::ZERO));
+    let mut client = relay.connect();
+    client.write_all(post(CHAT, header, &hi_streamed("up/m")).as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("\"he\"") {
+        let mut piece = [0; 512];
+        let count = client.read(&mut piece).unwrap();
+        assert!(count > 0);
+        seen.extend_from_slice(&piece[..count]);
+    }
+    drop(client);
+    let receipt = relay.receipts(1).remove(0);
+    assert_eq!(receipt.end, EndReason::ClientGone);
+    let cost = receipt.cost.unwrap();
+    assert!(cost > Money::ZERO, "{receipt:?}");
+    assert_eq!(balance(&relay, "one"), (dollars("0.999963") - cost, Money::ZERO));
+    let books = relay.relay.books().unwrap();
+    books.store().catch_up(Duration::from_secs(10)).unwrap();
+    assert!(books.store().verify().unwrap().wrong.is_empty());
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
 }

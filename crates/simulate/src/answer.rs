@@ -10,6 +10,8 @@
 //! 6. JSON is asked for: a value that fits.
 //! 7. Otherwise a text.
 //!
+//! An answer whose beginning the request brings goes on behind that, if it begins so; if not, it is what it is.
+//!
 //! Then stop strings and the limit on output cut it, as they cut a model's.
 
 use serde_json::{Value, json};
@@ -106,6 +108,10 @@ pub(crate) fn answer(
             }
             Output::JsonObject => (json!({ "simulated": true, "answer": question, "seen": seen }).to_string(), true),
             Output::Schema(schema) => (schema::value(schema, &mut rng).to_string(), true),
+        };
+        let text = match text.strip_prefix(&*ask.begun) {
+            Some(rest) if !json => rest.to_owned(),
+            _ => text,
         };
         let hit = first_stop(&text, &ask.stop).filter(|_| !json);
         out.text = Some(match hit {

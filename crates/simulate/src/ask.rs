@@ -57,6 +57,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) max_tokens: Option<u64>,
     pub(crate) stop: Vec<String>,
     pub(crate) thinking: bool,
+    /// The beginning of the answer, which goes on with it.
+    pub(crate) begun: Cow<'a, str>,
     pub(crate) digest: Digest,
     pub(crate) input_tokens: u64,
     /// Digest and tokens of the prompt up to each place where a cache could cut it.
@@ -80,6 +82,7 @@ impl<'a> Ask<'a> {
             max_tokens: None,
             stop: Vec::new(),
             thinking: false,
+            begun: Cow::Borrowed(""),
             digest: Digest::new(seed),
             input_tokens: tokens::PER_REQUEST,
             prefixes: Vec::new(),
@@ -95,6 +98,12 @@ impl<'a> Ask<'a> {
     /// Counts text in, of whatever role.
     pub(crate) fn text(&mut self, text: &str) {
         self.digest.absorb(text.as_bytes());
+        self.input_tokens += tokens::count(text);
+    }
+
+    /// Counts the beginning of the answer in. It changes nothing about what the answer is.
+    pub(crate) fn begin(&mut self, text: &'a str) {
+        self.begun = Cow::Borrowed(text);
         self.input_tokens += tokens::count(text);
     }
 

@@ -40,6 +40,12 @@ impl RequestBody {
         self.left
     }
 
+    /// All of it, in one piece.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.slices.iter().flatten().copied().collect()
+    }
+
     /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

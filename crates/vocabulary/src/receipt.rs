@@ -134,6 +134,8 @@ pub struct Receipt {
     pub model_known: bool,
     /// Every try, in order. The last one answered, if any did.
     pub attempts: Vec<AttemptRecord>,
+    /// Bytes of text that had been sent when the answer broke and was gone on with, each time.
+    pub resumed: Vec<u64>,
     /// How it ended.
     pub end: EndReason,
     /// The fault the client was told, if any.

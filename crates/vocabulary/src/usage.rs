@@ -58,6 +58,27 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Both together. The source is the less certain of the two; one of which nothing is known adds nothing.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            cache_write_long: self.cache_write_long.saturating_add(other.cache_write_long),
+            input_audio: self.input_audio.saturating_add(other.input_audio),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            output_audio: self.output_audio.saturating_add(other.output_audio),
+            source: match (self.source, other.source) {
+                (UsageSource::None, source) | (source, UsageSource::None) => source,
+                (UsageSource::Estimated, _) | (_, UsageSource::Estimated) => UsageSource::Estimated,
+                (UsageSource::Counted, _) | (_, UsageSource::Counted) => UsageSource::Counted,
+                (UsageSource::Reported, UsageSource::Reported) => UsageSource::Reported,
+            },
+        }
+    }
+
     /// Everything that went in.
     #[must_use]
     pub const fn total_input(&self) -> u64 {

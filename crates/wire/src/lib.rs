@@ -12,6 +12,7 @@ pub mod limits;
 pub mod outline;
 pub mod peek;
 pub mod quirks;
+pub mod resume;
 mod scan;
 pub mod splice;
 pub mod sse;

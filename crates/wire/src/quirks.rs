@@ -9,6 +9,7 @@
 //! alike (`*` stands for any text, `?` for one character), and where `providers`, if it is given, lists the
 //! provider's kind. Later entries win, field by field. `why` is for people.
 
+use crate::resume::Continues;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -59,6 +60,8 @@ pub struct Quirks {
     pub forced_tool_choice: bool,
     /// The last message may be the assistant's, to be continued.
     pub prefill: bool,
+    /// How it is asked to go on with the beginning of an answer of its own. Never where it takes no prefill.
+    pub continues: Continues,
     /// How it is told to think.
     pub thinking: Thinking,
     /// Thinking may be turned off explicitly.
@@ -102,6 +105,7 @@ impl Default for Quirks {
             temperature_max: 2.0,
             forced_tool_choice: true,
             prefill: true,
+            continues: Continues::No,
             thinking: Thinking::None,
             disable_thinking: true,
             efforts: Vec::new(),
@@ -135,6 +139,7 @@ struct Entry {
     temperature_max: Option<f64>,
     forced_tool_choice: Option<bool>,
     prefill: Option<bool>,
+    continues: Option<Continues>,
     thinking: Option<Thinking>,
     disable_thinking: Option<bool>,
     efforts: Option<Vec<String>>,
@@ -170,6 +175,7 @@ impl Entry {
             temperature_max,
             forced_tool_choice,
             prefill,
+            continues,
             thinking,
             disable_thinking,
             efforts,
@@ -187,6 +193,9 @@ impl Entry {
             anthropic_version
         );
         quirks.max_output = self.max_output.or(quirks.max_output);
+        if !quirks.prefill {
+            quirks.continues = Continues::No;
+        }
     }
 }
 

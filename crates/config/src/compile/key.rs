@@ -64,6 +64,8 @@ impl Compiler<'_> {
                 let what = format!("`{}` and `{}` are the same key", same.name, stated.name);
                 self.say(Diagnostic::new(codes::SAME_KEY, what), &path);
             }
+            let budgets = self.budgets(stated.budget.as_ref(), &path);
+            let credits = self.credits(stated.credits.as_ref(), &stated.name, &path);
             let priority = stated.priority.map_or(Priority::Normal, Into::into);
             keys.push(ClientKey {
                 name: stated.name,
@@ -73,6 +75,8 @@ impl Compiler<'_> {
                 priority,
                 tenant: stated.tenant,
                 limits,
+                budgets,
+                credits,
                 mode,
                 accept_lower_tier,
             });

@@ -5,6 +5,7 @@
 //! the document turns paths into places.
 
 mod alert;
+mod books;
 mod connections;
 mod egress;
 mod key;
@@ -19,6 +20,7 @@ mod server;
 mod tenant;
 mod tier;
 
+use crate::books::Ledger;
 use crate::codes;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -81,9 +83,13 @@ impl<'a> Compiler<'a> {
         let names = key::Names { models: &models, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
+        let ledger = self.ledger(file.ledger.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
+        let bounded = keys.iter().any(|key| key.is_bounded())
+            || tenants.values().any(|tenant| tenant.credits.is_some() || !tenant.budgets.is_empty())
+            || models.values().any(|model| !model.budgets.is_empty());
         let config = Config {
             name: name.unwrap_or_else(|| "sluicegate".to_owned()),
             server: file.server,
@@ -96,6 +102,7 @@ impl<'a> Compiler<'a> {
             priorities,
             alerts,
             prices,
+            ledger: ledger.or_else(|| bounded.then(Ledger::default)),
             quirks_file: file.quirks_file,
         };
         self.exposure(&config);

@@ -44,15 +44,18 @@ impl Compiler<'_> {
             self.somebody_helps(name, stated, &to, &fallbacks);
             let (who, wider) = (format!("model {name}"), [Wider::global(global)]);
             let limits = self.limit(stated.limits.as_ref(), &who, &wider, &["models", name, "limits"]);
+            let budgets = self.budgets(stated.budget.as_ref(), &["models", name]);
             let usual = Model::new(name, to);
             let model = Model {
                 fallbacks,
                 fallback_on,
                 translation: stated.translation,
                 limits,
+                budgets,
                 tier: stated.tier,
                 lower_tier: stated.lower_tier.clone(),
                 hedge: stated.hedge.unwrap_or(usual.hedge),
+                resume: stated.resume.unwrap_or(usual.resume),
                 ..usual
             };
             models.insert(name.clone(), model);

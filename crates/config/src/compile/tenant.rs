@@ -46,9 +46,12 @@ impl Compiler<'_> {
             let who = format!("tenant {name}");
             let path = ["tenants", name, "limits"];
             let limits = self.limit(stated.limits.as_ref(), &who, &[Wider::global(global)], &path);
+            let budgets = self.budgets(stated.budget.as_ref(), &["tenants", name]);
+            let credits = self.credits(stated.credits.as_ref(), name, &["tenants", name]);
             let mode = stated.mode.map_or(mode, Into::into);
             let accept_lower_tier = stated.accept_lower_tier.unwrap_or_default();
-            tenants.insert(name.clone(), Tenant { name: name.clone(), limits, mode, accept_lower_tier });
+            tenants
+                .insert(name.clone(), Tenant { name: name.clone(), limits, budgets, credits, mode, accept_lower_tier });
         }
         tenants
     }

@@ -45,7 +45,7 @@ pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(worker: &Arc<Worker
         let got = poll_fn(|cx| waiting.as_mut().poll_head(cx, &mut socket, &mut reader)).await;
         let (head, fault) = match got {
             Got::Head(head) => (head, None),
-            Got::Nothing => return,
+            Got::Nothing => break,
             Got::Fault(fault) => (nameless(), Some(fault)),
         };
         let keeps = exchange(worker, &mut socket, head, fault).await;
@@ -372,7 +372,10 @@ impl Outgoing {
             if sent.is_err() {
                 return Poll::Ready(false);
             }
-            if waits && socket.is_sent() {
+            if waits {
+                if let Poll::Ready(Err(_)) = socket.poll_sent(cx) {
+                    return Poll::Ready(false);
+                }
                 return socket.poll_gone(cx).map(|()| false);
             }
         }

@@ -10,47 +10,60 @@ use std::cell::Cell;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The name of a header of ours, and how the line of it begins: with the end of the line before.
+pub(crate) struct Name {
+    pub(crate) name: HeaderName,
+    pub(crate) line: &'static str,
+}
+
+/// Makes a [`Name`].
+macro_rules! name {
+    ($name:literal) => {
+        $crate::http1::Name { name: http::HeaderName::from_static($name), line: concat!("\r\n", $name, ": ") }
+    };
+}
+pub(crate) use name;
+
 /// Where headers are put that change with every answer: into a map, or written down at once, which is much cheaper.
 pub(crate) trait Lines {
     /// A header that `write` writes the value of: visible ASCII and spaces.
-    fn put(&mut self, name: &'static HeaderName, write: impl FnOnce(&mut Vec<u8>));
+    fn put(&mut self, name: &'static Name, write: impl FnOnce(&mut Vec<u8>));
 
     /// A header whose value is ready.
-    fn put_value(&mut self, name: &'static HeaderName, value: &HeaderValue);
+    fn put_value(&mut self, name: &'static Name, value: &HeaderValue);
 }
 
 impl Lines for Vec<u8> {
-    fn put(&mut self, name: &'static HeaderName, write: impl FnOnce(&mut Self)) {
-        self.extend_from_slice(name.as_str().as_bytes());
-        self.extend_from_slice(b": ");
+    fn put(&mut self, name: &'static Name, write: impl FnOnce(&mut Self)) {
+        self.extend_from_slice(name.line.as_bytes());
         write(self);
-        self.extend_from_slice(b"\r\n");
     }
 
-    fn put_value(&mut self, name: &'static HeaderName, value: &HeaderValue) {
-        line(self, name, value.as_bytes());
+    fn put_value(&mut self, name: &'static Name, value: &HeaderValue) {
+        self.extend_from_slice(name.line.as_bytes());
+        self.extend_from_slice(value.as_bytes());
     }
 }
 
 impl Lines for HeaderMap {
-    fn put(&mut self, name: &'static HeaderName, write: impl FnOnce(&mut Vec<u8>)) {
+    fn put(&mut self, name: &'static Name, write: impl FnOnce(&mut Vec<u8>)) {
         let mut value = Vec::with_capacity(32);
         write(&mut value);
         if let Ok(value) = HeaderValue::from_maybe_shared(value) {
-            self.insert(name, value);
+            self.insert(&name.name, value);
         }
     }
 
-    fn put_value(&mut self, name: &'static HeaderName, value: &HeaderValue) {
-        self.insert(name, value.clone());
+    fn put_value(&mut self, name: &'static Name, value: &HeaderValue) {
+        self.insert(&name.name, value.clone());
     }
 }
 
 fn line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    out.extend_from_slice(b"\r\n");
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// How an answer's body is ended.
@@ -83,9 +96,9 @@ pub(super) fn head(
     keeps: &mut bool,
 ) -> Ending {
     if status == StatusCode::OK {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        out.extend_from_slice(b"HTTP/1.1 200 OK");
     } else {
-        let _ = write!(out, "HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("-"));
+        let _ = write!(out, "HTTP/1.1 {} {}", status.as_str(), status.canonical_reason().unwrap_or("-"));
     }
     for (name, value) in headers {
         if *name == CONNECTION {
@@ -98,12 +111,12 @@ pub(super) fn head(
     let ending = ending(out, status, headers, body, asked);
     *keeps &= ending != Ending::Close;
     match (*keeps, asked.version) {
-        (false, _) => out.extend_from_slice(b"connection: close\r\n"),
-        (true, Version::HTTP_10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (false, _) => out.extend_from_slice(b"\r\nconnection: close"),
+        (true, Version::HTTP_10) => out.extend_from_slice(b"\r\nconnection: keep-alive"),
         (true, _) => {}
     }
     date(out);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n\r\n");
     ending
 }
 
@@ -128,14 +141,15 @@ fn ending(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, body: &Rep
         }
         None if asked.version == Version::HTTP_10 => Ending::Close,
         None => {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            out.extend_from_slice(b"\r\ntransfer-encoding: chunked");
             Ending::Chunks
         }
     }
 }
 
 fn content_length(out: &mut Vec<u8>, length: u64) {
-    line(out, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
+    out.extend_from_slice(b"\r\ncontent-length: ");
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
 }
 
 /// Bytes of a date, as headers tell it.
@@ -156,7 +170,6 @@ fn date(out: &mut Vec<u8>) {
         written = second;
         TODAY.set((written, text));
     }
-    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(b"\r\ndate: ");
     out.extend_from_slice(&text);
-    out.extend_from_slice(b"\r\n");
 }

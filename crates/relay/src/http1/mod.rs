@@ -26,6 +26,6 @@ mod socket;
 
 pub(crate) use body::Feed;
 pub(crate) use connection::serve;
-pub(crate) use encode::Lines;
+pub(crate) use encode::{Lines, Name, name};
 
 pub use head::{Framing, Head, HeadError, HeadReader};

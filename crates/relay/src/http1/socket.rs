@@ -115,11 +115,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Socket<T> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Whether all that was sent has been taken.
-    pub(super) fn is_sent(&self) -> bool {
-        self.unsent.is_empty()
-    }
-
     /// Says that nothing more will come.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -15,6 +15,7 @@ pub(crate) use connection::{Answering, outside, respond};
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 
+use crate::books::Books;
 use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
@@ -24,13 +25,15 @@ use crate::room::Room;
 use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile, weights};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use sluicegate_config::{Config, Priorities};
+use sluicegate_config::{Config, Ledger, Priorities};
 use sluicegate_flow::Bounds;
 use sluicegate_flow::estimate::Estimates;
 use sluicegate_ledger::PriceBook;
+use sluicegate_store::{Recovery, StoreError};
 use sluicegate_upstream::{Connector, Pool, Provider};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -92,6 +95,8 @@ pub struct Settings {
     pub version: &'static str,
     /// Where simulated providers listen.
     pub simulators: Simulators,
+    /// Where the books are kept, where they are.
+    pub data_dir: PathBuf,
     /// What an earlier process had learned of providers.
     pub learned: Learned,
 }
@@ -102,6 +107,9 @@ pub enum StartError {
     /// The configuration cannot run.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// The books cannot be opened.
+    #[error("the books: {0}")]
+    Books(#[from] StoreError),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -136,6 +144,8 @@ pub struct Relay {
     config: Mutex<Config>,
     found: Mutex<BTreeMap<String, Vec<String>>>,
     simulators: Mutex<Simulators>,
+    data_dir: PathBuf,
+    books: Mutex<Option<Arc<Books>>>,
     receipts: Vec<Arc<Receipts>>,
     addresses: Vec<SocketAddr>,
     connector: Arc<Connector>,
@@ -153,6 +163,7 @@ impl Relay {
         let room = Room::new(bounds(&config.priorities));
         let providers = Providers::new(&room, settings.learned);
         let found = BTreeMap::new();
+        let books = config.ledger.as_ref().map(|ledger| open_books(&settings.data_dir, ledger)).transpose()?;
         let snapshot = compile(
             &config,
             &Inputs {
@@ -161,6 +172,7 @@ impl Relay {
                 metrics: &metrics,
                 providers: &providers,
                 found: &found,
+                books: books.as_ref(),
                 before: None,
             },
         )?;
@@ -219,6 +231,8 @@ impl Relay {
             config: Mutex::new(config),
             found: Mutex::new(found),
             simulators: Mutex::new(settings.simulators),
+            data_dir: settings.data_dir,
+            books: Mutex::new(books),
             receipts,
             addresses,
             connector,
@@ -284,6 +298,20 @@ impl Relay {
             tick.tick().await;
             self.shared.providers.probe_due(&pool, &self.providers()).await;
             pool.sweep(Instant::now());
+            self.keep_prices().await;
+        }
+    }
+
+    /// Keeps the text of every price that calls may be charged by.
+    async fn keep_prices(&self) {
+        let snapshot = self.shared.snapshot.load_full();
+        let Some(books) = snapshot.books.clone() else { return };
+        let kept = tokio::task::spawn_blocking(move || {
+            books.keep_prices(snapshot.names.every_tariff().into_iter());
+            books.tidy();
+        });
+        if kept.await.is_err() {
+            tracing::error!("prices could not be kept: the task has panicked");
         }
     }
 
@@ -355,9 +383,10 @@ impl Relay {
         Ok(Reloaded { before, after, needs_restart })
     }
 
-    fn compile(&self, config: &Config, simulators: &Simulators) -> Result<Snapshot, CompileError> {
+    fn compile(&self, config: &Config, simulators: &Simulators) -> Result<Snapshot, StartError> {
         let before = self.shared.snapshot.load();
-        compile(
+        let books = self.books_for(config)?;
+        let snapshot = compile(
             config,
             &Inputs {
                 simulators,
@@ -365,9 +394,27 @@ impl Relay {
                 metrics: &self.shared.metrics,
                 providers: &self.shared.providers,
                 found: &self.found.lock(),
+                books: books.as_ref(),
                 before: Some(&before),
             },
-        )
+        )?;
+        Ok(snapshot)
+    }
+
+    /// The books that a configuration asks for, opened if they are not open. What is open stays so until the end.
+    fn books_for(&self, config: &Config) -> Result<Option<Arc<Books>>, StartError> {
+        let Some(ledger) = &config.ledger else { return Ok(None) };
+        let mut books = self.books.lock();
+        if books.is_none() {
+            *books = Some(open_books(&self.data_dir, ledger)?);
+        }
+        Ok(books.clone())
+    }
+
+    /// The books, where they are kept.
+    #[must_use]
+    pub fn books(&self) -> Option<Arc<Books>> {
+        self.shared.snapshot.load().books.clone()
     }
 
     /// Adds the models that a provider was found to serve, so that their plain names resolve.
@@ -399,12 +446,26 @@ impl Relay {
                 tracing::error!("a worker thread ended by a panic");
             }
         }
+        // No call is left to write anything.
+        if let Some(books) = self.books.lock().take() {
+            books.store().close();
+        }
     }
 
     /// Ends the grace period of a drain at once.
     pub fn stop_now(&self) {
         self.stop.cancel();
     }
+}
+
+/// Opens the books, and says what was found there.
+fn open_books(dir: &Path, ledger: &Ledger) -> Result<Arc<Books>, StoreError> {
+    let (books, found) = Books::open(dir, ledger)?;
+    if found.open_calls > 0 {
+        let Recovery { open_calls, charged, .. } = found;
+        tracing::warn!(open_calls, %charged, "calls were being answered when the process was killed, and have been settled");
+    }
+    Ok(books)
 }
 
 /// What bounds the calls that wait, by the configuration.

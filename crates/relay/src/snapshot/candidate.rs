@@ -10,6 +10,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 use sluicegate_flow::Ladder;
 use sluicegate_flow::egress::{Breakers, FailoverBudget};
+use sluicegate_ledger::Budget;
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint};
 use sluicegate_wire::quirks::Quirks;
@@ -110,9 +111,13 @@ pub(crate) struct Route {
     pub(crate) policy: Option<Policy>,
     /// A second candidate is asked where the first is late.
     pub(crate) hedge: bool,
+    /// A text stream that breaks is gone on with where the model can.
+    pub(crate) resume: bool,
     pub(crate) metrics: Arc<RouteMetrics>,
     /// What calls by this name are held to.
     pub(crate) limits: Option<Owned>,
+    /// What may be spent on calls by this name.
+    pub(crate) budgets: Vec<Arc<Budget>>,
     /// The name to which calls step down whose callers accept a lower tier.
     pub(crate) lower_tier: Option<String>,
     /// Whether they do. Outlives the configuration.

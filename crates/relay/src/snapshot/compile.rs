@@ -6,6 +6,7 @@ use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
+use crate::books::Books;
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::providers::Providers;
@@ -17,7 +18,8 @@ use sluicegate_config::{
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
-use sluicegate_ledger::PriceBook;
+use sluicegate_ledger::{PriceBook, Subject};
+use sluicegate_store::StoreError;
 use sluicegate_upstream::{
     Http2, Kind, Origin, Provider, ProviderError, ProviderSpec, Proxy, Settings, Speaks, Timeouts,
 };
@@ -63,6 +65,9 @@ pub enum CompileError {
         /// The header.
         header: String,
     },
+    /// The books cannot be used.
+    #[error("the books: {0}")]
+    Books(#[from] StoreError),
     /// The list of prices cannot be used.
     #[error("prices.file {path}: {message}")]
     Prices {
@@ -90,6 +95,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) providers: &'a Providers,
     /// Models that providers were found to serve, by provider.
     pub(crate) found: &'a BTreeMap<String, Vec<String>>,
+    /// The books, where they are kept.
+    pub(crate) books: Option<&'a Arc<Books>>,
     /// The snapshot before, some of which goes on.
     pub(crate) before: Option<&'a Snapshot>,
 }
@@ -113,7 +120,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, tariffs, inputs.metrics, revision);
     for model in config.models.values() {
-        let route = Arc::new(route(model, &names, inputs.before, revision)?);
+        let route = Arc::new(route(model, &names, inputs, revision)?);
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
@@ -121,7 +128,13 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         version,
         version_header: header_value(&version.to_string()),
         server: rules(config),
-        keys: KeyRing::new(config, inputs.before.map(|before| &before.keys), revision),
+        keys: KeyRing::new(
+            config,
+            inputs.before.map(|before| &before.keys),
+            inputs.books.map(|books| &**books),
+            revision,
+        )?,
+        books: inputs.books.map(Arc::clone),
         names,
         providers,
         limits: Limits::new(config, revision),
@@ -265,7 +278,9 @@ fn listed(
     listed
 }
 
-fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64) -> Result<Route, CompileError> {
+fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Result<Route, CompileError> {
+    let subject = Subject::Model(model.name.as_str().into());
+    let payer = inputs.books.map(|books| books.payer(&subject, None, &model.budgets)).transpose()?.unwrap_or_default();
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
         names
             .candidate(&target.provider, &target.model)
@@ -278,7 +293,7 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
         .collect::<Result<_, CompileError>>()?;
     let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
-    let before = before.and_then(|before| before.names.aliases.get(&model.name));
+    let before = inputs.before.and_then(|before| before.names.aliases.get(&model.name));
     let failovers = (targets.len() + fallbacks.len() > 1)
         .then(|| before.and_then(|route| route.failovers.clone()).unwrap_or_default());
     Ok(Route {
@@ -296,8 +311,10 @@ fn route(model: &Model, names: &Names, before: Option<&Snapshot>, revision: u64)
             sluicegate_config::Translation::Lenient => Some(Policy::Lenient),
         },
         hedge: model.hedge,
+        resume: model.resume == sluicegate_config::Resume::Continue,
         metrics: Arc::new(RouteMetrics::new(&model.name)),
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
+        budgets: payer.budgets.into_vec(),
         lower_tier: model.lower_tier.clone(),
         failovers,
         ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),

@@ -4,9 +4,12 @@
 //! key costs as much as a million.
 
 use super::limits::{Specs, number, specs};
+use crate::books::Books;
 use sha2::{Digest, Sha256};
 use sluicegate_config::{ClientKey, Config, Tenant as ConfiguredTenant};
 use sluicegate_flow::Scope;
+use sluicegate_ledger::{Payer, Subject};
+use sluicegate_store::StoreError;
 use sluicegate_vocabulary::{Mode, Priority};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -22,6 +25,8 @@ pub(crate) struct Key {
     pub(crate) mode: Mode,
     pub(crate) tenant: Option<Arc<Tenant>>,
     pub(crate) limits: Specs,
+    /// Who pays for its calls: its account or its tenant's, its budgets and its tenant's.
+    pub(crate) payer: Payer,
     /// By which the sets of its limits are kept, anew in each configuration.
     pub(crate) number: u64,
     pub(crate) live: Arc<Live>,
@@ -105,7 +110,33 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     /// The keys of a configuration, whose `revision` this is. What goes on for a key that was there before goes on.
-    pub(crate) fn new(config: &Config, before: Option<&Self>, revision: u64) -> Self {
+    ///
+    /// # Errors
+    /// The store refused to tell of an account or a budget.
+    pub(crate) fn new(
+        config: &Config,
+        before: Option<&Self>,
+        books: Option<&Books>,
+        revision: u64,
+    ) -> Result<Self, StoreError> {
+        let mut payers = HashMap::new();
+        if let Some(books) = books {
+            for tenant in config.tenants.values() {
+                let subject = Subject::Tenant(tenant.name.as_str().into());
+                let payer = books.payer(&subject, tenant.credits.as_ref(), &tenant.budgets)?;
+                payers.insert(tenant.name.as_str(), payer);
+            }
+        }
+        let payer = |key: &ClientKey| -> Result<Payer, StoreError> {
+            let Some(books) = books else { return Ok(Payer::default()) };
+            let subject = Subject::Key(key.name.as_str().into());
+            let mut payer = books.payer(&subject, key.credits.as_ref(), &key.budgets)?;
+            if let Some(shared) = key.tenant.as_deref().and_then(|name| payers.get(name)) {
+                payer.account = payer.account.or_else(|| shared.account.clone());
+                payer.budgets.extend(shared.budgets.iter().map(Arc::clone));
+            }
+            Ok(payer)
+        };
         let tenant = |tenant: &ConfiguredTenant| {
             let limits = specs(Scope::Tenant, &tenant.name, &tenant.limits, revision);
             Arc::new(Tenant { name: tenant.name.as_str().into(), limits })
@@ -116,23 +147,25 @@ impl KeyRing {
             before.into_iter().flat_map(|ring| ring.keys.values()).map(|key| (&*key.name, &key.live)).collect();
         let entry = |key: &ClientKey| {
             let live = known.get(key.name.as_str()).map_or_else(Live::new, |live| Arc::clone(live));
+            let payer = payer(key)?;
             let key = Key {
                 name: key.name.as_str().into(),
                 priority: key.priority,
                 mode: key.mode,
                 tenant: key.tenant.as_deref().and_then(|name| tenants.get(name)).map(Arc::clone),
                 limits: specs(Scope::Key, &key.name, &key.limits, revision),
+                payer,
                 number: number(),
                 live,
                 spec: key.clone(),
             };
-            (key.spec.hash.0, Arc::new(key))
+            Ok((key.spec.hash.0, Arc::new(key)))
         };
-        Self {
-            keys: config.keys.iter().map(entry).collect(),
+        Ok(Self {
+            keys: config.keys.iter().map(entry).collect::<Result<_, StoreError>>()?,
             anonymous: before.map_or_else(Live::new, |before| Arc::clone(&before.anonymous)),
             anonymous_number: number(),
-        }
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -19,6 +19,7 @@ pub(crate) use limits::Limits;
 pub(crate) use names::{Listed, Names};
 pub(crate) use tariff::{Bill, Tariff};
 
+use crate::books::Books;
 use http::HeaderValue;
 use sluicegate_config::Priorities;
 use sluicegate_flow::Spec;
@@ -43,6 +44,8 @@ pub(crate) struct Snapshot {
     pub(crate) names: Names,
     /// Configured providers, by name in order.
     pub(crate) providers: Vec<Arc<Provider>>,
+    /// Who pays, and what is kept; `None` where nobody asked for it.
+    pub(crate) books: Option<Arc<Books>>,
     /// What calls are held to.
     pub(crate) limits: Limits,
     /// What is done with a call without a key that finds no room.

@@ -174,8 +174,10 @@ impl Names {
             failovers: None,
             policy: None,
             hedge: false,
+            resume: false,
             metrics: if known { Arc::new(RouteMetrics::new(name)) } else { Arc::clone(&self.other) },
             limits: None,
+            budgets: Vec::new(),
             lower_tier: None,
             ladder: Arc::new(Ladder::new()),
         }
@@ -190,6 +192,17 @@ impl Names {
             .chain(self.homes.values().flat_map(|home| home.whole.candidates()));
         let theirs = candidates.flat_map(|candidate| candidate.limits.iter());
         own.chain(theirs).flat_map(|owned| owned.specs().iter())
+    }
+
+    /// Every price that calls may have been charged by, with whose it is.
+    pub(crate) fn every_tariff(&self) -> Vec<(Arc<str>, Arc<str>, Arc<Tariff>)> {
+        let remembered: Vec<Arc<Route>> = self.remembered.read().values().map(Arc::clone).collect();
+        let routes = self.aliases.values().chain(self.by_id.values().flatten()).chain(&remembered);
+        let of = |candidate: &Arc<Candidate>| {
+            let tariff = candidate.tariff.as_ref()?;
+            Some((Arc::clone(&candidate.provider.name), Arc::clone(&candidate.model), Arc::clone(tariff)))
+        };
+        routes.flat_map(|route| route.candidates().filter_map(of).collect::<Vec<_>>()).collect()
     }
 
     /// Resolves a name.

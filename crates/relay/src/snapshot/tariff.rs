@@ -2,11 +2,11 @@
 //!
 //! The configuration's own price comes first, then the operator's list, then the bundled one. In a list a provider is
 //! looked for by its own name before its vendor's, so a reseller can have prices of its own. What simulated providers
-//! answer costs nothing, unless the configuration says otherwise.
+//! answer costs nothing, unless the configuration or a list says otherwise by the provider's name.
 
 use super::compile::CompileError;
 use sluicegate_config::{Config, Unpriced};
-use sluicegate_ledger::{Charge, Consumption, Entry, Multiplier, Price, PriceBook, Rate};
+use sluicegate_ledger::{Charge, Consumption, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate, Rates};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{Money, Usage};
 use std::borrow::Cow;
@@ -27,12 +27,14 @@ pub(crate) struct Tariffs {
 #[derive(Debug, Clone)]
 pub(crate) struct Tariff {
     pub(crate) entry: Entry,
+    /// By which charges refer to it.
+    pub(crate) version: PriceVersion,
     /// What is charged for each dollar of cost.
     pub(crate) multiplier: Multiplier,
 }
 
 /// The bill for a call.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Bill {
     /// What the provider is owed, and how that comes about.
     pub(crate) charge: Charge,
@@ -68,10 +70,13 @@ impl Tariffs {
         let listed = self.listed(&provider.name, vendor, model);
         let entry = match self.own.get(&format!("{}/{model}", provider.name)) {
             Some(own) => stated(own, listed),
-            None if provider.kind == Kind::Simulated => stated(&Price::flat(Rate::default(), Rate::default()), None),
+            None if provider.kind == Kind::Simulated => match self.book.entry(&provider.name, model) {
+                Some(listed) => listed.clone(),
+                None => stated(&Price::flat(Rate::default(), Rate::default()), None),
+            },
             None => listed?.clone(),
         };
-        Some(Arc::new(Tariff { entry, multiplier: self.multiplier }))
+        Some(Arc::new(Tariff { version: entry.version(), entry, multiplier: self.multiplier }))
     }
 }
 
@@ -96,6 +101,11 @@ impl Tariff {
     /// The price itself.
     pub(crate) const fn price(&self) -> &Price {
         &self.entry.price
+    }
+
+    /// Whether it is known without knowing what was used.
+    pub(crate) fn is_by_request(&self) -> bool {
+        self.entry.price.rates == Rates::default()
     }
 
     /// The bill for what was used; `None` where the price has no rate for some of it.

@@ -114,6 +114,11 @@ impl Got {
         self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
     }
 
+    /// A Responses stream ended with the event for that.
+    pub(crate) fn told_of_failure(&self) -> bool {
+        self.body.contains("event: response.failed") || self.body.contains("event: error")
+    }
+
     /// Reads the answer as a client of the format does.
     pub(crate) fn read(&self, format: Format) -> Read_ {
         let mut read = Read_::default();

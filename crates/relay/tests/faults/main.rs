@@ -10,6 +10,7 @@
 
 mod client;
 mod judge;
+mod resumed;
 mod stand;
 #[path = "../support/mod.rs"]
 mod support;

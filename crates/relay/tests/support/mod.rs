@@ -164,6 +164,8 @@ pub(crate) fn key(name: &str, value: &str) -> ClientKey {
         priority: Priority::Normal,
         tenant: None,
         limits: Limit::default(),
+        budgets: Vec::new(),
+        credits: None,
         mode: Mode::Adaptive,
         accept_lower_tier: false,
     }
@@ -190,7 +192,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(config: Config) -> Self {
-        let settings = Settings { version: "test", simulators: Default::default(), learned: Default::default() };
+        // Where no books are kept nothing is written.
+        Self::in_dir(config, std::path::Path::new("/nonexistent"))
+    }
+
+    pub(crate) fn in_dir(config: Config, data_dir: &std::path::Path) -> Self {
+        let settings = Settings {
+            version: "test",
+            simulators: Default::default(),
+            learned: Default::default(),
+            data_dir: data_dir.to_owned(),
+        };
         let (relay, local) = Relay::start(config, settings).unwrap();
         // Nothing in these tests is answered by the control runtime.
         drop(local);

@@ -68,6 +68,16 @@ pub(super) fn conversation<'v>(ask: &mut Ask<'v>, body: &'v Value, seed: u64, tr
             ask.results.clear();
         }
         ask.message();
+        if let (true, Some(begun)) =
+            (role == "assistant" && last, message["content"].as_str().filter(|it| !it.is_empty()))
+        {
+            if begun.ends_with(char::is_whitespace) {
+                return Err(Refusal::bad("messages: final assistant content cannot end with trailing whitespace"));
+            }
+            ask.begin(begun);
+            before = role;
+            continue;
+        }
         walk.message(ask, message, role, at, last)?;
         before = role;
     }

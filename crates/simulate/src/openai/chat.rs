@@ -201,6 +201,10 @@ fn messages<'v>(ask: &mut Ask<'v>, body: &'v Value, cuts: bool) -> Outcome<()> {
             return Err(unanswered(&open, at));
         }
         ask.message();
+        if let (true, Some(begun)) = (message["prefix"] == true && at + 1 == list.len(), message["content"].as_str()) {
+            ask.begin(begun);
+            continue;
+        }
         let text = content(ask, message, role, &param)?;
         match role {
             "tool" | "function" => ask.results.push(text.into_owned()),

@@ -121,7 +121,9 @@ pub(super) async fn asked<T: DeserializeOwned>(
         Failure::new(code, format!("{}: {error}{hint}", data_dir.display()))
     })?;
     let text = String::from_utf8_lossy(&body).into_owned();
-    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND) {
+    if status.is_client_error() && status != StatusCode::UNPROCESSABLE_ENTITY
+        || status == StatusCode::SERVICE_UNAVAILABLE
+    {
         let said = serde_json::from_str::<serde_json::Value>(&text).ok();
         let said = said.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
         return Err(Failure::other(said.unwrap_or("the relay cannot do that now")));

@@ -59,7 +59,12 @@ impl Engine {
             })?),
         };
         let (memory, learned) = Memory::recall(data.path());
-        let settings = Settings { version: VERSION, simulators: prepared.addresses.clone(), learned };
+        let settings = Settings {
+            version: VERSION,
+            simulators: prepared.addresses.clone(),
+            learned,
+            data_dir: data.path().to_owned(),
+        };
         let (relay, local) = Relay::start(config, settings).map_err(|error| cannot_start(&error))?;
         simulated.settle(prepared);
         let (operator, reloads) = Operator::new(Arc::clone(&relay), VERSION, source.name());

@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod books;
 mod check;
 mod documents;
 mod flow;

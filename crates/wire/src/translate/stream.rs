@@ -6,7 +6,8 @@
 
 use super::neutral::{Answer, Delta};
 use super::way_back::{Outcome, WayBack};
-use super::{Context, chat, deltas, generate, messages, read_answer, responses};
+use super::{Context, chat, deltas, generate, messages, notes, read_answer, responses};
+use crate::resume::{Continues, Seam};
 use crate::sse::{Decoder, Event};
 use crate::tap::StreamEnd;
 use sluicegate_vocabulary::{Fault, Format, Usage};
@@ -27,7 +28,25 @@ pub struct StreamTranslator {
     usage: Option<Usage>,
     end: Option<StreamEnd>,
     error: Option<Fault>,
+    said: Option<Box<Said>>,
 }
+
+/// What an answer that may have to be gone on with has said so far.
+#[derive(Debug, Default)]
+struct Said {
+    text: String,
+    /// Something came that is no text, or more text than is kept.
+    other: bool,
+    /// It is over.
+    finished: bool,
+    /// Where the present stream meets what the ones before it have said.
+    seam: Option<Seam>,
+    /// What the streams before the present one have used.
+    before: Usage,
+}
+
+/// Bytes of an answer that are kept to go on with it at most.
+const MOST_SAID: usize = 1 << 20;
 
 /// The reader of the provider's format.
 #[derive(Debug)]
@@ -107,7 +126,36 @@ impl StreamTranslator {
             usage: None,
             end: None,
             error: None,
+            said: None,
         }
+    }
+
+    /// Keeps what is said, so that another stream can go on with it.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { said: Some(Box::default()), ..self }
+    }
+
+    /// What the client has been told, if another stream can go on with that: text and nothing else, and not all of it.
+    #[must_use]
+    pub fn said(&self) -> Option<&str> {
+        let said = self.said.as_deref().filter(|said| !said.other && !said.finished)?;
+        Some(&*said.text).filter(|text| self.end != Some(StreamEnd::Complete) && !text.trim().is_empty())
+    }
+
+    /// From now on the bytes of another stream come, in this format, which goes on with what was said. `used` is what
+    /// all streams before it have used.
+    pub fn resume(&mut self, upstream: Format, form: Continues, used: Usage) {
+        if let Some(said) = &mut self.said {
+            said.seam = Some(Seam::new(form, &said.text));
+            said.before = used;
+        }
+        self.context.upstream = upstream;
+        self.decoder = Decoder::new();
+        self.reader = Reader::of(upstream);
+        self.usage = None;
+        self.end = None;
+        self.error = None;
     }
 
     /// Takes in bytes of the provider's stream and appends the client's events to `out`.
@@ -175,7 +223,7 @@ impl StreamTranslator {
         self.pieces
     }
 
-    /// Tokens used as far as the provider has said.
+    /// Tokens used by the present stream as far as the provider has said.
     #[must_use]
     pub const fn usage(&self) -> Option<Usage> {
         self.usage
@@ -229,8 +277,18 @@ impl StreamTranslator {
         result
     }
 
-    fn step(&mut self, delta: Delta, out: &mut Vec<u8>) -> Result<(), Fault> {
-        match &delta {
+    fn step(&mut self, mut delta: Delta, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.watch(&delta);
+        if let Some(said) = &mut self.said
+            && let Some(late) = said.note(&mut delta)?
+        {
+            self.pass(late, out)?;
+        }
+        if matches!(&delta, Delta::Text { text, .. } if text.is_empty()) { Ok(()) } else { self.pass(delta, out) }
+    }
+
+    fn watch(&mut self, delta: &Delta) {
+        match delta {
             Delta::Start { usage, .. } => {
                 self.usage = usage.or(self.usage);
                 self.first_event = true;
@@ -244,6 +302,9 @@ impl StreamTranslator {
                 self.pieces += 1;
             }
         }
+    }
+
+    fn pass(&mut self, delta: Delta, out: &mut Vec<u8>) -> Result<(), Fault> {
         let ended = delta == Delta::End;
         match self.way_back.step(delta, &self.context)? {
             Outcome::Pass(delta) => self.write(delta, out)?,
@@ -261,5 +322,48 @@ impl StreamTranslator {
 
     fn write(&mut self, delta: Delta, out: &mut Vec<u8>) -> Result<(), Fault> {
         each!(Writer, &mut self.writer, writer => writer.write(delta, out))
+    }
+}
+
+impl Said {
+    /// Takes note of one step, which becomes what is left of it at a seam. What had been held back until then is to go
+    /// before it.
+    fn note(&mut self, delta: &mut Delta) -> Result<Option<Delta>, Fault> {
+        let mut late = None;
+        match delta {
+            Delta::Text { choice: 0, text } => {
+                if let Some(seam) = &mut self.seam {
+                    *text = seam.join(std::mem::take(text)).map_err(|_| self.anew())?;
+                }
+                self.keep(text);
+            }
+            Delta::Finish { choice, .. } => {
+                self.finished = true;
+                let held = self.seam.as_mut().map(Seam::end).transpose().map_err(|_| self.anew())?;
+                if let Some(text) = held.filter(|text| !text.is_empty()) {
+                    self.keep(&text);
+                    late = Some(Delta::Text { choice: *choice, text });
+                }
+            }
+            Delta::Usage(usage) => *usage = self.before.and(usage),
+            Delta::Start { .. } | Delta::Ping | Delta::End | Delta::Error { .. } => {}
+            _ => self.other = true,
+        }
+        Ok(late)
+    }
+
+    fn keep(&mut self, text: &str) {
+        if self.text.len() + text.len() > MOST_SAID {
+            self.other = true;
+            self.text = String::new();
+        } else if !self.other {
+            self.text.push_str(text);
+        }
+    }
+
+    /// Nothing goes on with an answer that a provider would rather begin again.
+    fn anew(&mut self) -> Fault {
+        self.other = true;
+        notes::broken("the provider began its answer anew in place of going on with it")
     }
 }

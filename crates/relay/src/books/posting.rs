@@ -1,0 +1,320 @@
+//! One call in the books, from its hold to its end.
+
+use super::Books;
+use crate::call::{Caller, Plan, Request};
+use crate::estimate;
+use crate::record::{Record, State};
+use crate::server::Worker;
+use crate::settle::may_have_worked;
+use crate::snapshot::{Bill, Candidate, Key, Route, Snapshot, Tariff};
+use sluicegate_ledger::{Amount, By, Hold, Multiplier, Notice, Payer, PriceVersion, Refused, Tier, Unit};
+use sluicegate_store::{Charged, Ended, Intent, Owner};
+use sluicegate_vocabulary::{AttemptRecord, Fault, FaultKind, Money, Usage, UsageSource};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Output that is held for where neither the call nor the price list says how long an answer may be, in tokens.
+const UNKNOWN_OUTPUT: u64 = 16_384;
+/// What stands for names of models that are not the configuration's own.
+const OTHER: &str = "other";
+
+/// A call in the books.
+#[derive(Debug)]
+pub(crate) struct Posting {
+    books: Arc<Books>,
+    /// The call's number.
+    call: u64,
+    key: Option<Arc<Key>>,
+    /// Whether an account or a budget bounds it.
+    bound: bool,
+    /// Whether an account pays for it, and so what is charged rather than what it costs.
+    account: Option<Arc<str>>,
+    hold: Option<Hold>,
+    /// Tokens of input and of output that it will probably use.
+    likely: (u64, u64),
+    /// The number of its last intent in the journal.
+    intent: Option<u64>,
+}
+
+/// A call that was not let in for want of money.
+pub(crate) struct NotPaid {
+    pub(crate) fault: Fault,
+    /// It may go to a lower tier instead.
+    pub(crate) step_down: bool,
+}
+
+impl From<Fault> for NotPaid {
+    fn from(fault: Fault) -> Self {
+        Self { fault, step_down: false }
+    }
+}
+
+/// Takes the most that a call may cost from whatever bounds it. What is taken is held while the call waits for room.
+///
+/// # Errors
+/// What does not have it, what is left there, and when it begins anew.
+pub(crate) fn enter(
+    worker: &Worker,
+    request: &Request,
+    caller: &Caller,
+    plan: &mut Plan,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<(), NotPaid> {
+    let Some(books) = &snapshot.books else { return Ok(()) };
+    if !estimate::uses_tokens(request.endpoint) {
+        return Ok(());
+    }
+    let payer = payer(caller, &plan.route);
+    let arrived_ms = i64::try_from(record.arrived_ms()).unwrap_or(i64::MAX);
+    let posting = record.posting().get_or_insert_with(|| {
+        Box::new(Posting {
+            books: Arc::clone(books),
+            call: books.store.journal().call(),
+            key: caller.key.clone(),
+            bound: false,
+            account: None,
+            hold: None,
+            likely: (0, 0),
+            intent: None,
+        })
+    });
+    // What it held for another model goes back first.
+    posting.hold = None;
+    posting.likely = estimate::tokens(worker, request, caller, &plan.route);
+    posting.bound = payer.is_bound();
+    posting.account = payer.account.as_ref().map(|account| Arc::clone(account.name()));
+    if !posting.bound {
+        return Ok(());
+    }
+    books.admits().map_err(|_| failing())?;
+    let money = payer.account.is_some() || payer.budgets.iter().any(|budget| budget.terms().unit == Unit::Money);
+    if money {
+        crate::cost::only_priced(plan)?;
+    }
+    let most = most(request, plan, posting);
+    posting.hold = Some(payer.hold(arrived_ms, most).map_err(|refused| not_paid(&refused, request))?);
+    Ok(())
+}
+
+/// Who pays for a caller's calls by this name.
+fn payer<'a>(caller: &'a Caller, route: &Route) -> Cow<'a, Payer> {
+    static NOBODY: Payer = Payer { account: None, budgets: SmallVec::new_const() };
+    let own = caller.key.as_ref().map_or(&NOBODY, |key| &key.payer);
+    if route.budgets.is_empty() {
+        return Cow::Borrowed(own);
+    }
+    let mut all = own.clone();
+    all.budgets.extend(route.budgets.iter().map(Arc::clone));
+    Cow::Owned(all)
+}
+
+/// The most that a call may cost and use, wherever it goes. A token is at least a byte of what was sent.
+fn most(request: &Request, plan: &Plan, posting: &Posting) -> Amount {
+    let input = estimate::input_bytes(request).max(posting.likely.0);
+    let mut most = Amount::default();
+    for candidate in &plan.candidates {
+        let price = candidate.tariff.as_deref().map(Tariff::price);
+        let input = input.min(candidate.context_window.unwrap_or(u64::MAX));
+        let output = if estimate::answers_at_length(request.endpoint) {
+            let each = request.head.max_output.or(price.and_then(|price| price.max_output));
+            estimate::of_choices(each.unwrap_or(UNKNOWN_OUTPUT), request)
+        } else {
+            0
+        };
+        most.tokens = most.tokens.max(input.saturating_add(output));
+        if let Some(tariff) = &candidate.tariff {
+            let ceiling = tariff.price().ceiling(input, output, Tier::Standard);
+            most.money = most.money.max(posting.charged(tariff).of(ceiling));
+        }
+    }
+    most
+}
+
+impl Posting {
+    /// What is charged for each dollar of cost: without an account the house pays what the provider is owed.
+    fn charged(&self, tariff: &Tariff) -> Multiplier {
+        if self.account.is_some() { tariff.multiplier } else { Multiplier::ONE }
+    }
+
+    fn owner<'a>(&'a self, model: &'a str) -> Owner<'a> {
+        let tenant = self.key.as_ref().and_then(|key| key.tenant.as_ref()).map_or("", |tenant| &*tenant.name);
+        let key = self.key.as_ref().map_or("", |key| &*key.name);
+        Owner { tenant, key, account: self.account.as_deref().unwrap_or_default(), model, label: "" }
+    }
+}
+
+/// The name by which calls are counted. Clients cannot make new ones.
+fn name(route: Option<&Route>) -> &str {
+    route.filter(|route| route.known).map_or(OTHER, |route| &route.name)
+}
+
+/// Puts the intent to have a candidate answer into the journal. It is written while the candidate works.
+#[inline]
+pub(crate) fn intend(candidate: &Candidate, record: &mut Record) {
+    if record.posting().is_some() {
+        record.with_state(|state| intention(candidate, state));
+    }
+}
+
+fn intention(candidate: &Candidate, state: &mut State) {
+    let Some(posting) = &mut state.posting else { return };
+    let (input, output) = posting.likely;
+    let expected = candidate.tariff.as_ref().map_or(Money::ZERO, |tariff| {
+        posting.charged(tariff).of(tariff.price().ceiling(input, output, Tier::Standard))
+    });
+    let receipt = &state.receipt;
+    let intent = Intent {
+        call: posting.call,
+        attempt: u16::try_from(receipt.attempts.len()).unwrap_or(u16::MAX),
+        at_ms: i64::try_from(receipt.arrived_ms).unwrap_or(i64::MAX),
+        owner: posting.owner(name(state.route.as_deref())),
+        request_id: receipt.id.as_str(),
+        provider: &candidate.provider.name,
+        upstream: &candidate.model,
+        held: posting.hold.as_ref().map_or(Money::ZERO, Hold::money),
+        expected,
+        price: candidate.tariff.as_ref().map_or(PriceVersion::default(), |tariff| tariff.version),
+    };
+    // One that is not taken is missed before the answer goes out, where it matters.
+    posting.intent = posting.books.store.journal().intent(&intent).ok();
+}
+
+/// Waits until the intent of a call that is answered is certain. It nearly always is by then.
+///
+/// # Errors
+/// Nothing can be written, and the call is one that must not be answered without.
+#[inline]
+pub(crate) async fn certain(record: &mut Record) -> Result<(), Fault> {
+    let Some(posting) = record.posting() else { return Ok(()) };
+    let written = match posting.intent {
+        Some(number) => posting.books.store.journal().written(number).await.is_ok(),
+        None => false,
+    };
+    let bound = record.posting().as_ref().is_some_and(|posting| posting.bound);
+    if written || !bound { Ok(()) } else { Err(failing()) }
+}
+
+/// Ends a call: its hold by what was used, and its intents by how it ended. `bill` is what is known of its cost.
+pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
+    let Some(mut posting) = state.posting.take() else { return };
+    let receipt = &state.receipt;
+    let last = receipt.attempts.last().filter(|last| may_have_worked(last.result));
+    let charges: SmallVec<[Charged<'_>; 1]> =
+        broken(&posting, state).into_iter().chain(last.and_then(|last| charge(&posting, state, last, bill))).collect();
+    if let Some(hold) = posting.hold.take() {
+        let money = charges.iter().map(|charge| charge.billed).sum();
+        let tokens = charges.iter().map(|charge| charge.usage.total()).sum();
+        hold.settle(Amount { money, tokens }).iter().for_each(tell);
+    }
+    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let ended = Ended {
+        call: posting.call,
+        at_ms: i64::try_from(receipt.arrived_ms).unwrap_or(i64::MAX),
+        owner: posting.owner(name(state.route.as_deref())),
+        request_id: receipt.id.as_str(),
+        end: receipt.end,
+        status: receipt.status,
+        stream: receipt.stream,
+        cache_hit: false,
+        attempts: u16::try_from(receipt.attempts.len()).unwrap_or(u16::MAX),
+        queued_us: micros(receipt.times.queued),
+        first_us: receipt.times.first_token.map_or(0, micros),
+        total_us: micros(receipt.times.total),
+        charges,
+    };
+    posting.books.store.journal().ended(&ended, posting.intent.is_some());
+}
+
+/// What the streams are charged that broke before the one that came last, where it went on with them. Together, since
+/// together they are known.
+fn broken<'a>(posting: &Posting, state: &'a State) -> Option<Charged<'a>> {
+    let before = state.before.as_ref()?;
+    let attempts = &state.receipt.attempts;
+    let attempt = attempts.len().checked_sub(2)?;
+    let (broke, cost) = (attempts.get(attempt)?, before.cost);
+    let tariff = state.candidate.as_ref()?.tariff.as_deref();
+    let multiplier = tariff.map_or(Multiplier::ONE, |tariff| posting.charged(tariff));
+    Some(Charged {
+        attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
+        provider: &broke.provider,
+        upstream: &broke.model,
+        usage: before.usage,
+        cost,
+        billed: cost.map_or(Money::ZERO, |cost| multiplier.of(cost)),
+        price: tariff.map_or(PriceVersion::default(), |tariff| tariff.version),
+        multiplier,
+        lines: SmallVec::new(),
+    })
+}
+
+/// What the last try is charged. Of an answer about whose usage nobody said anything, what it was expected to use.
+fn charge<'a>(posting: &Posting, state: &'a State, last: &'a AttemptRecord, bill: Option<Bill>) -> Option<Charged<'a>> {
+    let receipt = &state.receipt;
+    let tariff = state.candidate.as_ref()?.tariff.as_deref();
+    let answered = crate::settle::answered(receipt.end);
+    let mut usage = *state.present();
+    let bill = match bill {
+        None if usage.source == UsageSource::None && answered => {
+            let (input, output) = posting.likely;
+            usage = Usage { input, output, source: UsageSource::Estimated, ..Usage::default() };
+            tariff.and_then(|tariff| tariff.bill(&usage))
+        }
+        bill => bill,
+    };
+    if usage.total() == 0 && bill.as_ref().is_none_or(|bill| bill.charge.total == Money::ZERO) {
+        return None;
+    }
+    let cost = bill.as_ref().map(|bill| bill.charge.total);
+    let multiplier = tariff.map_or(Multiplier::ONE, |tariff| posting.charged(tariff));
+    let billed = bill.as_ref().map(|bill| if posting.account.is_some() { bill.billed } else { bill.charge.total });
+    Some(Charged {
+        attempt: u16::try_from(receipt.attempts.len().saturating_sub(1)).unwrap_or(u16::MAX),
+        provider: &last.provider,
+        upstream: &last.model,
+        usage,
+        cost,
+        billed: billed.unwrap_or_default(),
+        price: tariff.map_or(PriceVersion::default(), |tariff| tariff.version),
+        multiplier,
+        lines: bill.map(|bill| bill.charge.lines).unwrap_or_default(),
+    })
+}
+
+#[cold]
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::Passed { subject, percent } => {
+            tracing::warn!(%subject, percent, "a budget has passed a threshold");
+        }
+        Notice::Low { account, balance } => {
+            tracing::warn!(account = &**account, %balance, "an account is low");
+        }
+    }
+}
+
+/// The refusal of a call that is not paid for.
+#[cold]
+fn not_paid(refused: &Refused, request: &Request) -> NotPaid {
+    let mut message = format!("Not let in: {refused}.");
+    if request.head.max_output.is_none() && estimate::answers_at_length(request.endpoint) && refused.left > 0 {
+        message.push_str(" A limit on the length of the answer (max_tokens) makes a call cost less at most.");
+    }
+    if let Some(resets) = refused.resets_ms.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()) {
+        message.push_str(&format!(" It begins anew at {resets}."));
+    }
+    let (code, by) = match &refused.by {
+        By::Account(account) => ("insufficient_credits", format!("account:{account}")),
+        By::Budget(subject, per) => ("budget_exceeded", format!("budget:{subject}/{}", per.as_str()).replace(' ', ":")),
+    };
+    let fault = Fault::new(FaultKind::PaymentRequired, message).code(code).refused_by(by);
+    let wait = refused.resets_ms.map(|at| u64::try_from(at.saturating_sub(super::now_ms())).unwrap_or(0));
+    NotPaid { fault: wait.map_or(fault.clone(), |wait| fault.retry_after_ms(wait)), step_down: refused.step_down }
+}
+
+#[cold]
+fn failing() -> Fault {
+    let message = "The relay cannot write its books at present, and calls that are paid for are not made without them.";
+    Fault::new(FaultKind::Overloaded, message).code("books_failing").refused_by("books:failing").retry_after_ms(5000)
+}

@@ -1,0 +1,101 @@
+//! `ledger` and `credits`: accounts and budgets as they are now, the proof that the books add up, and top-ups.
+
+use super::remote::{data_dir, question};
+use super::words::fitted;
+use crate::cli::{CreditsCommand, LedgerCommand, RemoteArguments};
+use crate::outcome::{Code, Outcome, written};
+use crate::terminal::{self, DIM, GOOD, WARN};
+use http::Method;
+use owo_colors::OwoColorize as _;
+use sluicegate_control::{CreditPage, LedgerPage, VerdictPage};
+use std::time::Duration;
+
+/// A relay that has not answered a question by then will not.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Adding up millions of charges takes a while.
+const VERIFY_LIMIT: Duration = Duration::from_secs(600);
+/// A name that is longer is cut.
+const NAME: usize = 40;
+
+pub(crate) fn ledger(command: &LedgerCommand) -> Outcome {
+    match command {
+        LedgerCommand::Show(arguments) => show(arguments),
+        LedgerCommand::Verify(arguments) => verify(arguments),
+    }
+}
+
+fn show(arguments: &RemoteArguments) -> Outcome {
+    let (body, page): (String, LedgerPage) = question(&data_dir(arguments), Method::GET, "/admin/api/ledger", LIMIT)?;
+    written(terminal::results(&if arguments.json { format!("{body}\n") } else { table(&page) }))?;
+    Ok(if page.failing.is_none() { Code::Done } else { Code::No })
+}
+
+fn table(page: &LedgerPage) -> String {
+    let mut text = String::new();
+    if !page.accounts.is_empty() {
+        let heading = format!("{:<NAME$}  {:>14}  {:>12}  {:>14}", "ACCOUNT", "BALANCE", "HELD", "LEFT");
+        text.push_str(&format!("{}\n", heading.style(DIM)));
+    }
+    for account in &page.accounts {
+        let [balance, held, left] =
+            [&account.balance_usd, &account.held_usd, &account.left_usd].map(|amount| format!("${amount}"));
+        text.push_str(&format!("{:<NAME$}  {balance:>14}  {held:>12}  {left:>14}\n", fitted(&account.name, NAME)));
+    }
+    if !page.budgets.is_empty() {
+        let heading = format!(
+            "{:<NAME$}  {:<6}  {:>14}  {:>14}  {:>12}  {:>14}",
+            "BUDGET", "PER", "AMOUNT", "USED", "HELD", "LEFT"
+        );
+        text.push_str(&format!("{}\n", heading.style(DIM)));
+    }
+    for budget in &page.budgets {
+        let money = budget.counts == "usd";
+        let [amount, used, held, left] = [&budget.amount, &budget.used, &budget.held, &budget.left]
+            .map(|amount| if money { format!("${amount}") } else { format!("{amount} t") });
+        let owner = fitted(&budget.owner, NAME);
+        let per = &budget.per;
+        text.push_str(&format!("{owner:<NAME$}  {per:<6}  {amount:>14}  {used:>14}  {held:>12}  {left:>14}\n"));
+    }
+    if text.is_empty() {
+        text.push_str("nobody has an account or a budget; they are set under keys, tenants and models\n");
+    }
+    if let Some(why) = &page.failing {
+        text.push_str(&format!("{} {why}\n", "the journal cannot be written:".style(WARN)));
+    }
+    text
+}
+
+fn verify(arguments: &RemoteArguments) -> Outcome {
+    let (body, page): (String, VerdictPage) =
+        question(&data_dir(arguments), Method::GET, "/admin/api/ledger/verify", VERIFY_LIMIT)?;
+    let VerdictPage { charges, entries, calls, wrong, .. } = &page;
+    let looked = format!("{charges} charges, {entries} other entries and {calls} calls were added up");
+    let mut text = format!("{looked}\n");
+    if wrong.is_empty() {
+        text.push_str(&format!("{}\n", "the books are right".style(GOOD)));
+    }
+    wrong.iter().for_each(|what| text.push_str(&format!("{} {what}\n", "wrong:".style(WARN))));
+    written(terminal::results(&if arguments.json { format!("{body}\n") } else { text }))?;
+    Ok(if wrong.is_empty() { Code::Done } else { Code::No })
+}
+
+pub(crate) fn credits(command: &CreditsCommand) -> Outcome {
+    let CreditsCommand::Add { account, amount, reference, kind, remote } = command;
+    let kind = kind.as_str();
+    let [account, amount, reference] = [account, amount, reference].map(|text| escaped(text));
+    let path = format!("/admin/api/credits?account={account}&amount={amount}&reference={reference}&kind={kind}");
+    let (body, page): (String, CreditPage) = question(&data_dir(remote), Method::POST, &path, LIMIT)?;
+    let now = &page.account;
+    let text = if page.new {
+        format!("entered; {} has ${}\n", now.name, now.balance_usd)
+    } else {
+        format!("entered before, nothing changed; {} has ${}\n", now.name, now.balance_usd)
+    };
+    written(terminal::results(&if remote.json { format!("{body}\n") } else { text }))
+}
+
+/// A text as part of a URL.
+fn escaped(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
