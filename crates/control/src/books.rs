@@ -12,13 +12,19 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use sluicegate_ledger::{Kind, Subject, Unit};
 use sluicegate_relay::{AccountReport, Books, BudgetReport, CreditError};
-use sluicegate_store::{Entered, StoreError};
+use sluicegate_store::{By, Entered, Filter, Grain, StoreError, UsageQuery, UsageRow};
 use sluicegate_vocabulary::Money;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long `verify` waits for the database to have everything that was written before.
 const CATCH_UP: Duration = Duration::from_secs(30);
+
+/// The longest stretch of time that usage is told of.
+const MOST_DAYS: u32 = 3660;
+/// Lines of usage that are told at most.
+const MOST_LINES: u32 = 1000;
+const DAY_MS: i64 = 86_400_000;
 
 /// Accounts and budgets, and how the books are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,14 +118,55 @@ impl VerdictPage {
     pub const SCHEMA: &'static str = "sluicegate.ledger-verdict/v1";
 }
 
+/// What calls have used and cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsagePage {
+    /// `sluicegate.usage/v1`
+    pub schema: String,
+    /// By what it is told apart: `day`, `key`, `tenant`, `model` or `provider`.
+    pub by: String,
+    /// How many days, today included.
+    pub days: u32,
+    /// A line for each; at most 1000.
+    pub usage: Vec<UsageLine>,
+}
+
+impl UsagePage {
+    /// The name of this document's form.
+    pub const SCHEMA: &'static str = "sluicegate.usage/v1";
+}
+
+/// What some calls have used and cost together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageLine {
+    /// Whose, or of which day of UTC; empty for calls without a key.
+    pub name: String,
+    /// Calls.
+    pub calls: i64,
+    /// Of which answered with an error, or not at all.
+    pub errors: i64,
+    /// Of which have no price.
+    pub unpriced: i64,
+    /// Tokens in.
+    pub input: i64,
+    /// Of which the provider's cache had.
+    pub cached: i64,
+    /// Tokens out.
+    pub output: i64,
+    /// What providers are owed, in dollars as decimal text.
+    pub cost_usd: String,
+    /// What was charged for it.
+    pub billed_usd: String,
+}
+
 pub(crate) fn routes() -> Router<Arc<Operator>> {
     Router::new()
         .route("/admin/api/ledger", get(ledger))
         .route("/admin/api/ledger/verify", get(verify))
         .route("/admin/api/credits", post(credit))
+        .route("/admin/api/usage", get(usage))
 }
 
-#[expect(clippy::result_large_err, reason = "it is the answer")]
 fn books(operator: &Operator) -> Result<Arc<Books>, Response> {
     let what = "no books are kept: the configuration has no ledger, no budget and no credits";
     operator.relay().books().ok_or_else(|| problem(StatusCode::NOT_FOUND, "no_books", what))
@@ -161,6 +208,64 @@ async fn verify(State(operator): State<Arc<Operator>>) -> Response {
         Ok(Err(error)) => store_failed(&error),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
     }
+}
+
+/// What may be asked about usage.
+#[derive(Debug, Deserialize)]
+struct UsageOrder {
+    by: Option<String>,
+    days: Option<u32>,
+}
+
+async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageOrder>) -> Response {
+    let books = match books(&operator) {
+        Ok(books) => books,
+        Err(response) => return response,
+    };
+    let word = order.by.unwrap_or_else(|| "day".to_owned());
+    let by = match word.as_str() {
+        "day" => By::Time,
+        "key" => By::Key,
+        "tenant" => By::Tenant,
+        "model" => By::Model,
+        "provider" => By::Provider,
+        _ => {
+            let what = "usage is told apart by day, key, tenant, model or provider";
+            return problem(StatusCode::BAD_REQUEST, "bad_request", what);
+        }
+    };
+    let days = order.days.unwrap_or(7).clamp(1, MOST_DAYS);
+    let found = tokio::task::spawn_blocking(move || {
+        // A question about the present waits a moment for what has just ended.
+        let _ = books.store().catch_up(Duration::from_secs(1));
+        let today = jiff::Timestamp::now().as_millisecond().div_euclid(DAY_MS) * DAY_MS;
+        let from_ms = today - i64::from(days - 1) * DAY_MS;
+        let (grain, filter) = (Grain::Day, Filter::default());
+        books.store().usage(&UsageQuery { grain, from_ms, to_ms: i64::MAX, filter, by: vec![by], limit: MOST_LINES })
+    });
+    let rows = match found.await {
+        Ok(Ok(rows)) => rows,
+        Ok(Err(error)) => return store_failed(&error),
+        Err(error) => return problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
+    };
+    let line = |row: UsageRow| {
+        let name = row.by.into_iter().next().unwrap_or_default();
+        let day = || jiff::Timestamp::from_millisecond(name.parse().ok()?).ok();
+        let day = if by == By::Time { day().map(|at| at.strftime("%Y-%m-%d").to_string()) } else { None };
+        UsageLine {
+            name: day.unwrap_or(name),
+            calls: row.calls,
+            errors: row.errors,
+            unpriced: row.unpriced,
+            input: row.input,
+            cached: row.cached,
+            output: row.output,
+            cost_usd: row.cost.to_string(),
+            billed_usd: row.billed.to_string(),
+        }
+    };
+    let usage = rows.into_iter().map(line).collect();
+    Json(UsagePage { schema: UsagePage::SCHEMA.to_owned(), by: word, days, usage }).into_response()
 }
 
 /// What is entered.

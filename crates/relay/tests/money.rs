@@ -10,11 +10,12 @@
 mod support;
 
 use sluicegate_config::{
-    Budget, BudgetAmount, ClientKey, Config, Credits, Ledger, OnExceed, Per, ProviderKind, Unpriced,
+    Budget, BudgetAmount, ClientKey, Config, Credits, Ledger, Model, OnExceed, Per, ProviderKind, Unpriced,
 };
-use sluicegate_ledger::{Fees, Kind, Price};
+use sluicegate_ledger::{Fees, Kind, Price, Rate};
 use sluicegate_store::{By, Filter, Grain, UsageQuery};
-use sluicegate_vocabulary::{EndReason, FaultKind, Money};
+use sluicegate_vocabulary::{EndReason, FaultKind, Mode, Money};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -222,4 +223,67 @@ fn tokens_are_a_budget_too_and_without_books_nothing_is_written() {
 
 fn files(dir: &Path) -> usize {
     std::fs::read_dir(dir).unwrap().count()
+}
+
+#[test]
+fn beyond_a_budget_a_caller_who_agreed_to_it_steps_down_and_another_is_refused() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 2]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut agreed = budgeted("agreed", "sk-agreed", BudgetAmount::Usd(dollars("0.05")));
+    agreed.budgets[0].on_exceed = OnExceed::StepDown;
+    (agreed.mode, agreed.accept_lower_tier) = (Mode::Graceful, true);
+    let mut config = with_books(&upstream, vec![agreed]);
+    config.prices.models.insert("up/cheap".into(), Price::default());
+    config.models.insert("cheap".into(), model("cheap", &["up/cheap"]));
+    config.models.insert("dear".into(), Model { lower_tier: Some("cheap".into()), ..model("dear", &["up/m"]) });
+    let relay = Running::in_dir(config, dir.path());
+    let header = "authorization: Bearer sk-agreed\r\n";
+    assert!(relay.post(CHAT, header, &hi("dear")).contains("\r\nx-sluicegate-model: m\r\n"));
+    let stepped = relay.post(CHAT, header, &hi("dear"));
+    assert!(stepped.starts_with("HTTP/1.1 200") && stepped.contains("x-sluicegate-model: cheap\r\n"), "{stepped}");
+    assert!(stepped.contains("\r\nx-sluicegate-degraded-from: dear\r\n"), "{stepped}");
+    // Asked for by another name there is nothing to step down to.
+    assert!(relay.post(CHAT, header, &hi("up/m")).starts_with("HTTP/1.1 402"));
+    relay.receipts(3);
+}
+
+#[test]
+fn a_stream_is_charged_at_its_end_and_one_whose_client_left_for_what_had_come() {
+    const FIRST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"he\"},\"finish_reason\":null}]}\n\n";
+    const USAGE: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10}}\n\n";
+    let whole = vec![stream_head(), chunk(FIRST), chunk(USAGE), chunk("data: [DONE]\n\n"), end()];
+    let left = vec![stream_head(), chunk(FIRST), Act::Pause(Duration::from_millis(400)), Act::Close];
+    let upstream = Upstream::new(vec![whole, left]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = with_books(&upstream, vec![prepaid("one", "sk-one", "one")]);
+    config.prices.models.insert("up/m".into(), Price::flat(rate("1"), rate("10")));
+    let relay = Running::in_dir(config, dir.path());
+    relay.relay.books().unwrap().credit(Kind::TopUp, "a", "one", dollars("1")).unwrap();
+    let header = "authorization: Bearer sk-one\r\n";
+    assert!(relay.post(CHAT, header, &hi_streamed("up/m")).contains("[DONE]"));
+    relay.receipts(1);
+    // 7 in at 1 and 3 out at 10 dollars a million.
+    assert_eq!(balance(&relay, "one"), (dollars("0.999963"), Money::ZERO));
+    let mut client = relay.connect();
+    client.write_all(post(CHAT, header, &hi_streamed("up/m")).as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("\"he\"") {
+        let mut piece = [0; 512];
+        let count = client.read(&mut piece).unwrap();
+        assert!(count > 0);
+        seen.extend_from_slice(&piece[..count]);
+    }
+    drop(client);
+    let receipt = relay.receipts(1).remove(0);
+    assert_eq!(receipt.end, EndReason::ClientGone);
+    let cost = receipt.cost.unwrap();
+    assert!(cost > Money::ZERO, "{receipt:?}");
+    assert_eq!(balance(&relay, "one"), (dollars("0.999963") - cost, Money::ZERO));
+    let books = relay.relay.books().unwrap();
+    books.store().catch_up(Duration::from_secs(10)).unwrap();
+    assert!(books.store().verify().unwrap().wrong.is_empty());
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
 }

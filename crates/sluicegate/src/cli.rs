@@ -127,6 +127,17 @@ pub(crate) enum Command {
         arguments: ProvidersArguments,
     },
 
+    /// Show what calls have used and cost, by day, key, tenant, model or provider.
+    #[command(after_help = USAGE_EXAMPLES)]
+    Usage(UsageArguments),
+
+    /// Show what models cost, or make a price list out of somebody else's.
+    #[command(after_help = PRICES_EXAMPLES)]
+    Prices {
+        #[command(subcommand)]
+        command: PricesCommand,
+    },
+
     /// Show accounts and budgets as they are now, or prove that the books add up.
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger {
@@ -414,6 +425,95 @@ pub(crate) struct DrainArguments {
 
     #[command(flatten)]
     pub(crate) remote: RemoteArguments,
+}
+
+const USAGE_EXAMPLES: &str = "\
+Examples:
+  sluicegate usage                            the last seven days
+  sluicegate usage --by key --days 30
+  sluicegate usage --by model --csv > usage.csv";
+
+#[derive(Debug, Args)]
+pub(crate) struct UsageArguments {
+    /// By what it is told apart.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: UsageBy,
+
+    /// How many days of UTC, today included.
+    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: u32,
+
+    /// As CSV.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum UsageBy {
+    #[default]
+    Day,
+    Key,
+    Tenant,
+    Model,
+    Provider,
+}
+
+impl UsageBy {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Key => "key",
+            Self::Tenant => "tenant",
+            Self::Model => "model",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+const PRICES_EXAMPLES: &str = "\
+Examples:
+  sluicegate prices list --vendor anthropic
+  sluicegate prices show openai/gpt-4.1
+  sluicegate prices import model_prices_and_context_window.json --format litellm > prices.csv";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PricesCommand {
+    /// Show the prices in force: dollars per million tokens.
+    List {
+        /// Only this vendor's.
+        #[arg(long, value_name = "NAME")]
+        vendor: Option<String>,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Show all that the lists say of one model.
+    Show {
+        /// The model, as VENDOR/MODEL.
+        #[arg(value_name = "MODEL")]
+        model: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Make a list for `prices.file` out of a file of LiteLLM's or models.dev's, and print it.
+    Import {
+        /// The file.
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Whose form it has.
+        #[arg(long, value_enum)]
+        format: ListFormat,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// `model_prices_and_context_window.json`
+    Litellm,
+    /// `api.json`
+    ModelsDev,
 }
 
 const LEDGER_EXAMPLES: &str = "\

@@ -9,6 +9,7 @@ pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod limits;
+mod outline;
 pub mod load;
 pub mod outline;
 pub mod peek;

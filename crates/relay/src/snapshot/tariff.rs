@@ -2,7 +2,7 @@
 //!
 //! The configuration's own price comes first, then the operator's list, then the bundled one. In a list a provider is
 //! looked for by its own name before its vendor's, so a reseller can have prices of its own. What simulated providers
-//! answer costs nothing, unless the configuration says otherwise.
+//! answer costs nothing, unless the configuration or a list says otherwise by the provider's name.
 
 use super::compile::CompileError;
 use sluicegate_config::{Config, Unpriced};
@@ -70,7 +70,10 @@ impl Tariffs {
         let listed = self.listed(&provider.name, vendor, model);
         let entry = match self.own.get(&format!("{}/{model}", provider.name)) {
             Some(own) => stated(own, listed),
-            None if provider.kind == Kind::Simulated => stated(&Price::flat(Rate::default(), Rate::default()), None),
+            None if provider.kind == Kind::Simulated => match self.book.entry(&provider.name, model) {
+                Some(listed) => listed.clone(),
+                None => stated(&Price::flat(Rate::default(), Rate::default()), None),
+            },
             None => listed?.clone(),
         };
         Some(Arc::new(Tariff { version: entry.version(), entry, multiplier: self.multiplier }))

@@ -46,6 +46,9 @@ fn an_account_is_topped_up_once_for_each_reference_and_spent_to_the_nano_dollar(
     let quota = request(&relay.address(), &page).json();
     assert_eq!(quota["account"]["left_usd"], "0.02", "{quota}");
     assert_eq!(quota["budgets"][0]["used"], "0.1", "{quota}");
+    let usage = text(&relay.beside(&["usage", "--by", "key", "--csv"]).stdout);
+    assert!(usage.contains("\ncustomer,4,2,0,"), "{usage}");
+    assert!(usage.trim_end().ends_with(",0.1,0.1"), "{usage}");
     let verified = relay.beside(&["ledger", "verify"]);
     assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
 }
@@ -90,4 +93,22 @@ fn a_kill_under_load_loses_no_answered_call_and_counts_none_twice() {
     assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
     let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!(verdict["charges"], 33, "{verdict}");
+}
+
+#[test]
+fn a_list_of_others_becomes_one_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = r#"{"m-1":{"litellm_provider":"lab","mode":"chat","input_cost_per_token":1e-06,"output_cost_per_token":2e-06},
+        "m-2":{"litellm_provider":"lab"}}"#;
+    std::fs::write(folder.path().join("theirs.json"), theirs).unwrap();
+    let made = crate::program::output(folder.path(), &["prices", "import", "theirs.json", "--format", "litellm"]);
+    assert!(text(&made.stderr).contains("1 models have a price, 1 were left out"), "{}", text(&made.stderr));
+    std::fs::write(folder.path().join("ours.csv"), &made.stdout).unwrap();
+    let file = "providers: { lab: { kind: simulated } }\nprices: { file: ours.csv }\n";
+    std::fs::write(folder.path().join("sluicegate.yaml"), file).unwrap();
+    let listed = text(&crate::program::output(folder.path(), &["prices", "list", "--vendor", "lab"]).stdout);
+    let row: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[..3], ["lab/m-1", "1", "2"], "{listed}");
+    let shown = text(&crate::program::output(folder.path(), &["prices", "show", "openai/gpt-4.1"]).stdout);
+    assert!(shown.contains("input") && shown.contains("as_of"), "{shown}");
 }

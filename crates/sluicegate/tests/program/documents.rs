@@ -55,6 +55,8 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "status",
         "quota",
         "providers",
+        "usage",
+        "prices",
         "ledger",
         "credits",
         "top",
