@@ -128,11 +128,10 @@ async fn look(pool: &Pool, provider: &Provider, url: &str) -> Result<ServerLoad,
     request.headers_mut().insert(header::HOST, host);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/plain"));
     request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let response = pool.send(&destination, request).await.map_err(|error| error.to_string())?;
-    let status = response.status();
-    let page = Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| error.to_string())?;
-    if !status.is_success() {
-        return Err(format!("it answers {}", status.as_u16()));
+    let answer = pool.send(&destination, request).await.map_err(|error| error.to_string())?;
+    let page = Limited::new(answer.body, LARGEST).collect().await.map_err(|error| error.to_string())?;
+    if !answer.status.is_success() {
+        return Err(format!("it answers {}", answer.status.as_u16()));
     }
     let load = load::read(&page.to_bytes()).ok_or("it says nothing of calls that wait")?;
     Ok(ServerLoad { waiting: load.waiting, cache_used: load.cache_used })
