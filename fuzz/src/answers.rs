@@ -10,7 +10,7 @@ use sluicegate_upstream::http1::{Decoder, HeadReader};
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
     status: u16,
-    fields: Vec<(String, Vec<u8>)>,
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
     body: Vec<u8>,
     /// Whether the body ended well before the connection did, at its end, or not at all.
     end: Result<bool, String>,
@@ -27,10 +27,7 @@ fn read<'a>(to_head: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Option<Ans
         buffer.extend_from_slice(piece);
         if begun.is_none() {
             let Some(head) = reader.read(&mut buffer).ok()? else { continue };
-            let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-                (name.as_str().to_owned(), value.as_bytes().to_vec())
-            };
-            let fields = head.headers.iter().map(field).collect();
+            let fields = head.fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
             let answer = Answer { status: head.status.as_u16(), fields, body: Vec::new(), end: Ok(false), left: 0 };
             begun = Some((answer, Decoder::new(head.framing)));
         }

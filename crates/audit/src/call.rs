@@ -3,10 +3,10 @@
 use crate::client::Client;
 use crate::speech::{Ask, Said, path};
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use sluicegate_upstream::{ResponseBody, UpstreamError};
+use sluicegate_upstream::{Fields, ResponseBody, UpstreamError};
 use sluicegate_vocabulary::Dialect;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ pub(crate) struct Sent {
     pub(crate) first: Option<Duration>,
     pub(crate) total: Duration,
     pub(crate) said: Said,
-    pub(crate) headers: HeaderMap,
+    pub(crate) fields: Fields,
     /// The beginning of an error's body.
     pub(crate) error: String,
     pub(crate) ended: Instant,
@@ -67,33 +67,33 @@ fn failed(word: &str, error: String, since: Instant) -> Sent {
         first: None,
         total: ended.saturating_duration_since(since),
         said: Said::default(),
-        headers: HeaderMap::new(),
+        fields: Fields::default(),
         error,
         ended,
     }
 }
 
 async fn exchange(client: &Client, dialect: Dialect, body: Bytes, stream: bool, since: Instant) -> Sent {
-    let response = match client.send(Method::POST, path(dialect), Some(body)).await {
-        Ok(response) => response,
+    let mut answer = match client.send(Method::POST, path(dialect), Some(body)).await {
+        Ok(answer) => answer,
         Err(error) => return failed(word(&error), error.to_string(), since),
     };
-    let (head, mut body) = response.into_parts();
-    let status = head.status.as_u16();
+    let status = answer.status.as_u16();
+    let body = &mut answer.body;
     let mut sent = failed("", String::new(), since);
     sent.status = status;
-    sent.headers = head.headers;
-    if !head.status.is_success() {
-        let text = read(&mut body).await.map(|body| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default();
+    sent.fields = answer.fields;
+    if !answer.status.is_success() {
+        let text = read(body).await.map(|body| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default();
         sent.went = if status == 429 { Went::Limited(too_much(&text)) } else { Went::Failed(status.to_string()) };
         sent.error = text.chars().take(EXCERPT).collect();
     } else if stream {
-        sent.went = match streamed(&mut body, dialect, since, &mut sent.said, &mut sent.first).await {
+        sent.went = match streamed(body, dialect, since, &mut sent.said, &mut sent.first).await {
             true if sent.said.over => Went::Ok,
             _ => Went::Failed("truncated".to_owned()),
         };
     } else {
-        let answer = read(&mut body).await.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+        let answer = read(body).await.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
         sent.went = if answer.is_some() { Went::Ok } else { Went::Failed("truncated".to_owned()) };
         sent.said = answer.map(|answer| Said::whole(dialect, &answer)).unwrap_or_default();
     }
@@ -176,10 +176,15 @@ fn too_much(body: &str) -> Option<TooMuch> {
     }
 }
 
+/// Whether our own simulator answered, which lists a few models and answers to any name.
+pub(crate) fn is_simulated(fields: &Fields) -> bool {
+    fields.get("x-sluicegate-simulated") == Some(b"true")
+}
+
 /// Whether headers tell of limits, and the first name that does.
-pub(crate) fn limit_header(headers: &HeaderMap) -> Option<String> {
-    let tells = |name: &str| name.contains("ratelimit") && name != header::RETRY_AFTER.as_str();
-    headers.keys().map(|name| name.as_str()).find(|name| tells(name)).map(str::to_owned)
+pub(crate) fn limit_header(fields: &Fields) -> Option<String> {
+    let names = fields.iter().map(|(name, _)| String::from_utf8_lossy(name).to_ascii_lowercase());
+    names.into_iter().find(|name| name.contains("ratelimit"))
 }
 
 #[cfg(test)]

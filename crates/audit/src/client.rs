@@ -1,8 +1,8 @@
 //! The way to the endpoint under audit.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
-use sluicegate_upstream::{Connector, Destination, Origin, Pool, RequestBody, ResponseBody, Settings, UpstreamError};
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use sluicegate_upstream::{Answer, Connector, Destination, Origin, Pool, RequestBody, Settings, UpstreamError};
 use sluicegate_vocabulary::Dialect;
 use std::sync::Arc;
 
@@ -157,12 +157,7 @@ impl Client {
     }
 
     /// Sends a request; the answer's head.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-    ) -> Result<Response<ResponseBody>, UpstreamError> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer, UpstreamError> {
         let mut request = Request::new(RequestBody::new(body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}{path}", self.base).parse().unwrap_or_default();

@@ -5,7 +5,7 @@
 //! tokens that are higher than what was sent.
 
 use crate::audit::Context;
-use crate::call::{Sent, Went, limit_header, read};
+use crate::call::{Sent, Went, is_simulated, limit_header, read};
 use crate::speech::{Ask, Extra};
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -78,24 +78,28 @@ pub(crate) async fn conformance(context: &Context) -> Vec<Check> {
 }
 
 async fn models(context: &Context) -> Check {
-    let response = match context.client.send(Method::GET, "/models", None).await {
-        Ok(response) => response,
+    let mut answer = match context.client.send(Method::GET, "/models", None).await {
+        Ok(answer) => answer,
         Err(error) => return check("models", Finding::Bad, format!("/models: {error}")),
     };
-    let (head, mut body) = response.into_parts();
-    let list = read(&mut body).await.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+    let list = read(&mut answer.body).await.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
     let ids: Option<Vec<&str>> = list
         .as_ref()
         .and_then(|list| list.get("data")?.as_array())
         .map(|models| models.iter().filter_map(|model| model.get("id").and_then(Value::as_str)).collect());
     match ids {
-        _ if !head.status.is_success() => check("models", Finding::Bad, format!("/models: {}", head.status.as_u16())),
+        _ if !answer.status.is_success() => {
+            check("models", Finding::Bad, format!("/models: {}", answer.status.as_u16()))
+        }
         None => check("models", Finding::Bad, "/models: the answer is no list of models"),
         Some(ids) if ids.contains(&context.target.model.as_str()) => check(
             "models",
             Finding::Good,
             format!("/models · {} models, {} among them", ids.len(), context.target.model),
         ),
+        Some(ids) if is_simulated(&answer.fields) => {
+            check("models", Finding::Good, format!("/models · {} models; a simulator answers to any name", ids.len()))
+        }
         Some(ids) => check(
             "models",
             Finding::Doubtful,
@@ -146,7 +150,7 @@ fn stream_usage(sent: &Sent) -> Option<Check> {
 }
 
 fn headers(sent: &Sent) -> Check {
-    match limit_header(&sent.headers) {
+    match limit_header(&sent.fields) {
         Some(name) => check("limit_headers", Finding::Good, format!("rate-limit headers ({name}, ...)")),
         None => check("limit_headers", Finding::Doubtful, "rate-limit headers: none sent"),
     }
@@ -206,7 +210,7 @@ async fn errors(context: &Context) -> Option<Check> {
     let broken = context.client.send(Method::POST, crate::speech::path(context.target.dialect), Some("{".into())).await;
     let shaped =
         serde_json::from_str::<Value>(&unknown.error).is_ok_and(|error| error.pointer("/error/message").is_some());
-    Some(match (unknown.status, broken.map(|response| response.status())) {
+    Some(match (unknown.status, broken.map(|answer| answer.status)) {
         (200..300, _) => check("errors", Finding::Doubtful, "errors: it answers for a model that does not exist"),
         (_, Ok(StatusCode::BAD_REQUEST)) if shaped => check("errors", Finding::Good, "errors, with their reasons"),
         (status, Ok(StatusCode::BAD_REQUEST)) => check(

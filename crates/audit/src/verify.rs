@@ -3,7 +3,7 @@
 //! One free call, the list of models, and where that fails a few more that find out what is wrong: the path, the form of
 //! the key, the key itself, the name. The answer is a sentence.
 
-use crate::call::read;
+use crate::call::{is_simulated, read};
 use crate::client::{Client, KeyForm, Target, TargetError};
 use http::Method;
 use serde::Serialize;
@@ -60,12 +60,19 @@ const PATHS: [&str; 6] = ["/v1", "", "/api/v1", "/openai/v1", "/api", "/v1beta/o
 
 /// What one try says.
 enum Tried {
-    Models(Vec<String>),
+    Models(Listed),
     Refused(u16, String),
     Missing,
     Other,
     Page,
     Failed(Stage, String),
+}
+
+/// A list of models.
+struct Listed {
+    models: Vec<String>,
+    /// Whether what is not listed is answered as well.
+    any: bool,
 }
 
 /// Asks. An empty model is not looked for.
@@ -78,7 +85,7 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
     let say =
         |answer, told: String| Verified { schema: "sluicegate.verify/v1", answer, told, url: None, key_form: None };
     Ok(match tried(&client).await {
-        Tried::Models(models) => found(&client, target, &models).await,
+        Tried::Models(listed) => found(&client, target, &listed).await,
         Tried::Refused(status, why) if is_region(&why) => say(
             Answer::WrongRegion,
             format!("{status} from {}: {why}. The key may belong to another region's endpoint.", client.host()),
@@ -130,10 +137,10 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
     })
 }
 
-async fn found(client: &Client, target: &Target, models: &[String]) -> Verified {
+async fn found(client: &Client, target: &Target, Listed { models, any }: &Listed) -> Verified {
     let say =
         |answer, told: String| Verified { schema: "sluicegate.verify/v1", answer, told, url: None, key_form: None };
-    if !target.model.is_empty() && !models.contains(&target.model) {
+    if !any && !target.model.is_empty() && !models.contains(&target.model) {
         let told =
             format!("URL and key are right, but {} is not among the {} models listed.", target.model, models.len());
         return say(Answer::WrongModel, told);
@@ -151,23 +158,22 @@ async fn found(client: &Client, target: &Target, models: &[String]) -> Verified 
 
 async fn tried(client: &Client) -> Tried {
     let asked = async {
-        let response = match client.send(Method::GET, "/models", None).await {
-            Ok(response) => response,
+        let mut answer = match client.send(Method::GET, "/models", None).await {
+            Ok(answer) => answer,
             Err(error) => return Tried::Failed(error.stage(), error.to_string()),
         };
-        let (head, mut body) = response.into_parts();
-        let body = read(&mut body).await.unwrap_or_default();
+        let body = read(&mut answer.body).await.unwrap_or_default();
         let json = serde_json::from_slice::<Value>(&body).ok();
-        let status = head.status.as_u16();
+        let status = answer.status.as_u16();
         match (status, json) {
             (200, Some(list)) => match list.get("data").or_else(|| list.get("models")).and_then(Value::as_array) {
-                Some(models) => Tried::Models(
-                    models
-                        .iter()
-                        .filter_map(|model| model.get("id").and_then(Value::as_str))
-                        .map(str::to_owned)
-                        .collect(),
-                ),
+                Some(models) => {
+                    let ids = models.iter().filter_map(|model| model.get("id").and_then(Value::as_str));
+                    Tried::Models(Listed {
+                        models: ids.map(str::to_owned).collect(),
+                        any: is_simulated(&answer.fields),
+                    })
+                }
                 None => Tried::Page,
             },
             (200, None) => Tried::Page,

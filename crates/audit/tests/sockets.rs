@@ -226,6 +226,16 @@ async fn at_a_rate_calls_are_due_at_even_moments_and_timed_from_then() {
 }
 
 #[tokio::test]
+async fn verify_misses_a_model_where_only_what_is_listed_is_answered() {
+    let address = Liar { at_once: 1, factor: 1.0, model: "gpt-x" }.start().await;
+    for (model, expected) in [("gpt-x", Answer::Right), ("other", Answer::WrongModel)] {
+        let target =
+            Target { url: format!("http://{address}/v1"), key: None, model: model.to_owned(), ..target(address) };
+        assert_eq!(verify(&target).await.unwrap().answer, expected, "{model}");
+    }
+}
+
+#[tokio::test]
 async fn verify_says_what_is_wrong() {
     let options = Options { require_key: Some("secret".to_owned()), ..Options::default() };
     let (address, _simulator) = Simulator::start(options).unwrap();
@@ -248,6 +258,6 @@ async fn verify_says_what_is_wrong() {
         assert!(!verified.told.contains("secret"), "{}", verified.told);
     }
     let model = Target { model: "no-such".to_owned(), ..with(format!("{here}/v1"), Some("secret")) };
-    assert_eq!(verify(&model).await.unwrap().answer, Answer::WrongModel);
+    assert_eq!(verify(&model).await.unwrap().answer, Answer::Right, "the simulator answers to any name");
     assert!(verify(&with("ftp://x".to_owned(), None)).await.is_err());
 }

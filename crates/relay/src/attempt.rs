@@ -17,11 +17,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use sluicegate_flow::egress::{Levels, Refused, Throttle, Told as LevelTold};
-use sluicegate_upstream::{BodyError, Credential, Inflate, ResponseBody, Stage, UpstreamError};
+use sluicegate_upstream::{Answer, BodyError, Credential, Fields, Inflate, ResponseBody, Stage, UpstreamError};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
 use sluicegate_wire::limits::{Level, Limits};
-use sluicegate_wire::outline::members;
 use sluicegate_wire::translate::{Context, StreamTranslator};
 use sluicegate_wire::{embeddings, translate, usage};
 use std::pin::pin;
@@ -250,28 +249,27 @@ async fn exchange(
 ) -> Result<Answered, Failure> {
     let provider = &candidate.provider;
     let sent = worker.pool.send(&provider.destination, *outgoing).await;
-    let response = sent.map_err(|error| unreachable(candidate, &error))?;
-    let (head, body) = response.into_parts();
+    let Answer { status, fields, body } = sent.map_err(|error| unreachable(candidate, &error))?;
     if candidate.standing.learns
-        && head.status.is_success()
-        && let Some(levels) = levels(&head.headers)
+        && status.is_success()
+        && let Some(levels) = levels(&fields)
     {
         under_way.observe(worker.shared.room.now(), &levels);
     }
     if matches!(way, Way::Passthrough) {
         // Boxed like all that few calls come to, so that the others need not keep room for it.
-        return Box::pin(passed_through(request, candidate, &head, body, id, worker)).await;
+        return Box::pin(passed_through(request, candidate, status, &fields, body, id, worker)).await;
     }
-    let inflate = match inflate_for(&head.headers) {
+    let inflate = match inflate_for(&fields) {
         Ok(inflate) => inflate,
         Err(encoding) => {
-            return Err(broken(candidate, head.status.as_u16(), &format!("answered in {encoding}, which is not read")));
+            return Err(broken(candidate, status.as_u16(), &format!("answered in {encoding}, which is not read")));
         }
     };
-    if !head.status.is_success() {
-        return Box::pin(refused(request, candidate, &way, head.status, &head.headers, body, inflate)).await;
+    if !status.is_success() {
+        return Box::pin(refused(request, candidate, &way, status, &fields, body, inflate)).await;
     }
-    let said = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let said = fields.get(CONTENT_TYPE.as_str()).unwrap_or_default();
     let says = |kind: &[u8]| said.get(..kind.len()).is_some_and(|said| said.eq_ignore_ascii_case(kind));
     let mut is_stream = says(b"text/event-stream");
     let mut body = body;
@@ -290,35 +288,35 @@ async fn exchange(
         }
         streaming.begin(begin);
         if let Err(fault) = streaming.open().await {
-            return Err(Failure::in_stream(fault, head.status.as_u16(), dialect));
+            return Err(Failure::in_stream(fault, status.as_u16(), dialect));
         }
-        let headers = headers::to_client(&head.headers);
-        return Ok(Answered::Stream { status: head.status, headers, streaming, error: None });
+        let headers = headers::to_client(&fields);
+        return Ok(Answered::Stream { status, headers, streaming, error: None });
     }
     let whole = collect_after(begin, body, inflate, MAX_ANSWER).await;
-    let whole = whole.map_err(|cut| cut.into_failure(candidate, head.status))?;
-    answered(request, candidate, way, head.status, &head.headers, whole, id)
+    let whole = whole.map_err(|cut| cut.into_failure(candidate, status))?;
+    answered(request, candidate, way, status, &fields, whole, id)
 }
 
 /// An answer to a passthrough call: whatever it is, it goes on. What it means is read where it is known how.
 async fn passed_through(
     request: &Request,
     candidate: &Candidate,
-    head: &http::response::Parts,
+    status: StatusCode,
+    fields: &Fields,
     body: ResponseBody,
     id: &CallId,
     worker: &Worker,
 ) -> Result<Answered, Failure> {
-    let status = head.status;
-    let mut headers = headers::to_passthrough_client(&head.headers);
+    let mut headers = headers::to_passthrough_client(fields);
     if request.parts.method == Method::HEAD
-        && let Some(length) = head.headers.get(CONTENT_LENGTH)
+        && let Some(length) = fields.value(&CONTENT_LENGTH)
     {
-        headers.insert(CONTENT_LENGTH, length.clone());
+        headers.insert(CONTENT_LENGTH, length);
     }
     let error = passthrough_error(status);
-    let plain = !head.headers.contains_key(CONTENT_ENCODING);
-    let is = |kind: &[u8]| head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(kind));
+    let plain = fields.get(CONTENT_ENCODING.as_str()).is_none();
+    let is = |kind: &[u8]| fields.get(CONTENT_TYPE.as_str()).is_some_and(|value| value.starts_with(kind));
     let short = body.size_hint().exact().is_some_and(|length| (1..=MAX_READ_THROUGH).contains(&length));
     if plain && short && error.is_none() && is(b"application/json") {
         let whole = collect(body, None, MAX_ANSWER).await.map_err(|cut| cut.into_failure(candidate, status))?;
@@ -345,8 +343,9 @@ fn passthrough_error(status: StatusCode) -> Option<FaultKind> {
     })
 }
 
-fn inflate_for(headers: &HeaderMap) -> Result<Option<Box<Inflate>>, String> {
-    match headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()) {
+fn inflate_for(fields: &Fields) -> Result<Option<Box<Inflate>>, String> {
+    let said = fields.get(CONTENT_ENCODING.as_str());
+    match said.map(|said| std::str::from_utf8(said).unwrap_or("?").trim().to_ascii_lowercase()) {
         None => Ok(None),
         Some(encoding) => match encoding.as_str() {
             "identity" | "" => Ok(None),
@@ -362,14 +361,16 @@ fn answered(
     candidate: &Candidate,
     way: Way,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: &Fields,
     body: Bytes,
     id: &CallId,
 ) -> Result<Answered, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
     }
-    let Some([error, object, used, metadata]) = members(&body, ["error", "object", "usage", "usageMetadata"]) else {
+    // What is translated has its usage read on the way.
+    let counted = matches!(way, Way::Same { .. } | Way::Passthrough).then_some(request.endpoint);
+    let Some(usage::Look { error, object, usage: said }) = usage::look(&body, counted) else {
         return Err(broken(candidate, status.as_u16(), "answered with something that is not a whole JSON object"));
     };
     // A Responses object has an `error` of its own meaning, also when the call went well.
@@ -379,7 +380,7 @@ fn answered(
         let said = error::read_event(&body, dialect);
         return Err(Failure::said(said, status.as_u16(), dialect, Levels::default(), &candidate.provider.name));
     }
-    let mut out = headers::to_client(headers);
+    let mut out = headers::to_client(fields);
     let untranslatable = |fault| Failure::new(fault, AttemptResult::Broken, status.as_u16());
     if request.stream
         && let Some(context) = streamed_context(request, candidate, &way, id)
@@ -390,7 +391,6 @@ fn answered(
     }
     let (body, used) = match way {
         Way::Same { .. } | Way::Passthrough => {
-            let said = used.or(metadata).and_then(|said| usage::from_object(request.endpoint, said));
             let used = said.or_else(|| usage::from_body(request.endpoint, &body));
             if used.is_none() && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
                 return Err(self::broken(candidate, status.as_u16(), "answered with something that is not JSON"));
@@ -435,52 +435,55 @@ async fn refused(
     candidate: &Candidate,
     way: &Way,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: &Fields,
     body: ResponseBody,
     inflate: Option<Box<Inflate>>,
 ) -> Result<Answered, Failure> {
     let body = collect(body, inflate, MAX_ERROR).await.unwrap_or_default();
     let dialect = dialect(candidate, way, request.endpoint);
     let lookup = UpstreamHeaders {
-        retry_after: text(headers, "retry-after"),
-        retry_after_ms: text(headers, "retry-after-ms"),
-        should_retry: text(headers, "x-should-retry"),
-        date: text(headers, "date"),
+        retry_after: fields.text("retry-after"),
+        retry_after_ms: fields.text("retry-after-ms"),
+        should_retry: fields.text("x-should-retry"),
+        date: fields.text("date"),
     };
     let upstream = error::read_upstream(status.as_u16(), &lookup, &body, dialect);
     let kind = upstream.kind;
     let result = attempt_result(kind);
     if result == AttemptResult::ClientError && matches!(way, Way::Same { .. }) && is_json_object(&body) {
-        let headers = headers::to_client(headers);
+        let headers = headers::to_client(fields);
         return Ok(Answered::Whole { status, headers, body, usage: None, error: Some(kind) });
     }
-    let levels = levels(headers).filter(|_| candidate.standing.learns).unwrap_or_default();
+    let levels = levels(fields).filter(|_| candidate.standing.learns).unwrap_or_default();
     Err(Failure::said(upstream, status.as_u16(), dialect, levels, &candidate.provider.name))
 }
 
 /// What an answer says of the provider's limits; `None` if it says nothing.
-fn levels(headers: &HeaderMap) -> Option<Levels> {
-    headers.keys().any(|name| is_level(name.as_str())).then(|| read_levels(headers))
+fn levels(fields: &Fields) -> Option<Levels> {
+    fields.iter().any(|(name, _)| is_level(name)).then(|| read_levels(fields))
 }
 
-/// Whether a header tells of a level. Every header of every answer is looked at, and most do not.
+/// Whether a header, its name as it was sent, tells of a level. Every header of every answer is looked at, and most do
+/// not.
 #[inline]
-fn is_level(name: &str) -> bool {
-    match name.as_bytes().first() {
-        Some(b'x') => name.starts_with("x-ratelimit-"),
-        Some(b'a') => name.starts_with("anthropic-ratelimit-"),
+fn is_level(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    match name.first() {
+        Some(b'x' | b'X') => begins(b"x-ratelimit-"),
+        Some(b'a' | b'A') => begins(b"anthropic-ratelimit-"),
         _ => false,
     }
 }
 
-fn read_levels(headers: &HeaderMap) -> Levels {
-    let mut said: Vec<(&str, &[u8])> = Vec::new();
-    let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    said.extend(all.filter(|(name, _)| is_level(name)));
-    said.extend(headers.get(DATE).map(|date| ("date", date.as_bytes())));
+fn read_levels(fields: &Fields) -> Levels {
+    let mut said: Vec<(String, &[u8])> = Vec::new();
+    for (name, value) in fields.iter().filter(|(name, _)| is_level(name)) {
+        said.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value));
+    }
+    said.extend(fields.get(DATE.as_str()).map(|date| ("date".to_owned(), date)));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let said = Limits::read(said.iter().copied(), now_ms);
+    let said = Limits::read(said.iter().map(|(name, value)| (&**name, *value)), now_ms);
     let told = |level: Option<Level>| {
         level.map(|level| LevelTold { limit: level.limit, remaining: level.remaining, reset: level.reset })
     };
@@ -496,10 +499,6 @@ fn read_levels(headers: &HeaderMap) -> Levels {
 fn is_json_object(body: &[u8]) -> bool {
     let start = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
     body.get(start) == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn dialect(candidate: &Candidate, way: &Way, endpoint: Endpoint) -> Dialect {

@@ -10,6 +10,7 @@ use http::header::{
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sluicegate_upstream::Fields;
 
 // Names that http does not know. Kept ready, because looking a header up by text parses the text first.
 pub(crate) static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -91,27 +92,30 @@ fn stays_here(name: &HeaderName) -> bool {
 }
 
 /// The provider's headers that go on to the client.
-pub(crate) fn to_client(provider: &HeaderMap) -> HeaderMap {
+pub(crate) fn to_client(provider: &Fields) -> HeaderMap {
     // Room for those of a stream too: to grow costs more than anything else that is done to a map.
     let mut out = HeaderMap::with_capacity(6);
-    for (name, value) in provider {
-        if *name == CONTENT_TYPE || *name == OPENAI_PROCESSING_MS || *name == OPENAI_VERSION {
-            out.entry(name).or_insert_with(|| value.clone());
+    for name in [&CONTENT_TYPE, &OPENAI_PROCESSING_MS, &OPENAI_VERSION] {
+        if let Some(value) = provider.value(name) {
+            out.insert(name, value);
         }
     }
     out
 }
 
 /// The provider's headers that go on to the client of a passthrough call: all that belong to the answer itself.
-pub(crate) fn to_passthrough_client(provider: &HeaderMap) -> HeaderMap {
-    let named_by_connection = provider.get(CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut out = HeaderMap::with_capacity(provider.len());
-    for (name, value) in provider {
-        let text = name.as_str();
-        let private = stays_here(name) && *name != CONTENT_LENGTH
-            || matches!(text, "set-cookie" | "server" | "date" | "openai-organization" | "anthropic-organization-id");
-        if !private && *name != CONTENT_LENGTH && !names(named_by_connection, name) {
-            out.append(name.clone(), value.clone());
+pub(crate) fn to_passthrough_client(provider: &Fields) -> HeaderMap {
+    let named_by_connection = provider.text(CONNECTION.as_str()).unwrap_or_default();
+    let mut out = HeaderMap::with_capacity(provider.iter().count());
+    for (name, value) in provider.iter() {
+        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else { continue };
+        let private = stays_here(&name) && name != CONTENT_LENGTH
+            || matches!(
+                name.as_str(),
+                "set-cookie" | "server" | "date" | "openai-organization" | "anthropic-organization-id"
+            );
+        if !private && name != CONTENT_LENGTH && !names(named_by_connection, &name) {
+            out.append(name, value);
         }
     }
     out

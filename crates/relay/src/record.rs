@@ -291,10 +291,10 @@ impl Record {
             to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));
         }
         let Some(limits) = &self.0.limits else { return };
-        let now = self.0.worker.shared.room.now();
-        let since = u64::try_from(self.0.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let now_ms = self.0.receipt.arrived_ms.saturating_add(since);
-        limits.write(to, self.dialect(), now, now_ms);
+        // What answers has just looked at the clock.
+        let since = self.0.receipt.times.first_token.unwrap_or_else(|| self.since_arrival());
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        limits.write(to, self.dialect(), self.at(since), self.arrived_ms().saturating_add(since_ms));
     }
 
     /// Room is taken in the limits of the provider that is asked next, in place of what was held at the one before.

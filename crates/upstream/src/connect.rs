@@ -6,7 +6,7 @@
 //! so the kernel is asked to probe a silent peer, which also keeps the connection known to firewalls on the way.
 //!
 //! The TLS configuration is made on first need, since many installations speak only to plain local servers and reading
-//! a certificate store costs memory.
+//! a certificate store costs memory. It is made on a thread that may block, and the store is read once.
 
 use crate::body::RequestBody;
 use crate::destination::Destination;
@@ -16,8 +16,8 @@ use crate::origin::{Origin, Scheme};
 use crate::places::{Place, Places};
 use crate::proxy::Proxy;
 use crate::resolve::Resolver;
-use crate::socket::Socket;
-use crate::tls::{self, Trust, TrustError};
+use crate::socket::{Placed, Socket};
+use crate::tls::{self, Trust};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
@@ -118,17 +118,20 @@ impl Connector {
         Some(places)
     }
 
-    fn tls(&self, http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
+    async fn tls(&self, http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, Failure> {
         let wanted = (http2, trust.cloned());
-        let mut configs = self.tls.lock();
-        if let Some(config) = configs.get(&wanted) {
+        if let Some(config) = self.tls.lock().get(&wanted) {
             return Ok(Arc::clone(config));
         }
-        let config = tls::client_config(http2, trust)?;
+        // Elsewhere, since this thread has other calls, and to read a certificate store takes tens of milliseconds.
+        let made =
+            tokio::task::spawn_blocking(move || (tls::client_config(wanted.0, wanted.1.as_ref()), wanted)).await?;
+        let (config, wanted) = (made.0?, made.1);
+        let mut configs = self.tls.lock();
         // What a reload has replaced goes once no connection has it any more.
         configs.retain(|(_, trust), config| trust.is_none() || Arc::strong_count(config) > 1);
-        configs.insert(wanted, Arc::clone(&config));
-        Ok(config)
+        // Whoever was first has sessions in his that can be resumed.
+        Ok(Arc::clone(configs.entry(wanted).or_insert(config)))
     }
 
     /// Opens one, however long it takes. `stage` says how far that is.
@@ -184,7 +187,7 @@ impl Connector {
         trust: Option<&Trust>,
         socket: Socket,
     ) -> Result<Socket, Failure> {
-        let config = self.tls(http2, trust)?;
+        let config = self.tls(http2, trust).await?;
         let name = ServerName::try_from(origin.host.to_string())?;
         Ok(Socket::Tls(Box::new(TlsConnector::from(config).connect(name, socket).await?)))
     }
@@ -259,21 +262,20 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Begins to speak HTTP/2.
+/// Begins to speak HTTP/2. The place goes along with the socket: what is polled here is over once nobody can send any
+/// more, and the socket only when the last stream is.
 async fn handshake(socket: Socket, expires: Instant, place: Option<Place>) -> Result<Sender, UpstreamError> {
     let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .adaptive_window(true)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
-        .handshake(TokioIo::new(socket))
+        .handshake(TokioIo::new(Placed::new(socket, place)))
         .await
         .map_err(|error| UpstreamError::failed(Stage::Connect, error))?;
     let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
     let said = Arc::clone(&allowed);
     tokio::spawn(async move {
-        // Free when the connection has ended, which is after the last stream on it.
-        let _place = place;
         let ended = poll_fn(|cx| {
             let polled = Pin::new(&mut connection).poll(cx);
             said.store(connection.current_max_send_streams(), Ordering::Relaxed);

@@ -12,7 +12,7 @@
 use crate::http1::Transport;
 use crate::pool::Site;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
@@ -32,7 +32,51 @@ struct State {
     arrivals: u64,
     /// How often the first of those who wait has been passed over.
     passes: usize,
-    sites: Vec<Weak<Site>>,
+    /// One for each worker, so few.
+    sites: Vec<Here>,
+}
+
+/// The connections of a worker, and the arrivals of those who wait there: whatever comes back is offered to the first
+/// of them, who must not be sought among all that wait everywhere.
+#[derive(Debug)]
+struct Here {
+    site: Weak<Site>,
+    waiting: BTreeSet<u64>,
+}
+
+impl State {
+    fn here(&mut self, site: &Weak<Site>) -> Option<&mut Here> {
+        self.sites.iter_mut().find(|here| here.site.ptr_eq(site))
+    }
+
+    fn join(&mut self, site: &Weak<Site>) {
+        self.sites.retain(|here| here.site.strong_count() > 0 || !here.waiting.is_empty());
+        self.sites.push(Here { site: Weak::clone(site), waiting: BTreeSet::new() });
+    }
+
+    fn line_up(&mut self, arrival: u64, waiter: Waiter) {
+        if self.here(&waiter.site).is_none() {
+            self.join(&waiter.site);
+        }
+        if let Some(here) = self.here(&waiter.site) {
+            here.waiting.insert(arrival);
+        }
+        self.waiting.insert(arrival, waiter);
+    }
+
+    /// Takes somebody out of the line.
+    fn take(&mut self, arrival: u64) -> Option<Waiter> {
+        let waiter = self.waiting.remove(&arrival)?;
+        if let Some(here) = self.here(&waiter.site) {
+            here.waiting.remove(&arrival);
+        }
+        Some(waiter)
+    }
+
+    /// Who waits longest of all.
+    fn first(&self) -> Option<u64> {
+        self.waiting.first_key_value().map(|(arrival, _)| *arrival)
+    }
 }
 
 #[derive(Debug)]
@@ -89,9 +133,7 @@ impl Places {
 
     /// Makes a worker's connections known, so that an idle one can be closed for somebody else.
     pub(crate) fn join(&self, site: Weak<Site>) {
-        let mut state = self.0.lock();
-        state.sites.retain(|site| site.strong_count() > 0);
-        state.sites.push(site);
+        self.0.lock().join(&site);
     }
 
     /// A place if one is free, else a position in the line: the one `before` if given, else the last.
@@ -105,7 +147,7 @@ impl Places {
         let (wake, given) = oneshot::channel();
         let arrival = before.unwrap_or(state.arrivals);
         state.arrivals = state.arrivals.max(arrival + 1);
-        state.waiting.insert(arrival, Waiter { site: Weak::clone(site), wake });
+        state.line_up(arrival, Waiter { site: Weak::clone(site), wake });
         Err(InLine { places: Arc::clone(self), site: Weak::clone(site), arrival, given })
     }
 
@@ -117,26 +159,29 @@ impl Places {
 
     /// The other workers' connections.
     pub(crate) fn others(&self, site: &Weak<Site>) -> Vec<Arc<Site>> {
-        let sites = self.0.lock().sites.clone();
-        sites.iter().filter(|other| !other.ptr_eq(site)).filter_map(Weak::upgrade).collect()
+        let state = self.0.lock();
+        state
+            .sites
+            .iter()
+            .map(|here| &here.site)
+            .filter(|other| !other.ptr_eq(site))
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     /// Whoever is to have what a call of this worker is done with: one of its own, unless somebody elsewhere has been
     /// passed over too often.
     fn next(&self, site: &Weak<Site>, is_idle: bool) -> Result<Waiter, Next> {
         let mut state = self.0.lock();
-        let own = state.waiting.iter().enumerate().find(|(_, (_, waiter))| waiter.site.ptr_eq(site));
-        let own = own.map(|(position, (arrival, _))| (position, *arrival));
-        if state.waiting.is_empty() {
-            return Err(Next::Stays);
-        }
-        let passed_over = own.is_none_or(|(position, _)| position > 0);
+        let Some(first) = state.first() else { return Err(Next::Stays) };
+        let own = state.here(site).and_then(|here| here.waiting.first().copied());
+        let passed_over = own != Some(first);
         if passed_over && (state.passes >= PASSES || (is_idle && own.is_none())) {
             state.passes = 0;
             return Err(Next::Goes);
         }
         state.passes = if passed_over { state.passes + 1 } else { 0 };
-        own.and_then(|(_, arrival)| state.waiting.remove(&arrival)).ok_or(Next::Stays)
+        own.and_then(|arrival| state.take(arrival)).ok_or(Next::Stays)
     }
 
     /// Gives a connection to somebody who waits. Returns it if nobody took it, and whether it is to be kept.
@@ -182,7 +227,7 @@ impl InLine {
 
 impl Drop for InLine {
     fn drop(&mut self) {
-        self.places.0.lock().waiting.remove(&self.arrival);
+        drop(self.places.0.lock().take(self.arrival));
         if let Ok(Given::Look) = self.given.try_recv() {
             self.places.tell(&self.site, false);
         }
@@ -193,14 +238,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         let first = {
             let mut state = self.0.0.lock();
-            let first = state.waiting.pop_first();
+            let first = state.first().and_then(|arrival| state.take(arrival));
             state.passes = 0;
             if first.is_none() {
                 state.free += 1;
             }
             first
         };
-        if let Some((_, waiter)) = first {
+        if let Some(waiter) = first {
             // If he has gone in this moment, what he did not take is dropped here and goes to the next.
             drop(waiter.wake.send(Given::Place(Self(Arc::clone(&self.0)))));
         }

@@ -35,6 +35,7 @@ fn there_are_never_more_places_than_that() {
     drop(third);
     assert_eq!(places.0.lock().free, 1);
     assert!(places.0.lock().waiting.is_empty());
+    assert!(places.0.lock().sites.iter().all(|here| here.waiting.is_empty()), "who left is forgotten everywhere");
 }
 
 #[test]

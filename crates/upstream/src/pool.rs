@@ -13,19 +13,31 @@ use crate::connect::{Connector, Sender};
 use crate::connections::{Connection, Connections, Limited, Load, StreamCount, Turn};
 use crate::destination::{Destination, Spoken};
 use crate::error::{Stage, UpstreamError};
+use crate::fields::Fields;
 use crate::http1::{self, Transport};
 use crate::origin::Scheme;
 use crate::places::{Given, Next, Place, Places};
 use crate::proxy::ProxyError;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+
+/// An answer whose head is here.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header fields.
+    pub fields: Fields,
+    /// Its body, with the connection that it comes from.
+    pub body: ResponseBody,
+}
 
 /// A destination and the connections there. A call holds on to it, so that a connection on loan knows where it belongs.
 #[derive(Debug)]
@@ -58,7 +70,7 @@ impl Pool {
         &self,
         destination: &Arc<Destination>,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, UpstreamError>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Answer, UpstreamError>> + Send + use<'_> {
         // One future and no other around it: each would have request and answer copied once more.
         self.send_to(self.site(destination), destination.settings().total_timeout, request)
     }
@@ -68,7 +80,7 @@ impl Pool {
         site: Arc<Site>,
         limit: Option<Duration>,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, UpstreamError> {
+    ) -> Result<Answer, UpstreamError> {
         if let Some(limit) = limit {
             return self.send_within(limit, site, request).await;
         }
@@ -87,13 +99,8 @@ impl Pool {
                 }
             };
             match sent {
-                Ok(response) => {
-                    return if site.is_refused_by_proxy(response.status()) {
-                        Err(site.refused_by_proxy())
-                    } else {
-                        Ok(response)
-                    };
-                }
+                Ok(answer) if site.is_refused_by_proxy(answer.status) => return Err(site.refused_by_proxy()),
+                Ok(answer) => return Ok(answer),
                 Err(Unsent { request: Some(unsent), .. }) if reused => request = *unsent,
                 Err(Unsent { error, request }) => {
                     let untouched = request.is_some() || is_refused_untouched(&*error);
@@ -109,12 +116,15 @@ impl Pool {
         limit: Duration,
         site: Arc<Site>,
         request: Request<RequestBody>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, UpstreamError>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + '_>> {
         Box::pin(async move {
             let mut timer = Box::pin(tokio::time::sleep(limit));
             tokio::select! {
                 biased;
-                sent = self.send_to(site, None, request) => Ok(sent?.map(|body| body.within(limit, timer))),
+                sent = self.send_to(site, None, request) => {
+                    let Answer { status, fields, body } = sent?;
+                    Ok(Answer { status, fields, body: body.within(limit, timer) })
+                }
                 () = &mut timer => Err(UpstreamError::Timeout { stage: Stage::Total, after: limit }),
             }
         })
@@ -278,17 +288,9 @@ impl Site {
     }
 }
 
-async fn send_http1(
-    site: &Arc<Site>,
-    connection: Transport,
-    request: Request<RequestBody>,
-) -> Result<Response<ResponseBody>, Unsent> {
+async fn send_http1(site: &Arc<Site>, connection: Transport, request: Request<RequestBody>) -> Result<Answer, Unsent> {
     let (head, incoming) = http1::exchange(connection, site.destination.forward(), request).await?;
-    let mut response = Response::new(ResponseBody::http1(incoming, site));
-    *response.status_mut() = head.status;
-    *response.version_mut() = head.version;
-    *response.headers_mut() = head.headers;
-    Ok(response)
+    Ok(Answer { status: head.status, fields: head.fields, body: ResponseBody::http1(incoming, site) })
 }
 
 async fn send_http2(
@@ -296,14 +298,18 @@ async fn send_http2(
     mut sender: http2::SendRequest<RequestBody>,
     count: StreamCount,
     mut request: Request<RequestBody>,
-) -> Result<Response<ResponseBody>, Unsent> {
+) -> Result<Answer, Unsent> {
     let relative = make_absolute(&mut request, scheme);
     let sent = match sender.ready().await {
         Ok(()) => sender.try_send_request(request).await.map_err(Unsent::from),
         Err(error) => Err(Unsent { error: error.into(), request: Some(Box::new(request)) }),
     };
     match sent {
-        Ok(response) => Ok(response.map(|incoming| ResponseBody::http2(incoming, count))),
+        Ok(response) => {
+            let (head, incoming) = response.into_parts();
+            let body = ResponseBody::http2(incoming, count);
+            Ok(Answer { status: head.status, fields: head.headers.into(), body })
+        }
         Err(mut unsent) => {
             // It may go out on HTTP/1 next.
             if let (Some(request), Some(relative)) = (&mut unsent.request, relative) {

@@ -5,6 +5,9 @@ use super::*;
 use crate::connect::Http2;
 use crate::destination::Settings;
 use crate::origin::Origin;
+use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -212,6 +215,47 @@ async fn treating(how: impl Fn(usize) -> Treatment + Send + 'static) -> Arc<Dest
     });
     let settings = Settings { http2: Http2::Always, ..settings() };
     Arc::new(Destination::new(Origin::split(&url).unwrap().0, settings, None, None))
+}
+
+/// Streams that are open at a provider, now and at most.
+async fn slow_streams() -> (String, Arc<Counts>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let counts = Arc::new(Counts::default());
+    let counting = Arc::clone(&counts);
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let counts = Arc::clone(&counting);
+            counts.ever.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(tcp).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let now = counts.now.fetch_add(1, Ordering::Relaxed) + 1;
+                    counts.most.fetch_max(now, Ordering::Relaxed);
+                    let counts = Arc::clone(&counts);
+                    tokio::spawn(async move {
+                        let mut body = respond.send_response(Response::new(()), false).unwrap();
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        counts.now.fetch_sub(1, Ordering::Relaxed);
+                        body.send_data(Bytes::from_static(b"ok"), true).unwrap();
+                    });
+                }
+            });
+        }
+    });
+    (url, counts)
+}
+
+#[tokio::test]
+async fn an_http2_connection_keeps_its_place_until_its_last_stream_is_over() {
+    let (url, counts) = slow_streams().await;
+    // Too old at once, so each takes one stream and no other.
+    let to = to(&url, 1, Settings { http2: Http2::Always, max_age: Duration::ZERO, ..settings() });
+    let [pool, _] = pools();
+    let first = pool.send(&to, request()).await.unwrap();
+    let (first, second) = tokio::join!(first.body.collect(), call(&pool, &to));
+    assert_eq!((first.unwrap().to_bytes(), second.unwrap()), (Bytes::from("ok"), Bytes::from("ok")));
+    assert_eq!((counts.most(), counts.ever()), (1, 2), "one connection at a time, and two after each other");
 }
 
 enum Treatment {

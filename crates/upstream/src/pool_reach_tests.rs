@@ -8,6 +8,7 @@ use crate::proxy::Proxy;
 use crate::resolve::Resolver;
 use crate::tls::Trust;
 use bytes::Bytes;
+use http::Response;
 use http_body_util::BodyExt;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -370,7 +371,7 @@ async fn the_time_for_the_whole_call_ends_it_before_and_within_the_answer() {
             );
             assert!(!error.is_untouched());
         } else {
-            let ended = tokio::time::timeout(limit * 5, sent.unwrap().into_body().collect()).await;
+            let ended = tokio::time::timeout(limit * 5, sent.unwrap().body.collect()).await;
             let error = ended.unwrap().unwrap_err();
             assert!(matches!(error, crate::body::BodyError::Timeout(after) if after == limit), "{error}");
         }

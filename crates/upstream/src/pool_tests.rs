@@ -3,6 +3,7 @@ use crate::connect::{Http2, Http2Sender};
 use crate::destination::Settings;
 use crate::origin::Origin;
 use bytes::Bytes;
+use http::Response;
 use http_body_util::BodyExt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,8 +50,8 @@ async fn origin() -> (TcpListener, Arc<Destination>) {
 }
 
 pub(super) async fn call(pool: &Pool, origin: &Arc<Destination>) -> Result<Bytes, UpstreamError> {
-    let response = pool.send(origin, request()).await?;
-    Ok(response.into_body().collect().await.unwrap().to_bytes())
+    let answer = pool.send(origin, request()).await?;
+    Ok(answer.body.collect().await.unwrap().to_bytes())
 }
 
 #[tokio::test]
@@ -271,7 +272,7 @@ fn streams(max_streams: usize, idle_timeout: Duration) -> Settings {
 }
 
 async fn call_http2(pool: &Pool, origin: &Arc<Destination>) -> Bytes {
-    pool.send(origin, request()).await.unwrap().into_body().collect().await.unwrap().to_bytes()
+    pool.send(origin, request()).await.unwrap().body.collect().await.unwrap().to_bytes()
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! One configured provider, compiled: everything a request to it needs, ready to copy.
 
-use crate::adapter::{Kind, Speaks, escape};
+use crate::adapter::{Kind, Speaks};
+use crate::body::RequestBody;
 use crate::destination::{Destination, Settings};
 use crate::origin::{Origin, ParseOriginError};
 use crate::proxy::Proxy;
 use crate::tls::{Trust, TrustError};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Request};
 use secrecy::{ExposeSecret, SecretString};
 use sluicegate_vocabulary::Endpoint;
 use std::path::PathBuf;
@@ -184,10 +186,30 @@ impl Provider {
         PathAndQuery::try_from(path).ok()
     }
 
-    /// The path that lists the provider's models, for a free check of a key.
+    /// The request for the provider's list of models, which every provider answers for free; `None` where it has none.
     #[must_use]
-    pub fn models_path(&self) -> Option<PathAndQuery> {
-        self.path(Endpoint::Models, &escape(""))
+    pub fn models_request(&self, credential: Option<&Credential>) -> Option<Request<RequestBody>> {
+        let path = self.path(Endpoint::Models, "")?;
+        // Lists come in pages; one large page is enough.
+        let path = match self.kind {
+            Kind::Anthropic => format!("{path}?limit=1000"),
+            Kind::Gemini => format!("{path}?pageSize=1000"),
+            _ => path.to_string(),
+        };
+        let mut request = Request::get(path).body(RequestBody::default()).ok()?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.kind == Kind::Anthropic {
+            headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        }
+        headers.extend(self.headers.iter().cloned());
+        if let Some(credential) = credential {
+            let (name, value) = credential.header.clone();
+            headers.insert(name, value);
+        }
+        Some(request)
     }
 
     /// Which of its credentials is next in turn, by its place in [`Self::credentials`].

@@ -35,6 +35,20 @@ fn credentials_take_turns() {
 }
 
 #[test]
+fn a_list_of_models_is_asked_for_in_one_page_with_the_key_that_is_meant() {
+    let anthropic = provider(Kind::Anthropic, "https://x");
+    let request = anthropic.models_request(anthropic.credentials().get(1).map(|second| &**second)).unwrap();
+    assert_eq!(request.uri(), "/v1/models?limit=1000");
+    assert_eq!(request.headers()["host"], "x");
+    assert_eq!(request.headers()["anthropic-version"], "2023-06-01");
+    assert_eq!(request.headers()["x-api-key"], anthropic.credentials()[1].header.1);
+    let openai = provider(Kind::OpenAi, "https://x/v1");
+    let request = openai.models_request(None).unwrap();
+    assert_eq!(request.uri(), "/v1/models");
+    assert!(!request.headers().contains_key("authorization"), "nobody's key");
+}
+
+#[test]
 fn passthrough_says_a_version_once() {
     let provider = provider(Kind::OpenAi, "https://x/v1");
     assert_eq!(provider.passthrough_path("files", None).unwrap(), "/v1/files");

@@ -2,6 +2,7 @@
 //!
 //! Over another, not over TCP, because an encrypted proxy is spoken to over TLS and a provider behind it over TLS within.
 
+use crate::places::Place;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +15,20 @@ use tokio_rustls::client::TlsStream;
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Tls(Box<TlsStream<Socket>>),
+}
+
+/// A connection to somewhere and the place it takes up, which is free once it is closed.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    socket: Socket,
+    /// Stands after the socket, so that it is dropped after it.
+    _place: Option<Place>,
+}
+
+impl Placed {
+    pub(crate) const fn new(socket: Socket, place: Option<Place>) -> Self {
+        Self { socket, _place: place }
+    }
 }
 
 impl Socket {
@@ -82,5 +97,37 @@ impl AsyncWrite for Socket {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
+    }
+}
+
+impl AsyncRead for Placed {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Placed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

@@ -1,6 +1,7 @@
 //! The TLS side of connecting: whom to trust, and offering HTTP/2.
 
 use crate::connect::Http2;
+use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -76,13 +77,25 @@ fn usual(native: CertificateResult, named: bool) -> Result<RootCertStore, TrustE
     Ok(roots)
 }
 
-/// A client configuration that trusts whom the machine trusts, for which `SSL_CERT_FILE` and `SSL_CERT_DIR` stand where
-/// they are set, and others beside.
-pub(crate) fn client_config(http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
+/// Whom the machine trusts, for which `SSL_CERT_FILE` and `SSL_CERT_DIR` stand where they are set. Read once by the
+/// process, however many configurations are made; a failure is not kept, so that it can be mended. It may block.
+fn machine() -> Result<Arc<RootCertStore>, TrustError> {
+    static READ: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
+    let mut read = READ.lock();
+    if let Some(roots) = &*read {
+        return Ok(Arc::clone(roots));
+    }
     let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
-    let mut roots = usual(rustls_native_certs::load_native_certs(), named)?;
+    let roots = Arc::new(usual(rustls_native_certs::load_native_certs(), named)?);
+    *read = Some(Arc::clone(&roots));
+    Ok(roots)
+}
+
+/// A client configuration that trusts whom the machine trusts, and others beside. It may block.
+pub(crate) fn client_config(http2: Http2, trust: Option<&Trust>) -> Result<Arc<ClientConfig>, TrustError> {
+    let mut roots = machine()?;
     for certificate in trust.iter().flat_map(|trust| trust.0.iter()) {
-        roots.add(certificate.clone())?;
+        Arc::make_mut(&mut roots).add(certificate.clone())?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

@@ -46,6 +46,18 @@ fn what_is_offered_is_what_may_be_spoken() {
 }
 
 #[test]
+fn the_machines_store_is_read_once_and_what_is_trusted_beside_it_stays_out_of_it() {
+    let file = written(&certificate());
+    let trust = Trust::read(file.path()).unwrap();
+    let first = machine().unwrap();
+    let count = first.len();
+    client_config(Http2::Auto, Some(&trust)).unwrap();
+    let second = machine().unwrap();
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(second.len(), count);
+}
+
+#[test]
 fn a_store_that_was_named_is_never_replaced_by_another() {
     let load = |path: &Path| rustls_native_certs::load_certs_from_paths(Some(path), None);
     let own = written(&certificate());

@@ -9,7 +9,7 @@ pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod limits;
-pub mod outline;
+mod outline;
 pub mod peek;
 pub mod quirks;
 pub mod resume;

@@ -1,4 +1,4 @@
-//! Single members of an object, without reading the rest.
+//! The members of an object, without reading more of them than is wanted.
 //!
 //! A provider's whole answer is passed on as it is; of all it says the relay needs the usage. So the object is walked
 //! at its top level, strings by searching for their end and everything else by counting brackets. Brackets
@@ -6,18 +6,11 @@
 
 use crate::scan::until_quote;
 
-/// The values of the last top-level members with these names, or `None` where the text is not one whole object.
-///
-/// ```
-/// use sluicegate_wire::outline::members;
-/// let body = br#"{"a": {"usage": 1}, "text": "\"usage\": 2", "usage": {"n": 3}}"#;
-/// assert_eq!(members(body, ["usage", "error"]), Some([Some(&br#"{"n": 3}"#[..]), None]));
-/// assert_eq!(members(b"{\"usage\": {\"n\": 3}", ["usage"]), None);
-/// ```
-#[must_use]
-pub fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> Option<[Option<&'a [u8]>; N]> {
+/// Calls `member` with each name at the top level as it stands there, and the walk before its value, which it must
+/// take. `None` where the text is not one whole object.
+#[inline]
+pub(crate) fn walk<'a>(object: &'a [u8], mut member: impl FnMut(&'a [u8], &mut Walk<'a>) -> Option<()>) -> Option<()> {
     let mut walk = Walk { text: object, at: 0 };
-    let mut found = [None; N];
     walk.white();
     if walk.take()? != b'{' {
         return None;
@@ -35,29 +28,41 @@ pub fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> Option
                     return None;
                 }
                 walk.white();
-                let start = walk.at;
-                walk.value()?;
-                for (wanted, found) in names.iter().zip(&mut found) {
-                    if wanted.as_bytes() == name {
-                        *found = object.get(start..walk.at);
-                    }
-                }
+                member(name, &mut walk)?;
             }
             b'}' => {
                 walk.white();
-                return (walk.at == object.len()).then_some(found);
+                return (walk.at == object.len()).then_some(());
             }
             _ => return None,
         }
     }
 }
 
-struct Walk<'a> {
+/// A walk over the members of an object.
+pub(crate) struct Walk<'a> {
     text: &'a [u8],
     at: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// What has not been taken yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes so many bytes, which somebody else has read.
+    pub(crate) fn pass(&mut self, length: usize) {
+        self.at += length;
+    }
+
+    /// Takes the next value.
+    pub(crate) fn value(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.past()?;
+        self.text.get(start..self.at)
+    }
+
     fn take(&mut self) -> Option<u8> {
         let byte = self.text.get(self.at).copied();
         self.at += 1;
@@ -83,7 +88,7 @@ impl Walk<'_> {
     }
 
     /// Goes past the end of any value.
-    fn value(&mut self) -> Option<()> {
+    fn past(&mut self) -> Option<()> {
         match self.text.get(self.at)? {
             b'"' => {
                 self.at += 1;

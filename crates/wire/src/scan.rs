@@ -17,6 +17,9 @@ const DEEPEST: usize = 512;
 /// Bytes of a string that are looked at by words, before a wide search is worth its start.
 const SHORT: usize = 32;
 
+/// So many digits always fit.
+const MOST_DIGITS: usize = 19;
+
 /// A one in each byte of a word, and the top bit of each.
 const ONES: u64 = u64::MAX / 255;
 const TOPS: u64 = ONES << 7;
@@ -233,6 +236,21 @@ impl<'a> Scanner<'a> {
         Ok(Value { kind, span: start..self.at })
     }
 
+    /// Takes the next value if it is a number of plain digits that is sure to fit, and white space before it.
+    #[inline]
+    pub(crate) fn count(&mut self) -> Option<u64> {
+        self.next_byte().ok()?;
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let count = rest.iter().take(MOST_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+        let number = digits(rest.get(..count)?)?;
+        let more = matches!(rest.get(count), Some(b'.' | b'e' | b'E'));
+        if more || (count > 1 && rest.first() == Some(&b'0')) {
+            return None;
+        }
+        self.at += count;
+        Some(number)
+    }
+
     fn word(&mut self, word: &[u8]) -> Result<(), Refusal> {
         for &byte in word {
             if self.peek() != Some(byte) {
@@ -363,8 +381,7 @@ pub(crate) fn unquote(quoted: &[u8]) -> Option<Cow<'_, str>> {
 
 /// The number that plain digits name; `None` if there is anything else among them, or too many for one look.
 pub(crate) fn digits(text: &[u8]) -> Option<u64> {
-    // Nineteen digits always fit.
-    if text.is_empty() || text.len() > 19 {
+    if text.is_empty() || text.len() > MOST_DIGITS {
         return None;
     }
     text.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))

@@ -6,10 +6,9 @@
 
 use super::provider::ProviderState;
 use super::{Providers, UnknownTarget};
-use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Limited};
 use sluicegate_flow::egress::{Health, Member, Pool as Keys, Shadow};
-use sluicegate_upstream::{Kind, Pool, Provider, RequestBody};
+use sluicegate_upstream::{Pool, Provider};
 use sluicegate_vocabulary::AttemptResult;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,12 +96,12 @@ fn record(health: &Arc<Health>, result: AttemptResult, now: sluicegate_flow::Nan
 async fn ask(pool: &Pool, provider: &Provider, key: &str) -> Tested {
     let began = Instant::now();
     let answer = async {
-        let request = request(provider, key)?;
-        let response = pool.send(&provider.destination, request).await.ok()?;
-        let status = response.status().as_u16();
+        let credential = provider.credentials().iter().find(|credential| *credential.name == *key);
+        let request = provider.models_request(credential.map(|credential| &**credential))?;
+        let answer = pool.send(&provider.destination, request).await.ok()?;
         // Read to its end, so that the connection can be used again.
-        let _ = Limited::new(response.into_body(), LARGEST).collect().await;
-        Some(status)
+        let _ = Limited::new(answer.body, LARGEST).collect().await;
+        Some(answer.status.as_u16())
     };
     let status = match tokio::time::timeout(LIMIT, answer).await {
         Ok(status) => status.ok_or(AttemptResult::Connect),
@@ -116,21 +115,4 @@ async fn ask(pool: &Pool, provider: &Provider, key: &str) -> Tested {
         Err(result) => result,
     };
     Tested { result, status: status.unwrap_or(0), took: began.elapsed() }
-}
-
-fn request(provider: &Provider, key: &str) -> Option<Request<RequestBody>> {
-    let mut request = Request::get(provider.models_path()?.to_string()).body(RequestBody::default()).ok()?;
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, provider.host.clone());
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if provider.kind == Kind::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-    }
-    headers.extend(provider.headers.iter().cloned());
-    if let Some(credential) = provider.credentials().iter().find(|credential| *credential.name == *key) {
-        let (name, value) = credential.header.clone();
-        headers.insert(name, value);
-    }
-    Some(request)
 }

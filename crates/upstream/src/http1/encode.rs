@@ -10,7 +10,7 @@ use crate::proxy::Forward;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, Method};
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 /// Slices given to the kernel in one call.
@@ -105,7 +105,9 @@ fn head(parts: &Parts, length: u64, forward: Option<&Forward>) -> Vec<u8> {
     }
     // A method that is made to carry something says that it carries nothing; for others the absence says it.
     if length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
-        let _ = write!(head, "content-length: {length}\r\n");
+        head.extend_from_slice(b"content-length: ");
+        head.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        head.extend_from_slice(b"\r\n");
     }
     head.extend_from_slice(b"\r\n");
     head

@@ -5,9 +5,9 @@
 //! costs the connection its next use, folded lines are malformed, and a protocol is never switched.
 
 use super::decode::Framing;
+use crate::fields::{Fields, Place};
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use http::{StatusCode, Version};
 use std::mem::MaybeUninit;
 
 /// The largest head, interim answers before it included, in bytes.
@@ -23,7 +23,7 @@ pub struct Head {
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
     /// Its header fields.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     /// How its body is framed.
     pub framing: Framing,
     /// Whether the connection may carry another request once the body has been read.
@@ -114,34 +114,21 @@ fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(StatusCode, Option<Head
         return Ok(Some((status, None, length)));
     }
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    // One copy of the head; the values are slices of it.
-    let block = Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default());
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut places = Vec::with_capacity(parsed.headers.len());
     let mut said = Said::default();
     for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| HeadError::Invalid("field name"))?;
-        let value = HeaderValue::from_maybe_shared(same_part(&block, bytes, field.value))
-            .map_err(|_| HeadError::Invalid("field value"))?;
-        said.note(&name, field.value);
-        headers.append(name, value);
+        said.note(field.name.as_bytes(), field.value);
+        places.push(Place::new(bytes, field.name.as_bytes(), field.value));
     }
+    let mut fields = Fields::lines(Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default()), places);
     let no_body = bodiless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let framing = if no_body { Framing::Length(0) } else { said.framing(version)? };
     let mut reusable = framing != Framing::UntilClose && said.keeps(version);
     if !no_body && said.chunked.is_some() && said.length.is_some() {
-        headers.remove(CONTENT_LENGTH);
+        fields.remove("content-length");
         reusable = false;
     }
-    Ok(Some((status, Some(Head { status, version, headers, framing, reusable }), length)))
-}
-
-/// The part of `copy` that `part` is of `original`.
-fn same_part(copy: &Bytes, original: &[u8], part: &[u8]) -> Bytes {
-    let start = part.as_ptr().addr().wrapping_sub(original.as_ptr().addr());
-    match start.checked_add(part.len()) {
-        Some(end) if end <= copy.len() => copy.slice(start..end),
-        _ => Bytes::copy_from_slice(part),
-    }
+    Ok(Some((status, Some(Head { status, version, fields, framing, reusable }), length)))
 }
 
 /// What the header fields say about the body's end and about the connection.
@@ -155,24 +142,31 @@ struct Said {
 }
 
 impl Said {
-    fn note(&mut self, name: &HeaderName, value: &[u8]) {
-        if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
-            return;
-        }
-        for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if *name == CONNECTION {
-                self.close |= word.eq_ignore_ascii_case(b"close");
-                self.keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
-            } else if *name == TRANSFER_ENCODING {
-                self.chunked = Some(word.eq_ignore_ascii_case(b"chunked"));
-            } else {
-                self.length = Some(match (self.length, length(word)) {
-                    (Some(Err(wrong)), _) => Err(wrong),
-                    (_, None) => Err("content-length"),
-                    (Some(Ok(first)), Some(other)) if first != other => Err("content-length: two that differ"),
-                    (_, Some(length)) => Ok(length),
-                });
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        // The three names differ in length, and most fields are told apart by that alone.
+        match name.len() {
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                for word in words(value) {
+                    self.close |= word.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
+                }
             }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                for word in words(value) {
+                    self.length = Some(match (self.length, length(word)) {
+                        (Some(Err(wrong)), _) => Err(wrong),
+                        (_, None) => Err("content-length"),
+                        (Some(Ok(first)), Some(other)) if first != other => Err("content-length: two that differ"),
+                        (_, Some(length)) => Ok(length),
+                    });
+                }
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                for word in words(value) {
+                    self.chunked = Some(word.eq_ignore_ascii_case(b"chunked"));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -191,6 +185,11 @@ impl Said {
             (None, Some(length)) => length.map(Framing::Length).map_err(HeadError::Invalid),
         }
     }
+}
+
+/// The words of a list.
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// A length: digits and nothing else.

@@ -245,7 +245,8 @@ impl Form for GenerateUsage {
 
 /// Tokens of audio in a Gemini list.
 fn audio(details: &[Modality]) -> u64 {
-    details.iter().filter(|entry| entry.modality == "AUDIO").filter_map(|entry| entry.token_count).sum()
+    let counts = details.iter().filter(|entry| entry.modality == "AUDIO").filter_map(|entry| entry.token_count);
+    counts.fold(0, u64::saturating_add)
 }
 
 /// Splits a prompt in which caches and audio are counted along.

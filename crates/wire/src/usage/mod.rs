@@ -19,6 +19,7 @@ mod read;
 pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 
 use crate::outline;
+use crate::peek::MAX_DEPTH;
 use crate::scan::Scanner;
 use forms::Form;
 use read::{Unread, list, members, object, once, skip};
@@ -78,22 +79,46 @@ pub fn write_generate(usage: &Usage) -> GenerateUsage {
 /// On [`Endpoint::Passthrough`] the form is recognised by its field names.
 #[must_use]
 pub fn from_body(endpoint: Endpoint, body: &[u8]) -> Option<Usage> {
-    match outline::members(body, ["usage", "usageMetadata"]) {
-        Some([Some(said), _] | [None, Some(said)]) => from_object(endpoint, said),
-        _ => {
-            let mut tally = Tally::for_endpoint(endpoint)?;
-            tally.observe(body);
-            tally.usage()
-        }
-    }
+    let mut tally = Tally::for_endpoint(endpoint)?;
+    let usage = look(body, Some(endpoint)).and_then(|look| look.usage);
+    usage.or_else(|| {
+        tally.observe(body);
+        tally.usage()
+    })
 }
 
-/// The usage in a usage object itself, for whoever has found it in the answer already.
+/// What the relay must know of an answer that goes on as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look<'a> {
+    /// Its member `error`.
+    pub error: Option<&'a [u8]>,
+    /// Its member `object`.
+    pub object: Option<&'a [u8]>,
+    /// What its member `usage` or `usageMetadata` says.
+    pub usage: Option<Usage>,
+}
+
+/// Looks at the top level of an answer, and into its usage if it is one of this endpoint's own format. `None` where it
+/// is not one whole object; only the usage is looked at more closely than for where it ends.
 #[must_use]
-pub fn from_object(endpoint: Endpoint, object: &[u8]) -> Option<Usage> {
-    let mut tally = Tally::for_endpoint(endpoint)?;
-    tally.observe_object(object);
-    tally.usage()
+pub fn look(body: &[u8], endpoint: Option<Endpoint>) -> Option<Look<'_>> {
+    let mut look = Look::default();
+    let mut tally = endpoint.and_then(Tally::for_endpoint);
+    outline::walk(body, |name, walk| {
+        match name {
+            b"error" => look.error = Some(walk.value()?),
+            b"object" => look.object = Some(walk.value()?),
+            // Read where it stands, since seeking its end first would be the same work once more.
+            b"usage" | b"usageMetadata" => match tally.as_mut().and_then(|tally| tally.take(walk.rest())) {
+                Some(length) => walk.pass(length),
+                None => walk.value().map(drop)?,
+            },
+            _ => walk.value().map(drop)?,
+        }
+        Some(())
+    })?;
+    look.usage = tally.and_then(|tally| tally.usage());
+    Some(look)
 }
 
 /// What a stream has said of its usage so far.
@@ -163,18 +188,19 @@ impl Tally {
         }
     }
 
-    /// Takes in a usage object itself.
-    fn observe_object(&mut self, json: &[u8]) {
+    /// Takes in a usage object itself, which is followed by something else. Its length, or `None` if it is none.
+    fn take(&mut self, json: &[u8]) -> Option<usize> {
         match self {
-            Self::Chat(form) => observe_object(form, json),
-            Self::Responses(form) => observe_object(form, json),
-            Self::Messages(form) => observe_object(form, json),
-            Self::Generate(form) => observe_object(form, json),
+            Self::Chat(form) => take(form, json),
+            Self::Responses(form) => take(form, json),
+            Self::Messages(form) => take(form, json),
+            Self::Generate(form) => take(form, json),
             Self::Any(any) => {
-                observe_object(&mut any.chat, json);
-                observe_object(&mut any.responses, json);
-                observe_object(&mut any.messages, json);
-                observe_object(&mut any.generate, json);
+                let chat = take(&mut any.chat, json);
+                let responses = take(&mut any.responses, json);
+                let messages = take(&mut any.messages, json);
+                let generate = take(&mut any.generate, json);
+                chat.or(responses).or(messages).or(generate)
             }
         }
     }
@@ -239,10 +265,11 @@ fn inner<T: Form>(scanner: &mut Scanner<'_>) -> Result<Option<T>, Unread> {
     Ok(usage.flatten())
 }
 
-fn observe_object<T: Form>(form: &mut T, json: &[u8]) {
-    if let Ok(said) = read::whole(json, T::take) {
-        form.merge(&said);
-    }
+fn take<T: Form>(form: &mut T, json: &[u8]) -> Option<usize> {
+    let mut scanner = Scanner::new(json, MAX_DEPTH);
+    let said = T::take(&mut scanner).ok()?;
+    form.merge(&said);
+    Some(scanner.position())
 }
 
 fn observe<T: Form>(form: &mut T, json: &[u8]) {

@@ -8,7 +8,7 @@
 //! of interest, so nothing is built of it but the form.
 
 use crate::peek::MAX_DEPTH;
-use crate::scan::{Kind, Refusal, Scanner, digits, unquote};
+use crate::scan::{Kind, Refusal, Scanner, unquote};
 use std::borrow::Cow;
 
 /// A text that says nothing: it is not JSON, or gives a field twice.
@@ -58,9 +58,12 @@ pub(super) fn skip(scanner: &mut Scanner<'_>) -> Result<(), Unread> {
 
 /// A count: a non-negative whole number, or a float that is one. Anything else reads as absent.
 pub(super) fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Unread> {
+    let plain = scanner.count();
+    if plain.is_some() {
+        return Ok(plain);
+    }
     let value = scanner.value()?;
-    let text = scanner.text(value.span);
-    Ok(if value.kind == Kind::Number { digits(text).or_else(|| number(text)) } else { None })
+    Ok(if value.kind == Kind::Number { number(scanner.text(value.span)) } else { None })
 }
 
 /// The count that a number is which is not written as plain digits.

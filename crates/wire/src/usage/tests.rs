@@ -210,6 +210,14 @@ prop_compose! {
 }
 
 #[test]
+fn counts_beyond_all_measure_are_the_largest_and_do_no_harm() {
+    let most = u64::MAX;
+    let entry = format!(r#"{{"modality":"AUDIO","tokenCount":{most}}}"#);
+    let text = format!(r#"{{"promptTokenCount":{most},"promptTokensDetails":[{entry},{entry}]}}"#);
+    assert_eq!(read_generate(&text), Some(Usage { input_audio: most, ..reported() }));
+}
+
+#[test]
 fn a_field_given_twice_says_nothing() {
     for text in [
         r#"{"prompt_tokens":7,"prompt_tokens":8}"#,
@@ -361,6 +369,28 @@ proptest! {
         let text = if pretty { serde_json::to_vec_pretty(&document) } else { serde_json::to_vec(&document) }.unwrap();
         let expected = document.is_object().then(|| SHAPES[form].of(&document).unwrap());
         prop_assert_eq!(said_by(form, &text), expected);
+    }
+
+    #[test]
+    fn a_look_reads_the_usage_where_it_stands_and_what_comes_after_it(
+        (form, document) in (0..4usize).prop_flat_map(|form| (Just(form), SHAPES[form].documents())),
+        first in any::<bool>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let endpoint = [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Messages, Endpoint::Generate][form];
+        let name = if form == 3 { "usageMetadata" } else { "usage" };
+        let read = [read_chat, read_responses, read_messages, read_generate][form];
+        let (others, usage) = (r#""object":"o","error":{"usage":{}}"#, document.to_string());
+        let text = if first {
+            format!(r#"{{"{name}":{usage},{others}}}"#)
+        } else {
+            format!(r#"{{{others},"{name}":{usage}}}"#)
+        };
+        let object = |usage| Some(Look { error: Some(br#"{"usage":{}}"#), object: Some(br#""o""#), usage });
+        prop_assert_eq!(look(text.as_bytes(), Some(endpoint)), object(read(&usage)));
+        prop_assert_eq!(look(text.as_bytes(), None), object(None));
+        prop_assert_eq!(from_body(endpoint, text.as_bytes()), read(&usage));
+        prop_assert_eq!(look(&text.as_bytes()[..cut.index(text.len())], Some(endpoint)), None);
     }
 
     #[test]

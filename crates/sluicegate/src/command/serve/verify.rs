@@ -4,11 +4,11 @@
 //! Only a clear refusal counts as one. A key may be allowed to chat and not to list; a network may be down for a moment.
 
 use crate::engine::Engine;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use sluicegate_config::{ProviderKey, ProviderKind};
-use sluicegate_upstream::{Connector, Kind, Pool, Provider, RequestBody};
+use sluicegate_upstream::{Connector, Pool, Provider};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -91,16 +91,17 @@ pub(crate) fn variable(key: &ProviderKey) -> Option<String> {
 
 async fn verify(pool: &Pool, provider: &Provider, variable: Option<String>) -> Verdict {
     let host = provider.origin().host.to_string();
-    let Some(request) = request(provider) else {
+    let credential = provider.credentials().first();
+    let Some(request) = provider.models_request(credential.map(|credential| &**credential)) else {
         return Verdict::Unknown { why: "it has no list of models".to_owned() };
     };
     let sent = pool.send(&provider.destination, request).await;
-    let response = match sent {
-        Ok(response) => response,
+    let answer = match sent {
+        Ok(answer) => answer,
         Err(error) => return Verdict::Unknown { why: format!("{host}: {error}") },
     };
-    let status = response.status();
-    let body = match Limited::new(response.into_body(), LARGEST).collect().await {
+    let status = answer.status;
+    let body = match Limited::new(answer.body, LARGEST).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => return Verdict::Unknown { why: format!("{host}: {error}") },
     };
@@ -112,30 +113,6 @@ async fn verify(pool: &Pool, provider: &Provider, variable: Option<String>) -> V
         return Verdict::Refused { status: status.as_u16(), host, variable, left_out: false };
     }
     Verdict::Unknown { why: format!("{} from {host} when asked for its models", status.as_u16()) }
-}
-
-fn request(provider: &Provider) -> Option<Request<RequestBody>> {
-    let path = provider.models_path()?;
-    // Lists come in pages; one large page is enough.
-    let path = match provider.kind {
-        Kind::Anthropic => format!("{path}?limit=1000"),
-        Kind::Gemini => format!("{path}?pageSize=1000"),
-        _ => path.to_string(),
-    };
-    let mut request = Request::get(path).body(RequestBody::default()).ok()?;
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, provider.host.clone());
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if provider.kind == Kind::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-    }
-    headers.extend(provider.headers.iter().cloned());
-    if let Some(credential) = provider.credentials().first() {
-        let (name, value) = credential.header.clone();
-        headers.insert(name, value);
-    }
-    Some(request)
 }
 
 /// A 401 is a refusal; so is the 400 that some providers answer to a wrong key. A 403 may only mean that this key may
