@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use sluicegate_ledger::{Kind, Subject, Unit};
 use sluicegate_relay::{AccountReport, Books, BudgetReport, CreditError};
-use sluicegate_store::{By, Entered, Filter, Grain, StoreError, UsageQuery, UsageRow};
+use sluicegate_store::{By, Entered, Filter, Grain, RedeemError, StoreError, UsageQuery, UsageRow};
 use sluicegate_vocabulary::Money;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use std::time::Duration;
 /// How long `verify` waits for the database to have everything that was written before.
 const CATCH_UP: Duration = Duration::from_secs(30);
 
+/// Codes that are made at once at most.
+const MOST_CODES: u32 = 1000;
 /// The longest stretch of time that usage is told of.
 const MOST_DAYS: u32 = 3660;
 /// Lines of usage that are told at most.
@@ -98,6 +100,20 @@ impl CreditPage {
     pub const SCHEMA: &'static str = "sluicegate.credit/v1";
 }
 
+/// Redemption codes, shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodesPage {
+    /// `sluicegate.codes/v1`
+    pub schema: String,
+    /// The codes.
+    pub codes: Vec<String>,
+}
+
+impl CodesPage {
+    /// The name of this document's form.
+    pub const SCHEMA: &'static str = "sluicegate.codes/v1";
+}
+
 /// What came of adding everything up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictPage {
@@ -165,6 +181,8 @@ pub(crate) fn routes() -> Router<Arc<Operator>> {
         .route("/admin/api/ledger/verify", get(verify))
         .route("/admin/api/credits", post(credit))
         .route("/admin/api/usage", get(usage))
+        .route("/admin/api/codes", post(issue))
+        .route("/admin/api/codes/redeem", post(redeem))
 }
 
 fn books(operator: &Operator) -> Result<Arc<Books>, Response> {
@@ -206,6 +224,68 @@ async fn verify(State(operator): State<Arc<Operator>>) -> Response {
         })
         .into_response(),
         Ok(Err(error)) => store_failed(&error),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
+    }
+}
+
+/// Codes that are made.
+#[derive(Debug, Deserialize)]
+struct Issue {
+    count: u32,
+    /// Dollars each.
+    amount: String,
+    note: Option<String>,
+    /// How long they are good, in milliseconds; for ever where it is not said.
+    lasts_ms: Option<u64>,
+}
+
+async fn issue(State(operator): State<Arc<Operator>>, Query(order): Query<Issue>) -> Response {
+    let books = match books(&operator) {
+        Ok(books) => books,
+        Err(response) => return response,
+    };
+    let bad = |what: &str| problem(StatusCode::BAD_REQUEST, "bad_request", what);
+    let amount = match order.amount.parse::<Money>() {
+        Ok(amount) if amount > Money::ZERO => amount,
+        Ok(_) => return bad("a code is worth more than nothing"),
+        Err(error) => return bad(&format!("amount: {error}")),
+    };
+    if !(1..=MOST_CODES).contains(&order.count) {
+        return bad(&format!("from 1 to {MOST_CODES} codes are made at once"));
+    }
+    let now = jiff::Timestamp::now().as_millisecond();
+    let lasts = order.lasts_ms.map(|lasts| i64::try_from(lasts).unwrap_or(i64::MAX));
+    let (expires, note) = (lasts.map(|lasts| now.saturating_add(lasts)), order.note.unwrap_or_default());
+    match tokio::task::spawn_blocking(move || books.issue(order.count, amount, expires, &note)).await {
+        Ok(Ok(codes)) => {
+            tracing::info!(count = order.count, %amount, "operator: redemption codes");
+            let codes = codes.iter().map(|code| code.as_str().to_owned()).collect();
+            Json(CodesPage { schema: CodesPage::SCHEMA.to_owned(), codes }).into_response()
+        }
+        Ok(Err(error)) => store_failed(&error),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
+    }
+}
+
+/// A code that is redeemed.
+#[derive(Debug, Deserialize)]
+struct Redeem {
+    code: String,
+    account: String,
+}
+
+async fn redeem(State(operator): State<Arc<Operator>>, Query(order): Query<Redeem>) -> Response {
+    let books = match books(&operator) {
+        Ok(books) => books,
+        Err(response) => return response,
+    };
+    match tokio::task::spawn_blocking(move || books.redeem(&order.code, &order.account)).await {
+        Ok(Ok((_, account))) => {
+            let (schema, account) = (CreditPage::SCHEMA.to_owned(), account.into());
+            Json(CreditPage { schema, new: true, account }).into_response()
+        }
+        Ok(Err(CreditError::Store(error) | CreditError::Code(RedeemError::Store(error)))) => store_failed(&error),
+        Ok(Err(error)) => problem(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
     }
 }
@@ -302,7 +382,9 @@ async fn credit(State(operator): State<Arc<Operator>>, Query(order): Query<Credi
             let (schema, account) = (CreditPage::SCHEMA.to_owned(), account.into());
             Json(CreditPage { schema, new, account }).into_response()
         }
-        Ok(Err(error @ CreditError::NoAccount(_))) => problem(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
+        Ok(Err(error @ (CreditError::NoAccount(_) | CreditError::Code(_)))) => {
+            problem(StatusCode::NOT_FOUND, "not_found", &error.to_string())
+        }
         Ok(Err(CreditError::Store(error))) => store_failed(&error),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
     }

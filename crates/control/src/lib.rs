@@ -25,7 +25,7 @@ mod socket;
 mod watch;
 
 pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
-pub use books::{CreditPage, LedgerAccount, LedgerBudget, LedgerPage, UsageLine, UsagePage, VerdictPage};
+pub use books::{CodesPage, CreditPage, LedgerAccount, LedgerBudget, LedgerPage, UsageLine, UsagePage, VerdictPage};
 pub use flow::{AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting};
 pub use line::{human, json};
 pub use local::serve_local;

@@ -145,7 +145,7 @@ pub(crate) enum Command {
         command: LedgerCommand,
     },
 
-    /// Enter what an account is topped up by, or corrected.
+    /// Enter what an account is topped up by, or corrected; make and redeem codes.
     #[command(after_help = CREDITS_EXAMPLES)]
     Credits {
         #[command(subcommand)]
@@ -533,6 +533,7 @@ pub(crate) enum LedgerCommand {
 const CREDITS_EXAMPLES: &str = "\
 Examples:
   sluicegate credits add customer-42 20 --reference 'invoice 118'
+  sluicegate credits issue 10 --count 5 --expires 90d > codes.txt
   sluicegate credits add customer-42 -0.02 --reference 'ticket 7' --kind correction";
 
 #[derive(Debug, Subcommand)]
@@ -551,6 +552,34 @@ pub(crate) enum CreditsCommand {
         /// What kind of entry it is.
         #[arg(long, value_enum, default_value_t)]
         kind: CreditKind,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// Make redemption codes, each worth an amount once. They are printed now and never again.
+    Issue {
+        /// Dollars each, with at most nine decimals.
+        #[arg(value_name = "DOLLARS")]
+        amount: String,
+        /// How many.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// What they are for.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+        /// How long they are good, such as 90d. For ever when not given.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Period>,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// Redeem a code for an account. Of any number at once, one wins.
+    Redeem {
+        /// The code.
+        #[arg(value_name = "CODE")]
+        code: String,
+        /// The account.
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
         #[command(flatten)]
         remote: RemoteArguments,
     },

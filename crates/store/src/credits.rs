@@ -64,6 +64,16 @@ impl Code {
         Self(text)
     }
 
+    /// Makes a code that nobody can guess.
+    ///
+    /// # Errors
+    /// The system gave no random bytes.
+    pub fn new() -> Result<Self, StoreError> {
+        let mut bits = [0; 16];
+        aws_lc_rs::rand::fill(&mut bits).map_err(|_| StoreError::NoRandom)?;
+        Ok(Self::from_random(u128::from_ne_bytes(bits)))
+    }
+
     /// The code, to be shown once.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// An error of the store. All of them are the operator's to mend; none is a client's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandom,
     /// A file of ours cannot be read or written.
     #[error("{what} {}: {error}", .path.display())]
     File {

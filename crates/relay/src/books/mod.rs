@@ -18,7 +18,8 @@ use sluicegate_ledger::{
     Per as Length, PriceVersion, Standing, Subject, Unit,
 };
 use sluicegate_store::{
-    Entered, Failing, JournalOptions, Keep, OpenCalls, Options, Recovery, Store, StoreError, WhenFailing as Policy,
+    Code, Entered, Failing, JournalOptions, Keep, OpenCalls, Options, Recovery, RedeemError, Store, StoreError,
+    WhenFailing as Policy,
 };
 use sluicegate_vocabulary::Money;
 use std::collections::{HashMap, HashSet};
@@ -171,6 +172,34 @@ impl Books {
         Ok((entered, report(&live)))
     }
 
+    /// Makes redemption codes of an amount each. They are shown once: only their hashes are kept. Waits for the database.
+    ///
+    /// # Errors
+    /// The store refused.
+    pub fn issue(
+        &self,
+        count: u32,
+        amount: Money,
+        expires_ms: Option<i64>,
+        note: &str,
+    ) -> Result<Vec<Code>, StoreError> {
+        let codes = (0..count).map(|_| Code::new()).collect::<Result<Vec<_>, _>>()?;
+        self.store.add_codes(&codes, amount, expires_ms, note, now_ms())?;
+        Ok(codes)
+    }
+
+    /// Redeems a code for an account, and tells what it was worth. Of any number at once, one wins. Waits for the
+    /// database.
+    ///
+    /// # Errors
+    /// There is no such account or code, or the code was used or has expired.
+    pub fn redeem(&self, code: &str, account: &str) -> Result<(Money, AccountReport), CreditError> {
+        let live = self.accounts.get(account).ok_or_else(|| CreditError::NoAccount(account.to_owned()))?;
+        let worth = self.store.redeem(code, account, now_ms())?;
+        live.credit(worth);
+        Ok((worth, report(&live)))
+    }
+
     /// All accounts, by name.
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountReport> {
@@ -216,6 +245,9 @@ pub enum CreditError {
     /// No key or tenant has an account of this name.
     #[error("no account is called {0}; accounts are made by `credits:` of a key or a tenant")]
     NoAccount(String),
+    /// The code cannot be redeemed.
+    #[error(transparent)]
+    Code(#[from] RedeemError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,7 +7,7 @@ use crate::outcome::{Code, Outcome, written};
 use crate::terminal::{self, DIM, GOOD, WARN};
 use http::Method;
 use owo_colors::OwoColorize as _;
-use sluicegate_control::{CreditPage, LedgerPage, VerdictPage};
+use sluicegate_control::{CodesPage, CreditPage, LedgerPage, VerdictPage};
 use std::time::Duration;
 
 /// A relay that has not answered a question by then will not.
@@ -80,17 +80,33 @@ fn verify(arguments: &RemoteArguments) -> Outcome {
 }
 
 pub(crate) fn credits(command: &CreditsCommand) -> Outcome {
-    let CreditsCommand::Add { account, amount, reference, kind, remote } = command;
-    let kind = kind.as_str();
-    let [account, amount, reference] = [account, amount, reference].map(|text| escaped(text));
-    let path = format!("/admin/api/credits?account={account}&amount={amount}&reference={reference}&kind={kind}");
+    match command {
+        CreditsCommand::Add { account, amount, reference, kind, remote } => {
+            let [account, amount, reference] = [account, amount, reference].map(|text| escaped(text));
+            let kind = kind.as_str();
+            entered(remote, &format!("credits?account={account}&amount={amount}&reference={reference}&kind={kind}"))
+        }
+        CreditsCommand::Redeem { code, account, remote } => {
+            entered(remote, &format!("codes/redeem?code={}&account={}", escaped(code), escaped(account)))
+        }
+        CreditsCommand::Issue { amount, count, note, expires, remote } => {
+            let lasts = expires.map(|expires| format!("&lasts_ms={}", expires.millis())).unwrap_or_default();
+            let (amount, note) = (escaped(amount), escaped(note));
+            let path = format!("/admin/api/codes?count={count}&amount={amount}&note={note}{lasts}");
+            let (body, page): (String, CodesPage) = question(&data_dir(remote), Method::POST, &path, LIMIT)?;
+            let text: String = page.codes.iter().map(|code| format!("{code}\n")).collect();
+            written(terminal::results(&if remote.json { format!("{body}\n") } else { text }))
+        }
+    }
+}
+
+/// Has something entered, and shows what the account has now.
+fn entered(remote: &RemoteArguments, order: &str) -> Outcome {
+    let path = format!("/admin/api/{order}");
     let (body, page): (String, CreditPage) = question(&data_dir(remote), Method::POST, &path, LIMIT)?;
     let now = &page.account;
-    let text = if page.new {
-        format!("entered; {} has ${}\n", now.name, now.balance_usd)
-    } else {
-        format!("entered before, nothing changed; {} has ${}\n", now.name, now.balance_usd)
-    };
+    let said = if page.new { "entered" } else { "entered before, nothing changed" };
+    let text = format!("{said}; {} has ${}\n", now.name, now.balance_usd);
     written(terminal::results(&if remote.json { format!("{body}\n") } else { text }))
 }
 

@@ -112,3 +112,22 @@ fn a_list_of_others_becomes_one_of_ours() {
     let shown = text(&crate::program::output(folder.path(), &["prices", "show", "openai/gpt-4.1"]).stdout);
     assert!(shown.contains("input") && shown.contains("as_of"), "{shown}");
 }
+
+#[test]
+fn of_all_who_redeem_a_code_at_once_one_wins() {
+    let relay = Running::serve(Some(FILE), &[], &[]);
+    let issued = relay.beside(&["credits", "issue", "2.5", "--count", "2", "--expires", "1d", "--note", "spring"]);
+    let issued = text(&issued.stdout);
+    let codes: Vec<&str> = issued.lines().collect();
+    assert!(codes.len() == 2 && codes[0] != codes[1] && codes[0].len() == 19, "{issued}");
+    let outcomes: Vec<i32> = std::thread::scope(|scope| {
+        let redeem = || code(&relay.beside(&["credits", "redeem", codes[0], "customer"]));
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(redeem)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes.iter().filter(|code| **code == 0).count(), 1, "{outcomes:?}");
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "2.5");
+    assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    let wrong = relay.beside(&["credits", "redeem", "AAAA-AAAA-AAAA-AAAA", "customer"]);
+    assert!(code(&wrong) == 1 && text(&wrong.stderr).contains("no such code"), "{}", text(&wrong.stderr));
+}
