@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluicegate_ledger::{Charge, Consumption, PriceBook, Rate};
 use sluicegate_vocabulary::{Money, Usage};
-use sluicegate_wire::usage::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
+use sluicegate_wire::usage::{read_chat, read_generate, read_messages, read_responses};
 
 #[derive(Deserialize)]
 struct Shape {
@@ -47,10 +47,10 @@ impl Shape {
     fn usage(&self) -> Usage {
         let text = self.usage.get();
         let usage = match self.form.as_str() {
-            "chat" => serde_json::from_str::<ChatUsage>(text).unwrap().usage(),
-            "responses" => serde_json::from_str::<ResponsesUsage>(text).unwrap().usage(),
-            "messages" => serde_json::from_str::<MessagesUsage>(text).unwrap().usage(),
-            "generate" => serde_json::from_str::<GenerateUsage>(text).unwrap().usage(),
+            "chat" => read_chat(text),
+            "responses" => read_responses(text),
+            "messages" => read_messages(text),
+            "generate" => read_generate(text),
             other => panic!("{other}"),
         };
         usage.unwrap()
