@@ -652,10 +652,10 @@ impl Streaming {
         Some(all.freeze())
     }
 
-    /// With the last piece the call has ended well, whether or not anybody asks for more: a client's connection stops
-    /// asking once it has as many bytes as it was promised.
+    /// With the last piece, or the closing mark, the call has ended well, whether or not anybody asks for more: a client
+    /// hangs up when it has the mark, and its connection stops asking once it has as many bytes as it was promised.
     fn note_end(&self, record: Option<&mut Record>) {
-        let over = self.finished && self.out.is_empty() && self.broken.is_none();
+        let over = (self.finished || self.closed()) && self.out.is_empty() && self.broken.is_none();
         if let Some(record) = record.filter(|record| over && !record.has_fault()) {
             self.settle_usage(record);
             record.ended(EndReason::Done);
