@@ -25,6 +25,7 @@ mod hedge;
 pub mod http1;
 mod inbound;
 mod keepalive;
+mod keys;
 mod limit_headers;
 pub mod metrics;
 mod models;
@@ -47,6 +48,7 @@ mod surface;
 mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use keys::{KeyError, Keys, MadeKey, WantedKey};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,

@@ -15,6 +15,7 @@ mod prices;
 mod priorities;
 mod provider;
 mod resilience;
+pub(crate) mod runtime;
 pub(crate) mod secret;
 mod server;
 mod tenant;
@@ -102,6 +103,7 @@ impl<'a> Compiler<'a> {
             priorities,
             alerts,
             prices,
+            signup: self.signup(&file.credits),
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
             quirks_file: file.quirks_file,
         };

@@ -126,6 +126,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     let version = config.version();
     Ok(Snapshot {
         version,
+        revision,
+        config: Arc::new(config.clone()),
         version_header: header_value(&version.to_string()),
         server: rules(config),
         keys: KeyRing::new(
@@ -161,6 +163,7 @@ fn rules(config: &Config) -> ServerRules {
         max_depth: server.max_json_depth,
         body_read_timeout: duration(server.body_read_timeout),
         disabled: Speaks::of(&disabled),
+        reachable: server.beyond_loopback(),
         open: server.insecure_open,
         stream_keepalive: server.stream_keepalive.period().map(duration),
     }
