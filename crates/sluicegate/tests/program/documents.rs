@@ -57,6 +57,7 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "status",
         "quota",
         "providers",
+        "keys",
         "usage",
         "prices",
         "ledger",
