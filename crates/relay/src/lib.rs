@@ -47,6 +47,7 @@ mod surface;
 mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use cache::{CacheReport, Purge};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
