@@ -28,6 +28,9 @@ pub(crate) fn settle(state: &mut State) {
     let shared = &state.worker.shared;
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
+    if let Some(mover) = state.mover.take() {
+        mover.read(&state.receipt);
+    }
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
