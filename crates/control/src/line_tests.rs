@@ -41,6 +41,7 @@ fn ordinary() -> Receipt {
         fault: None,
         refused_by: None,
         degraded_from: None,
+        moved: None,
         status: 200,
         usage: Usage { input: 12, cache_read: 3, output: 34, source: UsageSource::Reported, ..Usage::default() },
         reserved: 0,
