@@ -5,8 +5,10 @@
 //! name and provider, so that counting a call is a few atomic additions; a series begins with the first thing it counts.
 
 mod flow;
+mod migration;
 
 pub use flow::RefusedFor;
+pub(crate) use migration::MigrationMetrics;
 
 use crate::snapshot::{Candidate, Route};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -108,6 +110,8 @@ pub struct Metrics {
     saved: Dollars,
     pub(crate) cached: CacheMetrics,
     flow: flow::FlowMetrics,
+    /// What is counted of migrations.
+    pub(crate) migrations: MigrationMetrics,
     /// For every name that is not the configuration's own.
     other: Arc<RouteMetrics>,
 }
@@ -147,6 +151,7 @@ impl Metrics {
             saved: Dollars::default(),
             cached: CacheMetrics::default(),
             flow: flow::FlowMetrics::new(),
+            migrations: MigrationMetrics::default(),
             other: Arc::new(RouteMetrics::new("other")),
             registry: Registry::default(),
         };
@@ -187,6 +192,7 @@ impl Metrics {
             metrics.saved.clone(),
         );
         metrics.flow.register(&mut registry);
+        metrics.migrations.register(&mut registry);
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
             "request_log_dropped",
@@ -238,6 +244,9 @@ impl Metrics {
             if let Some(saved) = receipt.saved {
                 self.saved.inc_by(dollars(saved));
             }
+        }
+        if let Some(moved) = &receipt.moved {
+            self.migrations.count(receipt, moved);
         }
         match (receipt.endpoint, route) {
             (Some(endpoint), Some(route)) => self.count_routed(receipt, endpoint, &route.metrics),

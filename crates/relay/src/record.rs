@@ -12,6 +12,7 @@ use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
+use crate::migrations::Mover;
 use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
@@ -21,7 +22,7 @@ use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
     AttemptRecord, AttemptResult, Blame, CacheUse, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
-    Money, Receipt, Usage,
+    Money, Moved, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -68,6 +69,8 @@ pub(crate) struct State {
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
     should_retry: Option<bool>,
+    /// Who wants to know how it goes, where its model is being moved.
+    pub(crate) mover: Option<Arc<Mover>>,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
@@ -137,6 +140,7 @@ impl Record {
             posting: None,
             under_way: None,
             should_retry: None,
+            mover: None,
             left: false,
             head: false,
             age: None,
@@ -223,6 +227,12 @@ impl Record {
         self.0.route = Some(Arc::clone(route));
     }
 
+    /// The call's model is being moved, and this is its side.
+    pub(crate) fn moved(&mut self, moved: Moved, by: &Arc<Mover>) {
+        self.0.receipt.moved = Some(Box::new(moved));
+        self.0.mover = Some(Arc::clone(by));
+    }
+
     /// The call has waited.
     pub(crate) fn queued(&mut self, waited: Duration) {
         self.0.receipt.times.queued += waited;
@@ -289,6 +299,9 @@ impl Record {
         }
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
+        }
+        if let Some(moved) = &self.0.receipt.moved {
+            to.put(&headers::X_SLUICEGATE_ARM, |out| out.extend_from_slice(moved.arm.as_str().as_bytes()));
         }
         let queued = self.0.receipt.times.queued;
         // A provider's limits are not the caller's to see, but what they cost him in time is.

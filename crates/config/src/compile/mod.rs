@@ -11,6 +11,7 @@ mod connections;
 mod egress;
 mod key;
 mod limit;
+mod migration;
 mod model;
 mod prices;
 mod priorities;
@@ -79,6 +80,7 @@ impl<'a> Compiler<'a> {
         let limits = self.limits(file.rate_limits.as_ref());
         let models = self.models(&file.models, &providers, &named, &limits.global);
         self.served_models(&providers, &models);
+        let migrations = self.migrations(&file.migrations, &models, &named);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
         let names = key::Names { models: &models, providers: &providers, named: &named };
@@ -97,6 +99,7 @@ impl<'a> Compiler<'a> {
             server: file.server,
             providers,
             models,
+            migrations,
             keys,
             tenants,
             mode,
