@@ -28,6 +28,7 @@ mod keepalive;
 mod keys;
 mod limit_headers;
 pub mod metrics;
+mod migrations;
 mod models;
 mod pipeline;
 mod prepare;
@@ -48,8 +49,10 @@ mod surface;
 mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use cache::{CacheReport, Purge};
 pub use keys::{KeyError, Keys, MadeKey, WantedKey};
 pub use metrics::Metrics;
+pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
     Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,

@@ -67,7 +67,8 @@ impl Moment {
     /// Opens a reader in each database. Nobody may feed them meanwhile.
     pub(crate) fn take(dir: &Path, at_ms: i64) -> Result<Self, StoreError> {
         let keys = Some(KeyStore::path(dir)).filter(|path| path.exists());
-        let files = days::list(dir)?.into_iter().map(|day| days::path(dir, day)).chain([feed::books_path(dir)]).chain(keys);
+        let files =
+            days::list(dir)?.into_iter().map(|day| days::path(dir, day)).chain([feed::books_path(dir)]).chain(keys);
         let open = |path: PathBuf| {
             let reader = schema::read_only(&path)?;
             // A transaction sees what is there at its first question.

@@ -25,7 +25,7 @@ pub(crate) use check::check;
 pub(crate) use config::config;
 pub(crate) use copies::{backup, restore};
 pub(crate) use explain::explain;
-pub(crate) use keys::keys;
+pub(crate) use keys::{KEYS_EXAMPLES, KeysCommand, keys};
 pub(crate) use papers::{completions, man, version, welcome};
 pub(crate) use prices::prices;
 pub(crate) use providers::providers;

@@ -82,7 +82,7 @@ fn a_key_is_made_with_the_relay_stopped_and_opens_a_listener_that_others_can_rea
 
 #[test]
 fn a_key_of_the_file_is_shown_and_not_changed() {
-    let file = format!("{FILE}keys: [{{ name: ours, value: sk-ours, models: [lab/sim] }}]\n");
+    let file = format!("{FILE}keys: [{{ name: ours, value: sk-ours, priority: high }}]\n");
     let relay = Running::serve(Some(&file), &[], &[]);
     let listed = text(&relay.beside(&["keys", "list"]).stdout);
     assert!(listed.contains("ours") && listed.contains("file"), "{listed}");

@@ -3,13 +3,18 @@
 //! A running relay is asked over its socket. Where none runs, the data directory's lock is taken and the same orders are
 //! carried out here, by the same code. A secret goes to standard output alone, once, so that it can be sent to a file.
 
+mod arguments;
+
+pub(crate) use arguments::{KEYS_EXAMPLES, KeysCommand};
+
 use super::remote::{configured_data_dir, runtime};
 use super::words::fitted;
-use crate::cli::{KeyTerms, KeysCommand, RemoteArguments};
+use crate::cli::RemoteArguments;
 use crate::engine::{DataDir, choose_cryptography};
 use crate::outcome::{Code, Failure, Outcome, written};
 use crate::source::{Source, unusable};
 use crate::terminal::{self, DIM, GOOD, WARN};
+use arguments::KeyTerms;
 use bytes::Bytes;
 use http::StatusCode;
 use owo_colors::OwoColorize as _;
