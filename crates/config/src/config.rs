@@ -2,6 +2,7 @@
 
 use crate::alert::Alert;
 use crate::books::Ledger;
+use crate::cache::Cache;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::migration::Migration;
@@ -43,6 +44,8 @@ pub struct Config {
     pub prices: Prices,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
+    /// Answers that are kept to be given again; `None` where none are.
+    pub cache: Option<Cache>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }
