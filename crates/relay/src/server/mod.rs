@@ -491,6 +491,14 @@ impl Relay {
         self.shared.migrations.report()
     }
 
+    /// One of them.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn migration(&self, name: &str) -> Result<MigrationReport, MigrationError> {
+        self.shared.migrations.one(name)
+    }
+
     /// What has happened to a migration, the oldest first.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod keys;
 mod load;
 mod log;
 mod made_keys;
+mod migrate;
 mod pages;
 mod papers;
 mod program;
