@@ -5,6 +5,7 @@ use crate::books::Ledger;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::model::Model;
+use crate::payments::Payments;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
 use crate::provider::{Provider, ProviderKind};
@@ -40,6 +41,8 @@ pub struct Config {
     pub prices: Prices,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
+    /// Who is believed about payments; `None` where nobody is.
+    pub payments: Option<Payments>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }

@@ -63,6 +63,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "metrics": value(&config.alerts),
         "prices": value(&config.prices),
         "ledger": value(&config.ledger),
+        "payments": value(&config.payments),
         "quirks_file": config.quirks_file,
     })
 }

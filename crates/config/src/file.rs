@@ -8,11 +8,13 @@
 mod books;
 mod egress;
 mod limit;
+mod payments;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
+pub(crate) use payments::Payments;
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 
 use crate::alert::AlertMetric;
@@ -72,6 +74,8 @@ pub(crate) struct File {
     pub prices: Prices,
     /// How the books are kept: what every call cost, and who pays.
     pub ledger: Option<Ledger>,
+    /// Payment services that tell what customers have paid for orders.
+    pub payments: Option<Payments>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.
     pub quirks_file: Option<PathBuf>,
 }

@@ -36,6 +36,7 @@ mod mask;
 mod meaning;
 mod model;
 mod near;
+mod payments;
 mod prices;
 mod priorities;
 mod provider;
@@ -65,6 +66,7 @@ pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
 pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
+pub use payments::{Alipay, Currency, CurrencyError, Payments, Stripe, WeChat};
 pub use prices::{Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{

@@ -165,6 +165,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .merge(crate::providers::routes())
         .merge(crate::books::routes())
         .merge(crate::copies::routes())
+        .merge(crate::payments::routes())
         .fallback(nothing)
         .with_state(operator)
 }

@@ -5,7 +5,7 @@ use sluicegate_relay::ClassReport;
 use sluicegate_vocabulary::Priority;
 
 fn text(report: FlowReport, rules: &Evaluator) -> String {
-    measured(report, &ProvidersReport::default(), rules, "3f9c2a").unwrap()
+    measured(report, &ProvidersReport::default(), 0, rules, "3f9c2a").unwrap()
 }
 
 #[test]

@@ -71,6 +71,12 @@ impl Account {
         Money::from_nanos(self.held.load(Ordering::Relaxed))
     }
 
+    /// Whether its balance is below what somebody should be told of.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        self.balance().nanos() < self.low.load(Ordering::Relaxed)
+    }
+
     /// Changes the bounds.
     pub fn set_terms(&self, terms: Terms) {
         self.floor.store(terms.floor.nanos(), Ordering::Relaxed);
@@ -147,6 +153,12 @@ impl Accounts {
             }
             None => made(),
         }
+    }
+
+    /// How many are low. Not for the way of a call.
+    #[must_use]
+    pub fn low(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().values().filter(|account| account.is_low()).count()).sum()
     }
 
     /// Every account, in no order. Not for the way of a call.

@@ -34,6 +34,7 @@ pub mod providers;
 mod quota;
 mod receipts;
 mod record;
+mod repeat;
 mod reply;
 mod report;
 mod resume;
@@ -46,7 +47,7 @@ mod stream;
 mod surface;
 mod validate;
 
-pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use books::{AccountReport, Books, BudgetReport, CreditError, Payments, payment_outcome};
 pub use metrics::Metrics;
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,

@@ -56,6 +56,13 @@ pub struct CostLabels {
     pub model: Arc<str>,
 }
 
+/// Labels of what payment services notify.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PaymentLabels {
+    service: String,
+    outcome: &'static str,
+}
+
 type Dollars = Counter<f64, AtomicU64>;
 
 /// Labels of an attempt.
@@ -87,6 +94,7 @@ pub struct Metrics {
     tokens: Family<TokenLabels, Counter>,
     cost: Family<CostLabels, Dollars>,
     unpriced: Family<CostLabels, Counter>,
+    payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     flow: flow::FlowMetrics,
     /// For every name that is not the configuration's own.
@@ -123,6 +131,7 @@ impl Metrics {
             tokens: Family::default(),
             cost: Family::default(),
             unpriced: Family::default(),
+            payments: Family::default(),
             attempts: Family::default(),
             flow: flow::FlowMetrics::new(),
             other: Arc::new(RouteMetrics::new("other")),
@@ -151,6 +160,11 @@ impl Metrics {
             "Calls that used tokens whose price is not known",
             metrics.unpriced.clone(),
         );
+        registry.register(
+            "payment_notifications",
+            "What payment services have notified, by what came of it",
+            metrics.payments.clone(),
+        );
         metrics.flow.register(&mut registry);
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
@@ -169,6 +183,11 @@ impl Metrics {
         drop(metrics.unpriced.get_or_create(&other));
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
+    }
+
+    /// Counts a notification of a payment service that is configured.
+    pub fn payment(&self, service: &str, outcome: &'static str) {
+        self.payments.get_or_create(&PaymentLabels { service: service.to_owned(), outcome }).inc();
     }
 
     /// The text of `/metrics`.

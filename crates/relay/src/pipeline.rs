@@ -10,8 +10,8 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route,
-    stream, validate,
+    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, repeat, resume,
+    route, stream, validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -69,6 +69,9 @@ pub(crate) async fn way(
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
         _ => {}
     }
+    if let Some(reply) = repeat::look_up(worker, &request, &caller, record)? {
+        return Ok(reply);
+    }
     let mut plan = route::route(&request, &caller, snapshot, record)?;
     if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
         return Ok(reply);
@@ -84,6 +87,7 @@ pub(crate) async fn way(
     books::certain(record).await?;
     let candidate = Arc::clone(&answered.candidate);
     let mut reply = stream::reply(answered, record);
+    record.replies(&reply);
     if plan.route.resume {
         let (worker, snapshot) = (Arc::clone(worker), Arc::clone(snapshot));
         let again = resume::Again { worker, snapshot, request, caller, plan };

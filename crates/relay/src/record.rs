@@ -12,6 +12,8 @@ use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
 use crate::providers::UnderWay;
+use crate::repeat::First;
+use crate::reply::Reply;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
@@ -63,6 +65,8 @@ pub(crate) struct State {
     pub(crate) bill: Option<Bill>,
     /// The call in the books, where there are any.
     pub(crate) posting: Option<Box<Posting>>,
+    /// What a repeat of the call is told, where its client may send it again.
+    pub(crate) first: Option<Box<First>>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -132,6 +136,7 @@ impl Record {
             before: None,
             bill: None,
             posting: None,
+            first: None,
             under_way: None,
             should_retry: None,
             left: false,
@@ -404,6 +409,18 @@ impl Record {
     /// The call in the books.
     pub(crate) fn posting(&mut self) -> &mut Option<Box<Posting>> {
         &mut self.0.posting
+    }
+
+    /// It is the first call under its `Idempotency-Key`.
+    pub(crate) fn first_under_its_key(&mut self, first: Box<First>) {
+        self.0.first = Some(first);
+    }
+
+    /// What is about to go out.
+    pub(crate) fn replies(&mut self, reply: &Reply) {
+        if let Some(first) = &mut self.0.first {
+            first.answered(reply);
+        }
     }
 
     /// Does something with all that is known of the call.

@@ -53,6 +53,7 @@ fn exact(path: &str) -> Option<(Surface, &'static [Method])> {
         "/v1/quota" | "/quota" => Some((Surface::Endpoint(Endpoint::Quota, PathTarget::None), GET)),
         "/health/live" => Some((Surface::Live, GET)),
         "/health/ready" => Some((Surface::Ready, GET)),
+        "/payments/stripe" | "/payments/wechat" | "/payments/alipay" => Some((Surface::Local, POST)),
         "/metrics" | "/config.schema.json" | "/openapi.json" | "/" => Some((Surface::Local, GET)),
         _ => None,
     }

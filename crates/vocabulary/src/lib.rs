@@ -14,6 +14,7 @@ mod money;
 mod priority;
 mod receipt;
 mod stamp;
+mod tier;
 mod usage;
 
 pub use dialect::{Dialect, Endpoint, Format};
@@ -25,4 +26,5 @@ pub use money::{Money, ParseMoneyError};
 pub use priority::{ParsePriorityError, Priority};
 pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Receipt, Times};
 pub use stamp::Stamp;
+pub use tier::{ParseTierError, Tier};
 pub use usage::{Usage, UsageSource};

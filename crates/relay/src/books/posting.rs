@@ -259,7 +259,7 @@ fn charge<'a>(posting: &Posting, state: &'a State, last: &'a AttemptRecord, bill
         None if usage.source == UsageSource::None && answered => {
             let (input, output) = posting.likely;
             usage = Usage { input, output, source: UsageSource::Estimated, ..Usage::default() };
-            tariff.and_then(|tariff| tariff.bill(&usage))
+            tariff.map(|tariff| tariff.bill(&usage))
         }
         bill => bill,
     };

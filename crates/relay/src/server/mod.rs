@@ -15,11 +15,12 @@ pub(crate) use connection::{Answering, outside, respond};
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
+use crate::repeat;
 use crate::report::FlowReport;
 use crate::room::Room;
 use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile, weights};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) providers: Providers,
     /// What calls have used lately.
     pub(crate) estimates: Estimates,
+    /// Calls that clients may send again.
+    pub(crate) repeats: repeat::Memory,
     pub(crate) local: mpsc::Sender<LocalRequest>,
     pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) rules: serve::Rules,
@@ -192,6 +195,7 @@ impl Relay {
             room,
             providers,
             estimates: Estimates::new(MOST_LEARNED),
+            repeats: repeat::memory(),
             metrics,
         });
         let stop = CancellationToken::new();
@@ -373,7 +377,10 @@ impl Relay {
         }
         let before = self.shared.snapshot.load().version;
         let after = snapshot.version;
-        let needs_restart = restart_only(&current, &config);
+        let mut needs_restart = restart_only(&current, &config);
+        if let (Some(books), Some(ledger)) = (&snapshot.books, &config.ledger) {
+            needs_restart.extend(books.needs_restart(ledger));
+        }
         let snapshot = Arc::new(snapshot);
         self.shared.snapshot.store(Arc::clone(&snapshot));
         self.shared.providers.apply(&config);
@@ -415,6 +422,12 @@ impl Relay {
     #[must_use]
     pub fn books(&self) -> Option<Arc<Books>> {
         self.shared.snapshot.load().books.clone()
+    }
+
+    /// Who is believed about payments, where anybody is.
+    #[must_use]
+    pub fn payments(&self) -> Option<Arc<Payments>> {
+        self.shared.snapshot.load().payments.clone()
     }
 
     /// Adds the models that a provider was found to serve, so that their plain names resolve.

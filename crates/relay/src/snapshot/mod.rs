@@ -19,7 +19,7 @@ pub(crate) use limits::Limits;
 pub(crate) use names::{Listed, Names};
 pub(crate) use tariff::{Bill, Tariff};
 
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use http::HeaderValue;
 use sluicegate_config::Priorities;
 use sluicegate_flow::Spec;
@@ -46,6 +46,8 @@ pub(crate) struct Snapshot {
     pub(crate) providers: Vec<Arc<Provider>>,
     /// Who pays, and what is kept; `None` where nobody asked for it.
     pub(crate) books: Option<Arc<Books>>,
+    /// Who is believed about payments.
+    pub(crate) payments: Option<Arc<Payments>>,
     /// What calls are held to.
     pub(crate) limits: Limits,
     /// What is done with a call without a key that finds no room.

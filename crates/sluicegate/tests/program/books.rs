@@ -176,3 +176,42 @@ fn books_are_backed_up_while_calls_go_on_and_are_equal_when_restored() {
         other.ended();
     }
 }
+
+#[test]
+fn a_call_sent_again_under_its_key_is_answered_again_and_charged_once() {
+    let relay = Running::serve(Some(FILE), &[], &[]);
+    let under = |key: &str, says: &str, stream: bool| {
+        relay.post(CHAT, &format!("{KEY}idempotency-key: {key}\r\n"), &asks(says, stream))
+    };
+    // What was refused leaves the key free.
+    assert_eq!(under("first", "hi", false).status, 402);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    let first = under("first", "hi", false);
+    assert_eq!(first.status, 200, "{}", first.body);
+    let again = under("first", "hi", false);
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+    let other = under("first", "something else", false);
+    assert!(other.status == 400 && other.body.contains("idempotency_key_reused"), "{}", other.body);
+    // While the first is being answered, a repeat is told so.
+    let address = relay.address();
+    let slow = posting(CHAT, &format!("{KEY}idempotency-key: slow\r\n"), &asks("hi [[sim:tokens=40]]", false));
+    let running = std::thread::spawn(move || request(&address, &slow).status);
+    crate::program::until("the call is under way", || relay.get("/metrics").body.contains("calls_in_flight 1"));
+    let repeat = under("slow", "hi [[sim:tokens=40]]", false);
+    assert!(repeat.status == 409 && repeat.header("retry-after").is_some(), "{} {}", repeat.status, repeat.body);
+    assert_eq!(running.join().unwrap(), 200);
+    // A stream cannot be given again, and is not charged again either.
+    assert_eq!(under("stream", "hi [[sim:tokens=1]]", true).status, 200);
+    let mut answered = under("stream", "hi [[sim:tokens=1]]", true);
+    for _ in 0..100 {
+        if answered.body.contains("idempotent_call_answered") {
+            break;
+        }
+        answered = under("stream", "hi [[sim:tokens=1]]", true);
+    }
+    assert!(answered.status == 400 && answered.body.contains("idempotent_call_answered"), "{}", answered.body);
+    assert_eq!(under(&"x".repeat(256), "hi", false).status, 400);
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.85", "three calls of five cents");
+}

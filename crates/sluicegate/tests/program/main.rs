@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod pages;
 mod papers;
+mod payments;
 mod program;
 mod providers;
 mod refusals;
