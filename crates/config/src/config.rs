@@ -4,6 +4,7 @@ use crate::alert::Alert;
 use crate::books::Ledger;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
+use crate::migration::Migration;
 use crate::model::Model;
 use crate::payments::Payments;
 use crate::prices::Prices;
@@ -25,6 +26,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Public names of models, by name: the file's and the built-in short names whose provider is configured.
     pub models: BTreeMap<String, Model>,
+    /// Moves of models' calls, by name; one at most for each model.
+    pub migrations: BTreeMap<String, Migration>,
     /// Keys of clients. Empty means that none is needed.
     pub keys: Vec<ClientKey>,
     /// Groups of keys that share limits, by name.

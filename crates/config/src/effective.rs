@@ -55,6 +55,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "server": value(&config.server),
         "providers": providers,
         "models": models,
+        "migrations": value(&config.migrations),
         "mode": value(&config.mode),
         "priorities": value(&config.priorities),
         "tenants": tenants,

@@ -8,12 +8,14 @@
 mod books;
 mod egress;
 mod limit;
+mod migration;
 mod payments;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
+pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
 pub(crate) use payments::Payments;
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 
@@ -59,6 +61,9 @@ pub(crate) struct File {
     /// Names that clients send, and where they lead.
     #[serde(default)]
     pub models: BTreeMap<String, Model>,
+    /// Moves of a model's calls to somewhere else, by a name of your choice.
+    #[serde(default)]
+    pub migrations: BTreeMap<String, Migration>,
     /// What is done with a call that a limit has no room for; tenants and keys may say otherwise. `adaptive` when absent.
     pub mode: Option<Mode>,
     /// Who waits how long, and in what order.

@@ -39,6 +39,10 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     if let Some(asked) = &receipt.degraded_from {
         text(out, key!("degraded_from"), asked);
     }
+    if let Some(moved) = &receipt.moved {
+        text(out, key!("migration"), &moved.migration);
+        word(out, key!("arm"), moved.arm.as_str());
+    }
     if receipt.stream {
         out.push_str(",\"stream\":true");
     }

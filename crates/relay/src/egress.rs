@@ -60,7 +60,9 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
         .enumerate()
         .filter(|(_, candidate)| targets > 1 && is_full(candidate))
         .fold(0, |full, (index, _)| full | 1 << index.min(63));
-    let spared = if plan.candidates.len() > 1 { spared(&plan.candidates, room.now()) } else { 0 };
+    // A new side gets what it was given, or nobody could tell how good it is; what it fails the old one answers.
+    let spared =
+        if plan.candidates.len() > 1 && plan.mover.is_none() { spared(&plan.candidates, room.now()) } else { 0 };
     Order { equals, fallbacks, full, spared, next: 0 }
 }
 
@@ -185,7 +187,7 @@ impl Seeker<'_> {
             let Some(set) = Limits::egress(&room.table, self.candidate, key, now) else { return Some((None, None)) };
             let (cost, output) = estimate::cost(self.worker, self.request, self.caller, &self.plan.route, &set);
             let ask = Ask { cost, class: self.caller.priority, pace: pace(self.caller.mode) };
-            match room.try_take(&set, ask) {
+            match room.try_take(now, &set, ask) {
                 Ok(held) => return Some((Some(held), output)),
                 // Another key may be allowed more.
                 Err(Some(refusal)) if refusal.reason == Reason::NeverFits => _ = too_small.get_or_insert(refusal),

@@ -25,6 +25,7 @@ pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetc
 pub(crate) static X_SLUICEGATE_PROVIDER: Name = name!("x-sluicegate-provider");
 pub(crate) static X_SLUICEGATE_MODEL: Name = name!("x-sluicegate-model");
 pub(crate) static X_SLUICEGATE_ATTEMPTS: Name = name!("x-sluicegate-attempts");
+pub(crate) static X_SLUICEGATE_ARM: Name = name!("x-sluicegate-arm");
 pub(crate) static X_SLUICEGATE_CONFIG: Name = name!("x-sluicegate-config");
 pub(crate) static X_SLUICEGATE_COST_USD: Name = name!("x-sluicegate-cost-usd");
 pub(crate) static X_SLUICEGATE_SIMULATED: Name = name!("x-sluicegate-simulated");

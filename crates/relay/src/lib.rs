@@ -27,6 +27,7 @@ mod inbound;
 mod keepalive;
 mod limit_headers;
 pub mod metrics;
+mod migrations;
 mod models;
 mod pipeline;
 mod prepare;
@@ -49,6 +50,7 @@ mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError, Payments, payment_outcome};
 pub use metrics::Metrics;
+pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
     Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,

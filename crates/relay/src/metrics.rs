@@ -5,8 +5,10 @@
 //! name and provider, so that counting a call is a few atomic additions; a series begins with the first thing it counts.
 
 mod flow;
+mod migration;
 
 pub use flow::RefusedFor;
+pub(crate) use migration::MigrationMetrics;
 
 use crate::snapshot::{Candidate, Route};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -97,6 +99,8 @@ pub struct Metrics {
     payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     flow: flow::FlowMetrics,
+    /// What is counted of migrations.
+    pub(crate) migrations: MigrationMetrics,
     /// For every name that is not the configuration's own.
     other: Arc<RouteMetrics>,
 }
@@ -134,6 +138,7 @@ impl Metrics {
             payments: Family::default(),
             attempts: Family::default(),
             flow: flow::FlowMetrics::new(),
+            migrations: MigrationMetrics::default(),
             other: Arc::new(RouteMetrics::new("other")),
             registry: Registry::default(),
         };
@@ -166,6 +171,7 @@ impl Metrics {
             metrics.payments.clone(),
         );
         metrics.flow.register(&mut registry);
+        metrics.migrations.register(&mut registry);
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
             "request_log_dropped",
@@ -217,6 +223,9 @@ impl Metrics {
     /// Counts a finished call.
     pub(crate) fn count(&self, receipt: &Receipt, route: Option<&Route>, candidate: Option<&Candidate>) {
         self.flow.count(receipt);
+        if let Some(moved) = &receipt.moved {
+            self.migrations.count(receipt, moved);
+        }
         match (receipt.endpoint, route) {
             (Some(endpoint), Some(route)) => self.count_routed(receipt, endpoint, &route.metrics),
             (endpoint, _) => {

@@ -11,6 +11,7 @@ use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
+use crate::migrations::Mover;
 use crate::providers::UnderWay;
 use crate::repeat::First;
 use crate::reply::Reply;
@@ -21,7 +22,7 @@ use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Money,
+    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Money, Moved,
     Receipt, Usage,
 };
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub(crate) struct State {
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
     should_retry: Option<bool>,
+    /// Who wants to know how it goes, where its model is being moved.
+    pub(crate) mover: Option<Arc<Mover>>,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
@@ -139,6 +142,7 @@ impl Record {
             first: None,
             under_way: None,
             should_retry: None,
+            mover: None,
             left: false,
             head: false,
             streams: None,
@@ -224,6 +228,12 @@ impl Record {
         self.0.route = Some(Arc::clone(route));
     }
 
+    /// The call's model is being moved, and this is its side.
+    pub(crate) fn moved(&mut self, moved: Moved, by: &Arc<Mover>) {
+        self.0.receipt.moved = Some(Box::new(moved));
+        self.0.mover = Some(Arc::clone(by));
+    }
+
     /// The call has waited.
     pub(crate) fn queued(&mut self, waited: Duration) {
         self.0.receipt.times.queued += waited;
@@ -284,6 +294,9 @@ impl Record {
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
         }
+        if let Some(moved) = &self.0.receipt.moved {
+            to.put(&headers::X_SLUICEGATE_ARM, |out| out.extend_from_slice(moved.arm.as_str().as_bytes()));
+        }
         let queued = self.0.receipt.times.queued;
         // A provider's limits are not the caller's to see, but what they cost him in time is.
         if self.0.limits.is_some() || self.0.egress.is_some() || !queued.is_zero() {
@@ -315,7 +328,7 @@ impl Record {
     /// The provider gave no answer: its limits have been charged a request, and no tokens.
     pub(crate) fn unanswered(&mut self) {
         if let Some(egress) = self.0.egress.take() {
-            egress.settle(0);
+            egress.settle(self.now(), 0);
         }
     }
 
@@ -395,7 +408,7 @@ impl Record {
         }
         let present = *state.present();
         if let Some(egress) = state.egress.take() {
-            egress.settle(present.total());
+            egress.settle(now, present.total());
         }
         let cost = settle::cost(state);
         state.before = Some(Box::new(Before { usage: state.receipt.usage, cost, present: Usage::default() }));

@@ -31,6 +31,9 @@ pub(crate) fn settle(state: &mut State) {
     let shared = &state.worker.shared;
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
+    if let Some(mover) = state.mover.take() {
+        mover.read(&state.receipt);
+    }
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 
@@ -67,6 +70,7 @@ fn bill(state: &State) -> Option<Bill> {
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
     let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let now = state.arrived_at.after(state.receipt.times.total);
     let present = state.present().total();
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
@@ -87,7 +91,7 @@ fn settle_limits(state: &mut State) {
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }
-        held.settle(used);
+        held.settle(now, used);
     }
 }
 

@@ -4,7 +4,7 @@
 //! read from it: metrics, the log line, the books. It is made in one place, by the guard that the relay's pipeline
 //! holds, and cannot be cloned, so it cannot be counted twice.
 
-use crate::{CallId, ConfigVersion, Dialect, EndReason, Endpoint, FaultKind, Money, Priority, Usage};
+use crate::{CallId, ConfigVersion, Dialect, EndReason, Endpoint, FaultKind, Money, Moved, Priority, Usage};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +132,8 @@ pub struct Receipt {
     pub model: Box<str>,
     /// Whether that name is one the configuration knows, and so may be a metric label.
     pub model_known: bool,
+    /// The side of a migration that it was given, where its model is being moved. Boxed, since few are.
+    pub moved: Option<Box<Moved>>,
     /// Every try, in order. The last one answered, if any did.
     pub attempts: Vec<AttemptRecord>,
     /// Bytes of text that had been sent when the answer broke and was gone on with, each time.

@@ -10,6 +10,7 @@ mod connections;
 mod egress;
 mod key;
 mod limit;
+mod migration;
 mod model;
 mod payments;
 mod prices;
@@ -79,6 +80,7 @@ impl<'a> Compiler<'a> {
         let limits = self.limits(file.rate_limits.as_ref());
         let models = self.models(&file.models, &providers, &named, &limits.global);
         self.served_models(&providers, &models);
+        let migrations = self.migrations(&file.migrations, &models, &named);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
         let names = key::Names { models: &models, providers: &providers, named: &named };
@@ -98,6 +100,7 @@ impl<'a> Compiler<'a> {
             server: file.server,
             providers,
             models,
+            migrations,
             keys,
             tenants,
             mode,

@@ -9,12 +9,13 @@ use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::books::{Books, Payments};
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
+use crate::migrations::{Migrations, Mover};
 use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{
-    AzureStyle, Config, Connections, FallbackOn, Model, Period, Provider as Configured, ProviderKind, Target as Named,
-    UseHttp2,
+    AzureStyle, Config, Connections, FallbackOn, Migration, Model, Period, Provider as Configured, ProviderKind,
+    Target as Named, UseHttp2,
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
@@ -103,6 +104,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) providers: &'a Providers,
     /// Models that providers were found to serve, by provider.
     pub(crate) found: &'a BTreeMap<String, Vec<String>>,
+    /// Where calls of models that are being moved find their side.
+    pub(crate) migrations: &'a Migrations,
     /// The books, where they are kept.
     pub(crate) books: Option<&'a Arc<Books>>,
     /// The snapshot before, some of which goes on.
@@ -128,7 +131,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, tariffs, inputs.metrics, revision);
     for model in config.models.values() {
-        let route = Arc::new(route(model, &names, inputs, revision)?);
+        let moved = config.migrations.values().find(|migration| migration.definition.model == model.name);
+        let route = Arc::new(route(model, moved, &names, inputs, revision)?);
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
@@ -289,7 +293,13 @@ fn listed(
     listed
 }
 
-fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Result<Route, CompileError> {
+fn route(
+    model: &Model,
+    moved: Option<&Migration>,
+    names: &Names,
+    inputs: &Inputs<'_>,
+    revision: u64,
+) -> Result<Route, CompileError> {
     let subject = Subject::Model(model.name.as_str().into());
     let payer = inputs.books.map(|books| books.payer(&subject, None, &model.budgets)).transpose()?.unwrap_or_default();
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
@@ -303,6 +313,20 @@ fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Re
         .map(|target| Ok(Target { candidate: candidate(&target.model)?, weight: target.weight }))
         .collect::<Result<_, CompileError>>()?;
     let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
+    let mover = moved.map(|moved| -> Result<Arc<Mover>, CompileError> {
+        let definition = &moved.definition;
+        let to = definition.to.iter().map(|target| {
+            let named = Named { provider: target.provider.clone(), model: target.model.clone() };
+            Ok(Target { candidate: candidate(&named)?, weight: target.weight })
+        });
+        Ok(Arc::new(Mover {
+            lane: inputs.migrations.lane(&definition.name),
+            sticky_by: definition.sticky_by.clone(),
+            from: targets.iter().map(|target| Arc::clone(&target.candidate)).collect(),
+            to: to.collect::<Result<_, CompileError>>()?,
+        }))
+    });
+    let mover = mover.transpose()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
     let before = inputs.before.and_then(|before| before.names.aliases.get(&model.name));
     let failovers = (targets.len() + fallbacks.len() > 1)
@@ -328,6 +352,7 @@ fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Re
         budgets: payer.budgets.into_vec(),
         lower_tier: model.lower_tier.clone(),
         failovers,
+        mover,
         ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
 }
