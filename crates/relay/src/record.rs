@@ -346,6 +346,18 @@ impl Record {
         held.for_each(|held| held.top_up(more));
     }
 
+    /// Makes sure that so many tokens of output are paid for, where an account wants its streams to end otherwise.
+    ///
+    /// # Errors
+    /// Nothing is left for them.
+    #[inline]
+    pub(crate) fn cover(&mut self, output: u64) -> Result<(), Fault> {
+        let state = &mut *self.0;
+        let Some(posting) = &mut state.posting else { return Ok(()) };
+        let tariff = state.candidate.as_ref().and_then(|candidate| candidate.tariff.as_deref());
+        tariff.map_or(Ok(()), |tariff| posting.cover(tariff, output))
+    }
+
     /// The model that was asked for, of a call that goes to a lower tier.
     pub(crate) const fn degraded_from(&self) -> Option<&Arc<str>> {
         self.0.receipt.degraded_from.as_ref()

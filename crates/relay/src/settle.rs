@@ -102,6 +102,8 @@ pub(crate) const fn provider_ended(end: EndReason, fault: Option<FaultKind>) -> 
         (EndReason::Done, _) => AttemptResult::Ok,
         (EndReason::Truncated, Some(FaultKind::UpstreamOverloaded)) => AttemptResult::Overloaded,
         (EndReason::Truncated, Some(FaultKind::UpstreamRateLimited)) => AttemptResult::RateLimited,
+        // We have cut it, since nobody pays for more.
+        (EndReason::Truncated, Some(FaultKind::PaymentRequired)) => AttemptResult::Cancelled,
         (EndReason::Truncated, _) => AttemptResult::Broken,
         (EndReason::TimedOut, _) => AttemptResult::Timeout,
         _ => AttemptResult::Cancelled,

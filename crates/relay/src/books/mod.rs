@@ -140,6 +140,7 @@ impl Books {
         }
         let account = self.accounts.open(&credits.account, Money::ZERO, wanted);
         account.set_terms(wanted);
+        account.set_cuts_streams(credits.cut_streams);
         Ok(account)
     }
 

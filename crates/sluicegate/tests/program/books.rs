@@ -215,3 +215,96 @@ fn a_call_sent_again_under_its_key_is_answered_again_and_charged_once() {
     assert_eq!(under(&"x".repeat(256), "hi", false).status, 400);
     assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.85", "three calls of five cents");
 }
+
+/// No file of the relay's may grow beyond this, as on a disk that is full; for ever, if it says `unlimited`.
+fn may_write(relay: &Running, bytes: &str) {
+    let pid = relay.child.id().to_string();
+    let set =
+        std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(set.unwrap().success());
+}
+
+#[test]
+fn while_the_disk_is_full_paid_calls_are_refused_and_others_go_on_and_nothing_is_lost() {
+    let file = FILE.replace("keys:\n", "keys:\n  - { name: house, value: sk-sg-house }\n");
+    let relay = Running::serve(Some(&file), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    may_write(&relay, "0");
+    let mut statuses = Vec::new();
+    for _ in 0..50 {
+        let answer = relay.post(CHAT, KEY, &asks("hi", false));
+        assert!(answer.status == 200 || answer.body.contains("books_failing"), "{} {}", answer.status, answer.body);
+        statuses.push(answer.status);
+        if statuses.ends_with(&[503; 3]) {
+            break;
+        }
+    }
+    assert!(statuses.ends_with(&[503; 3]), "{statuses:?}");
+    let others = relay.post(CHAT, "authorization: Bearer sk-sg-house\r\n", &asks("hi", false));
+    assert_eq!(others.status, 200, "{}", others.body);
+    let shown = relay.beside(&["ledger", "show"]);
+    assert!(code(&shown) == 3 && text(&shown.stdout).contains("cannot be written"), "{}", text(&shown.stdout));
+    may_write(&relay, "unlimited");
+    crate::program::until("paid calls go on", || relay.post(CHAT, KEY, &asks("hi", false)).status == 200);
+    let answered = 2 + statuses.iter().filter(|status| **status == 200).count();
+    let verified = relay.beside(&["ledger", "verify", "--json"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+    let left = 1_000_000_000 - 50_000_000 * answered;
+    let left = format!("{}", left as f64 / 1e9);
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], *left, "{statuses:?}");
+}
+
+#[test]
+fn where_the_policy_is_to_go_on_paid_calls_do_while_the_disk_is_full_and_are_in_the_books_after_it() {
+    let file = format!("{FILE}ledger: {{ when_failing: go_on }}\n");
+    let relay = Running::serve(Some(&file), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    may_write(&relay, "0");
+    let statuses: Vec<u16> = (0..10).map(|_| relay.post(CHAT, KEY, &asks("hi", false)).status).collect();
+    assert_eq!(statuses, [200; 10]);
+    let shown = relay.beside(&["ledger", "show"]);
+    assert!(code(&shown) == 3 && text(&shown.stdout).contains("cannot be written"), "{}", text(&shown.stdout));
+    may_write(&relay, "unlimited");
+    crate::program::until("the journal is written", || code(&relay.beside(&["ledger", "show"])) == 0);
+    let verified = relay.beside(&["ledger", "verify", "--json"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+    let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(verdict["charges"], 10, "{verdict}");
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.5");
+}
+
+#[test]
+fn a_reload_says_which_settings_of_the_books_wait_for_a_restart() {
+    let relay = Running::serve(Some(FILE), &[], &[]);
+    let other = format!("{FILE}ledger: {{ when_failing: go_on, sync_every: 50ms, open_calls: free }}\n");
+    std::fs::write(relay.folder.path().join("sluicegate.yaml"), other).unwrap();
+    let reloaded = relay.beside(&["reload", "--json"]);
+    assert_eq!(code(&reloaded), 3, "{}", text(&reloaded.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&reloaded.stdout).unwrap();
+    assert_eq!(report["needs_restart"], serde_json::json!(["ledger.when_failing", "ledger.sync_every"]));
+}
+
+#[test]
+fn a_stream_ends_with_an_error_where_its_account_has_nothing_left_if_that_is_configured() {
+    let file = |cut: bool| {
+        format!(
+            "providers: {{ lab: {{ kind: simulated, ttft: 1ms, tokens_per_second: 1000000 }} }}\n\
+             prices: {{ models: {{ lab/sim: {{ input: 0, output: 1000 }} }} }}\n\
+             keys:\n  - {{ name: customer, value: sk-sg-customer, credits: {{ cut_streams: {cut} }} }}\n"
+        )
+    };
+    // Neither the call nor a price list says how long its answer may be, so 16,384 tokens are held for, and more come.
+    let body = asks("[[sim:tokens=18000]]", true);
+    for cut in [true, false] {
+        let relay = Running::serve(Some(&file(cut)), &[], &[]);
+        assert_eq!(code(&relay.beside(&["credits", "add", "customer", "17", "--reference", "r"])), 0);
+        let answer = relay.post(CHAT, KEY, &body);
+        assert_eq!(answer.status, 200);
+        let told = answer.body.contains("insufficient_credits") && !answer.body.contains("[DONE]");
+        assert_eq!(told, cut, "{}", &answer.body[answer.body.len().saturating_sub(600)..]);
+        let left = ledger(&relay)["accounts"][0]["balance_usd"].as_str().unwrap().to_owned();
+        assert_eq!(left.starts_with('-'), !cut, "{left}");
+        assert_eq!(code(&relay.beside(&["ledger", "verify"])), 0);
+    }
+}

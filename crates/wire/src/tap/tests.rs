@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use sluicegate_vocabulary::UsageSource;
+use sluicegate_vocabulary::{Usage, UsageSource};
 
 struct Run {
     out: Vec<u8>,
