@@ -72,6 +72,7 @@ fn an_alert_is_one_while_it_is_raised() {
         waiting: 9,
         in_flight: 0,
         down: Default::default(),
+        low: 0,
         minute: &minute,
     };
     rules.look(std::time::Duration::ZERO, &measured);

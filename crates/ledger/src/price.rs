@@ -194,6 +194,23 @@ impl Price {
 }
 
 impl Rates {
+    /// The rates that are stated, by the words of price lists, in the order of a bill.
+    pub fn stated(&self) -> impl Iterator<Item = (&'static str, Rate)> {
+        let all = [
+            (Class::Input, Some(self.input)),
+            (Class::CachedInput, self.cached_input),
+            (Class::CacheWrite, self.cache_write),
+            (Class::CacheWriteLong, self.cache_write_long),
+            (Class::InputAudio, self.input_audio),
+            (Class::InputImage, self.input_image),
+            (Class::Output, Some(self.output)),
+            (Class::Reasoning, self.reasoning),
+            (Class::OutputAudio, self.output_audio),
+            (Class::OutputImage, self.output_image),
+        ];
+        all.into_iter().filter_map(|(class, rate)| Some((class.as_str(), rate?)))
+    }
+
     /// The rate of a class of tokens: its own, or that of the class it falls back to.
     #[must_use]
     pub const fn of(&self, class: Class) -> Option<Rate> {

@@ -59,7 +59,8 @@ pub(crate) struct Credits {
     /// By how many dollars it may be overdrawn. Nothing when absent.
     pub allow_negative_usd: Option<Exact<Money>>,
     /// Whether a stream that turns out to need more than was held for it ends with an error once the account has nothing
-    /// left. Without it such a stream goes on, and what it uses is owed. `false` when absent.
+    /// left; what came in one piece with its last covered token is still charged. Without it such a stream goes on, and
+    /// what it uses is owed. `false` when absent.
     pub cut_streams: Option<bool>,
 }
 
