@@ -2,6 +2,7 @@
 
 use crate::alert::Alert;
 use crate::books::Ledger;
+use crate::cache::Cache;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::migration::Migration;
@@ -46,6 +47,8 @@ pub struct Config {
     pub ledger: Option<Ledger>,
     /// Who is believed about payments; `None` where nobody is.
     pub payments: Option<Payments>,
+    /// Answers that are kept to be given again; `None` where none are.
+    pub cache: Option<Cache>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }

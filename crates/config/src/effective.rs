@@ -65,8 +65,14 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "prices": value(&config.prices),
         "ledger": value(&config.ledger),
         "payments": value(&config.payments),
+        "cache": cache(config),
         "quirks_file": config.quirks_file,
     })
+}
+
+/// Under `exact`, as the file has it; nothing where there is none.
+fn cache(config: &Config) -> Value {
+    config.cache.map_or(Value::Null, |cache| json!({ "exact": value(&cache) }))
 }
 
 fn value(part: &impl Serialize) -> Value {

@@ -6,6 +6,7 @@
 //! A section appears here when something in the program acts on it, and not before: a file that is accepted is a promise.
 
 mod books;
+mod cache;
 mod egress;
 mod limit;
 mod migration;
@@ -13,6 +14,7 @@ mod payments;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
+pub(crate) use cache::Cache;
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
@@ -81,6 +83,8 @@ pub(crate) struct File {
     pub ledger: Option<Ledger>,
     /// Payment services that tell what customers have paid for orders.
     pub payments: Option<Payments>,
+    /// Answers that are kept to be given again.
+    pub cache: Option<Cache>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.
     pub quirks_file: Option<PathBuf>,
 }

@@ -16,6 +16,7 @@
 
 mod alert;
 mod books;
+mod cache;
 mod codes;
 mod compile;
 mod config;
@@ -52,6 +53,7 @@ mod version;
 
 pub use alert::{Alert, AlertMetric, Comparison, Threshold};
 pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per, WhenFailing};
+pub use cache::{Cache, CacheScope, OnlyWhen};
 pub use codes::{EXPLANATIONS, Explanation, explain};
 pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};

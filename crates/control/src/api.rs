@@ -162,6 +162,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .route("/admin/api/status", get(status))
         .route("/admin/api/flow", get(flow_control))
         .route("/admin/api/reload", post(reload))
+        .merge(crate::migrations::routes())
         .merge(crate::providers::routes())
         .merge(crate::books::routes())
         .merge(crate::copies::routes())

@@ -54,6 +54,7 @@ fn ordinary() -> Receipt {
         },
         bytes_in: 321,
         bytes_out: 4567,
+        saved: None,
         cache: CacheUse::Off,
         simulated: false,
         config: ConfigVersion(0x3f_9c2a),

@@ -49,6 +49,7 @@ mod surface;
 mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError, Payments, payment_outcome};
+pub use cache::{CacheReport, Purge};
 pub use metrics::Metrics;
 pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
 pub use providers::{

@@ -5,6 +5,7 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::books::Posting;
+use crate::cache::Entry;
 use crate::call::{Caller, Ticket, header_value};
 use crate::cost;
 use crate::headers;
@@ -22,8 +23,8 @@ use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Money, Moved,
-    Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CacheUse, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
+    Money, Moved, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -78,6 +79,8 @@ pub(crate) struct State {
     left: bool,
     /// The request is one whose answer has no body.
     head: bool,
+    /// How old the answer is that it gets from the cache, in seconds.
+    age: Option<u64>,
     /// Who wants to know once the call turns out to ask for a stream, and what it is held to.
     streams: Option<Arc<Streams>>,
 }
@@ -145,6 +148,7 @@ impl Record {
             mover: None,
             left: false,
             head: false,
+            age: None,
             streams: None,
         }))
     }
@@ -291,6 +295,13 @@ impl Record {
                 out.extend_from_slice(itoa::Buffer::new().format(attempts.len()).as_bytes());
             });
         }
+        let cache = self.0.receipt.cache;
+        if cache != CacheUse::Off {
+            to.put(&headers::X_SLUICEGATE_CACHE, |out| out.extend_from_slice(cache.as_str().as_bytes()));
+        }
+        if let Some(age) = self.0.age {
+            to.put(&headers::AGE, |out| out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes()));
+        }
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
         }
@@ -381,6 +392,29 @@ impl Record {
         self.0.answers = Some(candidate);
     }
 
+    /// Whose answer the client gets.
+    pub(crate) const fn answerer(&self) -> Option<&Arc<Candidate>> {
+        self.0.answers.as_ref()
+    }
+
+    /// The cache was asked, or would have been.
+    pub(crate) fn cached(&mut self, cache: CacheUse) {
+        self.0.receipt.cache = cache;
+    }
+
+    /// The answer comes from the cache, where it has been for so long. It costs nothing.
+    pub(crate) fn answered_from_cache(&mut self, candidate: &Arc<Candidate>, entry: &Entry, age: Duration) {
+        self.cached(CacheUse::Hit);
+        self.first_token();
+        let state = &mut *self.0;
+        state.age = Some(age.as_secs());
+        state.receipt.simulated = candidate.simulated;
+        state.receipt.saved =
+            candidate.tariff.as_ref().and_then(|tariff| Some(tariff.bill(&entry.usage)?.charge.total));
+        state.bill = Some(Bill::default());
+        state.answers = Some(Arc::clone(candidate));
+    }
+
     /// A provider has begun to answer; what it is worth shows at the end of its stream.
     pub(crate) fn answered(&mut self, under_way: UnderWay) {
         self.0.under_way = Some(under_way);
@@ -405,6 +439,11 @@ impl Record {
                 before.usage.and(&usage)
             }
         };
+    }
+
+    /// What was used, as far as it is known.
+    pub(crate) const fn used(&self) -> Usage {
+        self.0.receipt.usage
     }
 
     /// The stream broke, and may be gone on with: its provider is done with, and what it has used is kept.

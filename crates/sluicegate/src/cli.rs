@@ -127,6 +127,16 @@ pub(crate) enum Command {
         arguments: ProvidersArguments,
     },
 
+    /// Move a model's calls to another target while they run, and back.
+    ///
+    /// What is moved and by which steps is in the configuration (`migrations:`). What is said here is carried out at once,
+    /// and kept with who said it and why.
+    #[command(after_help = crate::command::MIGRATE_EXAMPLES)]
+    Migrate {
+        #[command(subcommand)]
+        command: crate::command::MigrateCommand,
+    },
+
     /// Show what calls have used and cost, by day, key, tenant, model or provider.
     #[command(after_help = USAGE_EXAMPLES)]
     Usage(UsageArguments),

@@ -109,6 +109,21 @@ pub enum CacheUse {
     Miss,
     /// Answered from the cache.
     Hit,
+    /// There is one, and this call had to go around it.
+    Bypass,
+}
+
+impl CacheUse {
+    /// The word used in headers, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Miss => "miss",
+            Self::Hit => "hit",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// How a call ended: the one source for everything told about it.
@@ -154,6 +169,8 @@ pub struct Receipt {
     pub reserved: u64,
     /// What it cost, or `None` when the model has no price.
     pub cost: Option<Money>,
+    /// What the call would have cost more, where it was answered from the cache, as far as that is known.
+    pub saved: Option<Money>,
     /// The moments.
     pub times: Times,
     /// Bytes of request body.

@@ -6,6 +6,7 @@
 
 mod alert;
 mod books;
+mod cache;
 mod connections;
 mod egress;
 mod key;
@@ -88,6 +89,7 @@ impl<'a> Compiler<'a> {
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
         let payments = self.payments(file.payments.as_ref());
+        let cache = self.cache(file.cache.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
@@ -110,6 +112,7 @@ impl<'a> Compiler<'a> {
             prices,
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
             payments,
+            cache,
             quirks_file: file.quirks_file,
         };
         self.exposure(&config);

@@ -175,6 +175,16 @@ impl Migrations {
         self.table.lock().values().map(|running| report::of(&running.machine, now)).collect()
     }
 
+    /// One of them.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub(crate) fn one(&self, name: &str) -> Result<MigrationReport, MigrationError> {
+        let table = self.table.lock();
+        let running = table.get(name).ok_or_else(|| unknown(name, &table))?;
+        Ok(report::of(&running.machine, now()))
+    }
+
     /// What has happened to one, the oldest first.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub use tls::TlsError;
 
 use crate::books::{Books, Payments};
 use crate::budget::Budget;
+use crate::cache::{CacheReport, Purge};
 use crate::metrics::Metrics;
 use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations};
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
@@ -436,6 +437,14 @@ impl Relay {
         self.shared.migrations.report()
     }
 
+    /// One of them.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn migration(&self, name: &str) -> Result<MigrationReport, MigrationError> {
+        self.shared.migrations.one(name)
+    }
+
     /// What has happened to a migration, the oldest first.
     ///
     /// # Errors
@@ -469,6 +478,20 @@ impl Relay {
     #[must_use]
     pub fn payments(&self) -> Option<Arc<Payments>> {
         self.shared.snapshot.load().payments.clone()
+    }
+
+    /// What the cache holds; `None` where there is none.
+    #[must_use]
+    pub fn cache(&self) -> Option<CacheReport> {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.cache.as_ref().map(|cache| cache.kept.report(cache.ttl))
+    }
+
+    /// Throws answers out of the cache, and says how many there were; `None` where there is no cache.
+    #[must_use]
+    pub fn purge_cache(&self, purge: &Purge) -> Option<u64> {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.cache.as_ref().map(|cache| cache.kept.purge(purge))
     }
 
     /// Adds the models that a provider was found to serve, so that their plain names resolve.

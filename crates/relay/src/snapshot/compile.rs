@@ -7,6 +7,7 @@ use super::names::{Listed, Names, Serving, fallback_results};
 use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::books::{Books, Payments};
+use crate::cache::Cache;
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::migrations::{Migrations, Mover};
@@ -150,6 +151,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         )?,
         books: inputs.books.map(Arc::clone),
         payments: payments.map(Arc::new),
+        cache: cache(config, inputs),
         names,
         providers,
         limits: Limits::new(config, revision),
@@ -157,6 +159,11 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         priorities: config.priorities,
         policy: Policy::Default,
     })
+}
+
+fn cache(config: &Config, inputs: &Inputs<'_>) -> Option<Cache> {
+    let before = inputs.before.and_then(|before| before.cache.as_ref());
+    Some(Cache::new(config.cache.as_ref()?, before, &inputs.metrics.cached))
 }
 
 fn quirks(config: &Config) -> Result<Table, CompileError> {

@@ -15,6 +15,7 @@ mod flow;
 mod keys;
 mod load;
 mod log;
+mod migrate;
 mod pages;
 mod papers;
 mod payments;
