@@ -409,8 +409,7 @@ impl Record {
         let state = &mut *self.0;
         state.age = Some(age.as_secs());
         state.receipt.simulated = candidate.simulated;
-        state.receipt.saved =
-            candidate.tariff.as_ref().and_then(|tariff| Some(tariff.bill(&entry.usage)?.charge.total));
+        state.receipt.saved = candidate.tariff.as_ref().map(|tariff| tariff.bill(&entry.usage).charge.total);
         state.bill = Some(Bill::default());
         state.answers = Some(Arc::clone(candidate));
     }
