@@ -50,7 +50,7 @@ mod validate;
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use cache::{CacheReport, Purge};
 pub use metrics::Metrics;
-pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
+pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport};
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
     Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
