@@ -323,6 +323,7 @@ fn route(
             sticky_by: definition.sticky_by.clone(),
             from: targets.iter().map(|target| Arc::clone(&target.candidate)).collect(),
             to: to.collect::<Result<_, CompileError>>()?,
+            mirror: moved.mirror,
         }))
     });
     let mover = mover.transpose()?;
