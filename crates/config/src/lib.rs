@@ -55,6 +55,7 @@ pub use alert::{Alert, AlertMetric, Comparison, Threshold};
 pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per, WhenFailing};
 pub use cache::{Cache, CacheScope, OnlyWhen};
 pub use codes::{EXPLANATIONS, Explanation, explain};
+pub use compile::runtime::BadTerms;
 pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};
 pub use diagnostic::{Diagnostic, Position, Severity};

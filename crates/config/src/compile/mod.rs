@@ -18,6 +18,7 @@ mod prices;
 mod priorities;
 mod provider;
 mod resilience;
+pub(crate) mod runtime;
 pub(crate) mod secret;
 mod server;
 mod tenant;
@@ -110,6 +111,7 @@ impl<'a> Compiler<'a> {
             priorities,
             alerts,
             prices,
+            signup: self.signup(&file.credits),
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
             payments,
             cache,

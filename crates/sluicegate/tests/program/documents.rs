@@ -59,6 +59,7 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "status",
         "quota",
         "providers",
+        "keys",
         "migrate start",
         "migrate status",
         "usage",

@@ -15,6 +15,7 @@ mod flow;
 mod keys;
 mod load;
 mod log;
+mod made_keys;
 mod migrate;
 mod pages;
 mod papers;

@@ -191,7 +191,8 @@ impl Tally {
                 Self::for_format(Format::Generate)
             }
             Endpoint::Passthrough | Endpoint::Moderations => Self::new(Said::Any(Box::default())),
-            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Models | Endpoint::Quota => return None,
+            Endpoint::CountTokens | Endpoint::GeminiCountTokens => return None,
+            Endpoint::Models | Endpoint::Quota | Endpoint::Key | Endpoint::Usage => return None,
         })
     }
 
