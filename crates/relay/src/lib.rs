@@ -53,7 +53,9 @@ pub use books::{AccountReport, Books, BudgetReport, CreditError, Payments, payme
 pub use cache::{CacheReport, Purge};
 pub use keys::{KeyError, Keys, MadeKey, WantedKey};
 pub use metrics::Metrics;
-pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport};
+pub use migrations::{
+    EntryReport, MigrationError, MigrationOrder, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport,
+};
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
     Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
