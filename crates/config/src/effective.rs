@@ -65,6 +65,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "prices": value(&config.prices),
         "credits": { "signup": config.signup.to_string() },
         "ledger": value(&config.ledger),
+        "payments": value(&config.payments),
         "cache": cache(config),
         "quirks_file": config.quirks_file,
     })

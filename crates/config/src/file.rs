@@ -10,6 +10,7 @@ mod cache;
 mod egress;
 mod limit;
 mod migration;
+mod payments;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, NewAccounts, OneOrMore};
@@ -17,6 +18,7 @@ pub(crate) use cache::Cache;
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
+pub(crate) use payments::Payments;
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 
 use crate::alert::AlertMetric;
@@ -82,6 +84,8 @@ pub(crate) struct File {
     pub credits: NewAccounts,
     /// How the books are kept: what every call cost, and who pays.
     pub ledger: Option<Ledger>,
+    /// Payment services that tell what customers have paid for orders.
+    pub payments: Option<Payments>,
     /// Answers that are kept to be given again.
     pub cache: Option<Cache>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.

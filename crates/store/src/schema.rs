@@ -56,6 +56,9 @@ CREATE TABLE orders(
 CREATE INDEX orders_created ON orders(created_ms);
 ",
     "
+ALTER TABLE charges ADD COLUMN tier TEXT NOT NULL DEFAULT 'standard';
+",
+    "
 CREATE TABLE sums(
     grain INTEGER NOT NULL, bucket INTEGER NOT NULL, dimension INTEGER NOT NULL, name TEXT NOT NULL,
     calls INTEGER NOT NULL, errors INTEGER NOT NULL, cache_hits INTEGER NOT NULL, unpriced INTEGER NOT NULL,

@@ -15,14 +15,15 @@ pub(crate) use connection::{Answering, outside, respond};
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::budget::Budget;
 use crate::cache::{CacheReport, Purge};
 use crate::keys::{KeyError, Keys, MadeKey, WantedKey};
 use crate::metrics::Metrics;
-use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations};
+use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations, make_copies};
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
+use crate::repeat;
 use crate::report::FlowReport;
 use crate::room::Room;
 use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile, weights};
@@ -65,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) migrations: Arc<Migrations>,
     /// What calls have used lately.
     pub(crate) estimates: Estimates,
+    /// Calls that clients may send again.
+    pub(crate) repeats: repeat::Memory,
     pub(crate) local: mpsc::Sender<LocalRequest>,
     pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) rules: serve::Rules,
@@ -160,6 +163,7 @@ pub struct Relay {
     receipts: Vec<Arc<Receipts>>,
     addresses: Vec<SocketAddr>,
     connector: Arc<Connector>,
+    workers: usize,
     stop: CancellationToken,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
@@ -209,6 +213,7 @@ impl Relay {
             providers,
             migrations,
             estimates: Estimates::new(MOST_LEARNED),
+            repeats: repeat::memory(),
             keys,
             metrics,
         });
@@ -248,6 +253,7 @@ impl Relay {
         let mover = std::thread::Builder::new().name("migrations".to_owned()).spawn(move || migrations.run());
         threads.push(mover.map_err(StartError::Worker)?);
         let relay = Arc::new(Self {
+            workers,
             shared,
             config: Mutex::new(config),
             found: Mutex::new(found),
@@ -261,6 +267,7 @@ impl Relay {
             stop,
             threads: Mutex::new(threads),
         });
+        relay.mirror(&relay.config.lock()).map_err(StartError::Worker)?;
         Ok((relay, local_requests))
     }
 
@@ -405,7 +412,11 @@ impl Relay {
         }
         let before = self.shared.snapshot.load().version;
         let after = snapshot.version;
-        let needs_restart = restart_only(&current, &config);
+        let mut needs_restart = restart_only(&current, &config);
+        if let (Some(books), Some(ledger)) = (&snapshot.books, &config.ledger) {
+            needs_restart.extend(books.needs_restart(ledger));
+        }
+        self.mirror(&config).map_err(StartError::Worker)?;
         let snapshot = Arc::new(snapshot);
         self.shared.migrations.configure(&config.migrations);
         self.shared.snapshot.store(Arc::clone(&snapshot));
@@ -414,6 +425,28 @@ impl Relay {
         *current = config;
         *self.simulators.lock() = simulators;
         Ok(Reloaded { before, after, needs_restart })
+    }
+
+    /// Starts the thread that makes copies of calls, when they are first wanted.
+    fn mirror(&self, config: &Config) -> std::io::Result<()> {
+        if config.migrations.values().all(|migration| migration.mirror.is_none()) {
+            return Ok(());
+        }
+        let Some(jobs) = self.shared.migrations.jobs() else { return Ok(()) };
+        let worker = Arc::new(Worker {
+            shared: Arc::clone(&self.shared),
+            pool: Pool::new(Arc::clone(&self.connector)),
+            receipts: Arc::new(Receipts::new(self.shared.metrics.log_dropped.clone())),
+            stop: self.stop.child_token(),
+            closing: self.shared.closing.child_token(),
+            index: self.workers,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new()
+            .name("mirror".to_owned())
+            .spawn(move || runtime.block_on(make_copies(worker, jobs)))?;
+        self.threads.lock().push(thread);
+        Ok(())
     }
 
     fn compile(&self, config: &Config, simulators: &Simulators) -> Result<Snapshot, StartError> {
@@ -526,6 +559,12 @@ impl Relay {
     #[must_use]
     pub fn books(&self) -> Option<Arc<Books>> {
         self.shared.snapshot.load().books.clone()
+    }
+
+    /// Who is believed about payments, where anybody is.
+    #[must_use]
+    pub fn payments(&self) -> Option<Arc<Payments>> {
+        self.shared.snapshot.load().payments.clone()
     }
 
     /// What the cache holds; `None` where there is none.

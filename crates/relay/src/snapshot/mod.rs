@@ -19,7 +19,7 @@ pub(crate) use limits::{Limits, number};
 pub(crate) use names::{Listed, Names};
 pub(crate) use tariff::{Bill, Tariff};
 
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::cache::Cache;
 use http::HeaderValue;
 use sluicegate_config::{Config, Priorities};
@@ -51,6 +51,8 @@ pub(crate) struct Snapshot {
     pub(crate) providers: Vec<Arc<Provider>>,
     /// Who pays, and what is kept; `None` where nobody asked for it.
     pub(crate) books: Option<Arc<Books>>,
+    /// Who is believed about payments.
+    pub(crate) payments: Option<Arc<Payments>>,
     /// Answers that are kept to be given again; `None` where none are.
     pub(crate) cache: Option<Cache>,
     /// What calls are held to.

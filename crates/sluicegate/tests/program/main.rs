@@ -19,6 +19,7 @@ mod made_keys;
 mod migrate;
 mod pages;
 mod papers;
+mod payments;
 mod program;
 mod providers;
 mod refusals;

@@ -3,7 +3,7 @@
 use super::super::words::{brief, grouped, lasting};
 use crate::terminal::{BAD, DIM, GOOD, STRONG, WARN};
 use owo_colors::{OwoColorize as _, Style};
-use sluicegate_relay::{EntryReport, MigrationReport, StepReport, WatchReport};
+use sluicegate_relay::{EntryReport, MigrationReport, MirrorReport, StepReport, WatchReport};
 
 fn style(phase: &str) -> Style {
     match phase {
@@ -100,10 +100,36 @@ pub(super) fn whole(migration: &MigrationReport) -> String {
             text.push_str(&if at == 0 { format!("  {}\n", cells.style(DIM)) } else { format!("  {cells}\n") });
         }
     }
+    if let Some(mirror) = &migration.mirror {
+        text.push_str(&copies(mirror));
+    }
     if let Some(last) = migration.last.as_ref().filter(|_| !under_way && migration.phase != "idle") {
         text.push_str(&format!("  {} {} by {}: {}\n", last.at, last.action.replace('_', " "), last.who, last.why));
     }
     text.push_str(&format!("  next: {}\n", migration.next));
+    text
+}
+
+/// What copies have shown, in a line, and in what answers differ in another.
+fn copies(mirror: &MirrorReport) -> String {
+    let times =
+        |name: &str, ratio: Option<f64>| ratio.map(|ratio| format!(" · {name} ×{ratio:.2}")).unwrap_or_default();
+    let left_out =
+        if mirror.left_out > 0 { format!(" ({} left out)", grouped(mirror.left_out)) } else { String::new() };
+    let alike = mirror.similarity.map(|share| format!(" · texts {:.0} % alike", share * 100.0)).unwrap_or_default();
+    let mut text = format!(
+        "  mirror: {} compared{left_out}, {} differ{alike}{}{}{}{}\n",
+        grouped(mirror.calls),
+        grouped(mirror.differing),
+        times("length", mirror.length),
+        times("first token", mirror.first_token),
+        times("time", mirror.total),
+        times("cost", mirror.cost),
+    );
+    if !mirror.by_kind.is_empty() {
+        let kinds: Vec<String> = mirror.by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        text.push_str(&format!("          they differ in: {}\n", kinds.join(", ")));
+    }
     text
 }
 
