@@ -58,6 +58,13 @@ pub struct CostLabels {
     pub model: Arc<str>,
 }
 
+/// Labels of what payment services notify.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PaymentLabels {
+    service: String,
+    outcome: &'static str,
+}
+
 type Dollars = Counter<f64, AtomicU64>;
 
 /// Labels of what the cache did.
@@ -105,6 +112,7 @@ pub struct Metrics {
     tokens: Family<TokenLabels, Counter>,
     cost: Family<CostLabels, Dollars>,
     unpriced: Family<CostLabels, Counter>,
+    payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     cache: Family<CacheLabels, Counter>,
     saved: Dollars,
@@ -146,6 +154,7 @@ impl Metrics {
             tokens: Family::default(),
             cost: Family::default(),
             unpriced: Family::default(),
+            payments: Family::default(),
             attempts: Family::default(),
             cache: Family::default(),
             saved: Dollars::default(),
@@ -177,6 +186,11 @@ impl Metrics {
             "unpriced_calls",
             "Calls that used tokens whose price is not known",
             metrics.unpriced.clone(),
+        );
+        registry.register(
+            "payment_notifications",
+            "What payment services have notified, by what came of it",
+            metrics.payments.clone(),
         );
         registry.register("cache", "Calls for which the cache was asked, by what came of it", metrics.cache.clone());
         registry.register("cache_entries", "Answers in the cache", metrics.cached.entries.clone());
@@ -210,6 +224,11 @@ impl Metrics {
         drop(metrics.unpriced.get_or_create(&other));
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
+    }
+
+    /// Counts a notification of a payment service that is configured.
+    pub fn payment(&self, service: &str, outcome: &'static str) {
+        self.payments.get_or_create(&PaymentLabels { service: service.to_owned(), outcome }).inc();
     }
 
     /// The text of `/metrics`.

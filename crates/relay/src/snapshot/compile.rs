@@ -6,7 +6,7 @@ use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::cache::Cache;
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -70,6 +70,14 @@ pub enum CompileError {
     /// The books cannot be used.
     #[error("the books: {0}")]
     Books(#[from] StoreError),
+    /// The key of a payment service cannot be used.
+    #[error("payments.{service}: {error}")]
+    Payments {
+        /// The service.
+        service: &'static str,
+        /// What is wrong with it.
+        error: sluicegate_store::payment::KeyError,
+    },
     /// The list of prices cannot be used.
     #[error("prices.file {path}: {message}")]
     Prices {
@@ -129,8 +137,12 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
+    let payments = config.payments.as_ref().map(Payments::new).transpose();
+    let payments = payments.map_err(|(service, error)| CompileError::Payments { service, error })?;
     Ok(Snapshot {
         version,
+        revision,
+        config: Arc::new(config.clone()),
         version_header: header_value(&version.to_string()),
         server: rules(config),
         keys: KeyRing::new(
@@ -140,6 +152,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             revision,
         )?,
         books: inputs.books.map(Arc::clone),
+        payments: payments.map(Arc::new),
         cache: cache(config, inputs),
         names,
         providers,
@@ -172,6 +185,7 @@ fn rules(config: &Config) -> ServerRules {
         max_depth: server.max_json_depth,
         body_read_timeout: duration(server.body_read_timeout),
         disabled: Speaks::of(&disabled),
+        reachable: server.beyond_loopback(),
         open: server.insecure_open,
         stream_keepalive: server.stream_keepalive.period().map(duration),
     }
