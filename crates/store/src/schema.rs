@@ -112,7 +112,7 @@ CREATE TABLE keys(
 CREATE TABLE secrets(
     hash BLOB PRIMARY KEY, key INTEGER NOT NULL REFERENCES keys(id), created_ms INTEGER NOT NULL,
     until_ms INTEGER) WITHOUT ROWID;
-CREATE INDEX secrets_key ON secrets(key);
+CREATE INDEX secrets_key ON secrets(key, until_ms);
 "];
 
 /// Opens the keys for writing.
