@@ -7,9 +7,9 @@ use crate::limits::Limits;
 use crate::model::Model;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
-use crate::provider::{Provider, ProviderKind};
+use crate::provider::Provider;
 use crate::server::Server;
-use sluicegate_vocabulary::Mode;
+use sluicegate_vocabulary::{Mode, ProviderKind};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -49,8 +49,8 @@ mod validate;
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use metrics::Metrics;
 pub use providers::{
-    AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
-    Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
+    AdaptiveReport, BreakerReport, FailoverReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport,
+    ProviderReport, Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
 };
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};

@@ -9,7 +9,7 @@ use crate::room::Room;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{FirstTokens, ServerLoad, Shadow, ShadowStatus, SloAimdSettings};
+use sluicegate_flow::egress::{Latencies, ServerLoad, Shadow, ShadowStatus, SloAimdSettings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,10 @@ pub(crate) struct ModelState {
     /// `provider/model`.
     name: Arc<str>,
     model: Arc<str>,
-    pub(crate) first_tokens: FirstTokens,
+    /// Of streams: how long the first event took.
+    pub(crate) first_tokens: Latencies,
+    /// Of answers that came whole: how long they took.
+    pub(crate) answers: Latencies,
     /// Who waits for a key with room.
     pub(crate) turnstile: Turnstile,
     /// The copies of the provider's counts, by account.
@@ -42,7 +45,8 @@ impl ModelState {
         Self {
             name: format!("{provider}/{model}").into(),
             model: model.into(),
-            first_tokens: FirstTokens::new(),
+            first_tokens: Latencies::new(),
+            answers: Latencies::new(),
             turnstile: Turnstile::new(),
             quotas: Mutex::default(),
             configured: Mutex::default(),
