@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::bars::{self, Bar};
 use crate::closed::{self, Sample};
 use crate::numbers::median;
+use crate::priority::Ahead;
 use crate::report::{Page, complain, machine, megabytes, millis, spread};
 use crate::servers::{self, Server};
 use crate::template::{Expect, Template};
@@ -95,7 +96,10 @@ pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
         cleared.extend(cpu_bars("streamed", &results));
     }
     if let Some(saturation) = saturation.filter(|_| wanted("open")) {
-        let (bar, wrong) = open_loop(&mut page, &arms, &plan, saturation * 0.3).await?;
+        let mut programs: Vec<u32> = arms.iter().flat_map(|arm| arm.server.pids()).chain(upstream.pids()).collect();
+        programs.push(std::process::id());
+        let ahead = Ahead::of(programs);
+        let (bar, wrong) = open_loop(&mut page, &arms, &plan, saturation * 0.3, ahead.is_some()).await?;
         cleared.push(bar);
         failed += wrong;
     }
@@ -268,12 +272,13 @@ async fn streamed(page: &mut Page, arms: &[Arm; 3], plan: &Plan) -> Outcome<Vec<
 }
 
 /// Calls at a given rate; what the relay adds to nginx's p99.
-async fn open_loop(page: &mut Page, arms: &[Arm; 3], plan: &Plan, rate: f64) -> Outcome<(Bar, u64)> {
+async fn open_loop(page: &mut Page, arms: &[Arm; 3], plan: &Plan, rate: f64, ahead: bool) -> Outcome<(Bar, u64)> {
     let arms = &arms[..2];
     let template = Template::buffered(UPSTREAM_MS);
     let mut samples: Vec<Vec<Sample>> = arms.iter().map(|_| Vec::new()).collect();
-    let count = plan.fewer.max(3);
+    let count = plan.rounds.max(3);
     complain(&format!("open loop, {rate:.0} calls a second, {count} rounds"));
+    let (time_before, stolen_before) = usage::time_and_stolen()?;
     for round in 0..count {
         for step in 0..arms.len() {
             let which = (round + step) % arms.len();
@@ -290,7 +295,17 @@ async fn open_loop(page: &mut Page, arms: &[Arm; 3], plan: &Plan, rate: f64) -> 
     page.say(&format!(
         "## Open loop: {rate:.0} calls a second (30 % of saturation), provider takes {UPSTREAM_MS} ms\n"
     ));
-    page.say("Each call counts from the moment it was due.\n");
+    page.say(&format!("Each call counts from the moment it was due. {count} pairs of {} s.", plan.open_span.as_secs()));
+    let (time, stolen) = usage::time_and_stolen()?;
+    page.say(&format!(
+        "Meanwhile the host gave {:.2} % of this machine's time to others.",
+        closed::count(stolen - stolen_before) / closed::count((time - time_before).max(1)) * 100.0
+    ));
+    page.say(if ahead {
+        "Load, provider and both proxies run under the kernel's real-time policy, all at one priority, so that other\nprograms of the machine do not hold a core from them.\n"
+    } else {
+        "The real-time policy was not allowed here: other programs of the machine are in these figures too.\n"
+    });
     let mut rows = vec![
         ["proxy", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "p99 over nginx, ms", "CPU µs/request"]
             .map(str::to_owned)

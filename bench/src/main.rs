@@ -21,6 +21,7 @@ mod hammer;
 mod held;
 mod numbers;
 mod open;
+mod priority;
 mod report;
 mod scenario;
 mod scenario_live;
@@ -90,7 +91,7 @@ pub(crate) struct CompareArgs {
     /// Only the parts whose name contains this: buffered, streamed, open, memory.
     #[arg(long)]
     pub(crate) only: Option<String>,
-    /// Interleaved pairs of the main measurement; the others take a third of them.
+    /// Interleaved pairs of the main measurement and of the open loop; the others take a third of them.
     #[arg(long, default_value_t = 20)]
     pub(crate) rounds: usize,
     /// Streams held open for the memory bar.

@@ -36,6 +36,15 @@ pub(crate) fn cpu(pids: &[u32]) -> Outcome<Duration> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// The machine's time since it started, in ticks: all of it, and what its host gave to others while it was wanted here.
+pub(crate) fn time_and_stolen() -> Outcome<(u64, u64)> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let ticks: Vec<u64> =
+        text.lines().next().unwrap_or_default().split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is in the first two already.
+    Ok((ticks.iter().take(8).sum(), ticks.get(7).copied().unwrap_or(0)))
+}
+
 /// Memory of these processes in bytes, pages shared among them counted once.
 pub(crate) fn memory(pids: &[u32]) -> Outcome<u64> {
     let mut kib = 0;

@@ -185,7 +185,7 @@ pub(crate) fn routes() -> Router<Arc<Operator>> {
         .route("/admin/api/codes/redeem", post(redeem))
 }
 
-fn books(operator: &Operator) -> Result<Arc<Books>, Response> {
+pub(crate) fn books(operator: &Operator) -> Result<Arc<Books>, Response> {
     let what = "no books are kept: the configuration has no ledger, no budget and no credits";
     operator.relay().books().ok_or_else(|| problem(StatusCode::NOT_FOUND, "no_books", what))
 }
@@ -390,10 +390,12 @@ async fn credit(State(operator): State<Arc<Operator>>, Query(order): Query<Credi
     }
 }
 
-fn store_failed(error: &StoreError) -> Response {
+pub(crate) fn store_failed(error: &StoreError) -> Response {
     match error {
         StoreError::Entry(error) => problem(StatusCode::BAD_REQUEST, "bad_request", &error.to_string()),
-        StoreError::Conflict(_) => problem(StatusCode::CONFLICT, "conflict", &error.to_string()),
+        StoreError::Conflict(_) | StoreError::NotEmpty(_) => {
+            problem(StatusCode::CONFLICT, "conflict", &error.to_string())
+        }
         error => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),
     }
 }

@@ -7,6 +7,7 @@
 mod alerts;
 mod api;
 mod books;
+mod copies;
 mod flow;
 mod histogram;
 mod key_files;
@@ -27,6 +28,7 @@ mod watch;
 
 pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
 pub use books::{CodesPage, CreditPage, LedgerAccount, LedgerBudget, LedgerPage, UsageLine, UsagePage, VerdictPage};
+pub use copies::{CopyPage, MovementCall, MovementLine, MovementsPage};
 pub use flow::{AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting};
 pub use line::{human, json};
 pub use load::watch_load;

@@ -180,6 +180,7 @@ impl Limit {
     #[inline]
     pub(crate) fn fetch(&self) {
         black_box(self.waiting.load(Ordering::Relaxed));
+        self.meter.fetch();
     }
 
     /// So many more calls wait for it, or so many less.

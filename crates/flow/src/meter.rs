@@ -119,6 +119,14 @@ impl Meter {
         }
     }
 
+    /// Has what a decision changes fetched from memory, beyond the first cache line. Nothing waits for that yet.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        if let Self::Window(window) = self {
+            window.fetch();
+        }
+    }
+
     /// Takes what is asked, or says what is missing and takes nothing.
     #[inline]
     pub(crate) fn take(&self, now: Nanos, demand: &Demand) -> Result<(), Refused> {

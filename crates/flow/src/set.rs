@@ -44,6 +44,7 @@ impl LimitSet {
     #[inline]
     pub(crate) fn fetch(&self) {
         black_box(Arc::strong_count(&self.0));
+        black_box(self.0.last().map(Arc::as_ptr));
     }
 
     /// Whether calls wait for any of these limits. Whoever comes then has to wait behind them.

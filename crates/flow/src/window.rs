@@ -19,7 +19,8 @@
 //! when it comes. Its latest charges therefore stand beside the sum first ([`Recent`]), and the sum may still count what
 //! has left since: where there is room all the same, the sub-buckets are not looked at. Everything else puts the latest
 //! charges into their sub-buckets first, in the order and by the steps in which it would have been done at once, so
-//! that no answer depends on when that happens.
+//! that no answer depends on when that happens. The latest charges lie beside the mutex and not behind it, as atomics
+//! that only its holder reads and writes: so they can be fetched from memory before it is locked.
 
 #[path = "pace.rs"]
 mod pace;
@@ -30,6 +31,8 @@ use crate::permits::Flight;
 use crate::refusal::Reason;
 use crate::time::{Nanos, nanos};
 use parking_lot::Mutex;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How many whole sub-buckets a window is cut into.
@@ -39,9 +42,12 @@ const SLOTS: usize = PARTS as usize + 1;
 
 /// At most so much in any stretch of a window.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct SlidingWindow {
     /// `None` once closed.
     ring: Mutex<Option<Ring>>,
+    /// For the holder of `ring` only, who knows how many there are.
+    recent: Recent,
 }
 
 /// The counters of a window. A sub-bucket is named by its number since the start of the clock; sub-bucket `i` lies in
@@ -57,7 +63,8 @@ pub(crate) struct Ring {
     width: u64,
     /// The running sub-bucket, as far as `slots` goes.
     head: u64,
-    recent: Recent,
+    /// How many of the latest charges there are.
+    recent: usize,
     /// Elsewhere, since a bucket has no use for the room.
     slots: Box<[u64; SLOTS]>,
     /// Charges made before this time are not recognisable here: the ring began then, perhaps with the mere total of
@@ -68,53 +75,77 @@ pub(crate) struct Ring {
 }
 
 /// How many of the latest charges stand beside the sum.
-const RECENT: usize = 4;
+const RECENT: usize = 8;
 
-/// The latest charges, none older than the head of the slots and each younger than the one before.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C)]
-struct Recent {
-    count: usize,
-    charges: [Charge; RECENT],
-}
+/// The latest charges, none older than the head of the slots and each younger than the one before: in each the number of
+/// sub-buckets after the head, and what has been charged in that one.
+#[derive(Debug, Default)]
+struct Recent([AtomicU64; RECENT]);
 
 /// What has been charged in one sub-bucket.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Charge {
-    part: u64,
+    /// Sub-buckets after the head.
+    after: u64,
     amount: u64,
 }
 
+impl Charge {
+    const AMOUNT_BITS: u32 = 48;
+
+    #[inline]
+    const fn unpacked(word: u64) -> Self {
+        Self { after: word >> Self::AMOUNT_BITS, amount: word & ((1 << Self::AMOUNT_BITS) - 1) }
+    }
+
+    /// `None` if it is too large or too late to stand here.
+    #[inline]
+    fn packed(self) -> Option<u64> {
+        let fits = self.amount >> Self::AMOUNT_BITS == 0 && self.after >> (u64::BITS - Self::AMOUNT_BITS) == 0;
+        fits.then_some(self.after << Self::AMOUNT_BITS | self.amount)
+    }
+}
+
 impl Recent {
+    /// The first so many.
     #[inline]
-    fn charges(&self) -> &[Charge] {
-        self.charges.get(..self.count).unwrap_or_default()
+    fn charges(&self, count: usize) -> impl DoubleEndedIterator<Item = (&AtomicU64, Charge)> {
+        let words = self.0.get(..count).unwrap_or_default();
+        words.iter().map(|word| (word, Charge::unpacked(word.load(Ordering::Relaxed))))
     }
 
+    /// Notes a charge so many sub-buckets after the head, or in the latest if that is later, where `count` are; `false`
+    /// if there is no place for it.
     #[inline]
-    fn charges_mut(&mut self) -> &mut [Charge] {
-        self.charges.get_mut(..self.count).unwrap_or_default()
-    }
-
-    /// Notes a charge in this sub-bucket, or in the latest if that is later; `false` if there is no place for it.
-    #[inline]
-    fn note(&mut self, part: u64, amount: u64) -> bool {
-        match self.charges_mut().last_mut() {
-            Some(last) if part <= last.part => last.amount += amount,
-            _ => {
-                let Some(next) = self.charges.get_mut(self.count) else { return false };
-                *next = Charge { part, amount };
-                self.count += 1;
+    fn note(&self, count: &mut usize, after: u64, amount: u64) -> bool {
+        let last = self.charges(*count).next_back().filter(|(_, last)| after <= last.after);
+        let (word, charge) = match last {
+            Some((word, last)) => (word, Charge { amount: last.amount.saturating_add(amount), ..last }),
+            None => {
+                let Some(word) = self.0.get(*count) else { return false };
+                (word, Charge { after, amount })
             }
-        }
+        };
+        let Some(packed) = charge.packed() else { return false };
+        word.store(packed, Ordering::Relaxed);
+        *count += usize::from(last.is_none());
         true
+    }
+
+    /// Has them fetched from memory. Nothing waits for that yet.
+    #[inline]
+    fn fetch(&self) {
+        // They may begin on one cache line and end on the next.
+        for word in [self.0.first(), self.0.last()].into_iter().flatten() {
+            black_box(word.load(Ordering::Relaxed));
+        }
     }
 }
 
 impl SlidingWindow {
     /// An empty window.
     pub(crate) fn new(limit: u64, window: Duration) -> Self {
-        Self { ring: Mutex::new(Some(Ring::new(limit, window, Nanos::ZERO, 0))) }
+        Self::of(Ring::new(limit, window, Nanos::ZERO, 0))
     }
 
     /// A window that goes on from a predecessor's level: sub-bucket by sub-bucket if that was a window as long, else
@@ -132,17 +163,27 @@ impl SlidingWindow {
                 Ring::new(limit, window, now, level.used.max(missing))
             }
         };
-        Self { ring: Mutex::new(Some(ring)) }
+        Self::of(ring)
+    }
+
+    fn of(ring: Ring) -> Self {
+        Self { ring: Mutex::new(Some(ring)), recent: Recent::default() }
+    }
+
+    /// Has what a decision changes fetched from memory. Nothing waits for that yet.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        self.recent.fetch();
     }
 
     #[inline]
     pub(crate) fn take(&self, now: Nanos, amount: u64, hold: Hold) -> Result<(), Refused> {
         let mut guard = self.ring.lock();
         let ring = guard.as_mut().ok_or(Closed)?;
-        if ring.take_at_once(now, amount, hold) {
+        if ring.take_at_once(&self.recent, now, amount, hold) {
             return Ok(());
         }
-        ring.advance(now);
+        ring.advance(&self.recent, now);
         let paced = ring.is_paced(amount, hold);
         if !ring.fits(amount) || paced && !ring.keeps_pace(now) {
             return Err(Refused::Short(ring.shortfall(now, amount, hold)));
@@ -163,7 +204,7 @@ impl SlidingWindow {
 
     #[inline]
     pub(crate) fn refund(&self, at: Nanos, amount: u64) -> Result<(), Closed> {
-        self.ring.lock().as_mut().ok_or(Closed)?.remove(at, amount);
+        self.ring.lock().as_mut().ok_or(Closed)?.remove(&self.recent, at, amount);
         Ok(())
     }
 
@@ -196,7 +237,7 @@ impl SlidingWindow {
 
     pub(crate) fn close(&self, now: Nanos) -> Result<Level, Closed> {
         let mut ring = self.ring.lock().take().ok_or(Closed)?;
-        ring.advance(now);
+        ring.advance(&self.recent, now);
         let left = i128::from(ring.limit) - i128::from(ring.sum);
         Ok(Level { used: ring.sum, left, ring: Some(ring), flight: Flight::default() })
     }
@@ -205,7 +246,7 @@ impl SlidingWindow {
     fn with<T>(&self, now: Nanos, act: impl FnOnce(&mut Ring) -> T) -> Result<T, Closed> {
         let mut guard = self.ring.lock();
         let ring = guard.as_mut().ok_or(Closed)?;
-        ring.advance(now);
+        ring.advance(&self.recent, now);
         Ok(act(ring))
     }
 }
@@ -219,7 +260,7 @@ impl Ring {
             sum: 0,
             width,
             head,
-            recent: Recent::default(),
+            recent: 0,
             slots: Box::new([0; SLOTS]),
             since: now,
             pacer: Pacer::new(),
@@ -231,7 +272,7 @@ impl Ring {
     /// Takes `amount` without a look at the sub-buckets, if there is room and no pace to keep even with everything that
     /// may have left.
     #[inline]
-    fn take_at_once(&mut self, now: Nanos, amount: u64, hold: Hold) -> bool {
+    fn take_at_once(&mut self, recent: &Recent, now: Nanos, amount: u64, hold: Hold) -> bool {
         let bound = match hold {
             Hold::Free => self.limit,
             Hold::BeyondHalf => self.limit / 2,
@@ -239,7 +280,7 @@ impl Ring {
         };
         let Some(sum) = self.sum.checked_add(amount).filter(|&sum| sum <= bound) else { return false };
         // Nothing is noted too: no later charge may count from an earlier time.
-        let taken = self.recent.note((now.0 / self.width).max(self.head), amount);
+        let taken = recent.note(&mut self.recent, (now.0 / self.width).saturating_sub(self.head), amount);
         if taken {
             self.sum = sum;
         }
@@ -247,10 +288,12 @@ impl Ring {
     }
 
     /// Puts the latest charges into their sub-buckets.
-    fn sort_in(&mut self) {
-        let recent = std::mem::take(&mut self.recent);
-        self.sum -= recent.charges().iter().map(|charge| charge.amount).sum::<u64>();
-        for &Charge { part, amount } in recent.charges() {
+    fn sort_in(&mut self, recent: &Recent) {
+        let count = std::mem::take(&mut self.recent);
+        self.sum -= recent.charges(count).map(|(_, charge)| charge.amount).sum::<u64>();
+        let first = self.head;
+        for (_, Charge { after, amount }) in recent.charges(count) {
+            let part = first + after;
             if part > self.head {
                 self.roll(part);
             }
@@ -260,9 +303,9 @@ impl Ring {
 
     /// Lets go of what has left the window by `now`.
     #[inline]
-    fn advance(&mut self, now: Nanos) {
-        if self.recent.count > 0 {
-            self.sort_in();
+    fn advance(&mut self, recent: &Recent, now: Nanos) {
+        if self.recent > 0 {
+            self.sort_in(recent);
         }
         let running = now.0 / self.width;
         if running > self.head {
@@ -309,9 +352,9 @@ impl Ring {
     /// A charge whose time was older than the newest seen lies in a later sub-bucket than its time says, so what is
     /// missing in its own is looked for in the later ones. That never shortens the time for which a charge counts.
     #[inline]
-    fn remove(&mut self, at: Nanos, amount: u64) {
-        if !self.remove_at_once(at, amount) {
-            self.sort_in();
+    fn remove(&mut self, recent: &Recent, at: Nanos, amount: u64) {
+        if !self.remove_at_once(recent, at, amount) {
+            self.sort_in(recent);
             self.remove_sorted(at, amount);
         }
     }
@@ -319,15 +362,17 @@ impl Ring {
     /// Takes it off the latest charges, if it is among them. A debt to the pace is paid as sub-buckets pass, and what is
     /// given back must not come before that.
     #[inline]
-    fn remove_at_once(&mut self, at: Nanos, amount: u64) -> bool {
+    fn remove_at_once(&mut self, recent: &Recent, at: Nanos, amount: u64) -> bool {
         let part = at.0 / self.width;
-        let newest = self.recent.charges().last().map_or(0, |charge| charge.part);
+        let newest = recent.charges(self.recent).next_back().map_or(0, |(_, charge)| self.head + charge.after);
         if at < self.since || newest.saturating_sub(part) > PARTS || self.pacer.is_in_debt() {
             return false;
         }
-        let charge = self.recent.charges_mut().iter_mut().find(|charge| charge.part == part && charge.amount >= amount);
-        let Some(charge) = charge else { return false };
-        charge.amount -= amount;
+        let Some(after) = part.checked_sub(self.head) else { return false };
+        let found = recent.charges(self.recent).find(|(_, charge)| charge.after == after && charge.amount >= amount);
+        let Some((word, _)) = found else { return false };
+        // The amount is in the lower bits, and there is as much of it.
+        word.store(word.load(Ordering::Relaxed) - amount, Ordering::Relaxed);
         self.sum -= amount;
         self.pacer.give_back(amount);
         true

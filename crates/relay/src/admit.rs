@@ -153,7 +153,7 @@ async fn enter(
     record.held_to(told);
     let (cost, output) = estimate::cost(worker, request, caller, route, &set);
     let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
-    let (held, waited) = match room.try_take(&set, ask) {
+    let (held, waited) = match room.try_take(now, &set, ask) {
         Ok(held) => (held, Duration::ZERO),
         Err(refusal) if caller.mode == Mode::Strict || refusal.as_ref().is_some_and(Refusal::never_fits) => {
             let refusal = refusal.or_else(|| in_line(&set, now, ask));

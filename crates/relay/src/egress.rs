@@ -188,7 +188,7 @@ impl Seeker<'_> {
             let Some(set) = Limits::egress(&room.table, self.candidate, key, now) else { return Some((None, None)) };
             let (cost, output) = estimate::cost(self.worker, self.request, self.caller, &self.plan.route, &set);
             let ask = Ask { cost, class: self.caller.priority, pace: pace(self.caller.mode) };
-            match room.try_take(&set, ask) {
+            match room.try_take(now, &set, ask) {
                 Ok(held) => return Some((Some(held), output)),
                 // Another key may be allowed more.
                 Err(Some(refusal)) if refusal.reason == Reason::NeverFits => _ = too_small.get_or_insert(refusal),

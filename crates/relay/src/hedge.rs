@@ -135,7 +135,7 @@ impl Beside {
         let told = self.told(result, status, record);
         record.attempted(&self.candidate, told);
         if let Some(held) = self.held {
-            held.settle(0);
+            held.settle(record.now(), 0);
         }
     }
 }

@@ -186,30 +186,43 @@ fn begin(out: &mut Vec<u8>, limit: &Limit, first: bool) {
 
 fn number(out: &mut Vec<u8>, before: &str, number: u64) {
     out.extend_from_slice(before.as_bytes());
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    digits(out, number);
 }
 
-/// A time as Go prints it: `0s`, `17ms`, `50.529s`, `6m0s`, `1h2m3s`. Rounded up to the millisecond, so that it is true.
+/// Most of what tells a time is a number of one digit or two.
+#[inline]
+fn digits(out: &mut Vec<u8>, number: u64) {
+    match number {
+        0..=9 => out.push(b'0' + number as u8),
+        10..=99 => out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
+}
+
+/// A time as Go prints it: `0s`, `17ms`, `50.529s`, `6m0s`, `1h2m3s`. Rounded up, so that it is true: below a minute to the
+/// millisecond, from there on to the second.
 fn go_duration(out: &mut Vec<u8>, time: Duration) {
     let ms = time.as_secs().saturating_mul(1000).saturating_add(time.subsec_nanos().div_ceil(1_000_000).into());
-    if ms == 0 {
-        return out.extend_from_slice(b"0s");
+    if ms >= 60_000 {
+        let seconds = ms.div_ceil(1000);
+        if seconds >= 3600 {
+            digits(out, seconds / 3600);
+            out.push(b'h');
+        }
+        digits(out, seconds / 60 % 60);
+        out.push(b'm');
+        digits(out, seconds % 60);
+        return out.push(b's');
     }
-    if ms < 1000 {
-        number(out, "", ms);
-        return out.extend_from_slice(b"ms");
+    match ms {
+        0 => return out.extend_from_slice(b"0s"),
+        1..1000 => {
+            digits(out, ms);
+            return out.extend_from_slice(b"ms");
+        }
+        _ => digits(out, ms / 1000),
     }
-    let (minutes, seconds) = (ms / 60_000, ms % 60_000);
-    if minutes >= 60 {
-        number(out, "", minutes / 60);
-        out.extend_from_slice(b"h");
-    }
-    if minutes > 0 {
-        number(out, "", minutes % 60);
-        out.extend_from_slice(b"m");
-    }
-    number(out, "", seconds / 1000);
-    let mut rest = seconds % 1000;
+    let mut rest = ms % 1000;
     if rest > 0 {
         out.push(b'.');
     }

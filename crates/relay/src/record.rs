@@ -310,7 +310,7 @@ impl Record {
     /// The provider gave no answer: its limits have been charged a request, and no tokens.
     pub(crate) fn unanswered(&mut self) {
         if let Some(egress) = self.0.egress.take() {
-            egress.settle(0);
+            egress.settle(self.now(), 0);
         }
     }
 
@@ -390,7 +390,7 @@ impl Record {
         }
         let present = *state.present();
         if let Some(egress) = state.egress.take() {
-            egress.settle(present.total());
+            egress.settle(now, present.total());
         }
         let cost = settle::cost(state);
         state.before = Some(Box::new(Before { usage: state.receipt.usage, cost, present: Usage::default() }));

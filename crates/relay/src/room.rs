@@ -175,10 +175,10 @@ impl Held {
     }
 
     /// The call was sent and used so many tokens.
-    pub(crate) fn settle(mut self, tokens: u64) {
+    pub(crate) fn settle(mut self, now: Nanos, tokens: u64) {
         if let Some(reservation) = self.reservation.take() {
             let limits = reservation.limits().clone();
-            reservation.settle(self.room.now(), tokens);
+            reservation.settle(now, tokens);
             // The request stays charged.
             self.room.freed(&limits, |kind| kind != Kind::Requests);
         }
@@ -234,11 +234,11 @@ impl Room {
     ///
     /// # Errors
     /// The limit that refuses, or `None` where others wait already.
-    pub(crate) fn try_take(self: &Arc<Self>, set: &LimitSet, ask: Ask) -> Result<Held, Option<Refusal>> {
+    pub(crate) fn try_take(self: &Arc<Self>, now: Nanos, set: &LimitSet, ask: Ask) -> Result<Held, Option<Refusal>> {
         if set.is_contended() {
             return Err(None);
         }
-        let refusal = match set.reserve(self.now(), ask) {
+        let refusal = match set.reserve(now, ask) {
             Ok(reservation) => return Ok(Held::new(reservation, self)),
             Err(refusal) => refusal,
         };

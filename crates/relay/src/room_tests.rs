@@ -17,20 +17,20 @@ fn a_permit_taken_for_a_moment_only_is_not_lost_to_who_begins_to_wait_then() {
     });
     let short = LimitSet::new([Arc::clone(&permit)].into_iter().chain(roomy).chain([nothing]));
     let ask = Ask { cost: Cost { requests: 1, tokens: 0 }, class: Priority::High, pace: Pace::Free };
-    room.try_take(&short, ask).unwrap().settle(0);
+    room.try_take(room.now(), &short, ask).unwrap().settle(room.now(), 0);
     let free = LimitSet::new([permit]);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                assert!(room.try_take(&short, ask).is_err());
+                assert!(room.try_take(room.now(), &short, ask).is_err());
             }
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let lost = runtime.block_on(async {
             let began = Instant::now();
             while began.elapsed() < Duration::from_secs(1) {
-                if room.try_take(&free, ask).is_ok() {
+                if room.try_take(room.now(), &free, ask).is_ok() {
                     continue;
                 }
                 let arrived = Instant::now();

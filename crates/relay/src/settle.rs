@@ -62,6 +62,7 @@ fn bill(state: &State) -> Option<Bill> {
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
     let (ticket, egress) = (state.ticket.take(), state.egress.take());
+    let now = state.arrived_at.after(state.receipt.times.total);
     let present = state.present().total();
     let receipt = &state.receipt;
     if receipt.attempts.is_empty() {
@@ -82,7 +83,7 @@ fn settle_limits(state: &mut State) {
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }
-        held.settle(used);
+        held.settle(now, used);
     }
 }
 

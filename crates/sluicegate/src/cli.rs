@@ -138,7 +138,7 @@ pub(crate) enum Command {
         command: PricesCommand,
     },
 
-    /// Show accounts and budgets as they are now, or prove that the books add up.
+    /// Show accounts and budgets as they are now, prove that the books add up, or list what moved money.
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger {
         #[command(subcommand)]
@@ -151,6 +151,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: CreditsCommand,
     },
+
+    /// Copy the books, of one moment, into a folder. The relay may go on.
+    ///
+    /// Asks the relay that runs with the data directory; where none runs, the copy is made here.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArguments),
+
+    /// Put a backup into a data directory that has no books, while no relay runs with it.
+    ///
+    /// Every file is compared with its hash, and the books are added up, before anything is put in place.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Restore(RestoreArguments),
 
     /// Watch flow control live: limits, who waits and for how long, callers, refusals.
     #[command(after_help = TOP_EXAMPLES)]
@@ -520,6 +532,7 @@ const LEDGER_EXAMPLES: &str = "\
 Examples:
   sluicegate ledger show                      what is left, for everybody
   sluicegate ledger verify                    exit 3 unless every entry balances and matches its call
+  sluicegate ledger export --from 2026-11-01 --to 2026-12-01 > november.csv
   sluicegate ledger show --json | jq '.accounts[] | select(.name == \"customer-42\") | .left_usd'";
 
 #[derive(Debug, Subcommand)]
@@ -528,6 +541,70 @@ pub(crate) enum LedgerCommand {
     Show(RemoteArguments),
     /// Add everything up once more. Exit 3 when something is wrong.
     Verify(RemoteArguments),
+    /// List what moved money, one line each: calls with their arithmetic, then all other entries.
+    Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The form; --json is the same as jsonl.
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) format: ExportForm,
+
+    /// From this day of UTC on, such as 2026-11-01.
+    #[arg(long, value_name = "DAY", value_parser = midnight)]
+    pub(crate) from: Option<i64>,
+
+    /// Until this day of UTC, which is not in it.
+    #[arg(long, value_name = "DAY", value_parser = midnight)]
+    pub(crate) to: Option<i64>,
+
+    /// Of this account only.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
+/// When a day begins, in milliseconds since the Unix epoch.
+fn midnight(text: &str) -> Result<i64, String> {
+    let day = |text: &str| text.parse::<jiff::civil::Date>()?.to_zoned(jiff::tz::TimeZone::UTC);
+    day(text).map(|at| at.timestamp().as_millisecond()).map_err(|_| "not a day such as 2026-11-01".to_owned())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ExportForm {
+    /// Comma-separated values with a heading.
+    #[default]
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  sluicegate backup /var/backups/sluicegate/2026-11-21
+  sluicegate restore /var/backups/sluicegate/2026-11-21 --data-dir ./data";
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// An empty folder; made if it is not there.
+    #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) to: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The backup.
+    #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) from: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
 }
 
 const CREDITS_EXAMPLES: &str = "\

@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         Some(Command::Prices { command }) => command::prices(&command),
         Some(Command::Ledger { command }) => command::ledger(&command),
         Some(Command::Credits { command }) => command::credits(&command),
+        Some(Command::Backup(arguments)) => command::backup(&arguments),
+        Some(Command::Restore(arguments)) => command::restore(&arguments),
         Some(Command::Top(arguments)) => command::top(&arguments),
         Some(Command::Audit(arguments)) => command::audit(&arguments),
         Some(Command::Verify(arguments)) => command::verify(&arguments),

@@ -136,7 +136,7 @@ pub(crate) fn credit(
     Ok(entered)
 }
 
-fn enter(
+pub(crate) fn enter(
     transaction: &Transaction<'_>,
     entry: &LedgerEntry,
     account: &str,

@@ -57,8 +57,11 @@ pub enum StoreError {
     /// The same reference was used for something else before.
     #[error("the reference {0} was entered before with another account or amount")]
     Conflict(String),
-    /// A restore would overwrite something.
-    #[error("{} is not empty; restore into an empty directory", .0.display())]
+    /// A copy would overwrite something.
+    #[error(
+        "{} is not empty: a backup goes into an empty directory, a restore into one without books",
+        .0.display()
+    )]
     NotEmpty(PathBuf),
     /// It was not done within the time given.
     #[error("the database has not caught up with the journal in time")]

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The steps of the main database, in their order.
-const BOOKS: &[&str] = &["
+const BOOKS: &[&str] = &[
+    "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('fed', 0), ('call', 0);
 CREATE TABLE books(name TEXT PRIMARY KEY, balance INTEGER NOT NULL) WITHOUT ROWID;
@@ -46,7 +47,15 @@ CREATE TABLE rollups(
 CREATE INDEX rollups_key ON rollups(key, grain, bucket);
 CREATE INDEX rollups_tenant ON rollups(tenant, grain, bucket);
 CREATE TABLE prices(version INTEGER PRIMARY KEY, vendor TEXT NOT NULL, model TEXT NOT NULL, text TEXT NOT NULL);
-"];
+",
+    "
+CREATE TABLE orders(
+    reference TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL,
+    credit INTEGER NOT NULL, created_ms INTEGER NOT NULL,
+    service TEXT, payment TEXT, paid_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX orders_created ON orders(created_ms);
+",
+];
 
 /// The steps of one day of the request log. Every index ends in the record's number, by which lists are ordered.
 const CALLS: &[&str] = &["

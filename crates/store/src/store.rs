@@ -1,11 +1,14 @@
 //! The store of one data directory: it opens, feeds, answers and closes.
 
-use crate::backup::{self, Copied};
+use crate::backup::{Copied, Moment};
 use crate::credits::{self, Code, Entered, RedeemError, StoredAccount};
 use crate::error::StoreError;
+use crate::export::{self, Movement, MovementsQuery};
 use crate::feed::{self, Feeder};
 use crate::journal::segment;
 use crate::journal::{Journal, Options as JournalOptions, Shared};
+use crate::orders::{self, PayError, Settled as Payment, StoredOrder};
+use crate::payment::{Order, Paid};
 use crate::query::{self, CallRow, CallsQuery, UsageQuery, UsageRow};
 use crate::record::{Ended, Owner};
 use crate::recover::{self, OpenCalls, Recovery};
@@ -118,6 +121,8 @@ impl Settled {
 struct Fed {
     to: AtomicU64,
     stop: AtomicBool,
+    /// Held while a batch is fed, and by whoever needs the databases to stand still for a moment.
+    feeding: Mutex<()>,
     lock: Mutex<()>,
     news: Condvar,
 }
@@ -151,6 +156,7 @@ impl Store {
         let fed = Arc::new(Fed {
             to: AtomicU64::new(feeder.fed),
             stop: AtomicBool::new(false),
+            feeding: Mutex::new(()),
             lock: Mutex::new(()),
             news: Condvar::new(),
         });
@@ -273,6 +279,30 @@ impl Store {
         credits::redeem(&mut self.main.lock(), code, account, now_ms)
     }
 
+    /// Enters an order that a customer is to pay.
+    ///
+    /// # Errors
+    /// It is none, its reference was used for another, or the database refused.
+    pub fn add_order(&self, order: &Order, now_ms: i64) -> Result<Entered, StoreError> {
+        orders::add(&mut self.main.lock(), order, now_ms)
+    }
+
+    /// Enters what a payment service has verifiably said was paid. The live account is the caller's to change, if it is new.
+    ///
+    /// # Errors
+    /// It is for no order of ours, or not what was ordered; or the database refused.
+    pub fn pay(&self, service: &str, paid: &Paid, now_ms: i64) -> Result<Payment, PayError> {
+        orders::pay(&mut self.main.lock(), service, paid, now_ms)
+    }
+
+    /// The latest orders, of one account or of all, newest first.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn orders(&self, account: Option<&str>, limit: u32) -> Result<Vec<StoredOrder>, StoreError> {
+        orders::latest(&self.reader.lock(), account, limit)
+    }
+
     /// Keeps the text of a price that charges refer to.
     ///
     /// # Errors
@@ -322,13 +352,25 @@ impl Store {
         verify::verify(&self.dir)
     }
 
+    /// A page of all movements of money.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn movements(&self, query: &MovementsQuery) -> Result<Vec<Movement>, StoreError> {
+        export::movements(&self.reader.lock(), query)
+    }
+
     /// Copies everything into an empty directory while it goes on. What is in the journal now is in the copy.
     ///
     /// # Errors
     /// The directory is not empty, or a file cannot be written.
     pub fn backup(&self, to: &Path) -> Result<Copied, StoreError> {
         self.catch_up(Duration::from_secs(60))?;
-        backup::backup(&self.dir, to)
+        let moment = {
+            let _still = self.fed.feeding.lock();
+            Moment::take(&self.dir, now_ms())?
+        };
+        moment.copy(to)
     }
 
     /// Writes, syncs and feeds what is there, and ends the threads.
@@ -422,7 +464,10 @@ fn start_feeding(
         let mut trouble = false;
         loop {
             let stopping = fed.stop.load(Ordering::Acquire);
-            let outcome = feed_some(&mut feeder, &mut tail, &journal);
+            let outcome = {
+                let _feeding = fed.feeding.lock();
+                feed_some(&mut feeder, &mut tail, &journal)
+            };
             match &outcome {
                 Ok(_) if trouble => tracing::info!("the database takes records again"),
                 Err(error) if !trouble => {
@@ -439,6 +484,7 @@ fn start_feeding(
             journal.delete_before(feeder.fed);
             if tidied.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
                 tidied = Some(Instant::now());
+                let _feeding = fed.feeding.lock();
                 if let Err(error) = tidy(&mut feeder, &options) {
                     tracing::warn!(%error, "old days could not be dropped");
                 }

@@ -35,6 +35,7 @@ pub(crate) fn verify(dir: &Path) -> Result<Verdict, StoreError> {
         ..Verdict::default()
     };
     balances(&main, &mut verdict)?;
+    orders(&main, &mut verdict)?;
     rollups(&main, &mut verdict)?;
     for day in days::list(dir)? {
         calls(&main, dir, day, &mut verdict)?;
@@ -74,6 +75,21 @@ fn balances(main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> 
     }
     if sum != 0 {
         verdict.wrong.push(format!("all books together have {sum}, and not 0"));
+    }
+    Ok(())
+}
+
+fn orders(main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let sql = "SELECT reference, account, credit, 'order' FROM orders WHERE paid_ms IS NOT NULL
+        EXCEPT SELECT reference, account, amount, 'order' FROM entries WHERE kind = 'payment'
+        UNION ALL SELECT reference, account, amount, 'entry' FROM (SELECT reference, account, amount FROM entries
+        WHERE kind = 'payment' EXCEPT SELECT reference, account, credit FROM orders WHERE paid_ms IS NOT NULL)";
+    let mut query = main.prepare(sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (reference, what): (String, String) = (row.get(0)?, row.get(3)?);
+        let wrong = if what == "order" { "is paid and has no such entry" } else { "has an entry and is not paid so" };
+        verdict.wrong.push(format!("the order {reference} {wrong}"));
     }
     Ok(())
 }

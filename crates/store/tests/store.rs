@@ -16,9 +16,10 @@ mod common;
 
 use common::{NOON, OWNER, ended, intent, open, options};
 use sluicegate_ledger::{Calendar, Kind, Per, Subject, Unit};
+use sluicegate_store::payment::{Order, Paid, Refusal};
 use sluicegate_store::{
-    By, CallsQuery, Code, Ended, Entered, Filter, Grain, JournalOptions, OpenCalls, Options, Owner, RedeemError, Store,
-    StoreError, UsageQuery, WhenFailing, restore,
+    By, CallsQuery, Code, Ended, Entered, Filter, Grain, JournalOptions, OpenCalls, Options, Owner, PayError,
+    RedeemError, Settled, Store, StoreError, UsageQuery, WhenFailing, restore,
 };
 use sluicegate_vocabulary::Money;
 use std::fs::File;
@@ -362,6 +363,55 @@ fn the_request_log_is_paged_newest_first_over_days_without_gap_or_repeat() {
 }
 
 #[test]
+fn an_order_is_credited_once_however_often_it_is_notified() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let order = |reference: &str, amount| Order {
+        reference: reference.to_owned(),
+        account: "a".to_owned(),
+        amount,
+        currency: "CNY".to_owned(),
+        credit: money(500),
+    };
+    assert_eq!(store.add_order(&order("o1", 990), 0).unwrap(), Entered::New);
+    assert_eq!(store.add_order(&order("o1", 990), 1).unwrap(), Entered::Before);
+    assert!(matches!(store.add_order(&order("o1", 991), 1), Err(StoreError::Conflict(_))));
+    let paid = |order: &str, payment: &str, amount| Paid {
+        order: order.to_owned(),
+        payment: payment.to_owned(),
+        amount,
+        currency: "CNY".to_owned(),
+    };
+    let refused = |paid: &Paid| match store.pay("wechat", paid, 2) {
+        Err(PayError::Refused(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&paid("o2", "p1", 990)), Refusal::UnknownOrder);
+    assert_eq!(refused(&paid("o1", "p1", 989)), Refusal::WrongAmount);
+    assert_eq!(balance(&store, "a"), 0);
+    // Of any number of notifications at once, one is the first.
+    let outcomes: Vec<Settled> = std::thread::scope(|scope| {
+        let pay = || store.pay("wechat", &paid("o1", "p1", 990), 3).unwrap();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(pay)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let new = outcomes.iter().filter(|outcome| matches!(outcome, Settled::New(_))).count();
+    assert_eq!((new, outcomes.len()), (1, 8), "{outcomes:?}");
+    let twice = store.pay("alipay", &paid("o1", "p9", 990), 4).unwrap();
+    assert_eq!(twice, Settled::Twice(order("o1", 990)));
+    assert_eq!(balance(&store, "a"), 500);
+    let orders = store.orders(Some("a"), 10).unwrap();
+    assert_eq!(orders[0].paid, Some(("wechat".to_owned(), "p1".to_owned(), 3)));
+    // What was given back is an entry of its own.
+    store.credit(Kind::Refund, "refund of o1", "a", money(-500), 5).unwrap();
+    assert_eq!(balance(&store, "a"), 0);
+    is_right(&store);
+    let edited = rusqlite::Connection::open(dir.path().join("books.db")).unwrap();
+    edited.execute("UPDATE orders SET paid_ms = NULL", []).unwrap();
+    assert_eq!(store.verify().unwrap().wrong, ["the order o1 has an entry and is not paid so"]);
+}
+
+#[test]
 fn what_is_restored_is_what_was_backed_up() {
     let (dir, copy, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = open(dir.path());
@@ -374,13 +424,60 @@ fn what_is_restored_is_what_was_backed_up() {
     store.journal().ended(&ended(99, OWNER, 2), false);
     assert!(matches!(store.backup(copy.path()), Err(StoreError::NotEmpty(_))));
     assert!(matches!(restore(copy.path(), dir.path()), Err(StoreError::NotEmpty(_))));
-    restore(copy.path(), again.path()).unwrap();
+    let (restored, verdict) = restore(copy.path(), again.path()).unwrap();
+    assert_eq!((restored, verdict.charges, verdict.calls), (copied, 50, 50));
+    assert!(!again.path().join("restore.unfinished").exists());
     let restored = open(again.path());
     assert_eq!(balance(&restored, "a"), 900);
     assert_eq!(restored.calls(&CallsQuery { limit: 100, ..CallsQuery::default() }).unwrap().len(), 50);
     restored.journal().ended(&ended(restored.journal().call(), OWNER, 2), false);
     is_right(&restored);
     assert_eq!(balance(&restored, "a"), 898);
+}
+
+#[test]
+fn a_backup_made_under_load_is_of_one_moment() {
+    let (dir, copy, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(dir.path());
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                store.journal().ended(&ended(store.journal().call(), OWNER, 2), false);
+            }
+        });
+        scope.spawn(|| {
+            for number in 0..50 {
+                store.credit(Kind::TopUp, &number.to_string(), "a", money(1), 0).unwrap();
+            }
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        store.backup(copy.path()).unwrap();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    // Its books add up, or this would fail; and each call that they have is in its request log too.
+    let (_, verdict) = restore(copy.path(), again.path()).unwrap();
+    assert!(verdict.charges > 0);
+    assert_eq!(verdict.charges, verdict.calls);
+    is_right(&open(again.path()));
+}
+
+#[test]
+fn a_backup_that_was_changed_is_not_restored() {
+    let (dir, copy, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(dir.path());
+    store.credit(Kind::TopUp, "r", "a", money(1000), 0).unwrap();
+    store.backup(copy.path()).unwrap();
+    let sound = std::fs::read(copy.path().join("books.db")).unwrap();
+    let mut file = File::options().write(true).open(copy.path().join("books.db")).unwrap();
+    file.seek(SeekFrom::End(-1)).unwrap();
+    file.write_all(&[!sound[sound.len() - 1]]).unwrap();
+    let refused = restore(copy.path(), again.path()).unwrap_err().to_string();
+    assert!(refused.contains("not the file that was backed up"), "{refused}");
+    assert_eq!(std::fs::read_dir(again.path()).unwrap().count(), 0);
+    std::fs::write(copy.path().join("books.db"), sound).unwrap();
+    std::fs::remove_file(copy.path().join("backup.json")).unwrap();
+    assert!(restore(copy.path(), again.path()).unwrap_err().to_string().contains("no backup"));
 }
 
 #[test]

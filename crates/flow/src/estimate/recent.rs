@@ -22,24 +22,33 @@ impl<K, V> Default for Recent<K, V> {
 
 impl<K: Copy + Eq + Hash, V: Default> Recent<K, V> {
     /// What is known under a key, of at most `most` that are remembered.
+    #[inline]
     pub(super) fn get(&mut self, key: &K, most: usize) -> Option<&V> {
-        if let Some(value) = self.old.remove(key) {
+        if !self.old.is_empty()
+            && let Some(value) = self.old.remove(key)
+        {
             self.put(*key, value, most);
         }
         self.young.get(key)
     }
 
     /// The same, made where nothing is known.
+    #[inline]
     pub(super) fn get_or_default(&mut self, key: K, most: usize) -> &mut V {
-        if !self.young.contains_key(&key) {
+        if self.is_full(most) && !self.young.contains_key(&key) {
             let value = self.old.remove(&key).unwrap_or_default();
             self.put(key, value, most);
         }
-        self.young.entry(key).or_default()
+        let old = &mut self.old;
+        self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_default())
+    }
+
+    fn is_full(&self, most: usize) -> bool {
+        self.young.len() >= most.div_ceil(2).max(1)
     }
 
     fn put(&mut self, key: K, value: V, most: usize) {
-        if self.young.len() >= most.div_ceil(2).max(1) {
+        if self.is_full(most) {
             self.old = mem::take(&mut self.young);
         }
         self.young.insert(key, value);

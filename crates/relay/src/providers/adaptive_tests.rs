@@ -31,7 +31,9 @@ fn saturate(standing: &Standing, learned: &Adaptive, seconds: std::ops::Range<u6
             class: sluicegate_vocabulary::Priority::Normal,
             pace: sluicegate_flow::Pace::Free,
         };
-        let held: Vec<_> = std::iter::from_fn(|| standing.provider.room.try_take(&set, ask).ok()).collect();
+        let held: Vec<_> =
+            std::iter::from_fn(|| standing.provider.room.try_take(standing.provider.room.now(), &set, ask).ok())
+                .collect();
         for _ in 0..12 {
             learned.sample(now, first_token, 10);
         }

@@ -21,6 +21,7 @@ pub(crate) fn ledger(command: &LedgerCommand) -> Outcome {
     match command {
         LedgerCommand::Show(arguments) => show(arguments),
         LedgerCommand::Verify(arguments) => verify(arguments),
+        LedgerCommand::Export(arguments) => super::copies::export(arguments),
     }
 }
 
@@ -111,7 +112,7 @@ fn entered(remote: &RemoteArguments, order: &str) -> Outcome {
 }
 
 /// A text as part of a URL.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -4,6 +4,7 @@ mod audit;
 mod books;
 mod check;
 mod config;
+mod copies;
 mod explain;
 mod papers;
 mod prices;
@@ -21,6 +22,7 @@ pub(crate) use audit::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyAr
 pub(crate) use books::{credits, ledger};
 pub(crate) use check::check;
 pub(crate) use config::config;
+pub(crate) use copies::{backup, restore};
 pub(crate) use explain::explain;
 pub(crate) use papers::{completions, man, version, welcome};
 pub(crate) use prices::prices;

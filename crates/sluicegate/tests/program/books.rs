@@ -131,3 +131,48 @@ fn of_all_who_redeem_a_code_at_once_one_wins() {
     let wrong = relay.beside(&["credits", "redeem", "AAAA-AAAA-AAAA-AAAA", "customer"]);
     assert!(code(&wrong) == 1 && text(&wrong.stderr).contains("no such code"), "{}", text(&wrong.stderr));
 }
+
+#[test]
+fn books_are_backed_up_while_calls_go_on_and_are_equal_when_restored() {
+    let mut relay = Running::serve(Some(FILE), &[], &[]);
+    let output = relay.beside(&["credits", "add", "customer", "3", "--reference", "invoice, 1"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for _ in 0..3 {
+        assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    }
+    let listed = text(&relay.beside(&["ledger", "export"]).stdout);
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 5, "a heading, three calls and a credit: {listed}");
+    assert!(lines[1].contains(",charge,") && lines[1].contains(",customer,-0.05,"), "{listed}");
+    assert!(lines[1].ends_with("1 request at 0.05 each"), "{listed}");
+    assert!(lines[4].contains(",top_up,\"invoice, 1\",customer,3,"), "{listed}");
+    let of_others = text(&relay.beside(&["ledger", "export", "--account", "nobody", "--format", "jsonl"]).stdout);
+    assert_eq!(of_others, "");
+    let made = relay.beside(&["backup", "copy"]);
+    assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    let again = relay.beside(&["backup", "copy"]);
+    assert!(text(&again.stderr).contains("is not empty"), "{}", text(&again.stderr));
+    // What comes after is not in it.
+    assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    let over = relay.beside(&["restore", "copy"]);
+    assert!(code(&over) == 1 && text(&over.stderr).contains("one relay a directory"), "{}", text(&over.stderr));
+    relay.signal("TERM");
+    relay.ended();
+    let over = relay.beside(&["restore", "copy"]);
+    assert!(code(&over) == 1 && text(&over.stderr).contains("is not empty"), "{}", text(&over.stderr));
+    let offline = relay.beside(&["backup", "late"]);
+    assert_eq!(code(&offline), 0, "{}", text(&offline.stderr));
+    for (from, to, balance) in [("copy", "second", "2.85"), ("late", "third", "2.8")] {
+        let restored = relay.beside(&["restore", from, "--data-dir", to]);
+        assert_eq!(code(&restored), 0, "{}", text(&restored.stderr));
+        assert!(text(&restored.stdout).contains("the books are right"), "{}", text(&restored.stdout));
+        let mut other = Running::serve_in(&relay.folder, &[], &[("SLUICEGATE_DATA", to)]);
+        let shown = relay.beside(&["ledger", "show", "--json", "--data-dir", to]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(shown["accounts"][0]["balance_usd"], balance, "{shown}");
+        let relisted = text(&relay.beside(&["ledger", "export", "--data-dir", to]).stdout);
+        assert!(lines.iter().all(|line| relisted.contains(line)), "{relisted}");
+        other.signal("TERM");
+        other.ended();
+    }
+}

@@ -61,6 +61,8 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "prices",
         "ledger",
         "credits",
+        "backup",
+        "restore",
         "top",
         "audit",
         "verify",

@@ -76,7 +76,7 @@ pub enum Refusal {
 }
 
 /// A payment service.
-pub trait PaymentService {
+pub trait PaymentService: std::fmt::Debug + Send + Sync {
     /// The word for it in the books.
     fn name(&self) -> &'static str;
 
@@ -103,12 +103,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// Checks that what was paid is this order, and gives the reference under which its credit is entered: one for each
-    /// order, so that it is entered once.
+    /// Checks that what was paid is this order.
     ///
     /// # Errors
     /// Another order, amount or currency.
-    pub fn matches(&self, service: &dyn PaymentService, paid: &Paid) -> Result<String, Refusal> {
+    pub fn matches(&self, paid: &Paid) -> Result<(), Refusal> {
         if self.reference != paid.order {
             return Err(Refusal::UnknownOrder);
         }
@@ -118,7 +117,7 @@ impl Order {
         if self.amount != paid.amount {
             return Err(Refusal::WrongAmount);
         }
-        Ok(format!("{}:{}", service.name(), self.reference))
+        Ok(())
     }
 }
 

@@ -33,14 +33,14 @@ fn order(currency: &str) -> Order {
     Order { reference, account, amount: 1999, currency: currency.to_owned(), credit: "19.99".parse().unwrap() }
 }
 
-/// What a service makes of a notification, up to the reference under which its credit is entered.
+/// What a service makes of a notification: which order was paid through whom.
 fn outcome(
     service: &dyn PaymentService,
     notification: &Notification<'_>,
     currency: &str,
 ) -> Result<Option<String>, Refusal> {
     match service.verify(notification, NOW)? {
-        Some(paid) => order(currency).matches(service, &paid).map(Some),
+        Some(paid) => order(currency).matches(&paid).map(|()| Some(format!("{}:{}", service.name(), paid.order))),
         None => Ok(None),
     }
 }
