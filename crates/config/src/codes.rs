@@ -170,6 +170,23 @@ codes! {
     UNKNOWN_ZONE "E055" "an unknown time zone"
         "A time zone has a name such as `Europe/Berlin`; which there are is kept by the machine (`timedatectl list-timezones`)."
 
+    UNKNOWN_MOVED_MODEL "E056" "a migration of a model that is not there"
+        "A migration moves the calls of one public name: `model:` is an entry under `models:`, whose `to` is where they come \
+         from. For calls that name `provider/model` themselves, add an entry of that name."
+    OTHER_ORIGIN "E057" "a migration that starts somewhere else"
+        "`from:` says where the calls come from, to be sure, and it is not where the model leads. Either the model's `to` has \
+         been changed already, or this is another model's migration."
+    BAD_STEPS "E058" "steps that cannot be gone"
+        "A migration has `steps`, each with a larger share than the one before, or `double_every`. Going back is a rollback, \
+         never a smaller step."
+    BAD_GUARD "E059" "a guard that cannot decide"
+        "A guard names a metric and either how much more than before is allowed (`max_increase`: `1pp` for a rate, `25%` for \
+         a time or a cost) or the most it may be (`max`: `5%`, `2s`, `$0.02`)."
+    BAD_MIGRATION "E060" "a migration that leads nowhere"
+        "Both sides are the same, or one has no target."
+    TWO_MIGRATIONS "E061" "two migrations of one model"
+        "A call can be moved by one migration only. Finish the one and remove it before the next."
+
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
          name that instead."

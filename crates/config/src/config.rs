@@ -2,8 +2,10 @@
 
 use crate::alert::Alert;
 use crate::books::Ledger;
+use crate::cache::Cache;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
+use crate::migration::Migration;
 use crate::model::Model;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
@@ -24,6 +26,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Public names of models, by name: the file's and the built-in short names whose provider is configured.
     pub models: BTreeMap<String, Model>,
+    /// Moves of models' calls, by name; one at most for each model.
+    pub migrations: BTreeMap<String, Migration>,
     /// Keys of clients. Empty means that none is needed.
     pub keys: Vec<ClientKey>,
     /// Groups of keys that share limits, by name.
@@ -40,6 +44,8 @@ pub struct Config {
     pub prices: Prices,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
+    /// Answers that are kept to be given again; `None` where none are.
+    pub cache: Option<Cache>,
     /// A file of models' quirks that replaces or adds to the built-in ones.
     pub quirks_file: Option<PathBuf>,
 }

@@ -55,6 +55,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "server": value(&config.server),
         "providers": providers,
         "models": models,
+        "migrations": value(&config.migrations),
         "mode": value(&config.mode),
         "priorities": value(&config.priorities),
         "tenants": tenants,
@@ -63,8 +64,14 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "metrics": value(&config.alerts),
         "prices": value(&config.prices),
         "ledger": value(&config.ledger),
+        "cache": cache(config),
         "quirks_file": config.quirks_file,
     })
+}
+
+/// Under `exact`, as the file has it; nothing where there is none.
+fn cache(config: &Config) -> Value {
+    config.cache.map_or(Value::Null, |cache| json!({ "exact": value(&cache) }))
 }
 
 fn value(part: &impl Serialize) -> Value {

@@ -6,13 +6,17 @@
 //! A section appears here when something in the program acts on it, and not before: a file that is accepted is a promise.
 
 mod books;
+mod cache;
 mod egress;
 mod limit;
+mod migration;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
+pub(crate) use cache::Cache;
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
+pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 
 use crate::alert::AlertMetric;
@@ -58,6 +62,9 @@ pub(crate) struct File {
     /// Names that clients send, and where they lead.
     #[serde(default)]
     pub models: BTreeMap<String, Model>,
+    /// Moves of a model's calls to somewhere else, by a name of your choice.
+    #[serde(default)]
+    pub migrations: BTreeMap<String, Migration>,
     /// What is done with a call that a limit has no room for; tenants and keys may say otherwise. `adaptive` when absent.
     pub mode: Option<Mode>,
     /// Who waits how long, and in what order.
@@ -73,6 +80,8 @@ pub(crate) struct File {
     pub prices: Prices,
     /// How the books are kept: what every call cost, and who pays.
     pub ledger: Option<Ledger>,
+    /// Answers that are kept to be given again.
+    pub cache: Option<Cache>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.
     pub quirks_file: Option<PathBuf>,
 }

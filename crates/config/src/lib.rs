@@ -16,6 +16,7 @@
 
 mod alert;
 mod books;
+mod cache;
 mod codes;
 mod compile;
 mod config;
@@ -34,6 +35,7 @@ mod limits;
 mod load;
 mod mask;
 mod meaning;
+mod migration;
 mod model;
 mod near;
 mod prices;
@@ -50,6 +52,7 @@ mod version;
 
 pub use alert::{Alert, AlertMetric, Comparison, Threshold};
 pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per, WhenFailing};
+pub use cache::{Cache, CacheScope, OnlyWhen};
 pub use codes::{EXPLANATIONS, Explanation, explain};
 pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};
@@ -63,6 +66,7 @@ pub use known::{KNOWN, Known, OLLAMA_URL, by_name};
 pub use limits::{EndpointLimit, Limit, Limits, Rate, RateKind, Shape, Window};
 pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
+pub use migration::{Approval, Migration, Mirror, Start};
 pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
 pub use prices::{Prices, Unpriced};

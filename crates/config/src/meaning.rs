@@ -1,5 +1,6 @@
 //! What the numbers mean, in words, because that is what people get wrong.
 
+use crate::cache::{Cache, CacheScope, OnlyWhen};
 use crate::codes;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
@@ -62,11 +63,28 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
     if lines.limits > 0 {
         without_room(config, &mut lines);
     }
+    if let Some(cache) = &config.cache {
+        lines.say("cache", kept(cache));
+    }
     for alert in &config.alerts {
         let hold = if alert.hold == Period::default() { String::new() } else { format!(" for {}", alert.hold) };
         lines.say("alert", format!("{} {}{hold}", alert.metric, alert.threshold));
     }
     lines.all
+}
+
+/// What is kept in the cache, for whom.
+fn kept(cache: &Cache) -> String {
+    let which = match cache.only_when {
+        OnlyWhen::TemperatureZero => "identical requests with temperature 0, and embeddings",
+        OnlyWhen::Always => "identical requests of any temperature",
+    };
+    let whose = match cache.scope {
+        CacheScope::Tenant => "shared within a tenant",
+        CacheScope::Key => "each key by itself",
+    };
+    let Cache { ttl, max_size, .. } = cache;
+    format!("answers to {which} · kept {ttl}, in at most {max_size} · {whose}")
 }
 
 /// What is done about a provider that fails, where that is not what is done about all.

@@ -39,6 +39,10 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     if let Some(asked) = &receipt.degraded_from {
         text(out, key!("degraded_from"), asked);
     }
+    if let Some(moved) = &receipt.moved {
+        text(out, key!("migration"), &moved.migration);
+        word(out, key!("arm"), moved.arm.as_str());
+    }
     if receipt.stream {
         out.push_str(",\"stream\":true");
     }
@@ -76,6 +80,9 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     if let Some(cost) = receipt.cost {
         let _ = write!(out, ",\"cost_usd\":\"{cost}\"");
     }
+    if let Some(saved) = receipt.saved {
+        let _ = write!(out, ",\"saved_usd\":\"{saved}\"");
+    }
     out.push_str(",\"ms\":{\"received\":");
     millis(out, receipt.times.received);
     if !receipt.times.queued.is_zero() {
@@ -91,10 +98,8 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     out.push('}');
     number(out, key!("bytes_in"), receipt.bytes_in);
     number(out, key!("bytes_out"), receipt.bytes_out);
-    match receipt.cache {
-        CacheUse::Off => {}
-        CacheUse::Miss => word(out, key!("cache"), "miss"),
-        CacheUse::Hit => word(out, key!("cache"), "hit"),
+    if receipt.cache != CacheUse::Off {
+        word(out, key!("cache"), receipt.cache.as_str());
     }
     if receipt.simulated {
         out.push_str(",\"simulated\":true");

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::Value;
 use sluicegate_vocabulary::{
-    AttemptResult, CallId, ConfigVersion, Dialect, Endpoint, FaultKind, Money, Priority, Times, UsageSource,
+    Arm, AttemptResult, CallId, ConfigVersion, Dialect, Endpoint, FaultKind, Money, Moved, Priority, Times, UsageSource,
 };
 
 fn ordinary() -> Receipt {
@@ -41,6 +41,7 @@ fn ordinary() -> Receipt {
         fault: None,
         refused_by: None,
         degraded_from: None,
+        moved: None,
         status: 200,
         usage: Usage { input: 12, cache_read: 3, output: 34, source: UsageSource::Reported, ..Usage::default() },
         reserved: 0,
@@ -53,6 +54,7 @@ fn ordinary() -> Receipt {
         },
         bytes_in: 321,
         bytes_out: 4567,
+        saved: None,
         cache: CacheUse::Off,
         simulated: false,
         config: ConfigVersion(0x3f_9c2a),
@@ -69,6 +71,7 @@ fn as_json(receipt: &Receipt) -> String {
 fn a_line_tells_what_flow_control_did_where_it_did_something() {
     let receipt = Receipt {
         degraded_from: Some("smart".into()),
+        moved: Some(Box::new(Moved { migration: "a-to-b".into(), arm: Arm::New })),
         reserved: 900,
         fault: Some(FaultKind::LimitTokens),
         refused_by: Some("key:tokens_per_minute".into()),
@@ -76,7 +79,7 @@ fn a_line_tells_what_flow_control_did_where_it_did_something() {
     };
     let line = as_json(&receipt);
     for said in [
-        r#""model":"fast","degraded_from":"smart","#,
+        r#""model":"fast","degraded_from":"smart","migration":"a-to-b","arm":"new","#,
         r#""fault":"limit_tokens","refused_by":"key:tokens_per_minute","#,
         r#","reserved":900,"cost_usd""#,
     ] {

@@ -15,6 +15,10 @@ use sluicegate_flow::{
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// As in the relay.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

@@ -12,29 +12,9 @@
 
 use crate::share::Share;
 use serde::{Deserialize, Serialize};
+pub use sluicegate_vocabulary::Arm;
 use std::fmt;
 use std::str::FromStr;
-
-/// One of the two sides of a migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arm {
-    /// Where traffic came from.
-    Old,
-    /// Where it goes.
-    New,
-}
-
-impl Arm {
-    /// The word used in headers, logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Old => "old",
-            Self::New => "new",
-        }
-    }
-}
 
 /// What keeps its side throughout a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

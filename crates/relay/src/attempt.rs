@@ -421,7 +421,11 @@ fn streamed_context(request: &Request, candidate: &Candidate, way: &Way, id: &Ca
     Some(Context::unchanged(format, &candidate.model, request.head.include_usage, now_s, id.as_str()))
 }
 
-fn as_stream(body: &[u8], context: Context) -> Result<(Bytes, Option<Usage>), Fault> {
+/// A stream of a whole answer, and what it says was used.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn as_stream(body: &[u8], context: Context) -> Result<(Bytes, Option<Usage>), Fault> {
     let mut translator = StreamTranslator::new(context);
     let mut out = Vec::new();
     translator.push_body(body, &mut out)?;

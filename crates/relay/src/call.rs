@@ -5,6 +5,7 @@
 
 use crate::budget::Share;
 use crate::inbound::Inbound;
+use crate::migrations::Mover;
 use crate::room::Held;
 use crate::snapshot::{Candidate, Key, Live, Route, Tenant};
 use bytes::Bytes;
@@ -123,6 +124,15 @@ pub(crate) struct Plan {
     pub(crate) route: Arc<Route>,
     /// Whom to ask, best first; never empty.
     pub(crate) candidates: Vec<Arc<Candidate>>,
+    /// The migration by which the call is on a new side, which is asked first and once.
+    pub(crate) mover: Option<Arc<Mover>>,
+}
+
+impl Plan {
+    /// Whether a candidate is the new side of a migration, whose failures are the old side's to answer.
+    pub(crate) fn is_new_side(&self, candidate: &Arc<Candidate>) -> bool {
+        self.mover.as_ref().is_some_and(|mover| mover.is_new(candidate))
+    }
 }
 
 /// All that is held for a call. Dropping it gives everything back.

@@ -163,8 +163,10 @@ impl<'a> Trip<'a> {
                     // Nobody else's trial is kept waiting for room, and while it is waited for much may change. A body
                     // that was translated would be held beside the one that came, and counted by nobody.
                     drop((pass, prepared));
-                    let taken = Box::pin(seeker.wait(no_room, snapshot, self.others(rest.clone(), now), record)).await;
-                    let taken = taken.map_err(|fault| self.no_room(fault))?;
+                    let taken =
+                        Box::pin(seeker.wait(no_room, snapshot, self.others(candidate, rest.clone(), now), record))
+                            .await;
+                    let taken = taken.map_err(|fault| self.no_room(candidate, fault))?;
                     began = record.since_arrival();
                     let pass = self.admit(candidate, record.at(began))?;
                     (pass, taken, prepare(record).map_err(|fault| self.unsayable(fault))?)
@@ -183,9 +185,12 @@ impl<'a> Trip<'a> {
             tries += 1;
             let id = guard.record.id();
             let goes_on = || plan.route.falls_back_on(AttemptResult::Timeout);
+            let new_side = plan.is_new_side(candidate);
             let hedge = match trial {
-                true if goes_on() => self.instead_of_a_trial(candidate, rest.clone(), now, guard.record.arrived()),
-                false if plan.route.hedge && first && goes_on() => {
+                true if new_side || goes_on() => {
+                    self.instead_of_a_trial(candidate, rest.clone(), now, guard.record.arrived())
+                }
+                false if plan.route.hedge && first && !new_side && goes_on() => {
                     hedge::plan(&worker.shared.room, request, candidate, rest.clone(), now)
                 }
                 _ => None,
@@ -226,11 +231,17 @@ impl<'a> Trip<'a> {
                     let now = guard.end(result, answered.status());
                     let too_long = answered.error() == Some(FaultKind::ContextLength);
                     let longer = too_long && self.longer(candidate, rest.clone(), now);
+                    let refused = new_side && answered.error().is_some();
                     let dispatched = self.answered(candidate, under_way, answered, now, dropped, record);
                     if longer {
                         record.unanswered();
                         self.too_long = Some(dispatched);
                         return Err(Next::Longer);
+                    }
+                    if refused {
+                        // Whether it is the caller's mistake or the new side's shows when the old side is asked.
+                        record.unanswered();
+                        return Err(Next::Candidate);
                     }
                     return Ok(dispatched);
                 }
@@ -251,6 +262,11 @@ impl<'a> Trip<'a> {
             if failure.fault.kind == FaultKind::ContextLength && self.longer(candidate, rest.clone(), now) {
                 self.last = Some(failure.fault);
                 return Err(Next::Longer);
+            }
+            if new_side && failure.result != AttemptResult::Cancelled {
+                // The old side answers this very call. What it costs is bounded: one try for each call that is moved.
+                self.last = Some(failure.fault);
+                return Err(Next::Candidate);
             }
             tried.add(key);
             let failed = self.failed(candidate, &failure, tries, tried, trial, rest.clone(), record);
@@ -398,22 +414,27 @@ impl<'a> Trip<'a> {
     fn admit(&mut self, candidate: &'a Arc<Candidate>, now: Nanos) -> Result<Pass, Next> {
         let provider = &candidate.standing.provider;
         if provider.is_held() {
-            return Err(self.passed_over(held(candidate)));
+            return Err(self.passed_over(candidate, held(candidate)));
         }
         match self.plan.route.breakers.admit(&provider.breaker, now) {
             Ok(pass) => Ok(pass),
-            Err(isolated) => Err(self.passed_over(left_alone(candidate, isolated, now))),
+            Err(isolated) => Err(self.passed_over(candidate, left_alone(candidate, isolated, now))),
         }
     }
 
     #[cold]
-    fn passed_over(&mut self, fault: Fault) -> Next {
+    fn passed_over(&mut self, candidate: &Arc<Candidate>, fault: Fault) -> Next {
+        let new_side = self.plan.is_new_side(candidate);
         // What was really asked and failed tells more.
         self.last.get_or_insert(fault);
         self.unavailable = true;
         let route = &self.plan.route;
         let goes_on = [AttemptResult::Connect, AttemptResult::ServerError, AttemptResult::Timeout];
-        if goes_on.into_iter().any(|result| route.falls_back_on(result)) { Next::Candidate } else { Next::GiveUp }
+        if new_side || goes_on.into_iter().any(|result| route.falls_back_on(result)) {
+            Next::Candidate
+        } else {
+            Next::GiveUp
+        }
     }
 
     /// Another candidate may be able to say what this one cannot.
@@ -424,7 +445,7 @@ impl<'a> Trip<'a> {
     }
 
     #[cold]
-    fn no_room(&mut self, fault: Fault) -> Next {
+    fn no_room(&mut self, candidate: &Arc<Candidate>, fault: Fault) -> Next {
         let refused = fault.kind == FaultKind::UpstreamAuth;
         self.unavailable |= fault.kind != FaultKind::NeverFits;
         match &mut self.last {
@@ -436,7 +457,11 @@ impl<'a> Trip<'a> {
         }
         // A provider without room is like one that says so itself.
         let result = if refused { AttemptResult::AuthError } else { AttemptResult::RateLimited };
-        if self.plan.route.falls_back_on(result) { Next::Candidate } else { Next::GiveUp }
+        if self.plan.is_new_side(candidate) || self.plan.route.falls_back_on(result) {
+            Next::Candidate
+        } else {
+            Next::GiveUp
+        }
     }
 
     fn give_up(&mut self, fault: Fault) -> Next {
@@ -456,8 +481,9 @@ impl<'a> Trip<'a> {
     }
 
     /// Whether somebody after this candidate can answer when it has no room.
-    fn others(&self, mut rest: Order<'a>, now: Nanos) -> bool {
-        self.plan.route.falls_back_on(AttemptResult::RateLimited) && rest.any(|other| self.may_answer(other, now))
+    fn others(&self, candidate: &Arc<Candidate>, mut rest: Order<'a>, now: Nanos) -> bool {
+        let goes_on = self.plan.is_new_side(candidate) || self.plan.route.falls_back_on(AttemptResult::RateLimited);
+        goes_on && rest.any(|other| self.may_answer(other, now))
     }
 
     /// Whether somebody after this candidate has a larger context window.

@@ -60,7 +60,9 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
         .enumerate()
         .filter(|(_, candidate)| targets > 1 && is_full(candidate))
         .fold(0, |full, (index, _)| full | 1 << index.min(63));
-    let spared = if plan.candidates.len() > 1 { spared(&plan.candidates, room.now()) } else { 0 };
+    // A new side gets what it was given, or nobody could tell how good it is; what it fails the old one answers.
+    let spared =
+        if plan.candidates.len() > 1 && plan.mover.is_none() { spared(&plan.candidates, room.now()) } else { 0 };
     Order { equals, fallbacks, full, spared, next: 0 }
 }
 

@@ -27,6 +27,7 @@ mod inbound;
 mod keepalive;
 mod limit_headers;
 pub mod metrics;
+mod migrations;
 mod models;
 mod pipeline;
 mod prepare;
@@ -47,7 +48,9 @@ mod surface;
 mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use cache::{CacheReport, Purge};
 pub use metrics::Metrics;
+pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
 pub use providers::{
     AdaptiveReport, BreakerReport, FailoverReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport,
     ProviderReport, Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,

@@ -5,8 +5,10 @@
 //! name and provider, so that counting a call is a few atomic additions; a series begins with the first thing it counts.
 
 mod flow;
+mod migration;
 
 pub use flow::RefusedFor;
+pub(crate) use migration::MigrationMetrics;
 
 use crate::snapshot::{Candidate, Route};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -16,7 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use sluicegate_vocabulary::{AttemptResult, EndReason, Endpoint, Money, Receipt};
+use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, Endpoint, Money, Receipt};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -58,6 +60,22 @@ pub struct NameLabels {
 
 type Dollars = Counter<f64, AtomicU64>;
 
+/// Labels of what the cache did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CacheLabels {
+    /// `hit`, `miss` or `bypass`.
+    pub result: &'static str,
+}
+
+/// What the cache holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CacheMetrics {
+    /// Answers.
+    pub(crate) entries: Gauge,
+    /// The memory they take.
+    pub(crate) bytes: Gauge,
+}
+
 /// Labels of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct AttemptLabels {
@@ -89,7 +107,12 @@ pub struct Metrics {
     unpriced: Family<NameLabels, Counter>,
     resumed: Family<NameLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    cache: Family<CacheLabels, Counter>,
+    saved: Dollars,
+    pub(crate) cached: CacheMetrics,
     flow: flow::FlowMetrics,
+    /// What is counted of migrations.
+    pub(crate) migrations: MigrationMetrics,
     /// For every name that is not the configuration's own.
     other: Arc<RouteMetrics>,
 }
@@ -126,7 +149,11 @@ impl Metrics {
             unpriced: Family::default(),
             resumed: Family::default(),
             attempts: Family::default(),
+            cache: Family::default(),
+            saved: Dollars::default(),
+            cached: CacheMetrics::default(),
             flow: flow::FlowMetrics::new(),
+            migrations: MigrationMetrics::default(),
             other: Arc::new(RouteMetrics::new("other")),
             registry: Registry::default(),
         };
@@ -158,7 +185,21 @@ impl Metrics {
             "Streams that broke off after some of them was sent, and were gone on with",
             metrics.resumed.clone(),
         );
+        registry.register("cache", "Calls for which the cache was asked, by what came of it", metrics.cache.clone());
+        registry.register("cache_entries", "Answers in the cache", metrics.cached.entries.clone());
+        registry.register_with_unit(
+            "cache",
+            "Memory that answers in the cache take",
+            Unit::Bytes,
+            metrics.cached.bytes.clone(),
+        );
+        registry.register(
+            "cache_saved_usd",
+            "What calls answered from the cache would have cost, in dollars",
+            metrics.saved.clone(),
+        );
         metrics.flow.register(&mut registry);
+        metrics.migrations.register(&mut registry);
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
             "request_log_dropped",
@@ -205,6 +246,15 @@ impl Metrics {
     /// Counts a finished call.
     pub(crate) fn count(&self, receipt: &Receipt, route: Option<&Route>, candidate: Option<&Candidate>) {
         self.flow.count(receipt);
+        if receipt.cache != CacheUse::Off {
+            self.cache.get_or_create(&CacheLabels { result: receipt.cache.as_str() }).inc();
+            if let Some(saved) = receipt.saved {
+                self.saved.inc_by(dollars(saved));
+            }
+        }
+        if let Some(moved) = &receipt.moved {
+            self.migrations.count(receipt, moved);
+        }
         match (receipt.endpoint, route) {
             (Some(endpoint), Some(route)) => self.count_routed(receipt, endpoint, &route.metrics),
             (endpoint, _) => {

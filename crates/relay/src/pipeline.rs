@@ -3,7 +3,8 @@
 //! Every stage is a file of its name beside this one. A stage takes what the stage before it made, adds one value, and
 //! never reaches back. The [`Record`] goes along from the first line to the last byte; its drop is the receipt.
 
-use crate::call::PathTarget;
+use crate::cache::Looked;
+use crate::call::{Caller, PathTarget, Plan, Request};
 use crate::inbound::Inbound;
 use crate::record::Record;
 use crate::reply::{Reply, ReplyBody, refuse};
@@ -69,10 +70,33 @@ pub(crate) async fn way(
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
         _ => {}
     }
-    let mut plan = route::route(&request, &caller, snapshot, record)?;
-    if let Some(reply) = cache::look_up(&request, &plan).or_else(|| count::estimate(&request, &plan)) {
+    let plan = route::route(&request, &caller, snapshot, record)?;
+    if let Some(reply) = count::estimate(&request, &plan) {
         return Ok(reply);
     }
+    let lead = match cache::look_up(worker, &request, &caller, &plan, snapshot, record).await? {
+        Looked::Answer(reply) => return Ok(reply),
+        Looked::Ask(lead) => lead,
+    };
+    let mut asked = ask(worker, snapshot, request, caller, plan, record).await;
+    if let Some(lead) = lead {
+        lead.settle(&mut asked, record);
+    }
+    asked
+}
+
+/// The rest of it, for a call that somebody must be asked for.
+///
+/// # Errors
+/// As [`way`].
+async fn ask(
+    worker: &Arc<Worker>,
+    snapshot: &Arc<Snapshot>,
+    request: Request,
+    caller: Caller,
+    mut plan: Plan,
+    record: &mut Record,
+) -> Result<Reply, Fault> {
     cost::priced(&mut plan, &request, snapshot)?;
     let mut plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
     let answered = loop {

@@ -5,12 +5,14 @@
 //! receipt. So there is no path on which a call is forgotten, and none on which it is counted twice.
 
 use crate::books::Posting;
+use crate::cache::Entry;
 use crate::call::{Caller, Ticket, header_value};
 use crate::cost;
 use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
+use crate::migrations::Mover;
 use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
@@ -19,8 +21,8 @@ use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format, Money,
-    Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CacheUse, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
+    Money, Moved, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -67,10 +69,14 @@ pub(crate) struct State {
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
     should_retry: Option<bool>,
+    /// Who wants to know how it goes, where its model is being moved.
+    pub(crate) mover: Option<Arc<Mover>>,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
     head: bool,
+    /// How old the answer is that it gets from the cache, in seconds.
+    age: Option<u64>,
     /// Who wants to know once the call turns out to ask for a stream, and what it is held to.
     streams: Option<Arc<Streams>>,
 }
@@ -134,8 +140,10 @@ impl Record {
             posting: None,
             under_way: None,
             should_retry: None,
+            mover: None,
             left: false,
             head: false,
+            age: None,
             streams: None,
         }))
     }
@@ -219,6 +227,12 @@ impl Record {
         self.0.route = Some(Arc::clone(route));
     }
 
+    /// The call's model is being moved, and this is its side.
+    pub(crate) fn moved(&mut self, moved: Moved, by: &Arc<Mover>) {
+        self.0.receipt.moved = Some(Box::new(moved));
+        self.0.mover = Some(Arc::clone(by));
+    }
+
     /// The call has waited.
     pub(crate) fn queued(&mut self, waited: Duration) {
         self.0.receipt.times.queued += waited;
@@ -276,8 +290,18 @@ impl Record {
                 out.extend_from_slice(itoa::Buffer::new().format(attempts.len()).as_bytes());
             });
         }
+        let cache = self.0.receipt.cache;
+        if cache != CacheUse::Off {
+            to.put(&headers::X_SLUICEGATE_CACHE, |out| out.extend_from_slice(cache.as_str().as_bytes()));
+        }
+        if let Some(age) = self.0.age {
+            to.put(&headers::AGE, |out| out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes()));
+        }
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
+        }
+        if let Some(moved) = &self.0.receipt.moved {
+            to.put(&headers::X_SLUICEGATE_ARM, |out| out.extend_from_slice(moved.arm.as_str().as_bytes()));
         }
         let queued = self.0.receipt.times.queued;
         // A provider's limits are not the caller's to see, but what they cost him in time is.
@@ -351,6 +375,29 @@ impl Record {
         self.0.answers = Some(candidate);
     }
 
+    /// Whose answer the client gets.
+    pub(crate) const fn answerer(&self) -> Option<&Arc<Candidate>> {
+        self.0.answers.as_ref()
+    }
+
+    /// The cache was asked, or would have been.
+    pub(crate) fn cached(&mut self, cache: CacheUse) {
+        self.0.receipt.cache = cache;
+    }
+
+    /// The answer comes from the cache, where it has been for so long. It costs nothing.
+    pub(crate) fn answered_from_cache(&mut self, candidate: &Arc<Candidate>, entry: &Entry, age: Duration) {
+        self.cached(CacheUse::Hit);
+        self.first_token();
+        let state = &mut *self.0;
+        state.age = Some(age.as_secs());
+        state.receipt.simulated = candidate.simulated;
+        state.receipt.saved =
+            candidate.tariff.as_ref().and_then(|tariff| Some(tariff.bill(&entry.usage)?.charge.total));
+        state.bill = Some(Bill::default());
+        state.answers = Some(Arc::clone(candidate));
+    }
+
     /// A provider has begun to answer; what it is worth shows at the end of its stream.
     pub(crate) fn answered(&mut self, under_way: UnderWay) {
         self.0.under_way = Some(under_way);
@@ -375,6 +422,11 @@ impl Record {
                 before.usage.and(&usage)
             }
         };
+    }
+
+    /// What was used, as far as it is known.
+    pub(crate) const fn used(&self) -> Usage {
+        self.0.receipt.usage
     }
 
     /// The stream broke, and may be gone on with: its provider is done with, and what it has used is kept.

@@ -7,6 +7,7 @@
 
 use crate::call::{Caller, PathTarget, Plan, Request};
 use crate::headers;
+use crate::migrations;
 use crate::record::Record;
 use crate::snapshot::{Candidate, Route, Snapshot};
 use sluicegate_vocabulary::{Fault, FaultKind};
@@ -53,9 +54,11 @@ pub(crate) fn route(
     }
     record.routed(&route);
     let meant = |candidate: &Candidate| wanted.is_none_or(|wanted| *candidate.provider.name == *wanted);
-    let candidates = order(&route, |candidate| meant(candidate) && allowed(candidate));
+    let mut candidates = order(&route, |candidate| meant(candidate) && allowed(candidate));
+    let may_move = |candidate: &Candidate| wanted.is_none() && allowed(candidate);
+    let mover = migrations::assign(&route, &mut candidates, may_move, request, caller, record);
     match wanted {
-        _ if !candidates.is_empty() => Ok(Plan { route, candidates }),
+        _ if !candidates.is_empty() => Ok(Plan { route, candidates, mover }),
         Some(wanted) if !route.candidates().any(|candidate| meant(candidate)) => Err(Fault::new(
             FaultKind::BadRequest,
             format!("X-Provider insists on {wanted:?}, which does not serve {}.", route.name),
@@ -73,7 +76,7 @@ pub(crate) fn step_down(request: &Request, caller: &Caller, asked: &str, to: &Ar
             && (may_use(caller, asked, candidate) || may_use(caller, &to.name, candidate))
     };
     let candidates = order(to, fits);
-    (!candidates.is_empty()).then(|| Plan { route: Arc::clone(to), candidates })
+    (!candidates.is_empty()).then(|| Plan { route: Arc::clone(to), candidates, mover: None })
 }
 
 fn insisted_on(request: &Request) -> Option<&str> {

@@ -7,7 +7,7 @@ use crate::books;
 use crate::estimate;
 use crate::record::State;
 use crate::snapshot::Bill;
-use sluicegate_vocabulary::{AttemptResult, EndReason, FaultKind, Money, UsageSource};
+use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, FaultKind, Money, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
@@ -28,6 +28,10 @@ pub(crate) fn settle(state: &mut State) {
     let shared = &state.worker.shared;
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
+    // An answer from the cache says nothing about either side of a migration.
+    if let Some(mover) = state.mover.take().filter(|_| state.receipt.cache != CacheUse::Hit) {
+        mover.read(&state.receipt);
+    }
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }
 

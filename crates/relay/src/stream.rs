@@ -7,6 +7,7 @@
 
 use crate::array::Array;
 use crate::attempt::Answered;
+use crate::cache::Recording;
 use crate::call::{Request, header_value};
 use crate::cost;
 use crate::dispatch::Dispatched;
@@ -143,6 +144,8 @@ pub(crate) struct Streaming {
     resume: Option<Box<Resume>>,
     /// What has come, of a stream that is to go on with another.
     kept: Option<Vec<Bytes>>,
+    /// What has gone out, of an answer that is to be kept.
+    gathered: Option<Box<Recording>>,
 }
 
 /// A stream without a form in which an error could be told was cut; the connection must show it.
@@ -183,6 +186,15 @@ impl Streaming {
             wakes: None,
             resume: None,
             kept: None,
+            gathered: None,
+        }
+    }
+
+    /// Its answer is to be kept once it is whole.
+    pub(crate) fn gather(&mut self, recording: Box<Recording>) {
+        match &self.passage {
+            Passage::Raw => recording.failed(),
+            _ => self.gathered = Some(recording),
         }
     }
 
@@ -524,6 +536,7 @@ impl Streaming {
                 record.streamed(self.pieces());
             }
             if let Some(bytes) = self.take_queued() {
+                self.note_piece(&bytes);
                 let bytes = self.array.as_mut().map_or(bytes.clone(), |array| array.push(&bytes));
                 if !bytes.is_empty() {
                     self.note_end(record.as_mut());
@@ -540,6 +553,9 @@ impl Streaming {
             if let (Some((fault, end)), Some(record)) = (&self.broken, record.as_mut()) {
                 self.settle_usage(record);
                 record.broke(fault, *end);
+                if let Some(recording) = self.gathered.take() {
+                    recording.failed();
+                }
             }
             match self.broken.take() {
                 Some((fault, _)) => {
@@ -548,6 +564,7 @@ impl Streaming {
                     }
                 }
                 None => {
+                    self.note_piece(&[]);
                     self.note_end(record.as_mut());
                     let closing = self.array.take().map(|array| array.finish());
                     return Poll::Ready(closing.filter(|bytes| !bytes.is_empty()).map(Ok));
@@ -652,11 +669,27 @@ impl Streaming {
         Some(all.freeze())
     }
 
+    /// A piece goes out, and the answer may be whole with it.
+    fn note_piece(&mut self, piece: &[u8]) {
+        let Some(mut recording) = self.gathered.take() else { return };
+        if !recording.push(piece) {
+            recording.failed();
+        } else if self.is_over() {
+            recording.finish(self.used().unwrap_or_default());
+        } else {
+            self.gathered = Some(recording);
+        }
+    }
+
+    /// All of it has gone out.
+    fn is_over(&self) -> bool {
+        (self.finished || self.closed()) && self.out.is_empty() && self.broken.is_none()
+    }
+
     /// With the last piece, or the closing mark, the call has ended well, whether or not anybody asks for more: a client
     /// hangs up when it has the mark, and its connection stops asking once it has as many bytes as it was promised.
     fn note_end(&self, record: Option<&mut Record>) {
-        let over = (self.finished || self.closed()) && self.out.is_empty() && self.broken.is_none();
-        if let Some(record) = record.filter(|record| over && !record.has_fault()) {
+        if let Some(record) = record.filter(|record| self.is_over() && !record.has_fault()) {
             self.settle_usage(record);
             record.ended(EndReason::Done);
         }

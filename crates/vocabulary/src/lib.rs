@@ -5,6 +5,7 @@
 //! *end reason*, so those meanings live here and nowhere else. There is no logic in this crate beyond reading and
 //! printing its words: it does no I/O, starts no task and reads no clock.
 
+mod arm;
 mod dialect;
 mod end;
 mod fault;
@@ -17,6 +18,7 @@ mod receipt;
 mod stamp;
 mod usage;
 
+pub use arm::{Arm, Moved};
 pub use dialect::{Dialect, Endpoint, Format};
 pub use end::EndReason;
 pub use fault::{Blame, Fault, FaultKind, Origin};

@@ -4,7 +4,7 @@
 //! read from it: metrics, the log line, the books. It is made in one place, by the guard that the relay's pipeline
 //! holds, and cannot be cloned, so it cannot be counted twice.
 
-use crate::{CallId, ConfigVersion, Dialect, EndReason, Endpoint, FaultKind, Money, Priority, Usage};
+use crate::{CallId, ConfigVersion, Dialect, EndReason, Endpoint, FaultKind, Money, Moved, Priority, Usage};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +109,21 @@ pub enum CacheUse {
     Miss,
     /// Answered from the cache.
     Hit,
+    /// There is one, and this call had to go around it.
+    Bypass,
+}
+
+impl CacheUse {
+    /// The word used in headers, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Miss => "miss",
+            Self::Hit => "hit",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// How a call ended: the one source for everything told about it.
@@ -132,6 +147,8 @@ pub struct Receipt {
     pub model: Box<str>,
     /// Whether that name is one the configuration knows, and so may be a metric label.
     pub model_known: bool,
+    /// The side of a migration that it was given, where its model is being moved. Boxed, since few are.
+    pub moved: Option<Box<Moved>>,
     /// Every try, in order. The last one answered, if any did.
     pub attempts: Vec<AttemptRecord>,
     /// Bytes of text that had been sent when the answer broke and was gone on with, each time.
@@ -152,6 +169,8 @@ pub struct Receipt {
     pub reserved: u64,
     /// What it cost, or `None` when the model has no price.
     pub cost: Option<Money>,
+    /// What the call would have cost more, where it was answered from the cache, as far as that is known.
+    pub saved: Option<Money>,
     /// The moments.
     pub times: Times,
     /// Bytes of request body.

@@ -8,6 +8,7 @@
 pub mod embeddings;
 pub mod error;
 pub mod estimate;
+pub mod fingerprint;
 pub mod limits;
 pub mod load;
 mod outline;

@@ -6,10 +6,12 @@
 
 mod alert;
 mod books;
+mod cache;
 mod connections;
 mod egress;
 mod key;
 mod limit;
+mod migration;
 mod model;
 mod prices;
 mod priorities;
@@ -78,12 +80,14 @@ impl<'a> Compiler<'a> {
         let limits = self.limits(file.rate_limits.as_ref());
         let models = self.models(&file.models, &providers, &named, &limits.global);
         self.served_models(&providers, &models);
+        let migrations = self.migrations(&file.migrations, &models, &named);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
         let names = key::Names { models: &models, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
+        let cache = self.cache(file.cache.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
@@ -95,6 +99,7 @@ impl<'a> Compiler<'a> {
             server: file.server,
             providers,
             models,
+            migrations,
             keys,
             tenants,
             mode,
@@ -103,6 +108,7 @@ impl<'a> Compiler<'a> {
             alerts,
             prices,
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
+            cache,
             quirks_file: file.quirks_file,
         };
         self.exposure(&config);

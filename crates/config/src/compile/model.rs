@@ -33,7 +33,7 @@ impl Compiler<'_> {
             if name.trim().is_empty() {
                 self.say_at_name(Diagnostic::new(codes::BAD_NAME, "the name of a model is empty"), &["models", name]);
             }
-            let to = self.targets(name, &stated.to, named);
+            let to = self.targets_at(&["models", name, "to"], &stated.to, named);
             let mut fallbacks = Vec::new();
             for (at, target) in stated.fallbacks.iter().enumerate() {
                 let path = ["models", name, "fallbacks", &at.to_string()];
@@ -64,27 +64,29 @@ impl Compiler<'_> {
         models
     }
 
-    fn targets(&mut self, name: &str, stated: &Targets, named: &[String]) -> Vec<WeightedTarget> {
+    /// The targets that a value at a path names.
+    pub(super) fn targets_at(&mut self, path: &[&str], stated: &Targets, named: &[String]) -> Vec<WeightedTarget> {
         let list = match stated {
             Targets::One(text) => {
-                let target = self.target(text, named, &["models", name, "to"]);
+                let target = self.target(text, named, path);
                 return target.into_iter().map(|model| WeightedTarget { model, weight: 1 }).collect();
             }
             Targets::Weighted(list) => list,
         };
         if list.iter().all(|entry| entry.weight == 0) {
             let what = "the list has no entry with a weight above 0, so no call can go anywhere";
-            self.say(Diagnostic::new(codes::BAD_WEIGHTS, what), &["models", name, "to"]);
+            self.say(Diagnostic::new(codes::BAD_WEIGHTS, what), path);
         }
         let mut targets = Vec::new();
         for (at, entry) in list.iter().enumerate() {
             let at = at.to_string();
+            let (weight, model) = ([path, &[&at, "weight"]].concat(), [path, &[&at, "model"]].concat());
             if entry.weight == 0 {
                 let diagnostic = Diagnostic::new(codes::UNUSED_WEIGHT, "a weight of 0 gets no calls");
-                self.say(diagnostic, &["models", name, "to", &at, "weight"]);
+                self.say(diagnostic, &weight);
             }
-            self.within(entry.weight, 0, 1_000_000, &["models", name, "to", &at, "weight"]);
-            let model = self.target(&entry.model, named, &["models", name, "to", &at, "model"]);
+            self.within(entry.weight, 0, 1_000_000, &weight);
+            let model = self.target(&entry.model, named, &model);
             targets.extend(model.map(|model| WeightedTarget { model, weight: entry.weight }));
         }
         targets

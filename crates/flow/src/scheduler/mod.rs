@@ -28,6 +28,7 @@
 //! [`Bounds`]. Every call has exactly one outcome or is cancelled, and takes its counts with it. One call into this
 //! module does a bounded amount of work for each call it lets go or sheds.
 
+mod crowd;
 mod estimate;
 mod fair;
 mod line;
@@ -41,6 +42,7 @@ mod waiter;
 pub use self::fair::{Ahead, Backlog, FairQueue, Place};
 pub use self::waiter::{Bounds, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, WaiterId};
 
+use self::crowd::Crowd;
 use self::fair::{CLASSES, KEEP};
 use self::line::Line;
 use self::pair::Pair;
@@ -70,9 +72,7 @@ const MOST_MOVES: usize = 256;
 #[derive(Debug)]
 pub struct Scheduler<T> {
     bounds: Bounds,
-    last_id: u64,
-    /// Boxed, so that finding one among many touches little memory.
-    waiters: NumberMap<u64, Box<Waiting<T>>>,
+    waiters: Crowd<Waiting<T>>,
     lines: NumberMap<LimitId, Line>,
     timers: BTreeSet<(Nanos, LimitId)>,
     /// Until when each must have been dispatched.
@@ -147,8 +147,7 @@ impl<T> Scheduler<T> {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            last_id: 0,
-            waiters: NumberMap::default(),
+            waiters: Crowd::default(),
             lines: NumberMap::default(),
             timers: BTreeSet::new(),
             latest: BTreeSet::new(),
@@ -164,7 +163,7 @@ impl<T> Scheduler<T> {
         self.bounds = bounds;
         self.lines.values_mut().for_each(|line| line.queue.set_weights(bounds.weights));
         self.room = self.room.emptied();
-        for (&id, waiting) in &self.waiters {
+        for (id, waiting) in self.waiters.iter() {
             self.room.enter(&bounds, &waiting.guest(id));
         }
     }
@@ -201,23 +200,22 @@ impl<T> Scheduler<T> {
             self.tidy(now, limit.id());
             return None;
         }
-        self.last_id += 1;
-        let id = self.last_id;
         let mut todo = std::mem::take(&mut self.todo);
-        if !self.make_room(now, id, &waiter, &mut todo, out) {
+        if !self.make_room(now, &waiter, &mut todo, out) {
             let expected = self.expected_at(now, &limit, waiter.flow, &ask).unwrap_or(expected);
             let refusal = refusal(now, &limit, &ask, expected);
             self.refuse(now, waiter, Why::QueueFull, refusal, out);
             self.tidy(now, limit.id());
             return None;
         }
-        let (place, patience) = (place(&waiter, &limit, id), waiter.patience());
+        let (bytes, latest, patience) = (waiter.bytes, waiter.latest(), waiter.patience());
+        let mut place = place(&waiter, &limit, 0);
+        let seat = Seat::Queue(limit.id());
+        let id = self.waiters.insert(Waiting { waiter, seat, passed: Passed::default() });
+        place.order = id;
         let Place { class, flow, .. } = place;
-        let waiting = Box::new(Waiting { waiter, seat: Seat::Queue(limit.id()), passed: Passed::default() });
-        let guest = waiting.guest(id);
-        self.room.enter(&self.bounds, &guest);
-        self.latest.insert(Pair::of(guest.latest.0, id));
-        self.waiters.insert(id, waiting);
+        self.room.enter(&self.bounds, &Guest { id, class, flow, bytes, latest });
+        self.latest.insert(Pair::of(latest.0, id));
         let line = self.line(&limit);
         let alone = line.is_empty();
         line.push(now, place, patience);
@@ -227,7 +225,7 @@ impl<T> Scheduler<T> {
             todo.push(limit.id());
         }
         self.run(now, todo, out);
-        self.waiters.contains_key(&id).then_some(WaiterId(id))
+        self.waiters.get(id).is_some().then_some(WaiterId(id))
     }
 
     /// Whether there is room for one more to wait, here or elsewhere, without anybody's leaving.
@@ -310,7 +308,7 @@ impl<T> Scheduler<T> {
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiters.is_empty()
+        self.waiters.len() == 0
     }
 
     /// How many calls of a flow wait.
@@ -330,7 +328,7 @@ impl<T> Scheduler<T> {
     pub fn stats(&self, now: Nanos) -> Stats {
         let mut limits: BTreeMap<LimitId, LimitWait> = BTreeMap::new();
         let mut by_class = [Duration::ZERO; 4];
-        for waiting in self.waiters.values() {
+        for (_, waiting) in self.waiters.iter() {
             let oldest = waiting.waiter.arrived.until(now);
             if let Some(of_class) = by_class.get_mut(waiting.waiter.ask.class as usize) {
                 *of_class = oldest.max(*of_class);
@@ -409,16 +407,18 @@ impl<T> Scheduler<T> {
     fn make_room(
         &mut self,
         now: Nanos,
-        id: u64,
         waiter: &Waiter<T>,
         todo: &mut Vec<LimitId>,
         out: &mut Vec<Outcome<T>>,
     ) -> bool {
         let Waiter { flow, ask, bytes, .. } = *waiter;
-        let newcomer = Guest { id, class: ask.class, flow, bytes, latest: waiter.latest() };
+        if self.waiters.len() >= crowd::MOST {
+            return false;
+        }
+        let newcomer = Guest { id: self.waiters.newest(), class: ask.class, flow, bytes, latest: waiter.latest() };
         let waiters = &self.waiters;
-        let find = |id| waiters.get(&id).map(|waiting| waiting.guest(id));
-        let guests = || waiters.iter().map(|(&id, waiting)| waiting.guest(id));
+        let find = |id| waiters.get(id).map(|waiting| waiting.guest(id));
+        let guests = || waiters.iter().map(|(id, waiting)| waiting.guest(id));
         let Some(leaving) = self.room.make_way(&self.bounds, &newcomer, guests, find) else { return false };
         for guest in leaving {
             self.shed(now, guest.id, Why::PushedOut, todo, out);
@@ -428,8 +428,8 @@ impl<T> Scheduler<T> {
 
     /// Takes one out of everything it is in. Turns it has had and will not use are given back. `freed` gets the limits at
     /// which others may now go.
-    fn unlink(&mut self, now: Nanos, id: u64, freed: &mut Vec<LimitId>) -> Option<Box<Waiting<T>>> {
-        let waiting = self.waiters.remove(&id)?;
+    fn unlink(&mut self, now: Nanos, id: u64, freed: &mut Vec<LimitId>) -> Option<Waiting<T>> {
+        let waiting = self.waiters.remove(id)?;
         let guest = waiting.guest(id);
         self.room.leave(&self.bounds, &guest);
         self.latest.remove(&Pair::of(guest.latest.0, id));
@@ -455,7 +455,7 @@ impl<T> Scheduler<T> {
 
     /// One that waits will not be served.
     fn shed(&mut self, now: Nanos, id: u64, why: Why, todo: &mut Vec<LimitId>, out: &mut Vec<Outcome<T>>) {
-        let Some(waiting) = self.waiters.get(&id) else { return };
+        let Some(waiting) = self.waiters.get(id) else { return };
         let Waiter { flow, ask, .. } = waiting.waiter;
         let at = waiting.seat.limits().last().and_then(|at| self.lines.get(at));
         let refusal = at.map(|line| {

@@ -67,7 +67,7 @@ impl<T> Scheduler<T> {
                 let next = line.queue.next_class(|class| capped.is_none_or(|capped| class > capped));
                 let Some(class) = next else { break None };
                 if line.is_shedding(class) {
-                    let guests = self.waiters.iter().map(|(&id, waiting)| waiting.guest(id));
+                    let guests = self.waiters.iter().map(|(id, waiting)| waiting.guest(id));
                     self.room.look_closely(&self.bounds, guests);
                 }
                 let Some(id) = self.next_of(now, line, class) else { break None };
@@ -110,14 +110,14 @@ impl<T> Scheduler<T> {
     }
 
     fn trial(&self, id: u64) -> Option<Trial> {
-        let waiting = self.waiters.get(&id)?;
+        let waiting = self.waiters.get(id)?;
         let Waiter { flow, ask, .. } = waiting.waiter;
         Some(Trial { id, flow, ask, set: waiting.waiter.set.clone() })
     }
 
     /// The turn of the next one in a queue.
     fn turn(&mut self, now: Nanos, at: LimitId, id: u64, todo: &mut Vec<LimitId>, out: &mut Vec<Outcome<T>>) -> Turn {
-        let Some(waiting) = self.waiters.get(&id) else { return Turn::Wait(None) };
+        let Some(waiting) = self.waiters.get(id) else { return Turn::Wait(None) };
         if waiting.waiter.latest() < now {
             self.shed(now, id, Why::Late, todo, out);
             return Turn::Done;
@@ -210,7 +210,7 @@ impl<T> Scheduler<T> {
         todo: &mut Vec<LimitId>,
         out: &mut Vec<Outcome<T>>,
     ) {
-        let Some(waiting) = self.waiters.remove(&id) else { return };
+        let Some(waiting) = self.waiters.remove(id) else { return };
         let guest = waiting.guest(id);
         self.room.leave(&self.bounds, &guest);
         self.latest.remove(&Pair::of(guest.latest.0, id));
@@ -248,14 +248,14 @@ impl<T> Scheduler<T> {
         if let Some(line) = self.lines.get_mut(&at) {
             line.take(now, trial.ask.class, trial.flow, trial.id, true);
         }
-        if let (Some(number), Some(waiting)) = (number(&trial.set, at), self.waiters.get_mut(&trial.id)) {
+        if let (Some(number), Some(waiting)) = (number(&trial.set, at), self.waiters.get_mut(trial.id)) {
             waiting.passed.set(number);
         }
     }
 
     /// Puts one into the queue of a limit. If it has had a turn there that it could not use, it gets it back.
     fn join_queue(&mut self, now: Nanos, to: &Arc<Limit>, trial: &Trial, todo: &mut Vec<LimitId>) {
-        let Some(waiting) = self.waiters.get_mut(&trial.id) else { return };
+        let Some(waiting) = self.waiters.get_mut(trial.id) else { return };
         waiting.seat = Seat::Queue(to.id());
         let place: Place = place(&waiting.waiter, to, trial.id);
         let patience = waiting.waiter.patience();
@@ -281,7 +281,7 @@ impl<T> Scheduler<T> {
         if let Some(line) = self.lines.get_mut(&at) {
             line.claim(trial.id);
         }
-        if let Some(waiting) = self.waiters.get_mut(&trial.id) {
+        if let Some(waiting) = self.waiters.get_mut(trial.id) {
             waiting.seat = Seat::Claims(vec![at, other.id()], until);
         }
         let wake = wait.map_or(until, |wait| now.after(wait).min(until));
@@ -300,7 +300,7 @@ impl<T> Scheduler<T> {
         out: &mut Vec<Outcome<T>>,
     ) -> Turn {
         let Some(trial) = self.trial(id) else { return Turn::Wait(None) };
-        let Some(waiting) = self.waiters.get(&id) else { return Turn::Wait(None) };
+        let Some(waiting) = self.waiters.get(id) else { return Turn::Wait(None) };
         let Seat::Claims(seats, until) = &waiting.seat else { return Turn::Wait(None) };
         let (seats, until) = (seats.clone(), *until);
         if waiting.waiter.latest() < now {
@@ -322,7 +322,7 @@ impl<T> Scheduler<T> {
         let known = seats.contains(&refusal.limit.id());
         if now < until && (known || self.is_short(now, at, &refusal, &trial.ask)) {
             if !known
-                && let Some(waiting) = self.waiters.get_mut(&id)
+                && let Some(waiting) = self.waiters.get_mut(id)
                 && let Seat::Claims(seats, _) = &mut waiting.seat
             {
                 seats.push(refusal.limit.id());

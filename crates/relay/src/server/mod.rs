@@ -17,7 +17,9 @@ pub use tls::TlsError;
 
 use crate::books::Books;
 use crate::budget::Budget;
+use crate::cache::{CacheReport, Purge};
 use crate::metrics::Metrics;
+use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations};
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
 use crate::report::FlowReport;
@@ -54,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Room>,
     /// What is known of providers.
     pub(crate) providers: Providers,
+    /// Moves of traffic.
+    pub(crate) migrations: Arc<Migrations>,
     /// What calls have used lately.
     pub(crate) estimates: Estimates,
     pub(crate) local: mpsc::Sender<LocalRequest>,
@@ -163,6 +167,7 @@ impl Relay {
         let room = Room::new(bounds(&config.priorities));
         let providers = Providers::new(&room, settings.learned);
         let found = BTreeMap::new();
+        let migrations = Migrations::new(&settings.data_dir, metrics.migrations.clone());
         let books = config.ledger.as_ref().map(|ledger| open_books(&settings.data_dir, ledger)).transpose()?;
         let snapshot = compile(
             &config,
@@ -172,10 +177,12 @@ impl Relay {
                 metrics: &metrics,
                 providers: &providers,
                 found: &found,
+                migrations: &migrations,
                 books: books.as_ref(),
                 before: None,
             },
         )?;
+        migrations.configure(&config.migrations);
         let tls = config.server.tls.as_ref().map(|files| tls::Acceptor::new(files, config.server.http2)).transpose()?;
         let workers = config.server.workers.map_or_else(cores, std::num::NonZeroUsize::get);
         let (sockets, addresses) = listen::bind(config.server.listen.addresses(), workers)?;
@@ -191,6 +198,7 @@ impl Relay {
             closing: CancellationToken::new(),
             room,
             providers,
+            migrations,
             estimates: Estimates::new(MOST_LEARNED),
             metrics,
         });
@@ -226,6 +234,9 @@ impl Relay {
         let pacer = Arc::clone(&shared.room);
         let pacer = std::thread::Builder::new().name("pacer".to_owned()).spawn(move || pacer.keep_pace());
         threads.push(pacer.map_err(StartError::Worker)?);
+        let migrations = Arc::clone(&shared.migrations);
+        let mover = std::thread::Builder::new().name("migrations".to_owned()).spawn(move || migrations.run());
+        threads.push(mover.map_err(StartError::Worker)?);
         let relay = Arc::new(Self {
             shared,
             config: Mutex::new(config),
@@ -375,6 +386,7 @@ impl Relay {
         let after = snapshot.version;
         let needs_restart = restart_only(&current, &config);
         let snapshot = Arc::new(snapshot);
+        self.shared.migrations.configure(&config.migrations);
         self.shared.snapshot.store(Arc::clone(&snapshot));
         self.shared.providers.apply(&config);
         self.shared.room.changed(&snapshot, bounds(&config.priorities));
@@ -394,6 +406,7 @@ impl Relay {
                 metrics: &self.shared.metrics,
                 providers: &self.shared.providers,
                 found: &self.found.lock(),
+                migrations: &self.shared.migrations,
                 books: books.as_ref(),
                 before: Some(&before),
             },
@@ -411,10 +424,53 @@ impl Relay {
         Ok(books.clone())
     }
 
+    /// Moves of traffic, by name in order.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<MigrationReport> {
+        self.shared.migrations.report()
+    }
+
+    /// What has happened to a migration, the oldest first.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn migration_history(&self, name: &str) -> Result<Vec<EntryReport>, MigrationError> {
+        self.shared.migrations.history(name)
+    }
+
+    /// Carries out a person's order about a migration. `in_spite` goes on although a guard says worse.
+    ///
+    /// # Errors
+    /// Says why not; nothing has changed then.
+    pub fn order_migration(
+        &self,
+        name: &str,
+        order: MigrationOrder,
+        who: &str,
+        why: &str,
+        in_spite: bool,
+    ) -> Result<MigrationReport, MigrationError> {
+        self.shared.migrations.order(name, order, who, why, in_spite)
+    }
+
     /// The books, where they are kept.
     #[must_use]
     pub fn books(&self) -> Option<Arc<Books>> {
         self.shared.snapshot.load().books.clone()
+    }
+
+    /// What the cache holds; `None` where there is none.
+    #[must_use]
+    pub fn cache(&self) -> Option<CacheReport> {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.cache.as_ref().map(|cache| cache.kept.report(cache.ttl))
+    }
+
+    /// Throws answers out of the cache, and says how many there were; `None` where there is no cache.
+    #[must_use]
+    pub fn purge_cache(&self, purge: &Purge) -> Option<u64> {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.cache.as_ref().map(|cache| cache.kept.purge(purge))
     }
 
     /// Adds the models that a provider was found to serve, so that their plain names resolve.
@@ -441,6 +497,7 @@ impl Relay {
         }
         self.stop_now();
         self.shared.room.stop();
+        self.shared.migrations.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             if thread.join().is_err() {
                 tracing::error!("a worker thread ended by a panic");

@@ -5,6 +5,7 @@ use super::names::Listed;
 use super::tariff::Tariff;
 use crate::call::header_value;
 use crate::metrics::{CandidateMetrics, RouteMetrics};
+use crate::migrations::Mover;
 use crate::providers::Standing;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
@@ -122,6 +123,8 @@ pub(crate) struct Route {
     pub(crate) lower_tier: Option<String>,
     /// Whether they do. Outlives the configuration.
     pub(crate) ladder: Arc<Ladder>,
+    /// The migration that moves its calls, where there is one.
+    pub(crate) mover: Option<Arc<Mover>>,
 }
 
 impl Route {
@@ -129,6 +132,12 @@ impl Route {
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
         let targets = self.targets.iter().filter(|target| target.weight > 0).map(|target| &target.candidate);
         targets.chain(&self.fallbacks)
+    }
+
+    /// The same, and where a migration may move its calls.
+    pub(crate) fn every_candidate(&self) -> impl Iterator<Item = &Arc<Candidate>> {
+        let moved = self.mover.iter().flat_map(|mover| mover.to.iter().map(|target| &target.candidate));
+        self.candidates().chain(moved)
     }
 
     /// The most tokens that whoever answers first can put out, where known.

@@ -7,13 +7,16 @@ use super::names::{Listed, Names, Serving, fallback_results};
 use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::books::Books;
+use crate::cache::Cache;
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
+use crate::migrations::{Migrations, Mover};
 use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{
-    AzureStyle, Config, Connections, FallbackOn, Model, Period, Provider as Configured, Target as Named, UseHttp2,
+    AzureStyle, Config, Connections, FallbackOn, Migration, Model, Period, Provider as Configured, Target as Named,
+    UseHttp2,
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
@@ -92,6 +95,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) providers: &'a Providers,
     /// Models that providers were found to serve, by provider.
     pub(crate) found: &'a BTreeMap<String, Vec<String>>,
+    /// Where calls of models that are being moved find their side.
+    pub(crate) migrations: &'a Migrations,
     /// The books, where they are kept.
     pub(crate) books: Option<&'a Arc<Books>>,
     /// The snapshot before, some of which goes on.
@@ -117,7 +122,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, tariffs, inputs.metrics, revision);
     for model in config.models.values() {
-        let route = Arc::new(route(model, &names, inputs, revision)?);
+        let moved = config.migrations.values().find(|migration| migration.definition.model == model.name);
+        let route = Arc::new(route(model, moved, &names, inputs, revision)?);
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
@@ -132,6 +138,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             revision,
         )?,
         books: inputs.books.map(Arc::clone),
+        cache: cache(config, inputs),
         names,
         providers,
         limits: Limits::new(config, revision),
@@ -139,6 +146,11 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         priorities: config.priorities,
         policy: Policy::Default,
     })
+}
+
+fn cache(config: &Config, inputs: &Inputs<'_>) -> Option<Cache> {
+    let before = inputs.before.and_then(|before| before.cache.as_ref());
+    Some(Cache::new(config.cache.as_ref()?, before, &inputs.metrics.cached))
 }
 
 fn quirks(config: &Config) -> Result<Table, CompileError> {
@@ -266,7 +278,13 @@ fn listed(
     listed
 }
 
-fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Result<Route, CompileError> {
+fn route(
+    model: &Model,
+    moved: Option<&Migration>,
+    names: &Names,
+    inputs: &Inputs<'_>,
+    revision: u64,
+) -> Result<Route, CompileError> {
     let subject = Subject::Model(model.name.as_str().into());
     let payer = inputs.books.map(|books| books.payer(&subject, None, &model.budgets)).transpose()?.unwrap_or_default();
     let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
@@ -280,6 +298,20 @@ fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Re
         .map(|target| Ok(Target { candidate: candidate(&target.model)?, weight: target.weight }))
         .collect::<Result<_, CompileError>>()?;
     let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
+    let mover = moved.map(|moved| -> Result<Arc<Mover>, CompileError> {
+        let definition = &moved.definition;
+        let to = definition.to.iter().map(|target| {
+            let named = Named { provider: target.provider.clone(), model: target.model.clone() };
+            Ok(Target { candidate: candidate(&named)?, weight: target.weight })
+        });
+        Ok(Arc::new(Mover {
+            lane: inputs.migrations.lane(&definition.name),
+            sticky_by: definition.sticky_by.clone(),
+            from: targets.iter().map(|target| Arc::clone(&target.candidate)).collect(),
+            to: to.collect::<Result<_, CompileError>>()?,
+        }))
+    });
+    let mover = mover.transpose()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
     let before = inputs.before.and_then(|before| before.names.aliases.get(&model.name));
     Ok(Route {
@@ -303,6 +335,7 @@ fn route(model: &Model, names: &Names, inputs: &Inputs<'_>, revision: u64) -> Re
         budgets: payer.budgets.into_vec(),
         lower_tier: model.lower_tier.clone(),
         failovers: inputs.providers.failovers(model),
+        mover,
         ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
 }

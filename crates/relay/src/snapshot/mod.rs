@@ -20,6 +20,7 @@ pub(crate) use names::{Listed, Names};
 pub(crate) use tariff::{Bill, Tariff};
 
 use crate::books::Books;
+use crate::cache::Cache;
 use http::HeaderValue;
 use sluicegate_config::Priorities;
 use sluicegate_flow::Spec;
@@ -46,6 +47,8 @@ pub(crate) struct Snapshot {
     pub(crate) providers: Vec<Arc<Provider>>,
     /// Who pays, and what is kept; `None` where nobody asked for it.
     pub(crate) books: Option<Arc<Books>>,
+    /// Answers that are kept to be given again; `None` where none are.
+    pub(crate) cache: Option<Cache>,
     /// What calls are held to.
     pub(crate) limits: Limits,
     /// What is done with a call without a key that finds no room.

@@ -180,6 +180,7 @@ impl Names {
             budgets: Vec::new(),
             lower_tier: None,
             ladder: Arc::new(Ladder::new()),
+            mover: None,
         }
     }
 
@@ -188,7 +189,7 @@ impl Names {
         let routes = self.aliases.values().chain(self.by_id.values().flatten());
         let own = routes.clone().filter_map(|route| route.limits.as_ref());
         let candidates = routes
-            .flat_map(|route| route.candidates())
+            .flat_map(|route| route.every_candidate())
             .chain(self.homes.values().flat_map(|home| home.whole.candidates()));
         let theirs = candidates.flat_map(|candidate| candidate.limits.iter());
         own.chain(theirs).flat_map(|owned| owned.specs().iter())
@@ -202,7 +203,7 @@ impl Names {
             let tariff = candidate.tariff.as_ref()?;
             Some((Arc::clone(&candidate.provider.name), Arc::clone(&candidate.model), Arc::clone(tariff)))
         };
-        routes.flat_map(|route| route.candidates().filter_map(of).collect::<Vec<_>>()).collect()
+        routes.flat_map(|route| route.every_candidate().filter_map(of).collect::<Vec<_>>()).collect()
     }
 
     /// Resolves a name.

@@ -202,6 +202,14 @@ pub fn response(body: &[u8], context: &Context) -> Result<Inbound, Fault> {
 /// # Errors
 /// As [`response`], and `UpstreamBroken` when the stream is truncated.
 pub fn response_from_stream(bytes: &[u8], context: &Context) -> Result<Inbound, Fault> {
+    whole_of_stream(bytes, context, None)
+}
+
+/// The same for a stream that may not say what was used, where that is known all the same.
+///
+/// # Errors
+/// As [`response_from_stream`].
+pub fn whole_of_stream(bytes: &[u8], context: &Context, used: Option<Usage>) -> Result<Inbound, Fault> {
     let mut reader = stream::Reader::of(context.upstream);
     let mut decoder = Decoder::new();
     let mut steps = Vec::new();
@@ -216,7 +224,11 @@ pub fn response_from_stream(bytes: &[u8], context: &Context) -> Result<Inbound, 
     for step in &steps {
         match step {
             Delta::Error { fault } => return Err(fault.clone()),
-            Delta::End => return write_answer(deltas::join(steps), context),
+            Delta::End => {
+                let mut answer = deltas::join(steps);
+                answer.usage = answer.usage.or(used);
+                return write_answer(answer, context);
+            }
             _ => {}
         }
     }

@@ -1,0 +1,277 @@
+//! Moves of traffic: a model that exists, somewhere else to go, steps that grow, guards that can decide.
+
+use super::{Compiler, usable_name};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::file::{self, Breach, Inconclusive, MigrationGuard, Targets};
+use crate::migration::{Approval, Migration, Mirror};
+use crate::model::{Model, WeightedTarget};
+use crate::near::nearest;
+use crate::units::{self, Period};
+use sluicegate_migration::{
+    Definition, Guard, KillSwitch, Limit, Metric, OnBreach, OnInconclusive, Plan, Share, Step, StickyBy, Target,
+};
+use std::collections::BTreeMap;
+
+/// Names the migrations that go back, or says `all`.
+const KILL_VARIABLE: &str = "SLUICEGATE_MIGRATIONS_KILL";
+/// The first share where nothing else is said.
+const FIRST: u32 = 5;
+/// Copies at once where nothing else is said.
+const COPIES: u32 = 4;
+/// A step of more is a mistake.
+const LONGEST_HOLD: Period = Period::from_secs(90 * 86_400);
+
+impl Compiler<'_> {
+    pub(super) fn migrations(
+        &mut self,
+        stated: &BTreeMap<String, file::Migration>,
+        models: &BTreeMap<String, Model>,
+        named: &[String],
+    ) -> BTreeMap<String, Migration> {
+        let killed = self.environment.variable(KILL_VARIABLE).unwrap_or_default();
+        let mut found = BTreeMap::new();
+        let mut movers: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, stated) in stated {
+            if !usable_name(name) {
+                let what = "the name of a migration is letters, digits, `-`, `_` and `.`, at most 64";
+                self.say_at_name(Diagnostic::new(codes::BAD_NAME, what), &["migrations", name]);
+            }
+            if let Some(other) = movers.insert(&stated.model, name) {
+                let what = format!("`{other}` moves the calls of `{}` already", stated.model);
+                self.say(Diagnostic::new(codes::TWO_MIGRATIONS, what), &["migrations", name, "model"]);
+            }
+            let migration = self.migration(name, stated, models, named, &killed);
+            found.extend(migration.map(|migration| (name.clone(), migration)));
+        }
+        found
+    }
+
+    fn migration(
+        &mut self,
+        name: &str,
+        stated: &file::Migration,
+        models: &BTreeMap<String, Model>,
+        named: &[String],
+        killed: &str,
+    ) -> Option<Migration> {
+        let path = |field| ["migrations", name, field];
+        let sticky_by = match stated.sticky_by.as_deref().map(str::parse::<StickyBy>) {
+            None => StickyBy::default(),
+            Some(Ok(sticky)) => sticky,
+            Some(Err(error)) => {
+                self.say(Diagnostic::new(codes::BAD_VALUE, error.to_string()), &path("sticky_by"));
+                StickyBy::default()
+            }
+        };
+        let plan = self.plan(name, stated);
+        let guards = match &stated.guards {
+            None => Guard::defaults(),
+            Some(list) => list.iter().enumerate().filter_map(|(at, guard)| self.guard(name, at, guard)).collect(),
+        };
+        let to = self.side(&path("to"), &stated.to, named);
+        let mirror = stated.mirror.as_ref().and_then(|mirror| self.mirror(name, mirror));
+        let Some(model) = models.get(&stated.model).filter(|model| !model.builtin) else {
+            let what = format!("no entry under `models:` is called `{}`", stated.model);
+            let mut diagnostic = Diagnostic::new(codes::UNKNOWN_MOVED_MODEL, what);
+            if let Some(near) = nearest(&stated.model, models.keys().map(String::as_str)) {
+                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+            }
+            self.say(diagnostic, &path("model"));
+            return None;
+        };
+        let from = targets(&model.to);
+        if let Some(stated) = &stated.from
+            && self.side(&path("from"), stated, named) != from
+        {
+            let what = format!("`{}` does not lead there now", model.name);
+            let diagnostic = Diagnostic::new(codes::OTHER_ORIGIN, what);
+            let remedy = format!("write what `models.{}.to` says, or leave `from` out", model.name);
+            self.say(diagnostic.remedy(remedy), &path("from"));
+        }
+        let (on_breach, on_inconclusive) = (stated.on_breach.into(), stated.on_inconclusive.into());
+        let usual = Definition::new(name, &*model.name, Target::new("", ""), Target::new("", ""), plan?);
+        let definition = Definition {
+            from,
+            to,
+            sticky_by,
+            guards,
+            on_breach,
+            on_inconclusive,
+            min_calls_rollback: stated.min_calls_rollback.unwrap_or(usual.min_calls_rollback),
+            min_calls_promotion: stated.min_calls_promotion.unwrap_or(usual.min_calls_promotion),
+            ..usual
+        };
+        self.within(definition.min_calls_rollback, 1, 1_000_000, &path("min_calls_rollback"));
+        self.within(definition.min_calls_promotion, 0, 100_000_000, &path("min_calls_promotion"));
+        if let Err(error) = definition.check() {
+            self.say(Diagnostic::new(codes::BAD_MIGRATION, error.to_string()), &path("to"));
+            return None;
+        }
+        let environment = is_named(killed, name);
+        let kill = KillSwitch { configuration: stated.kill, environment };
+        Some(Migration { definition, mirror, start: stated.start, kill })
+    }
+
+    fn plan(&mut self, name: &str, stated: &file::Migration) -> Option<Plan> {
+        let path = |field| ["migrations", name, field];
+        let plan = match (stated.double_every, stated.steps.as_slice()) {
+            (Some(_), [_, ..]) | (None, []) => {
+                let what = "write either `steps` or `double_every`";
+                let diagnostic = Diagnostic::new(codes::BAD_STEPS, what);
+                self.say_at_name(diagnostic.remedy("double_every: 6h"), &["migrations", name]);
+                return None;
+            }
+            (Some(every), []) => {
+                self.within(every, Period::default(), LONGEST_HOLD, &path("double_every"));
+                let start = stated.start_at.unwrap_or(units::Share::from_percent(FIRST));
+                Plan::double_every(share(start), every.duration(), stated.min_requests.unwrap_or_default())
+            }
+            (None, steps) => {
+                for (field, is_there) in
+                    [("start_at", stated.start_at.is_some()), ("min_requests", stated.min_requests.is_some())]
+                {
+                    if is_there {
+                        let what = format!("`{field}` belongs to `double_every`; each of the steps has its own");
+                        self.say(Diagnostic::new(codes::NO_EFFECT_HERE, what), &path(field));
+                    }
+                }
+                for (at, step) in steps.iter().enumerate() {
+                    let hold = ["migrations", name, "steps", &at.to_string(), "hold"];
+                    self.within(step.hold.unwrap_or_default(), Period::default(), LONGEST_HOLD, &hold);
+                }
+                Plan::new(steps.iter().map(|stated| Step {
+                    share: share(stated.traffic),
+                    hold: stated.hold.unwrap_or_default().duration(),
+                    min_calls: stated.min_requests.unwrap_or_default(),
+                    approval: stated.approval == Approval::Manual,
+                }))
+            }
+        };
+        let field = if stated.double_every.is_some() { "double_every" } else { "steps" };
+        plan.map_err(|error| self.say(Diagnostic::new(codes::BAD_STEPS, error.to_string()), &path(field))).ok()
+    }
+
+    fn guard(&mut self, name: &str, at: usize, stated: &MigrationGuard) -> Option<Guard> {
+        let at = at.to_string();
+        let path = |field| ["migrations", name, "guards", &at, field];
+        let metric: Metric = match stated.metric.parse() {
+            Ok(Metric::InvalidToolCalls) | Err(_) => {
+                let known: Vec<&str> =
+                    Metric::all().filter(|metric| *metric != Metric::InvalidToolCalls).map(Metric::as_str).collect();
+                let mut diagnostic =
+                    Diagnostic::new(codes::UNKNOWN_WORD, format!("`{}` is not measured", stated.metric));
+                if let Some(near) = nearest(&stated.metric, known.iter().copied()) {
+                    diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+                }
+                self.say(diagnostic.note(format!("allowed here: {}", known.join(", "))), &path("metric"));
+                return None;
+            }
+            Ok(metric) => metric,
+        };
+        let (field, limit) = match (&stated.max_increase, &stated.max) {
+            (Some(by), None) => ("max_increase", increase(metric, by)),
+            (None, Some(at)) => ("max", most(metric, at)),
+            _ => {
+                let diagnostic =
+                    Diagnostic::new(codes::BAD_GUARD, "a guard has either `max_increase` or `max`, and one of them");
+                self.say(diagnostic, &["migrations", name, "guards", &at]);
+                return None;
+            }
+        };
+        let guard = limit.and_then(|limit| {
+            let confidence = stated.confidence.map_or(0.95, units::Share::fraction);
+            let guard = Guard { confidence, ..Guard::new(metric, limit) };
+            guard.check().map(|()| guard).map_err(|error| error.to_string())
+        });
+        guard.map_err(|what| self.say(Diagnostic::new(codes::BAD_GUARD, what), &path(field))).ok()
+    }
+
+    fn mirror(&mut self, name: &str, stated: &file::Mirror) -> Option<Mirror> {
+        let path = |field| ["migrations", name, "mirror", field];
+        let max_concurrency = stated.max_concurrency.unwrap_or(COPIES);
+        self.within(max_concurrency, 1, 1_000, &path("max_concurrency"));
+        if let Some(usd) = stated.usd_per_day {
+            self.within(usd, 0.0, 1_000_000.0, &path("usd_per_day"));
+        }
+        let share = share(stated.traffic);
+        (share > Share::NONE).then_some(Mirror {
+            share,
+            max_concurrency,
+            usd_per_day: stated.usd_per_day,
+            keep_text: stated.keep_text,
+        })
+    }
+
+    /// One side's targets.
+    fn side(&mut self, path: &[&str], stated: &Targets, named: &[String]) -> Vec<Target> {
+        let list = self.targets_at(path, stated, named);
+        targets(&list)
+    }
+}
+
+/// Whether a list of names, or the word `all`, names this one.
+fn is_named(list: &str, name: &str) -> bool {
+    list.split([',', ' ']).map(str::trim).any(|word| word == name || matches!(word, "all" | "1" | "true"))
+}
+
+fn share(share: units::Share) -> Share {
+    Share::percent(share.fraction() * 100.0).unwrap_or(Share::NONE)
+}
+
+fn targets(list: &[WeightedTarget]) -> Vec<Target> {
+    let one = |entry: &WeightedTarget| Target {
+        weight: entry.weight,
+        ..Target::new(entry.model.provider.clone(), entry.model.model.clone())
+    };
+    list.iter().map(one).collect()
+}
+
+fn is_rate(metric: Metric) -> bool {
+    matches!(metric, Metric::Errors | Metric::Empty | Metric::Truncated | Metric::InvalidToolCalls)
+}
+
+fn number(text: &str, unit: &str) -> Option<f64> {
+    let digits = text.trim().strip_suffix(unit)?.trim();
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    digits.parse().ok().filter(|_| plain)
+}
+
+/// `1pp` for a rate, `25%` for what is compared as a part.
+fn increase(metric: Metric, text: &str) -> Result<Limit, String> {
+    let by = if is_rate(metric) { number(text, "pp") } else { number(text, "%") };
+    let shape = if is_rate(metric) { "percentage points: write 1pp" } else { "a part of the old value: write 25%" };
+    by.map(|by| Limit::MaxIncrease(by / 100.0)).ok_or_else(|| format!("how much more {metric} may be is {shape}"))
+}
+
+/// `5%` for a rate, `2s` for a time, `$0.02` for a cost.
+fn most(metric: Metric, text: &str) -> Result<Limit, String> {
+    let (at, shape) = match metric {
+        Metric::FirstToken(_) | Metric::Total(_) => {
+            (text.parse::<Period>().ok().map(|period| period.millis() as f64), "a time: write 2s")
+        }
+        Metric::Cost => (text.trim().strip_prefix('$').and_then(|text| number(text, "")), "dollars: write $0.02"),
+        _ => (number(text, "%").map(|percent| percent / 100.0), "a share: write 5%"),
+    };
+    at.map(Limit::Max).ok_or_else(|| format!("the most that {metric} may be is {shape}"))
+}
+
+impl From<Breach> for OnBreach {
+    fn from(breach: Breach) -> Self {
+        match breach {
+            Breach::Rollback => Self::Rollback,
+            Breach::Pause => Self::Pause,
+            Breach::Alert => Self::Alert,
+        }
+    }
+}
+
+impl From<Inconclusive> for OnInconclusive {
+    fn from(inconclusive: Inconclusive) -> Self {
+        match inconclusive {
+            Inconclusive::Hold => Self::Hold,
+            Inconclusive::Advance => Self::Advance,
+            Inconclusive::Rollback => Self::Rollback,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Migrations as operators see them.
+
+use serde::{Deserialize, Serialize};
+use sluicegate_migration::{Entry, Migration, Moment, Phase, Reading, Target};
+use sluicegate_vocabulary::{Arm, Stamp};
+
+/// A migration at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MigrationReport {
+    /// Its name.
+    pub name: String,
+    /// The model whose calls it moves.
+    pub model: String,
+    /// Where they come from, as `provider/model`.
+    pub from: Vec<String>,
+    /// Where they go.
+    pub to: Vec<String>,
+    /// `idle`, `running`, `awaiting_approval`, `paused`, `rolled_back` or `promoted`.
+    pub phase: String,
+    /// What keeps its side: `key`, `user`, `header:NAME` or `call`.
+    pub sticky_by: String,
+    /// The number that sides are worked out from, as text, since it has 64 bits.
+    pub seed: String,
+    /// How often it has been started.
+    pub run: u32,
+    /// The new side's share now, in percent.
+    pub share_percent: f64,
+    /// The step it stands at, from 1.
+    pub step: usize,
+    /// All its steps.
+    pub steps: Vec<StepReport>,
+    /// How long it has been running at this step, in milliseconds.
+    pub held_ms: u64,
+    /// Calls of the new side in this step.
+    pub step_calls: u64,
+    /// Calls of the old side since it was started.
+    pub old_calls: u64,
+    /// Calls of the new side since then.
+    pub new_calls: u64,
+    /// All guards together: `better_or_equal`, `worse` or `undecided`.
+    pub verdict: String,
+    /// Guard by guard.
+    pub guards: Vec<WatchReport>,
+    /// What happened last.
+    pub last: Option<EntryReport>,
+    /// What comes next, in one sentence.
+    pub next: String,
+}
+
+/// A step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The new side's share, in percent.
+    pub share_percent: f64,
+    /// How long it lasts at least, in milliseconds.
+    pub hold_ms: u64,
+    /// Calls of the new side that it wants.
+    pub min_requests: u64,
+    /// Whether a person must agree before the next one.
+    pub approval: bool,
+}
+
+/// What is known for one guard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchReport {
+    /// The metric, as configurations name it.
+    pub metric: String,
+    /// What people call it.
+    pub title: String,
+    /// The old side's value, if known: `0.8 %`, `840 ms`.
+    pub old: Option<String>,
+    /// The new side's.
+    pub new: Option<String>,
+    /// By how much they differ: `+0.3 pp`, `+8 %`.
+    pub change: Option<String>,
+    /// Between what the truth certainly lies.
+    pub interval: String,
+    /// The limit: `+1 pp`, `2 %`.
+    pub limit: String,
+    /// `better_or_equal`, `worse` or `undecided`.
+    pub verdict: String,
+    /// All of it in one sentence.
+    pub sentence: String,
+    /// Calls of the old side that had a value.
+    pub old_calls: u64,
+    /// Calls of the new side that had one.
+    pub new_calls: u64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntryReport {
+    /// When: `2026-11-21T12:19:44Z`.
+    pub at: String,
+    /// By whom: a person's name, or `sluicegate`.
+    pub who: String,
+    /// What: `started`, `advanced`, `rolled_back`, ...
+    pub action: String,
+    /// Why, in one sentence.
+    pub why: String,
+    /// The step it stood at afterwards, from 1.
+    pub step: usize,
+    /// The new side's share afterwards, in percent.
+    pub share_percent: f64,
+    /// What it was afterwards.
+    pub phase: String,
+    /// What was known then, one sentence for each guard.
+    pub evidence: Vec<String>,
+}
+
+pub(super) fn of(machine: &Migration, now: Moment) -> MigrationReport {
+    let definition = machine.definition();
+    let targets = |targets: &[Target]| targets.iter().map(|it| format!("{}/{}", it.provider, it.model)).collect();
+    let step = |step: &sluicegate_migration::Step| StepReport {
+        share_percent: percent(step.share),
+        hold_ms: millis(step.hold),
+        min_requests: step.min_calls,
+        approval: step.approval,
+    };
+    let evidence = machine.evidence();
+    MigrationReport {
+        name: definition.name.clone(),
+        model: definition.model.clone(),
+        from: targets(&definition.from),
+        to: targets(&definition.to),
+        phase: machine.phase().as_str().to_owned(),
+        sticky_by: definition.sticky_by.to_string(),
+        seed: machine.seed().0.to_string(),
+        run: machine.run(),
+        share_percent: percent(machine.share()),
+        step: machine.step_index() + 1,
+        steps: definition.plan.steps().iter().map(step).collect(),
+        held_ms: millis(machine.held_until(now)),
+        step_calls: machine.step_calls(),
+        old_calls: evidence.calls(Arm::Old),
+        new_calls: evidence.calls(Arm::New),
+        verdict: evidence.verdict().as_str().to_owned(),
+        guards: evidence.readings().iter().map(watch).collect(),
+        last: machine.history().last().map(entry),
+        next: next(machine, now),
+    }
+}
+
+fn watch(reading: &Reading) -> WatchReport {
+    let value = |value: Option<f64>| value.map(|value| reading.amount.value(value));
+    WatchReport {
+        metric: reading.guard.metric.as_str().to_owned(),
+        title: reading.guard.metric.title().to_owned(),
+        old: value(reading.old),
+        new: value(reading.new),
+        change: reading.change.map(|change| reading.amount.change(change)),
+        interval: reading.interval(),
+        limit: reading.limit(),
+        verdict: reading.verdict.as_str().to_owned(),
+        sentence: reading.sentence(),
+        old_calls: reading.old_calls,
+        new_calls: reading.new_calls,
+    }
+}
+
+pub(super) fn entry(entry: &Entry) -> EntryReport {
+    let mut at = String::with_capacity(20);
+    Stamp::default().write_seconds(&mut at, entry.at.0);
+    EntryReport {
+        at,
+        who: entry.who.clone(),
+        action: entry.action.as_str().to_owned(),
+        why: entry.why.clone(),
+        step: entry.step + 1,
+        share_percent: percent(entry.share),
+        phase: entry.phase.as_str().to_owned(),
+        evidence: entry.evidence.clone(),
+    }
+}
+
+fn next(machine: &Migration, now: Moment) -> String {
+    let name = &machine.definition().name;
+    match machine.phase() {
+        Phase::Idle => format!("not begun: sluicegate migrate start {name}"),
+        Phase::Paused => format!("stays here until: sluicegate migrate resume {name}"),
+        Phase::AwaitingApproval => format!("waits for approval: sluicegate migrate advance {name}"),
+        Phase::RolledBack => {
+            format!("all calls go to the old side, and it does not begin by itself: sluicegate migrate start {name}")
+        }
+        Phase::Promoted => {
+            format!(
+                "over: write the new target into models.{}.to and take the migration out",
+                machine.definition().model
+            )
+        }
+        Phase::Running => {
+            let step = machine.step();
+            let calls = step.min_calls.saturating_sub(machine.step_calls());
+            let time = step.hold.saturating_sub(machine.held_until(now));
+            match (calls, time.is_zero()) {
+                (0, true) => "the guards decide".to_owned(),
+                (0, false) => format!("the step lasts {} s more", time.as_secs() + 1),
+                (calls, true) => format!("the step wants {calls} more calls on the new side"),
+                (calls, false) => {
+                    format!("the step lasts {} s more and wants {calls} more calls on the new side", time.as_secs() + 1)
+                }
+            }
+        }
+    }
+}
+
+fn percent(share: sluicegate_migration::Share) -> f64 {
+    f64::from(share.millionths()) / 10_000.0
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

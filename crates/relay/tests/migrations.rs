@@ -1,0 +1,384 @@
+//! Traffic that moves while it runs, over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in tests, but not in what tests call"
+)]
+
+mod support;
+
+use sluicegate_config::{Config, Migration, ProviderKind, Start};
+use sluicegate_migration::{
+    Definition, Guard, KillSwitch, Limit, Metric, OnInconclusive, Plan, Share, Step, StickyBy, Target,
+};
+use sluicegate_relay::{MigrationOrder, MigrationReport};
+use sluicegate_vocabulary::Arm;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use support::*;
+
+/// A provider that answers every call, with this status from now on.
+struct Target2 {
+    address: SocketAddr,
+    status: Arc<AtomicU16>,
+    calls: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
+    /// When it was called last, in milliseconds since the Unix epoch.
+    last: Arc<AtomicU64>,
+}
+
+fn epoch_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+impl Target2 {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = Self {
+            address: listener.local_addr().unwrap(),
+            status: Arc::new(AtomicU16::new(200)),
+            calls: Arc::default(),
+            failed: Arc::default(),
+            last: Arc::default(),
+        };
+        let (status, calls, failed, last) = (
+            Arc::clone(&target.status),
+            Arc::clone(&target.calls),
+            Arc::clone(&target.failed),
+            Arc::clone(&target.last),
+        );
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (status, calls, failed, last) =
+                    (Arc::clone(&status), Arc::clone(&calls), Arc::clone(&failed), Arc::clone(&last));
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    stream.set_nodelay(true).unwrap();
+                    while next_message(&mut stream).is_some() {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        last.store(epoch_ms(), Ordering::Relaxed);
+                        let status = status.load(Ordering::Relaxed);
+                        failed.fetch_add(u64::from(status != 200), Ordering::Relaxed);
+                        let body =
+                            if status == 200 { ANSWER } else { r#"{"error":{"message":"no","type":"x","code":"x"}}"# };
+                        let answer = format!(
+                            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                            body.len()
+                        );
+                        if stream.write_all(answer.as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        target
+    }
+
+    fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+/// One message of HTTP/1.1 with a length: its head.
+fn next_message(stream: &mut TcpStream) -> Option<String> {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
+                .unwrap_or(0);
+            if bytes.len() >= end + 4 + length {
+                return Some(head);
+            }
+        }
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => return None,
+            Ok(n) => bytes.extend_from_slice(&piece[..n]),
+        }
+    }
+}
+
+fn percent(share: f64) -> Share {
+    Share::percent(share).unwrap()
+}
+
+fn moving(steps: Vec<Step>, guards: Vec<Guard>) -> Migration {
+    let plan = Plan::new(steps).unwrap();
+    let definition = Definition {
+        guards,
+        sticky_by: StickyBy::Header("x-session".to_owned()),
+        on_inconclusive: OnInconclusive::Advance,
+        ..Definition::new("a-to-b", "m", Target::new("old", "a"), Target::new("new", "b"), plan)
+    };
+    Migration { definition, mirror: None, start: Start::Manual, kill: KillSwitch::default() }
+}
+
+fn doubled(hold_ms: u64, min_calls: u64) -> Vec<Step> {
+    let step = |share| Step::new(percent(share)).hold(Duration::from_millis(hold_ms)).min_calls(min_calls);
+    [5.0, 10.0, 20.0, 40.0].map(step).to_vec()
+}
+
+fn configured(old: SocketAddr, new: SocketAddr, migration: Migration) -> Config {
+    let mut config =
+        config(vec![provider("old", ProviderKind::OpenAi, old), provider("new", ProviderKind::OpenAi, new)]);
+    config.models.insert("m".into(), model("m", &["old/a"]));
+    config.migrations.insert("a-to-b".into(), migration);
+    config
+}
+
+fn order(relay: &Running, order: MigrationOrder) -> MigrationReport {
+    relay.relay.order_migration("a-to-b", order, "ada", "because", false).unwrap()
+}
+
+fn report(relay: &Running) -> MigrationReport {
+    relay.relay.migrations().remove(0)
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What clients saw.
+#[derive(Default)]
+struct Seen {
+    calls: u64,
+    errors: Vec<String>,
+    /// Session, and the sides it was given, in order, without repetitions.
+    arms: HashMap<u64, Vec<Arm>>,
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// Calls of 400 sessions from four clients at once for as long as `meanwhile` takes.
+fn under_load(relay: &Running, meanwhile: impl FnOnce()) -> Seen {
+    let stop = AtomicBool::new(false);
+    let client = |client: u64| {
+        let mut seen = Seen::default();
+        let mut stream = relay.connect();
+        let mut call = 0;
+        while !stop.load(Ordering::Relaxed) {
+            call += 1;
+            let session = client * 1000 + call % 100;
+            let body = hi("m");
+            let request = format!(
+                "POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-session: s{session}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(request.as_bytes()).unwrap();
+            let head = next_message(&mut stream).expect("an answer");
+            seen.calls += 1;
+            if !head.starts_with("HTTP/1.1 200") {
+                seen.errors.push(head.clone());
+            }
+            let arm = match header(&head, "x-sluicegate-arm") {
+                Some("new") => Arm::New,
+                _ => Arm::Old,
+            };
+            let arms = seen.arms.entry(session).or_default();
+            if arms.last() != Some(&arm) {
+                arms.push(arm);
+            }
+        }
+        seen
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|number| scope.spawn(move || client(number))).collect();
+        meanwhile();
+        stop.store(true, Ordering::Relaxed);
+        clients.into_iter().map(|client| client.join().unwrap()).fold(Seen::default(), |mut all, seen| {
+            all.calls += seen.calls;
+            all.errors.extend(seen.errors);
+            all.arms.extend(seen.arms);
+            all
+        })
+    })
+}
+
+fn actions(relay: &Running) -> Vec<String> {
+    relay.relay.migration_history("a-to-b").unwrap().into_iter().map(|entry| entry.action).collect()
+}
+
+#[test]
+fn traffic_moves_step_by_step_under_load_and_no_client_sees_an_error() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let migration = moving(doubled(200, 20), Guard::defaults());
+    let relay = Running::in_dir(configured(old.address, new.address, migration), folder.path());
+    let mut shares = Vec::new();
+    let seen = under_load(&relay, || {
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!((new.calls(), report(&relay).phase.as_str()), (0, "idle"));
+        order(&relay, MigrationOrder::Start);
+        until("promoted", || {
+            let now = report(&relay);
+            if shares.last() != Some(&now.share_percent) {
+                shares.push(now.share_percent);
+            }
+            assert_ne!(now.phase, "rolled_back", "{:?}", now.last);
+            now.phase == "promoted"
+        });
+        let before = old.calls();
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(old.calls() <= before + 4, "all calls go to the new side");
+    });
+    assert_eq!(shares, [5.0, 10.0, 20.0, 40.0, 100.0]);
+    assert_eq!(seen.errors, Vec::<String>::new());
+    assert!(seen.calls > 1000 && new.calls() > 500, "{} {}", seen.calls, new.calls());
+    // Who has moved stays moved.
+    let is_back = |arms: &&Vec<Arm>| arms.windows(2).any(|two| two == [Arm::New, Arm::Old]);
+    assert_eq!(seen.arms.values().filter(is_back).count(), 0);
+    assert_eq!(actions(&relay), ["started", "advanced", "advanced", "advanced", "advanced", "promoted"]);
+}
+
+#[test]
+fn a_target_that_fails_at_a_fifth_is_left_at_once_and_the_old_side_answers_every_call() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let migration = moving(doubled(200, 20), Guard::defaults());
+    let relay = Running::in_dir(configured(old.address, new.address, migration), folder.path());
+    let seen = under_load(&relay, || {
+        order(&relay, MigrationOrder::Start);
+        until("a fifth", || report(&relay).share_percent >= 20.0);
+        new.status.store(500, Ordering::Relaxed);
+        until("rolled back", || report(&relay).phase == "rolled_back");
+        std::thread::sleep(Duration::from_millis(1200));
+    });
+    assert_eq!(seen.errors, Vec::<String>::new());
+    let entry = relay.relay.migration_history("a-to-b").unwrap().pop().unwrap();
+    assert_eq!((entry.action.as_str(), entry.who.as_str()), ("rolled_back", "sluicegate"));
+    assert!(entry.why.starts_with("error rate") && entry.why.contains("beyond the limit"), "{}", entry.why);
+    let at = chrono_ms(&entry.at);
+    let last = new.last.load(Ordering::Relaxed);
+    assert!(last <= at + 1_000 + 999, "the last call at {last}, rolled back at {at}");
+    let failed = new.failed.load(Ordering::Relaxed);
+    assert!(failed <= 200, "{failed} calls failed before it was left");
+    assert_eq!(report(&relay).share_percent, 0.0);
+}
+
+/// A moment to the second, as milliseconds since the Unix epoch.
+fn chrono_ms(at: &str) -> u64 {
+    let seconds: u64 = at[17..19].parse().unwrap();
+    let minutes: u64 = at[14..16].parse().unwrap();
+    let now = epoch_ms() / 1000;
+    let hour = now - now % 3600;
+    let moment = hour + minutes * 60 + seconds;
+    (if moment > now { moment - 3600 } else { moment }) * 1000
+}
+
+/// Everything to the new side from the start, whatever it does.
+fn all_new(old: &Target2, new: &Target2, folder: &Path) -> Running {
+    let migration = moving(vec![Step::new(percent(100.0)).hold(Duration::from_secs(600))], Vec::new());
+    let relay = Running::in_dir(configured(old.address, new.address, migration), folder);
+    order(&relay, MigrationOrder::Start);
+    relay
+}
+
+#[test]
+fn whatever_a_new_side_answers_the_old_side_answers_that_very_call() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let relay = all_new(&old, &new, folder.path());
+    for status in [400, 401, 404, 429, 500, 503] {
+        new.status.store(status, Ordering::Relaxed);
+        let answer = relay.post(CHAT, "x-session: one\r\n", &hi("m"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{status}: {answer}");
+        assert!(answer.contains("x-sluicegate-provider: old") && answer.contains("x-sluicegate-arm: new"), "{answer}");
+    }
+    // A mistake of the caller's own is told in the old side's words.
+    old.status.store(400, Ordering::Relaxed);
+    new.status.store(400, Ordering::Relaxed);
+    assert!(relay.post(CHAT, "", &hi("m")).starts_with("HTTP/1.1 400"));
+    let receipts = relay.receipts(7);
+    assert!(receipts.iter().all(|receipt| receipt.moved.as_ref().is_some_and(|moved| moved.arm == Arm::New)));
+    until("read", || report(&relay).new_calls >= 6);
+    std::thread::sleep(Duration::from_millis(60));
+    assert_eq!(report(&relay).new_calls, 6, "the caller's own mistake says nothing");
+}
+
+#[test]
+fn a_stopped_new_side_costs_no_client_an_error() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let migration = moving(
+        vec![Step::new(percent(50.0)).hold(Duration::from_secs(600))],
+        vec![Guard::new(Metric::Errors, Limit::MaxIncrease(0.01))],
+    );
+    drop(new);
+    let relay = Running::in_dir(configured(old.address, gone, migration), folder.path());
+    let seen = under_load(&relay, || {
+        order(&relay, MigrationOrder::Start);
+        until("rolled back", || report(&relay).phase == "rolled_back");
+    });
+    assert_eq!(seen.errors, Vec::<String>::new());
+    // Its breaker opens soon, and what it is not asked any more is what it cannot answer.
+    assert_eq!(report(&relay).new_calls, 100);
+}
+
+#[test]
+fn whoever_insists_on_a_provider_is_no_part_of_it_and_without_a_start_nobody_is() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let migration = moving(vec![Step::new(percent(100.0)).hold(Duration::from_secs(600))], Vec::new());
+    let relay = Running::in_dir(configured(old.address, new.address, migration), folder.path());
+    let before = relay.post(CHAT, "", &hi("m"));
+    assert!(!before.contains("x-sluicegate-arm"), "{before}");
+    order(&relay, MigrationOrder::Start);
+    let insisting = relay.post(CHAT, "x-provider: old\r\n", &hi("m"));
+    assert!(insisting.contains("x-sluicegate-provider: old") && !insisting.contains("x-sluicegate-arm"), "{insisting}");
+    assert!(relay.post(CHAT, "", &hi("m")).contains("x-sluicegate-provider: new"));
+    assert_eq!((old.calls(), new.calls()), (2, 1));
+}
+
+#[test]
+fn a_kill_switch_in_the_configuration_sends_every_call_back_with_the_reload() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let relay = all_new(&old, &new, folder.path());
+    assert!(relay.post(CHAT, "", &hi("m")).contains("x-sluicegate-provider: new"));
+    let mut config = relay.relay.config();
+    config.migrations.get_mut("a-to-b").unwrap().kill.configuration = true;
+    relay.relay.reload(config, Default::default()).unwrap();
+    assert!(relay.post(CHAT, "", &hi("m")).contains("x-sluicegate-provider: old"));
+    let refused = relay.relay.order_migration("a-to-b", MigrationOrder::Start, "ada", "", false);
+    assert!(refused.unwrap_err().to_string().contains("kill switch"));
+}
+
+#[test]
+fn a_restart_goes_on_at_the_step_with_everybody_on_the_same_side() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let migration = || moving(doubled(600_000, 0), Vec::new());
+    let sides = |relay: &Running| -> Vec<bool> {
+        let side = |session: usize| relay.post(CHAT, &format!("x-session: s{session}\r\n"), &hi("m"));
+        (0..60).map(|session| side(session).contains("x-sluicegate-arm: new")).collect()
+    };
+    let relay = Running::in_dir(configured(old.address, new.address, migration()), folder.path());
+    order(&relay, MigrationOrder::Start);
+    order(&relay, MigrationOrder::Advance);
+    order(&relay, MigrationOrder::Advance);
+    let (before, seed) = (sides(&relay), report(&relay).seed);
+    assert!(before.iter().any(|new| *new) && before.iter().any(|new| !*new), "{before:?}");
+    drop(relay);
+    let relay = Running::in_dir(configured(old.address, new.address, migration()), folder.path());
+    let now = report(&relay);
+    assert_eq!((now.phase.as_str(), now.step, now.share_percent, now.seed), ("running", 3, 20.0, seed));
+    assert_eq!(sides(&relay), before);
+    assert_eq!(order(&relay, MigrationOrder::Start).run, 1, "two starts are one");
+}
