@@ -254,11 +254,10 @@ fn a_call_that_waits_for_a_providers_quota_is_seen_among_those_that_wait_and_cou
 
 #[test]
 fn a_provider_that_usually_takes_long_is_waited_for_as_long_when_it_is_tried() {
-    let takes = Duration::from_millis(2600);
-    let slow = || [vec![Act::Pause(takes)], json(200, ANSWER)].concat();
-    let mut scripts: Vec<_> = (0..20).map(|_| slow()).collect();
+    let slow = |ms| [vec![Act::Pause(Duration::from_millis(ms))], json(200, ANSWER)].concat();
+    let mut scripts: Vec<_> = (0..20).map(|_| slow(3500)).collect();
     scripts.extend((0..5).map(|_| json(500, FAILED)));
-    scripts.push(slow());
+    scripts.push(slow(2500));
     let upstream = Upstream::new(scripts);
     let quick = Upstream::new((0..5).map(|_| json(200, ANSWER)).collect());
     let mut up = openai(&upstream);
