@@ -7,11 +7,12 @@ use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::migration::Migration;
 use crate::model::Model;
+use crate::payments::Payments;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
 use crate::provider::Provider;
 use crate::server::Server;
-use sluicegate_vocabulary::{Mode, ProviderKind};
+use sluicegate_vocabulary::{Mode, Money, ProviderKind};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -42,8 +43,12 @@ pub struct Config {
     pub alerts: Vec<Alert>,
     /// What models cost.
     pub prices: Prices,
+    /// What an account is given when it is opened for a key that is made at run time.
+    pub signup: Money,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
+    /// Who is believed about payments; `None` where nobody is.
+    pub payments: Option<Payments>,
     /// Answers that are kept to be given again; `None` where none are.
     pub cache: Option<Cache>,
     /// A file of models' quirks that replaces or adds to the built-in ones.

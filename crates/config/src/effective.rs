@@ -63,7 +63,9 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
         "metrics": value(&config.alerts),
         "prices": value(&config.prices),
+        "credits": { "signup": config.signup.to_string() },
         "ledger": value(&config.ledger),
+        "payments": value(&config.payments),
         "cache": cache(config),
         "quirks_file": config.quirks_file,
     })

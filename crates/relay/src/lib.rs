@@ -25,6 +25,7 @@ mod hedge;
 pub mod http1;
 mod inbound;
 mod keepalive;
+mod keys;
 mod limit_headers;
 pub mod metrics;
 mod migrations;
@@ -35,6 +36,7 @@ pub mod providers;
 mod quota;
 mod receipts;
 mod record;
+mod repeat;
 mod reply;
 mod report;
 mod resume;
@@ -47,10 +49,13 @@ mod stream;
 mod surface;
 mod validate;
 
-pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use books::{AccountReport, Books, BudgetReport, CreditError, Payments, payment_outcome};
 pub use cache::{CacheReport, Purge};
+pub use keys::{KeyError, Keys, MadeKey, WantedKey};
 pub use metrics::Metrics;
-pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
+pub use migrations::{
+    EntryReport, MigrationError, MigrationOrder, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport,
+};
 pub use providers::{
     AdaptiveReport, BreakerReport, FailoverReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport,
     ProviderReport, Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,

@@ -58,6 +58,13 @@ pub struct NameLabels {
     pub model: Arc<str>,
 }
 
+/// Labels of what payment services notify.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PaymentLabels {
+    service: String,
+    outcome: &'static str,
+}
+
 type Dollars = Counter<f64, AtomicU64>;
 
 /// Labels of what the cache did.
@@ -106,6 +113,7 @@ pub struct Metrics {
     cost: Family<NameLabels, Dollars>,
     unpriced: Family<NameLabels, Counter>,
     resumed: Family<NameLabels, Counter>,
+    payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     cache: Family<CacheLabels, Counter>,
     saved: Dollars,
@@ -148,6 +156,7 @@ impl Metrics {
             cost: Family::default(),
             unpriced: Family::default(),
             resumed: Family::default(),
+            payments: Family::default(),
             attempts: Family::default(),
             cache: Family::default(),
             saved: Dollars::default(),
@@ -185,6 +194,11 @@ impl Metrics {
             "Streams that broke off after some of them was sent, and were gone on with",
             metrics.resumed.clone(),
         );
+        registry.register(
+            "payment_notifications",
+            "What payment services have notified, by what came of it",
+            metrics.payments.clone(),
+        );
         registry.register("cache", "Calls for which the cache was asked, by what came of it", metrics.cache.clone());
         registry.register("cache_entries", "Answers in the cache", metrics.cached.entries.clone());
         registry.register_with_unit(
@@ -217,6 +231,11 @@ impl Metrics {
         drop(metrics.unpriced.get_or_create(&other));
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
+    }
+
+    /// Counts a notification of a payment service that is configured.
+    pub fn payment(&self, service: &str, outcome: &'static str) {
+        self.payments.get_or_create(&PaymentLabels { service: service.to_owned(), outcome }).inc();
     }
 
     /// The text of `/metrics`.

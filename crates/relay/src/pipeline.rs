@@ -3,16 +3,18 @@
 //! Every stage is a file of its name beside this one. A stage takes what the stage before it made, adds one value, and
 //! never reaches back. The [`Record`] goes along from the first line to the last byte; its drop is the receipt.
 
+use crate::authenticate::Who;
 use crate::cache::Looked;
 use crate::call::{Caller, PathTarget, Plan, Request};
 use crate::inbound::Inbound;
+use crate::keys::page;
 use crate::record::Record;
 use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route,
-    stream, validate,
+    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, repeat, resume,
+    route, stream, validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -59,7 +61,12 @@ pub(crate) async fn way(
         Ok(call) => call,
         Err(refused) => return Err(drain::discard(refused.body, refused.fault).await),
     };
-    let caller = match authenticate::authenticate(&call, snapshot) {
+    let caller = match authenticate::authenticate(&call, worker, snapshot) {
+        Ok(Who::Known(caller)) => Ok(caller),
+        Ok(Who::Asleep(key)) => Box::pin(key.wake(worker, snapshot)).await,
+        Err(fault) => Err(fault),
+    };
+    let caller = match caller {
         Ok(caller) => caller,
         Err(fault) => return Err(drain::discard(call.body, fault).await),
     };
@@ -68,7 +75,12 @@ pub(crate) async fn way(
     match request.endpoint {
         Endpoint::Models => return models::list(&request, &caller, snapshot),
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
+        Endpoint::Key => return Ok(page::key(&caller)),
+        Endpoint::Usage => return Box::pin(page::usage(&request, &caller, snapshot)).await,
         _ => {}
+    }
+    if let Some(reply) = repeat::look_up(worker, &request, &caller, record)? {
+        return Ok(reply);
     }
     let plan = route::route(&request, &caller, snapshot, record)?;
     if let Some(reply) = count::estimate(&request, &plan) {
@@ -108,6 +120,7 @@ async fn ask(
     books::certain(record).await?;
     let candidate = Arc::clone(&answered.candidate);
     let mut reply = stream::reply(answered, record);
+    record.replies(&reply);
     if plan.route.resume {
         let (worker, snapshot) = (Arc::clone(worker), Arc::clone(snapshot));
         let again = resume::Again { worker, snapshot, request, caller, plan };

@@ -1,7 +1,7 @@
 //! The command line. The help texts are where most people learn what there is, so they say what a thing is for and show
 //! how it is typed.
 
-use crate::command::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments};
+use crate::command::{AUDIT_EXAMPLES, AuditArguments, KEYS_EXAMPLES, KeysCommand, VERIFY_EXAMPLES, VerifyArguments};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate_config::Period;
@@ -127,6 +127,26 @@ pub(crate) enum Command {
         arguments: ProvidersArguments,
     },
 
+    /// Make clients' keys, show them, switch them off and on, rotate and delete them.
+    ///
+    /// What is done is in force at once on a running relay; with the relay stopped it is done in its data directory. Keys
+    /// under `keys:` in the configuration file are shown too, and are changed there only.
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+
+    /// Move a model's calls to another target while they run, and back.
+    ///
+    /// What is moved and by which steps is in the configuration (`migrations:`). What is said here is carried out at once,
+    /// and kept with who said it and why.
+    #[command(after_help = crate::command::MIGRATE_EXAMPLES)]
+    Migrate {
+        #[command(subcommand)]
+        command: crate::command::MigrateCommand,
+    },
+
     /// Show what calls have used and cost, by day, key, tenant, model or provider.
     #[command(after_help = USAGE_EXAMPLES)]
     Usage(UsageArguments),
@@ -145,7 +165,7 @@ pub(crate) enum Command {
         command: LedgerCommand,
     },
 
-    /// Enter what an account is topped up by, or corrected; make and redeem codes.
+    /// Enter what an account is topped up by, or corrected; orders; make and redeem codes.
     #[command(after_help = CREDITS_EXAMPLES)]
     Credits {
         #[command(subcommand)]
@@ -610,6 +630,7 @@ pub(crate) struct RestoreArguments {
 const CREDITS_EXAMPLES: &str = "\
 Examples:
   sluicegate credits add customer-42 20 --reference 'invoice 118'
+  sluicegate credits order customer-42 99 CNY --worth 14
   sluicegate credits issue 10 --count 5 --expires 90d > codes.txt
   sluicegate credits add customer-42 -0.02 --reference 'ticket 7' --kind correction";
 
@@ -646,6 +667,36 @@ pub(crate) enum CreditsCommand {
         /// How long they are good, such as 90d. For ever when not given.
         #[arg(long, value_name = "TIME")]
         expires: Option<Period>,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// Enter an order that a customer is to pay, and print its reference for the payment service.
+    ///
+    /// When the service notifies that it was paid, with this reference and this amount, the account is credited once.
+    Order {
+        /// The account to be credited.
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// What is to be paid, such as 9.90.
+        #[arg(value_name = "AMOUNT")]
+        amount: String,
+        /// In which currency, such as CNY.
+        #[arg(value_name = "CURRENCY")]
+        currency: String,
+        /// What it is worth in dollars. By the rate under payments.credit when not given.
+        #[arg(long, value_name = "DOLLARS")]
+        worth: Option<String>,
+        /// The order's reference: 6 to 32 letters, digits, `_` and `-`. One is made when not given.
+        #[arg(long, value_name = "TEXT")]
+        reference: Option<String>,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// List the latest orders, and which of them were paid.
+    Orders {
+        /// Of this account only.
+        #[arg(value_name = "ACCOUNT")]
+        account: Option<String>,
         #[command(flatten)]
         remote: RemoteArguments,
     },

@@ -14,7 +14,7 @@
 //! # The way of a call
 //!
 //! ```
-//! use sluicegate_ledger::{Accounts, Amount, Consumption, Kind, Multiplier, Payer, PriceBook, Tier};
+//! use sluicegate_ledger::{Accounts, Amount, Kind, Multiplier, Payer, PriceBook, Tier};
 //! use sluicegate_store::{Charged, Ended, Intent, Options, Owner, Store};
 //! use sluicegate_vocabulary::{EndReason, Money, Usage};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +65,7 @@
 //!
 //! // `settle`: the bill, the hold's end, and the call's end in the journal.
 //! let usage = Usage { input: 1_200, output: 300, ..Usage::default() };
-//! let charge = entry.price.charge(&Consumption::from(usage))?;
+//! let charge = entry.price.charge(&usage)?;
 //! let _notices = hold.settle(Amount { money: charge.total, tokens: usage.total() });
 //! let ended = Ended {
 //!     call: number,
@@ -113,6 +113,7 @@ mod error;
 mod export;
 mod feed;
 mod journal;
+mod keys;
 mod orders;
 pub mod payment;
 mod query;
@@ -129,6 +130,7 @@ pub use days::Keep;
 pub use error::StoreError;
 pub use export::{Mark, MovedByCall, Movement, MovementsQuery};
 pub use journal::{Failing, Health, Journal, Options as JournalOptions, WhenFailing, Written};
+pub use keys::{KeyEntry, KeyStore, KeyStoreError, NewKey, StoredKey, StoredSecret, new_secret};
 pub use orders::{PayError, Settled, StoredOrder};
 pub use query::{By, CallRow, CallsQuery, Filter, Grain, Place, UsageQuery, UsageRow};
 pub use record::{Charged, Ended, Intent, Owner, read_arithmetic};

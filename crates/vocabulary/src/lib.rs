@@ -16,6 +16,7 @@ mod priority;
 mod provider_kind;
 mod receipt;
 mod stamp;
+mod tier;
 mod usage;
 
 pub use arm::{Arm, Moved};
@@ -29,4 +30,5 @@ pub use priority::{ParsePriorityError, Priority};
 pub use provider_kind::ProviderKind;
 pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Receipt, Times};
 pub use stamp::Stamp;
+pub use tier::{ParseTierError, Tier};
 pub use usage::{Usage, UsageSource};

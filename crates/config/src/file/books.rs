@@ -29,6 +29,14 @@ pub(crate) struct Ledger {
     pub keep_bytes: Option<Size>,
 }
 
+/// What accounts are given.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAccounts {
+    /// So many dollars for an account that is opened for a key made at run time, once. Nothing when absent.
+    pub signup: Option<Exact<Money>>,
+}
+
 /// What may be spent, or used, in a period. Name exactly one of `usd` and `tokens`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +66,10 @@ pub(crate) struct Credits {
     pub low_balance_usd: Option<Exact<Money>>,
     /// By how many dollars it may be overdrawn. Nothing when absent.
     pub allow_negative_usd: Option<Exact<Money>>,
+    /// Whether a stream that turns out to need more than was held for it ends with an error once the account has nothing
+    /// left; what came in one piece with its last covered token is still charged. Without it such a stream goes on, and
+    /// what it uses is owed. `false` when absent.
+    pub cut_streams: Option<bool>,
 }
 
 /// One budget or several.

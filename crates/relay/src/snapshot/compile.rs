@@ -6,7 +6,7 @@ use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::cache::Cache;
 use crate::call::header_value;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -68,6 +68,14 @@ pub enum CompileError {
     /// The books cannot be used.
     #[error("the books: {0}")]
     Books(#[from] StoreError),
+    /// The key of a payment service cannot be used.
+    #[error("payments.{service}: {error}")]
+    Payments {
+        /// The service.
+        service: &'static str,
+        /// What is wrong with it.
+        error: sluicegate_store::payment::KeyError,
+    },
     /// The list of prices cannot be used.
     #[error("prices.file {path}: {message}")]
     Prices {
@@ -127,8 +135,12 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
+    let payments = config.payments.as_ref().map(Payments::new).transpose();
+    let payments = payments.map_err(|(service, error)| CompileError::Payments { service, error })?;
     Ok(Snapshot {
         version,
+        revision,
+        config: Arc::new(config.clone()),
         version_header: header_value(&version.to_string()),
         server: rules(config),
         keys: KeyRing::new(
@@ -138,6 +150,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             revision,
         )?,
         books: inputs.books.map(Arc::clone),
+        payments: payments.map(Arc::new),
         cache: cache(config, inputs),
         names,
         providers,
@@ -170,6 +183,7 @@ fn rules(config: &Config) -> ServerRules {
         max_depth: server.max_json_depth,
         body_read_timeout: duration(server.body_read_timeout),
         disabled: Speaks::of(&disabled),
+        reachable: server.beyond_loopback(),
         open: server.insecure_open,
         stream_keepalive: server.stream_keepalive.period().map(duration),
     }
@@ -309,6 +323,7 @@ fn route(
             sticky_by: definition.sticky_by.clone(),
             from: targets.iter().map(|target| Arc::clone(&target.candidate)).collect(),
             to: to.collect::<Result<_, CompileError>>()?,
+            mirror: moved.mirror,
         }))
     });
     let mover = mover.transpose()?;
