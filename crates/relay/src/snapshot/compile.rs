@@ -20,7 +20,7 @@ use sluicegate_config::{
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
-use sluicegate_ledger::{PriceBook, Subject};
+use sluicegate_ledger::{Payer, PriceBook, Subject};
 use sluicegate_store::StoreError;
 use sluicegate_upstream::{Http2, Origin, Provider, ProviderError, ProviderSpec, Proxy, Settings, Speaks, Timeouts};
 use sluicegate_vocabulary::Endpoint;
@@ -150,6 +150,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             revision,
         )?,
         books: inputs.books.map(Arc::clone),
+        labels: labels(config, inputs)?,
         payments: payments.map(Arc::new),
         cache: cache(config, inputs),
         names,
@@ -164,6 +165,16 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
 fn cache(config: &Config, inputs: &Inputs<'_>) -> Option<Cache> {
     let before = inputs.before.and_then(|before| before.cache.as_ref());
     Some(Cache::new(config.cache.as_ref()?, before, &inputs.metrics.cached))
+}
+
+fn labels(config: &Config, inputs: &Inputs<'_>) -> Result<HashMap<Arc<str>, Payer>, CompileError> {
+    let Some(books) = inputs.books else { return Ok(HashMap::new()) };
+    let label = |(name, budgets): (&String, &Vec<_>)| {
+        let name: Arc<str> = name.as_str().into();
+        let payer = books.payer(&Subject::Label(Arc::clone(&name)), None, budgets)?;
+        Ok((name, payer))
+    };
+    config.labels.iter().map(label).collect()
 }
 
 fn quirks(config: &Config) -> Result<Table, CompileError> {

@@ -24,9 +24,11 @@ use crate::cache::Cache;
 use http::HeaderValue;
 use sluicegate_config::{Config, Priorities};
 use sluicegate_flow::Spec;
+use sluicegate_ledger::Payer;
 use sluicegate_upstream::{Provider, Speaks};
 use sluicegate_vocabulary::{ConfigVersion, Mode, Priority};
 use sluicegate_wire::translate::Policy;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,8 @@ pub(crate) struct Snapshot {
     pub(crate) providers: Vec<Arc<Provider>>,
     /// Who pays, and what is kept; `None` where nobody asked for it.
     pub(crate) books: Option<Arc<Books>>,
+    /// Names that clients may give their calls, and what bounds each.
+    pub(crate) labels: HashMap<Arc<str>, Payer>,
     /// Who is believed about payments.
     pub(crate) payments: Option<Arc<Payments>>,
     /// Answers that are kept to be given again; `None` where none are.
