@@ -108,11 +108,10 @@ impl UsageQuery {
             [(Dimension::Tenant, tenant), (Dimension::Key, key), (Dimension::Model, model), (Dimension::Label, label)];
         let mut asked = names.into_iter().filter_map(|(dimension, name)| Some((dimension, name.as_deref()?)));
         let (one, more) = (asked.next(), asked.next());
-        let by = self.by.iter().take(2).filter_map(|by| Dimension::by(*by));
-        let apart = by.fold(Some(None), |before, by| match before {
-            Some(None) => Some(Some(by)),
-            Some(Some(same)) if same == by => before,
-            _ => None,
+        let mut by = self.by.iter().take(2).filter_map(|by| Dimension::by(*by));
+        let apart = by.try_fold(None, |before, by| match before {
+            Some(other) if other != by => None,
+            _ => Some(Some(by)),
         })?;
         match (one, more, apart) {
             (None, _, apart) => Some((apart.unwrap_or(Dimension::All), None)),

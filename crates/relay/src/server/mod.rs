@@ -330,7 +330,7 @@ impl Relay {
             pool.sweep(Instant::now());
             self.keep_prices().await;
             turns += 1;
-            if turns % TURNS_TO_SLEEP == 0 {
+            if turns.is_multiple_of(TURNS_TO_SLEEP) {
                 self.shared.keys.table().tidy();
             }
         }
