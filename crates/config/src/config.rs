@@ -3,6 +3,7 @@
 use crate::alert::Alert;
 use crate::books::Ledger;
 use crate::cache::Cache;
+use crate::choice::Choice;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::migration::Migration;
@@ -44,6 +45,8 @@ pub struct Config {
     pub prices: Prices,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
+    /// Names that lead to one model or another by what a request looks like.
+    pub choices: BTreeMap<String, Choice>,
     /// Answers that are kept to be given again; `None` where none are.
     pub cache: Option<Cache>,
     /// A file of models' quirks that replaces or adds to the built-in ones.

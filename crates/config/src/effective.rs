@@ -64,6 +64,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "metrics": value(&config.alerts),
         "prices": value(&config.prices),
         "ledger": value(&config.ledger),
+        "choices": config.choices.values().map(|choice| (choice.name.clone(), without(value(choice), &["name"]))).collect::<Map<_, _>>(),
         "cache": cache(config),
         "quirks_file": config.quirks_file,
     })

@@ -7,6 +7,7 @@
 
 mod books;
 mod cache;
+mod choice;
 mod egress;
 mod limit;
 mod migration;
@@ -14,6 +15,7 @@ mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
 pub(crate) use cache::Cache;
+pub(crate) use choice::{Choice, When};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
@@ -79,6 +81,9 @@ pub(crate) struct File {
     pub prices: Prices,
     /// How the books are kept: what every call cost, and who pays.
     pub ledger: Option<Ledger>,
+    /// Names that lead to one model or another, by what a request looks like.
+    #[serde(default)]
+    pub choices: BTreeMap<String, Choice>,
     /// Answers that are kept to be given again.
     pub cache: Option<Cache>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.

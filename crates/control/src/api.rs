@@ -164,6 +164,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .route("/admin/api/reload", post(reload))
         .merge(crate::providers::routes())
         .merge(crate::books::routes())
+        .merge(crate::cache::routes())
         .merge(crate::copies::routes())
         .fallback(nothing)
         .with_state(operator)

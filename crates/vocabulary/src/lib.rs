@@ -25,6 +25,6 @@ pub use id::{CallId, ConfigVersion};
 pub use mode::{Mode, ParseModeError};
 pub use money::{Money, ParseMoneyError};
 pub use priority::{ParsePriorityError, Priority};
-pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Receipt, Times};
+pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Chosen, Receipt, Times};
 pub use stamp::Stamp;
 pub use usage::{Usage, UsageSource};

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 /// What a key's `models` may name.
 pub(super) struct Names<'a> {
     pub(super) models: &'a BTreeMap<String, Model>,
+    pub(super) choices: &'a BTreeMap<String, file::Choice>,
     pub(super) providers: &'a BTreeMap<String, Provider>,
     /// Every provider that the file names, those with mistakes of their own included.
     pub(super) named: &'a [String],
@@ -144,7 +145,7 @@ impl Compiler<'_> {
     }
 
     fn rules(&mut self, list: &[String], names: &Names<'_>, path: &[&str]) -> Vec<ModelRule> {
-        let Names { models, providers, named } = *names;
+        let Names { models, choices, providers, named } = *names;
         let mut rules = Vec::new();
         for (at, text) in list.iter().enumerate() {
             let rule = ModelRule::parse(text.trim());
@@ -152,6 +153,7 @@ impl Compiler<'_> {
                 ModelRule::Provider(provider) => named.contains(provider),
                 ModelRule::Name(name) => {
                     models.contains_key(name)
+                        || choices.contains_key(name)
                         || Target::parse(name).is_some_and(|target| named.contains(&target.provider))
                         || providers.values().any(|provider| provider.listed(name).is_some())
                 }

@@ -7,6 +7,7 @@
 mod alert;
 mod books;
 mod cache;
+mod choice;
 mod connections;
 mod egress;
 mod key;
@@ -83,10 +84,11 @@ impl<'a> Compiler<'a> {
         let migrations = self.migrations(&file.migrations, &models, &named);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
-        let names = key::Names { models: &models, providers: &providers, named: &named };
+        let names = key::Names { models: &models, choices: &file.choices, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
+        let choices = self.choices(&file.choices, &models, &named);
         let cache = self.cache(file.cache.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
@@ -108,6 +110,7 @@ impl<'a> Compiler<'a> {
             alerts,
             prices,
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
+            choices,
             cache,
             quirks_file: file.quirks_file,
         };

@@ -9,6 +9,7 @@ use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::books::Books;
 use crate::cache::Cache;
 use crate::call::header_value;
+use crate::choose::choices;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::migrations::{Migrations, Mover};
 use crate::providers::Providers;
@@ -140,6 +141,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             revision,
         )?,
         books: inputs.books.map(Arc::clone),
+        choices: choices(config, &names),
         cache: cache(config, inputs),
         names,
         providers,

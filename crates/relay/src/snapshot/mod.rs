@@ -21,6 +21,7 @@ pub(crate) use tariff::{Bill, Tariff};
 
 use crate::books::Books;
 use crate::cache::Cache;
+use crate::choose::Choices;
 use http::HeaderValue;
 use sluicegate_config::Priorities;
 use sluicegate_flow::Spec;
@@ -47,6 +48,8 @@ pub(crate) struct Snapshot {
     pub(crate) providers: Vec<Arc<Provider>>,
     /// Who pays, and what is kept; `None` where nobody asked for it.
     pub(crate) books: Option<Arc<Books>>,
+    /// Names that lead to one model or another.
+    pub(crate) choices: Choices,
     /// Answers that are kept to be given again; `None` where none are.
     pub(crate) cache: Option<Cache>,
     /// What calls are held to.
