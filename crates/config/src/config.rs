@@ -12,7 +12,7 @@ use crate::prices::Prices;
 use crate::priorities::Priorities;
 use crate::provider::{Provider, ProviderKind};
 use crate::server::Server;
-use sluicegate_vocabulary::Mode;
+use sluicegate_vocabulary::{Mode, Money};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -43,6 +43,8 @@ pub struct Config {
     pub alerts: Vec<Alert>,
     /// What models cost.
     pub prices: Prices,
+    /// What an account is given when it is opened for a key that is made at run time.
+    pub signup: Money,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
     /// Names that lead to one model or another by what a request looks like.

@@ -63,6 +63,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
         "metrics": value(&config.alerts),
         "prices": value(&config.prices),
+        "credits": { "signup": config.signup.to_string() },
         "ledger": value(&config.ledger),
         "choices": config.choices.values().map(|choice| (choice.name.clone(), without(value(choice), &["name"]))).collect::<Map<_, _>>(),
         "cache": cache(config),

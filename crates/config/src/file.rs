@@ -13,7 +13,7 @@ mod limit;
 mod migration;
 mod prices;
 
-pub(crate) use books::{Budget, Credits, Ledger, OneOrMore};
+pub(crate) use books::{Budget, Credits, Ledger, NewAccounts, OneOrMore};
 pub(crate) use cache::Cache;
 pub(crate) use choice::{Choice, When};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
@@ -79,6 +79,9 @@ pub(crate) struct File {
     /// What models cost, and what is done with calls whose cost nobody knows.
     #[serde(default)]
     pub prices: Prices,
+    /// What accounts are given.
+    #[serde(default)]
+    pub credits: NewAccounts,
     /// How the books are kept: what every call cost, and who pays.
     pub ledger: Option<Ledger>,
     /// Names that lead to one model or another, by what a request looks like.
@@ -436,8 +439,14 @@ pub(crate) struct ClientKey {
     pub sha256: Option<String>,
     /// What it may ask for: names as clients send them, or `provider/*`. Everything when absent.
     pub models: Option<Vec<String>>,
+    /// The endpoints it may call, by their paths; what tells it of itself is always among them. All when absent.
+    pub endpoints: Option<Vec<EndpointPath>>,
     /// Class of its calls. `normal` when absent.
     pub priority: Option<Class>,
+    /// Whose it is: a person or a team, for whoever looks at the list. Nothing is decided by it.
+    pub owner: Option<String>,
+    /// By what its calls are told apart in `usage --by label`, beside key and tenant.
+    pub label: Option<String>,
     /// The tenant it belongs to: a name under `tenants`.
     pub tenant: Option<String>,
     /// What calls with this key are held to, beside its tenant's limits and the global ones.

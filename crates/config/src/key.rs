@@ -2,10 +2,11 @@
 //! soon as the file is read.
 
 use crate::books::{Budget, Credits};
+use crate::endpoint::EndpointPath;
 use crate::limits::Limit;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sluicegate_vocabulary::{Mode, Priority};
+use sluicegate_vocabulary::{Endpoint, Mode, Priority};
 use std::fmt;
 
 /// The SHA-256 of a client's key. Compare it in constant time.
@@ -57,6 +58,15 @@ pub struct ClientKey {
     pub hash: KeyHash,
     /// The models it may ask for; `None` means all.
     pub models: Option<Vec<ModelRule>>,
+    /// The endpoints it may call; `None` means all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<EndpointPath>>,
+    /// Whose it is, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// By what its calls are told apart in the books.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The class of its calls.
     #[serde(serialize_with = "priority_word")]
     pub priority: Priority,
@@ -102,6 +112,12 @@ impl ClientKey {
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         self.credits.is_some() || !self.budgets.is_empty()
+    }
+
+    /// Whether this key may call an endpoint. What a key is told of itself and of the models there are, it always may ask.
+    #[must_use]
+    pub fn may_call(&self, endpoint: Endpoint) -> bool {
+        endpoint.is_own() || self.endpoints.as_ref().is_none_or(|allowed| allowed.contains(&EndpointPath(endpoint)))
     }
 
     /// Whether this key may ask for a model by the name the client sent. `provider` is where that name led, so that a

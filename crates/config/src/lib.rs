@@ -56,6 +56,7 @@ pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per,
 pub use cache::{Cache, CacheScope, OnlyWhen};
 pub use choice::{Choice, ChoiceRule, DEFAULT_RULE, Unmet, Verdict, When};
 pub use codes::{EXPLANATIONS, Explanation, explain};
+pub use compile::runtime::BadTerms;
 pub use config::Config;
 pub use connections::{Connections, Proxy, UseHttp2};
 pub use diagnostic::{Diagnostic, Position, Severity};

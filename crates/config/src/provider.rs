@@ -138,7 +138,7 @@ impl Speaks {
             | Endpoint::GeminiCountTokens
             | Endpoint::GeminiEmbed
             | Endpoint::GeminiBatchEmbed => Some(Self::Generate),
-            Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota => None,
+            Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota | Endpoint::Key | Endpoint::Usage => None,
         }
     }
 }

@@ -148,7 +148,7 @@ fn glance(operator: &Operator) -> Status {
         config_source: operator.source().to_owned(),
         last_reload_ok: relay.metrics().reload_ok.get() == 1,
         addresses: operator.addresses(),
-        keys_required: !relay.config().keys.is_empty(),
+        keys_required: relay.needs_keys(),
         in_flight: relay.metrics().in_flight.get(),
         providers: relay.providers().iter().map(provider).collect(),
         limits: fullest(relay.flow_without_callers().limits, LIMITS).map(level).collect(),
@@ -162,9 +162,11 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .route("/admin/api/status", get(status))
         .route("/admin/api/flow", get(flow_control))
         .route("/admin/api/reload", post(reload))
+        .merge(crate::migrations::routes())
         .merge(crate::providers::routes())
         .merge(crate::books::routes())
         .merge(crate::cache::routes())
+        .merge(crate::keys::routes())
         .merge(crate::copies::routes())
         .fallback(nothing)
         .with_state(operator)

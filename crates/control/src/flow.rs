@@ -221,7 +221,7 @@ pub(crate) fn flow(operator: &Operator, key: Option<&str>) -> Option<Flow> {
         report.limits.retain(|limit| limit.level.label.scope == Scope::Key && *limit.level.label.name == *key);
         report.callers.retain(|caller| *caller.key == *key);
         let unknown = report.limits.is_empty() && report.callers.is_empty();
-        if unknown && relay.config().keys.iter().all(|known| *known.name != *key) {
+        if unknown && relay.config().keys.iter().all(|known| *known.name != *key) && relay.keys().get(key).is_err() {
             return None;
         }
     }

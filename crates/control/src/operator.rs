@@ -48,6 +48,11 @@ impl Operator {
         &self.relay
     }
 
+    /// The same, for a thread of its own.
+    pub(crate) fn relay_handle(&self) -> Arc<Relay> {
+        Arc::clone(&self.relay)
+    }
+
     pub(crate) const fn version(&self) -> &'static str {
         self.version
     }

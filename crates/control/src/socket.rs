@@ -58,13 +58,27 @@ pub enum AskError {
 /// # Errors
 /// There was no answer.
 pub async fn ask(socket: &Path, method: Method, path: &str, limit: Duration) -> Result<(StatusCode, Bytes), AskError> {
-    match tokio::time::timeout(limit, exchange(socket, method, path)).await {
+    ask_with(socket, method, path, Bytes::new(), limit).await
+}
+
+/// The same with a body of JSON.
+///
+/// # Errors
+/// There was no answer.
+pub async fn ask_with(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<(StatusCode, Bytes), AskError> {
+    match tokio::time::timeout(limit, exchange(socket, method, path, body)).await {
         Ok(answer) => answer,
         Err(_) => Err(AskError::Timeout(limit)),
     }
 }
 
-async fn exchange(socket: &Path, method: Method, path: &str) -> Result<(StatusCode, Bytes), AskError> {
+async fn exchange(socket: &Path, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), AskError> {
     let broken = |error: &dyn std::error::Error| AskError::Broken(error.to_string().into());
     let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning,
@@ -76,7 +90,8 @@ async fn exchange(socket: &Path, method: Method, path: &str) -> Result<(StatusCo
         .method(method)
         .uri(path)
         .header(http::header::HOST, "sluicegate")
-        .body(Full::<Bytes>::default())
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
         .map_err(|error| broken(&error))?;
     let talk = async {
         let response = sender.send_request(request).await.map_err(|error| broken(&error))?;

@@ -46,7 +46,7 @@ pub(crate) struct Refused {
 
 fn dialect_of(endpoint: Endpoint, parts: &Parts) -> Dialect {
     match endpoint {
-        Endpoint::Models | Endpoint::Quota => crate::surface::guess_dialect(parts.uri.path(), &parts.headers),
+        own if own.is_own() => crate::surface::guess_dialect(parts.uri.path(), &parts.headers),
         _ => endpoint.dialect(),
     }
 }

@@ -1,51 +1,100 @@
 //! Stage two: who calls.
 //!
 //! A key is accepted in every header the three families' clients use, and in `?key=`. Only its SHA-256 is ever
-//! compared. Without any configured key the listener is on loopback and needs none; then a web page must not be able
+//! compared. The keys of the configuration are looked for first, then those that were made at run time; one of these
+//! that nobody has come with lately is made ready first, and then the call waits for that. Without any key the listener is on loopback and needs none; then a web page must not be able
 //! to spend the user's money through his own browser, so the `Host` must be loopback and a foreign `Origin` is refused.
 
+use crate::books::now_ms;
 use crate::call::{Call, Caller};
-use crate::headers;
-use crate::snapshot::Snapshot;
-use crate::surface;
+use crate::keys::{self, Entry, Look};
+use crate::server::Worker;
+use crate::snapshot::{Key, Snapshot};
+use crate::{headers, surface};
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
-use sluicegate_vocabulary::{Fault, FaultKind, Priority};
+use sha2::{Digest as _, Sha256};
+use sluicegate_vocabulary::{Endpoint, Fault, FaultKind, Priority};
 use std::borrow::Cow;
 use std::sync::Arc;
+
+/// Who calls, as far as that is known at once.
+pub(crate) enum Who {
+    /// Somebody known.
+    Known(Caller),
+    /// Somebody whose key has to be made ready first.
+    Asleep(Asleep),
+}
+
+/// A caller whose key has to be made ready.
+pub(crate) struct Asleep {
+    entry: Arc<Entry>,
+    asked: Option<Priority>,
+    endpoint: Endpoint,
+}
 
 /// Finds the caller of a call.
 ///
 /// # Errors
 /// No key, a wrong key, a key without the right to the endpoint, a priority that is none, a cross-site request.
-pub(crate) fn authenticate(call: &Call, snapshot: &Snapshot) -> Result<Caller, Fault> {
+pub(crate) fn authenticate(call: &Call, worker: &Worker, snapshot: &Snapshot) -> Result<Who, Fault> {
     let asked = asked_priority(&call.parts.headers)?;
-    if snapshot.keys.is_empty() {
+    let (ring, table) = (&snapshot.keys, worker.shared.keys.table());
+    // Where the last key was taken away nobody else becomes welcome by that.
+    if ring.is_empty() && table.is_empty() && (snapshot.server.open || !snapshot.server.reachable) {
         if !snapshot.server.open {
             same_machine(&call.parts)?;
         }
         let highest = snapshot.limits.priority(call.endpoint).unwrap_or_default();
-        return Ok(Caller {
+        return Ok(Who::Known(Caller {
             key: None,
             priority: asked.map_or(highest, |asked| asked.min(highest)),
             mode: snapshot.mode,
-            live: Arc::clone(&snapshot.keys.anonymous),
-            limits: snapshot.keys.anonymous_number,
-        });
+            live: Arc::clone(&ring.anonymous),
+            limits: ring.anonymous_number,
+        }));
     }
-    let key = presented(&call.parts).find_map(|presented| snapshot.keys.find(&presented)).ok_or_else(|| {
-        let message = if presented(&call.parts).next().is_some() {
-            "The key is not known here. Use a key of this relay, not a provider's; its operator can make one."
-        } else {
-            "No key was sent. Send a key of this relay as Authorization: Bearer, x-api-key, x-goog-api-key or api-key."
+    let mut why =
+        "No key was sent. Send a key of this relay as Authorization: Bearer, x-api-key, x-goog-api-key or api-key.";
+    for presented in presented(&call.parts) {
+        let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        if let Some(key) = ring.find(&digest) {
+            return caller(Arc::clone(key), asked, call.endpoint, snapshot).map(Who::Known);
+        }
+        why = match table.look(&digest, now_ms, snapshot.revision) {
+            Look::Ready(key) => return caller(key, asked, call.endpoint, snapshot).map(Who::Known),
+            Look::Asleep(entry) => return Ok(Who::Asleep(Asleep { entry, asked, endpoint: call.endpoint })),
+            Look::Disabled => "This key is switched off. The relay's operator can switch it on again.",
+            Look::Expired => "This key has expired. The relay's operator can prolong it or make another.",
+            Look::Unknown => {
+                "The key is not known here. Use a key of this relay, not a provider's; its operator can make one."
+            }
         };
-        Fault::new(FaultKind::Unauthenticated, message)
-    })?;
-    let highest = snapshot.limits.priority(call.endpoint).map_or(key.priority, |own| own.min(key.priority));
+    }
+    Err(Fault::new(FaultKind::Unauthenticated, why))
+}
+
+impl Asleep {
+    /// Makes the key ready.
+    ///
+    /// # Errors
+    /// It cannot be used, or has no right to the endpoint.
+    pub(crate) async fn wake(self, worker: &Worker, snapshot: &Arc<Snapshot>) -> Result<Caller, Fault> {
+        let key = keys::wake(&worker.shared, snapshot, self.entry).await?;
+        caller(key, self.asked, self.endpoint, snapshot)
+    }
+}
+
+fn caller(key: Arc<Key>, asked: Option<Priority>, endpoint: Endpoint, snapshot: &Snapshot) -> Result<Caller, Fault> {
+    if !key.may_call(endpoint) {
+        let message = format!("The key {} may not call {}.", key.name, endpoint.path());
+        return Err(Fault::new(FaultKind::Forbidden, message).refused_by(format!("key:{}:endpoints", key.name)));
+    }
+    let highest = snapshot.limits.priority(endpoint).map_or(key.priority, |own| own.min(key.priority));
     let priority = asked.map_or(highest, |asked| asked.min(highest));
     let (mode, live, limits) = (key.mode, Arc::clone(&key.live), key.number);
-    Ok(Caller { key: Some(Arc::clone(key)), priority, mode, live, limits })
+    Ok(Caller { key: Some(key), priority, mode, live, limits })
 }
 
 fn asked_priority(headers: &HeaderMap) -> Result<Option<Priority>, Fault> {

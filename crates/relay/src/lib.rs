@@ -26,6 +26,7 @@ mod hedge;
 pub mod http1;
 mod inbound;
 mod keepalive;
+mod keys;
 mod limit_headers;
 pub mod metrics;
 mod migrations;
@@ -50,8 +51,11 @@ mod validate;
 
 pub use books::{AccountReport, Books, BudgetReport, CreditError};
 pub use cache::{CacheReport, Purge};
+pub use keys::{KeyError, Keys, MadeKey, WantedKey};
 pub use metrics::Metrics;
-pub use migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, StepReport, WatchReport};
+pub use migrations::{
+    EntryReport, MigrationError, MigrationOrder, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport,
+};
 pub use providers::{
     AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
     Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,

@@ -227,6 +227,9 @@ impl Metrics {
         let other = CostLabels { model: Arc::clone(&metrics.other.model) };
         drop(metrics.cost.get_or_create(&other));
         drop(metrics.unpriced.get_or_create(&other));
+        for cache in [CacheUse::Hit, CacheUse::Miss, CacheUse::Bypass] {
+            drop(metrics.cache.get_or_create(&CacheLabels { result: cache.as_str() }));
+        }
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
     }

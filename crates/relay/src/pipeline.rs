@@ -3,9 +3,11 @@
 //! Every stage is a file of its name beside this one. A stage takes what the stage before it made, adds one value, and
 //! never reaches back. The [`Record`] goes along from the first line to the last byte; its drop is the receipt.
 
+use crate::authenticate::Who;
 use crate::cache::Looked;
 use crate::call::{Caller, PathTarget, Plan, Request};
 use crate::inbound::Inbound;
+use crate::keys::page;
 use crate::record::Record;
 use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
@@ -59,7 +61,12 @@ pub(crate) async fn way(
         Ok(call) => call,
         Err(refused) => return Err(drain::discard(refused.body, refused.fault).await),
     };
-    let caller = match authenticate::authenticate(&call, snapshot) {
+    let caller = match authenticate::authenticate(&call, worker, snapshot) {
+        Ok(Who::Known(caller)) => Ok(caller),
+        Ok(Who::Asleep(key)) => Box::pin(key.wake(worker, snapshot)).await,
+        Err(fault) => Err(fault),
+    };
+    let caller = match caller {
         Ok(caller) => caller,
         Err(fault) => return Err(drain::discard(call.body, fault).await),
     };
@@ -68,6 +75,8 @@ pub(crate) async fn way(
     match request.endpoint {
         Endpoint::Models => return models::list(&request, &caller, snapshot),
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
+        Endpoint::Key => return Ok(page::key(&caller)),
+        Endpoint::Usage => return Box::pin(page::usage(&request, &caller, snapshot)).await,
         _ => {}
     }
     let plan = route::route(&request, &caller, snapshot, record)?;

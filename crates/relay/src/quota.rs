@@ -39,6 +39,11 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
         "in_flight": caller.live.in_flight().saturating_sub(1),
         "waiting": room.waiting_of(caller.live.number),
     });
+    told(&body)
+}
+
+/// A page about the caller himself, which nobody keeps.
+pub(crate) fn told(body: &Value) -> Reply {
     let mut headers = HeaderMap::with_capacity(2);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -46,7 +51,7 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
 }
 
 /// The account that pays, in dollars as decimal text, so that nothing is rounded.
-fn account(account: &Account) -> Value {
+pub(crate) fn account(account: &Account) -> Value {
     json!({
         "name": &**account.name(),
         "balance_usd": account.balance().to_string(),
@@ -55,7 +60,7 @@ fn account(account: &Account) -> Value {
     })
 }
 
-fn spent(budget: &Budget) -> Value {
+pub(crate) fn spent(budget: &Budget) -> Value {
     let BudgetReport { subject, unit, per, standing } = books::standing(budget, books::now_ms());
     let text = |amount: i64| match unit {
         Unit::Money => Money::from_nanos(amount).to_string(),

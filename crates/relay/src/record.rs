@@ -13,7 +13,7 @@ use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
-use crate::migrations::Mover;
+use crate::migrations::{Copied, Mover};
 use crate::providers::UnderWay;
 use crate::room::Held;
 use crate::server::Worker;
@@ -72,6 +72,8 @@ pub(crate) struct State {
     should_retry: Option<bool>,
     /// Who wants to know how it goes, where its model is being moved.
     pub(crate) mover: Option<Arc<Mover>>,
+    /// The call, where it is one of those of which a copy is made.
+    pub(crate) copied: Option<Box<Copied>>,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
@@ -144,6 +146,7 @@ impl Record {
             under_way: None,
             should_retry: None,
             mover: None,
+            copied: None,
             left: false,
             head: false,
             made: None,
@@ -491,8 +494,16 @@ impl Record {
         self.0.receipt.status = status;
     }
 
-    pub(crate) fn sent(&mut self, bytes: usize) {
-        self.0.receipt.bytes_out += bytes as u64;
+    pub(crate) fn sent(&mut self, piece: &[u8]) {
+        self.0.receipt.bytes_out += piece.len() as u64;
+        if let Some(copied) = &mut self.0.copied {
+            copied.sent(piece);
+        }
+    }
+
+    /// A copy will be made of the call when it is over.
+    pub(crate) fn copied(&mut self, copied: Copied) {
+        self.0.copied = Some(Box::new(copied));
     }
 
     pub(crate) fn ended(&mut self, end: EndReason) {

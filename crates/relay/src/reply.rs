@@ -147,7 +147,7 @@ impl Body for ReplyBody {
             return Poll::Ready(None);
         };
         if let Some(record) = &mut this.record {
-            record.sent(bytes.len());
+            record.sent(&bytes);
         }
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }

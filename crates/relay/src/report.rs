@@ -111,7 +111,17 @@ fn callers(shared: &Shared) -> Vec<CallerReport> {
         in_flight: live.in_flight(),
         waiting: room.waiting_of(live.number),
     });
-    callers.collect()
+    let mut callers: Vec<CallerReport> = callers.collect();
+    shared.keys.table().each_awake(|key| {
+        if key.live.is_busy() {
+            callers.push(CallerReport {
+                key: Arc::clone(&key.name),
+                in_flight: key.live.in_flight(),
+                waiting: room.waiting_of(key.live.number),
+            });
+        }
+    });
+    callers
 }
 
 const fn all(sheds: &Sheds) -> u64 {

@@ -31,6 +31,9 @@ pub(crate) fn settle(state: &mut State) {
     let shared = &state.worker.shared;
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
+    if let Some(copied) = state.copied.take() {
+        copied.over(&state.receipt);
+    }
     // An answer from the cache says nothing about either side of a migration.
     if let Some(mover) = state.mover.take().filter(|_| state.receipt.cache != CacheUse::Hit) {
         mover.read(&state.receipt);

@@ -307,7 +307,7 @@ impl Streaming {
 
     /// What was used: the provider's word where it has said all, else at least what has been seen to come. A stream
     /// that broke or was left is never free because its last event is missing.
-    fn used(&self) -> Option<Usage> {
+    pub(crate) fn used(&self) -> Option<Usage> {
         let said = match &self.passage {
             Passage::Same(tap) => tap.usage(),
             Passage::Translated(translator) => translator.usage(),

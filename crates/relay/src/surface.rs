@@ -51,6 +51,8 @@ fn exact(path: &str) -> Option<(Surface, &'static [Method])> {
             Some((Surface::Endpoint(Endpoint::Models, PathTarget::None), GET))
         }
         "/v1/quota" | "/quota" => Some((Surface::Endpoint(Endpoint::Quota, PathTarget::None), GET)),
+        "/v1/key" | "/key" => Some((Surface::Endpoint(Endpoint::Key, PathTarget::None), GET)),
+        "/v1/usage" | "/usage" => Some((Surface::Endpoint(Endpoint::Usage, PathTarget::None), GET)),
         "/health/live" => Some((Surface::Live, GET)),
         "/health/ready" => Some((Surface::Ready, GET)),
         "/metrics" | "/config.schema.json" | "/openapi.json" | "/" => Some((Surface::Local, GET)),

@@ -82,7 +82,8 @@ pub(crate) async fn validate(
     };
     record.received(body.len());
     let head = match endpoint {
-        Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota => Head::default(),
+        Endpoint::Passthrough => Head::default(),
+        own if own.is_own() => Head::default(),
         _ => peek(&body, endpoint, snapshot.server.max_depth)?,
     };
     let stream = match endpoint {

@@ -9,7 +9,7 @@
 
 mod support;
 
-use sluicegate_config::{Config, Migration, ProviderKind, Start};
+use sluicegate_config::{Config, Migration, Mirror, ProviderKind, Start};
 use sluicegate_migration::{
     Definition, Guard, KillSwitch, Limit, Metric, OnInconclusive, Plan, Share, Step, StickyBy, Target,
 };
@@ -28,6 +28,8 @@ use support::*;
 struct Target2 {
     address: SocketAddr,
     status: Arc<AtomicU16>,
+    /// How long it takes, in milliseconds.
+    takes: Arc<AtomicU64>,
     calls: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
     /// When it was called last, in milliseconds since the Unix epoch.
@@ -44,10 +46,12 @@ impl Target2 {
         let target = Self {
             address: listener.local_addr().unwrap(),
             status: Arc::new(AtomicU16::new(200)),
+            takes: Arc::default(),
             calls: Arc::default(),
             failed: Arc::default(),
             last: Arc::default(),
         };
+        let takes = Arc::clone(&target.takes);
         let (status, calls, failed, last) = (
             Arc::clone(&target.status),
             Arc::clone(&target.calls),
@@ -56,6 +60,7 @@ impl Target2 {
         );
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                let takes = Arc::clone(&takes);
                 let (status, calls, failed, last) =
                     (Arc::clone(&status), Arc::clone(&calls), Arc::clone(&failed), Arc::clone(&last));
                 std::thread::spawn(move || {
@@ -64,6 +69,7 @@ impl Target2 {
                     while next_message(&mut stream).is_some() {
                         calls.fetch_add(1, Ordering::Relaxed);
                         last.store(epoch_ms(), Ordering::Relaxed);
+                        std::thread::sleep(Duration::from_millis(takes.load(Ordering::Relaxed)));
                         let status = status.load(Ordering::Relaxed);
                         failed.fetch_add(u64::from(status != 200), Ordering::Relaxed);
                         let body =
@@ -121,6 +127,10 @@ fn moving(steps: Vec<Step>, guards: Vec<Guard>) -> Migration {
         ..Definition::new("a-to-b", "m", Target::new("old", "a"), Target::new("new", "b"), plan)
     };
     Migration { definition, mirror: None, start: Start::Manual, kill: KillSwitch::default() }
+}
+
+fn mirror(share: f64) -> Mirror {
+    Mirror { share: percent(share), max_concurrency: 4, usd_per_day: None, keep_text: true }
 }
 
 fn doubled(hold_ms: u64, min_calls: u64) -> Vec<Step> {
@@ -218,12 +228,16 @@ fn actions(relay: &Running) -> Vec<String> {
 fn traffic_moves_step_by_step_under_load_and_no_client_sees_an_error() {
     let (old, new) = (Target2::new(), Target2::new());
     let folder = tempfile::tempdir().unwrap();
-    let migration = moving(doubled(200, 20), Guard::defaults());
+    let mut migration = moving(doubled(200, 20), Guard::defaults());
+    migration.mirror = Some(mirror(50.0));
     let relay = Running::in_dir(configured(old.address, new.address, migration), folder.path());
     let mut shares = Vec::new();
     let seen = under_load(&relay, || {
-        std::thread::sleep(Duration::from_millis(100));
-        assert_eq!((new.calls(), report(&relay).phase.as_str()), (0, "idle"));
+        // First only copies, whose answers nobody sees.
+        until("compared", || report(&relay).mirror.is_some_and(|mirror| mirror.calls >= 50));
+        let now = report(&relay);
+        assert_eq!((now.phase.as_str(), now.share_percent, now.new_calls), ("idle", 0.0, 0));
+        assert_eq!(now.mirror.unwrap().differing, 0);
         order(&relay, MigrationOrder::Start);
         until("promoted", || {
             let now = report(&relay);
@@ -381,4 +395,59 @@ fn a_restart_goes_on_at_the_step_with_everybody_on_the_same_side() {
     assert_eq!((now.phase.as_str(), now.step, now.share_percent, now.seed), ("running", 3, 20.0, seed));
     assert_eq!(sides(&relay), before);
     assert_eq!(order(&relay, MigrationOrder::Start).run, 1, "two starts are one");
+}
+
+fn mirrored(old: &Target2, new: &Target2, folder: &Path, rule: Mirror) -> Running {
+    let mut migration = moving(doubled(600_000, 0), Vec::new());
+    migration.mirror = Some(rule);
+    Running::in_dir(configured(old.address, new.address, migration), folder)
+}
+
+#[test]
+fn copies_slow_nobody_and_show_in_what_answers_differ() {
+    let (old, new) = (Target2::new(), Target2::new());
+    new.takes.store(400, Ordering::Relaxed);
+    new.status.store(500, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    let relay = mirrored(&old, &new, folder.path(), mirror(100.0));
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert!(relay.post(CHAT, "", &hi("m")).starts_with("HTTP/1.1 200"));
+    }
+    assert!(began.elapsed() < Duration::from_millis(20 * 400 / 2), "{:?}", began.elapsed());
+    // Four at once: some are made, and those beyond are left out rather than kept.
+    until("compared", || {
+        let mirror = report(&relay).mirror.unwrap();
+        mirror.calls + mirror.left_out == 20
+    });
+    let mirror = report(&relay).mirror.unwrap();
+    assert!(mirror.calls >= 4 && mirror.left_out > 0, "{mirror:?}");
+    assert_eq!((mirror.differing, mirror.by_kind.get("status")), (mirror.calls, Some(&mirror.calls)));
+    assert_eq!((new.calls(), mirror.samples[0].old.as_str()), (mirror.calls, "hi"));
+    // What copies show blames no provider, and makes no receipt.
+    assert_eq!(relay.receipts(20).iter().filter(|receipt| receipt.attempts.len() == 1).count(), 20);
+    drop(relay);
+    let relay = mirrored(&old, &new, folder.path(), self::mirror(100.0));
+    assert_eq!(report(&relay).mirror.unwrap().calls, mirror.calls, "kept over a restart");
+}
+
+#[test]
+fn calls_that_have_effects_are_never_copied_and_neither_is_what_nobody_can_price_within_a_budget() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let relay = mirrored(&old, &new, folder.path(), mirror(100.0));
+    let tools = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"mcp_servers":[]}"#;
+    for (headers, body) in [("x-sluicegate-effects: true\r\n", hi("m")), ("", tools.to_owned())] {
+        assert!(relay.post(CHAT, headers, &body).starts_with("HTTP/1.1 200"));
+    }
+    relay.post(CHAT, "", &hi("m"));
+    until("compared", || report(&relay).mirror.unwrap().calls == 1);
+    assert_eq!(new.calls(), 1);
+    drop(relay);
+    let folder = tempfile::tempdir().unwrap();
+    let rule = Mirror { usd_per_day: Some(100.0), ..mirror(100.0) };
+    let relay = mirrored(&old, &new, folder.path(), rule);
+    relay.post(CHAT, "", &hi("m"));
+    until("left out", || report(&relay).mirror.unwrap().left_out == 1);
+    assert_eq!(new.calls(), 1);
 }

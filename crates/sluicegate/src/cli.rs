@@ -1,7 +1,7 @@
 //! The command line. The help texts are where most people learn what there is, so they say what a thing is for and show
 //! how it is typed.
 
-use crate::command::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments};
+use crate::command::{AUDIT_EXAMPLES, AuditArguments, KEYS_EXAMPLES, KeysCommand, VERIFY_EXAMPLES, VerifyArguments};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate_config::Period;
@@ -125,6 +125,26 @@ pub(crate) enum Command {
         command: Option<ProvidersCommand>,
         #[command(flatten)]
         arguments: ProvidersArguments,
+    },
+
+    /// Make clients' keys, show them, switch them off and on, rotate and delete them.
+    ///
+    /// What is done is in force at once on a running relay; with the relay stopped it is done in its data directory. Keys
+    /// under `keys:` in the configuration file are shown too, and are changed there only.
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+
+    /// Move a model's calls to another target while they run, and back.
+    ///
+    /// What is moved and by which steps is in the configuration (`migrations:`). What is said here is carried out at once,
+    /// and kept with who said it and why.
+    #[command(after_help = crate::command::MIGRATE_EXAMPLES)]
+    Migrate {
+        #[command(subcommand)]
+        command: crate::command::MigrateCommand,
     },
 
     /// Show what calls have used and cost, by day, key, tenant, model or provider.

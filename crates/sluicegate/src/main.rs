@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         Some(Command::Status(arguments)) => command::status(&arguments),
         Some(Command::Quota(arguments)) => command::quota(&arguments),
         Some(Command::Providers { command, arguments }) => command::providers(command.as_ref(), &arguments),
+        Some(Command::Keys { command }) => command::keys(&command),
+        Some(Command::Migrate { command }) => command::migrate(&command),
         Some(Command::Usage(arguments)) => command::usage(&arguments),
         Some(Command::Prices { command }) => command::prices(&command),
         Some(Command::Ledger { command }) => command::ledger(&command),

@@ -6,6 +6,7 @@ use crate::cli::{ConfigArguments, ServeArguments};
 use crate::outcome::{Code, Failure};
 use crate::terminal;
 use sluicegate_config::{Diagnostic, Environment, Loaded, Loader, System};
+use sluicegate_store::KeyStore;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -110,8 +111,8 @@ impl Source {
     pub(crate) fn load_to_listen(&self) -> Result<Loaded, Vec<Diagnostic>> {
         match self.load() {
             Ok(loaded) => match loaded.config.refusal_to_listen() {
-                Some(refusal) => Err(vec![refusal]),
-                None => Ok(loaded),
+                Some(refusal) if !has_keys(&loaded.config.server.data_dir) => Err(vec![refusal]),
+                _ => Ok(loaded),
             },
             Err(mut diagnostics) => {
                 // Where only the provider is missing, the open listener is told at the same time.
@@ -121,6 +122,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether there are keys that were made at run time. What cannot be read is not there.
+fn has_keys(data_dir: &Path) -> bool {
+    KeyStore::open_existing(data_dir).ok().flatten().is_some_and(|keys| keys.count().is_ok_and(|count| count > 0))
 }
 
 /// Tells what is wrong with a configuration to whoever cannot go on without it.

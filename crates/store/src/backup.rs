@@ -10,6 +10,7 @@
 //! that are those of the backup, or changes nothing.
 
 use crate::error::StoreError;
+use crate::keys::KeyStore;
 use crate::verify::{self, Verdict};
 use crate::{days, feed, schema};
 use rusqlite::Connection;
@@ -65,7 +66,9 @@ pub(crate) struct Moment {
 impl Moment {
     /// Opens a reader in each database. Nobody may feed them meanwhile.
     pub(crate) fn take(dir: &Path, at_ms: i64) -> Result<Self, StoreError> {
-        let files = days::list(dir)?.into_iter().map(|day| days::path(dir, day)).chain([feed::books_path(dir)]);
+        let keys = Some(KeyStore::path(dir)).filter(|path| path.exists());
+        let files =
+            days::list(dir)?.into_iter().map(|day| days::path(dir, day)).chain([feed::books_path(dir)]).chain(keys);
         let open = |path: PathBuf| {
             let reader = schema::read_only(&path)?;
             // A transaction sees what is there at its first question.

@@ -74,6 +74,22 @@ CREATE INDEX calls_status ON calls(status);
 CREATE INDEX calls_request ON calls(request_id);
 "];
 
+/// The steps of the keys that were made at run time.
+const KEYS: &[&str] = &["
+CREATE TABLE keys(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, terms TEXT NOT NULL, metadata TEXT NOT NULL,
+    disabled INTEGER NOT NULL, expires_ms INTEGER, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL);
+CREATE TABLE secrets(
+    hash BLOB PRIMARY KEY, key INTEGER NOT NULL REFERENCES keys(id), created_ms INTEGER NOT NULL,
+    until_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX secrets_key ON secrets(key);
+"];
+
+/// Opens the keys for writing.
+pub(crate) fn keys(path: &Path, patience: Duration) -> Result<Connection, StoreError> {
+    writable(path, patience, KEYS)
+}
+
 /// Opens the main database for writing, and brings its schema up to date.
 pub(crate) fn books(path: &Path, patience: Duration) -> Result<Connection, StoreError> {
     writable(path, patience, BOOKS)

@@ -107,6 +107,10 @@ pub enum Endpoint {
     Passthrough,
     /// `GET /v1/quota`: the caller's own limits.
     Quota,
+    /// `GET /v1/key`: the caller's own key.
+    Key,
+    /// `GET /v1/usage`: what the caller's own key has used.
+    Usage,
 }
 
 impl Endpoint {
@@ -128,10 +132,12 @@ impl Endpoint {
         Self::Models,
         Self::Passthrough,
         Self::Quota,
+        Self::Key,
+        Self::Usage,
     ];
 
     /// How many there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 18;
 
     /// The path without its version prefix, as the configuration's `per_endpoint` map and the metrics name it.
     #[must_use]
@@ -153,7 +159,15 @@ impl Endpoint {
             Self::Models => "/models",
             Self::Passthrough => "/p",
             Self::Quota => "/quota",
+            Self::Key => "/key",
+            Self::Usage => "/usage",
         }
+    }
+
+    /// Whether it tells a caller of himself and of what there is, and asks no provider for anything.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Models | Self::Quota | Self::Key | Self::Usage)
     }
 
     /// The conversational format this endpoint speaks, or `None` where a body is only ever passed on.

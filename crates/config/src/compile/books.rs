@@ -30,6 +30,17 @@ impl Compiler<'_> {
         Some(ledger)
     }
 
+    pub(super) fn signup(&mut self, stated: &file::NewAccounts) -> Money {
+        let signup = stated.signup.map_or(Money::ZERO, |signup| signup.0);
+        if signup < Money::ZERO {
+            self.say(
+                Diagnostic::new(codes::OUT_OF_RANGE, "an account is given nothing or more"),
+                &["credits", "signup"],
+            );
+        }
+        signup.max(Money::ZERO)
+    }
+
     /// The budgets of whatever has this path.
     pub(super) fn budgets(&mut self, stated: Option<&OneOrMore>, path: &[&str]) -> Vec<Budget> {
         let Some(stated) = stated else { return Vec::new() };

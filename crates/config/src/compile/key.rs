@@ -3,6 +3,7 @@
 use super::limit::Wider;
 use super::secret::Sources;
 use super::{Compiler, usable_name};
+use crate::choice::Choice;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file;
@@ -15,10 +16,13 @@ use secrecy::ExposeSecret as _;
 use sluicegate_vocabulary::{Mode, Priority};
 use std::collections::BTreeMap;
 
+/// The longest owner or label, in bytes.
+const MOST_TEXT: usize = 128;
+
 /// What a key's `models` may name.
 pub(super) struct Names<'a> {
     pub(super) models: &'a BTreeMap<String, Model>,
-    pub(super) choices: &'a BTreeMap<String, file::Choice>,
+    pub(super) choices: &'a BTreeMap<String, Choice>,
     pub(super) providers: &'a BTreeMap<String, Provider>,
     /// Every provider that the file names, those with mistakes of their own included.
     pub(super) named: &'a [String],
@@ -67,12 +71,17 @@ impl Compiler<'_> {
             }
             let budgets = self.budgets(stated.budget.as_ref(), &path);
             let credits = self.credits(stated.credits.as_ref(), &stated.name, &path);
+            self.short_text(stated.owner.as_deref(), &["keys", &at, "owner"]);
+            self.short_text(stated.label.as_deref(), &["keys", &at, "label"]);
             let priority = stated.priority.map_or(Priority::Normal, Into::into);
             keys.push(ClientKey {
                 name: stated.name,
                 source,
                 hash,
                 models: rules,
+                endpoints: stated.endpoints,
+                owner: stated.owner,
+                label: stated.label,
                 priority,
                 tenant: stated.tenant,
                 limits,
@@ -84,6 +93,14 @@ impl Compiler<'_> {
         }
         self.agreed(&terms, names.models);
         keys
+    }
+
+    /// A text that stands in tables and in the books is short and has no control characters.
+    fn short_text(&mut self, text: Option<&str>, path: &[&str]) {
+        if text.is_some_and(|text| text.is_empty() || text.len() > MOST_TEXT || text.chars().any(char::is_control)) {
+            let what = format!("this is a text of 1 to {MOST_TEXT} bytes without control characters");
+            self.say(Diagnostic::new(codes::BAD_NAME, what), path);
+        }
     }
 
     fn tenant_of<'o>(&mut self, stated: &file::ClientKey, owners: &Owners<'o>, path: &[&str; 2]) -> Option<&'o Tenant> {

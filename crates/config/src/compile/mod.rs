@@ -18,6 +18,7 @@ mod prices;
 mod priorities;
 mod provider;
 mod resilience;
+pub(crate) mod runtime;
 pub(crate) mod secret;
 mod server;
 mod tenant;
@@ -84,11 +85,11 @@ impl<'a> Compiler<'a> {
         let migrations = self.migrations(&file.migrations, &models, &named);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
-        let names = key::Names { models: &models, choices: &file.choices, providers: &providers, named: &named };
+        let choices = self.choices(&file.choices, &models, &named);
+        let names = key::Names { models: &models, choices: &choices, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
-        let choices = self.choices(&file.choices, &models, &named);
         let cache = self.cache(file.cache.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
@@ -109,6 +110,7 @@ impl<'a> Compiler<'a> {
             priorities,
             alerts,
             prices,
+            signup: self.signup(&file.credits),
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
             choices,
             cache,

@@ -29,6 +29,14 @@ pub(crate) struct Ledger {
     pub keep_bytes: Option<Size>,
 }
 
+/// What accounts are given.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAccounts {
+    /// So many dollars for an account that is opened for a key made at run time, once. Nothing when absent.
+    pub signup: Option<Exact<Money>>,
+}
+
 /// What may be spent, or used, in a period. Name exactly one of `usd` and `tokens`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

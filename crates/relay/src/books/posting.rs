@@ -140,8 +140,8 @@ impl Posting {
 
     fn owner<'a>(&'a self, model: &'a str) -> Owner<'a> {
         let tenant = self.key.as_ref().and_then(|key| key.tenant.as_ref()).map_or("", |tenant| &*tenant.name);
-        let key = self.key.as_ref().map_or("", |key| &*key.name);
-        Owner { tenant, key, account: self.account.as_deref().unwrap_or_default(), model, label: "" }
+        let (key, label) = self.key.as_ref().map_or(("", ""), |key| (&*key.name, key.label()));
+        Owner { tenant, key, account: self.account.as_deref().unwrap_or_default(), model, label }
     }
 }
 

@@ -4,6 +4,7 @@
 //! configurations, and from the [`Mover`], which is a part of one. What a call has to say about its side is read from its
 //! receipt and put into the lane's buffer; everything else happens on a thread that no call waits for.
 
+use super::mirror::{Copied, Copies, Job};
 use crate::call::{Caller, PathTarget, Request};
 use crate::record::Record;
 use crate::snapshot::{Candidate, Route, Target};
@@ -13,6 +14,7 @@ use sluicegate_vocabulary::{Arm, AttemptRecord, AttemptResult, EndReason, Endpoi
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use tokio::sync::mpsc;
 
 /// What calls have said and nobody has read yet, at most. The evidence is read fifty times a second.
 const MOST_UNREAD: usize = 65_536;
@@ -27,21 +29,29 @@ pub(crate) struct Lane {
     /// Whether it wants to know how calls went.
     watched: AtomicBool,
     unread: Mutex<Vec<(Arm, Observation)>>,
+    /// Whether calls of the old side are copied.
+    mirroring: AtomicBool,
+    pub(super) copies: mpsc::Sender<Job>,
+    pub(super) copied: Copies,
 }
 
 impl Lane {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, copies: mpsc::Sender<Job>) -> Self {
         Self {
             name: name.into(),
             seed: AtomicU64::new(0),
             share: AtomicU32::new(0),
             watched: AtomicBool::new(false),
             unread: Mutex::default(),
+            mirroring: AtomicBool::new(false),
+            copies,
+            copied: Copies::default(),
         }
     }
 
     /// From now on calls are divided so.
-    pub(super) fn publish(&self, seed: Seed, share: Share, watched: bool) {
+    pub(super) fn publish(&self, seed: Seed, share: Share, watched: bool, mirroring: bool) {
+        self.mirroring.store(mirroring, Ordering::Relaxed);
         self.seed.store(seed.0, Ordering::Relaxed);
         self.watched.store(watched, Ordering::Relaxed);
         self.share.store(share.millionths(), Ordering::Release);
@@ -77,6 +87,8 @@ pub(crate) struct Mover {
     pub(crate) from: Vec<Arc<Candidate>>,
     /// The new side.
     pub(crate) to: Vec<Target>,
+    /// Of which calls the new side gets a copy.
+    pub(crate) mirror: Option<sluicegate_config::Mirror>,
 }
 
 impl Mover {
@@ -179,7 +191,8 @@ fn place(
     record: &mut Record,
 ) -> Option<Arc<Mover>> {
     let share = mover.lane.share();
-    if share == Share::NONE || matches!(request.target, PathTarget::Provider { .. }) {
+    let mirror = mover.mirror.filter(|_| mover.lane.mirroring.load(Ordering::Relaxed));
+    if (share == Share::NONE && mirror.is_none()) || matches!(request.target, PathTarget::Provider { .. }) {
         return None;
     }
     // Whoever may not have the new side, or insists on somebody, is no part of it.
@@ -187,9 +200,19 @@ fn place(
     if candidates.is_empty() || !to().all(|target| may_have(&target.candidate)) {
         return None;
     }
-    let unit = unit(&mover.sticky_by, request, caller, record);
+    let unit = unit(&mover.sticky_by, request, caller, record).into_owned();
     let seed = mover.lane.seed();
     let arm = seed.arm(unit.as_bytes(), share);
+    if let Some(rule) = mirror
+        && arm == Arm::Old
+        && let Some(target) = to().next()
+        && let Some(copied) = Copied::of(&mover.lane, rule, &target.candidate, request, caller, record.id())
+    {
+        record.copied(copied);
+    }
+    if share == Share::NONE {
+        return None;
+    }
     let weights: Vec<u32> = to().map(|target| target.weight).collect();
     let target = seed.target(unit.as_bytes(), &weights).filter(|_| arm == Arm::New);
     record.moved(Moved { migration: Arc::clone(&mover.lane.name), arm }, mover);

@@ -8,16 +8,20 @@
 //! What was decided is kept before it is acted on when traffic grows, and after when it goes back: back is never delayed
 //! by a disk, and nobody who has moved is forgotten by a kill.
 
+mod compare;
 mod keep;
 mod lane;
+mod mirror;
 mod report;
 
 pub(crate) use lane::{Mover, assign};
-pub use report::{EntryReport, MigrationReport, StepReport, WatchReport};
+pub(crate) use mirror::{Copied, Job, run as make_copies};
+pub use report::{EntryReport, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport};
 
 use crate::metrics::MigrationMetrics;
 use keep::Keeper;
 pub(crate) use lane::Lane;
+use mirror::Shown;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_config::{Migration as Configured, Start};
 use sluicegate_migration::{Action, Entry, Migration, Moment, Phase, Refused, Seed, Started};
@@ -26,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
 
 /// How often evidence is read while a migration is under way.
 const TICK: Duration = Duration::from_millis(20);
@@ -72,6 +77,9 @@ pub(crate) struct Migrations {
     metrics: MigrationMetrics,
     table: Mutex<BTreeMap<String, Running>>,
     lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
+    copies: mpsc::Sender<Job>,
+    /// For whoever makes the copies.
+    jobs: Mutex<Option<mpsc::Receiver<Job>>>,
     wake: Condvar,
     stopped: AtomicBool,
 }
@@ -81,6 +89,12 @@ pub(crate) struct Migrations {
 struct Running {
     lane: Arc<Lane>,
     machine: Migration,
+    /// Calls are copied while it is not over.
+    mirrors: bool,
+    /// A kill switch is set.
+    killed: bool,
+    /// What copies had shown when it was kept.
+    shown: Shown,
     /// Calls have been read since it was kept.
     dirty: bool,
     kept: Instant,
@@ -88,7 +102,10 @@ struct Running {
 
 impl Migrations {
     pub(crate) fn new(data_dir: &Path, metrics: MigrationMetrics) -> Arc<Self> {
+        let (copies, jobs) = mpsc::channel(mirror::WAITING);
         Arc::new(Self {
+            copies,
+            jobs: Mutex::new(Some(jobs)),
             keeper: Keeper::new(data_dir),
             metrics,
             table: Mutex::default(),
@@ -101,7 +118,12 @@ impl Migrations {
     /// The lane of a name, the same in every configuration.
     pub(crate) fn lane(&self, name: &str) -> Arc<Lane> {
         let mut lanes = self.lanes.lock();
-        Arc::clone(lanes.entry(name.to_owned()).or_insert_with(|| Arc::new(Lane::new(name))))
+        Arc::clone(lanes.entry(name.to_owned()).or_insert_with(|| Arc::new(Lane::new(name, self.copies.clone()))))
+    }
+
+    /// The calls of which copies are to be made; once.
+    pub(crate) fn jobs(&self) -> Option<mpsc::Receiver<Job>> {
+        self.jobs.lock().take()
     }
 
     /// Puts the migrations of a configuration in force, before its snapshot is. What is under way stays at its step.
@@ -127,6 +149,7 @@ impl Migrations {
             };
             let mut running = running.adopt(wanted, now);
             running.machine.set_kill_switch(wanted.kill, now);
+            running.killed = wanted.kill.set_by().is_some();
             if wanted.start == Start::Auto {
                 running.machine.start_unasked(now);
             }
@@ -138,15 +161,27 @@ impl Migrations {
 
     /// A migration as it was kept, or one that has not begun.
     fn recall(&self, name: &str, wanted: &Configured) -> Running {
-        let kept = self.keeper.load::<()>(name).unwrap_or_else(|why| {
+        let kept = self.keeper.load::<Shown>(name).unwrap_or_else(|why| {
             tracing::error!(target: NOTICE, "what was kept of the migration {name} cannot be read, so it has not begun: {why}");
             None
         });
+        let lane = self.lane(name);
         let machine = match kept {
-            Some((machine, ())) => machine,
+            Some((machine, shown)) => {
+                lane.copied.recall(shown);
+                machine
+            }
             None => Migration::new(wanted.definition.clone(), fresh_seed()),
         };
-        Running { lane: self.lane(name), machine, dirty: false, kept: Instant::now() }
+        Running {
+            lane,
+            machine,
+            mirrors: wanted.mirror.is_some(),
+            killed: false,
+            shown: Shown::default(),
+            dirty: false,
+            kept: Instant::now(),
+        }
     }
 
     /// Tells what happened, and keeps it: what moves traffic back is in force before it is kept, all else after.
@@ -166,13 +201,24 @@ impl Migrations {
     fn keep(&self, running: &mut Running, synced: bool) -> std::io::Result<()> {
         running.dirty = false;
         running.kept = Instant::now();
-        self.keeper.save(&running.machine, &(), synced)
+        running.shown = running.lane.copied.shown();
+        self.keeper.save(&running.machine, &running.shown, synced)
     }
 
     /// All of them.
     pub(crate) fn report(&self) -> Vec<MigrationReport> {
         let now = now();
-        self.table.lock().values().map(|running| report::of(&running.machine, now)).collect()
+        self.table.lock().values().map(|running| running.report(now)).collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub(crate) fn one(&self, name: &str) -> Result<MigrationReport, MigrationError> {
+        let table = self.table.lock();
+        let running = table.get(name).ok_or_else(|| unknown(name, &table))?;
+        Ok(running.report(now()))
     }
 
     /// What has happened to one, the oldest first.
@@ -220,7 +266,7 @@ impl Migrations {
         }
         self.tell(&before, &running.machine);
         self.settle(running);
-        let report = report::of(&running.machine, now);
+        let report = running.report(now);
         drop(table);
         self.wake.notify_all();
         Ok(report)
@@ -255,6 +301,8 @@ impl Migrations {
         while !self.stopped.load(Ordering::Relaxed) {
             if table.values().any(|running| running.machine.phase().is_under_way()) {
                 self.wake.wait_for(&mut table, TICK);
+            } else if table.values().any(Running::mirrors_now) {
+                self.wake.wait_for(&mut table, CHECKPOINT);
             } else {
                 self.wake.wait(&mut table);
             }
@@ -280,7 +328,7 @@ impl Migrations {
         }
         if !happened.is_empty() {
             self.settle(running);
-        } else if running.dirty && running.kept.elapsed() >= CHECKPOINT {
+        } else if (running.dirty || running.has_copies()) && running.kept.elapsed() >= CHECKPOINT {
             running.machine.checkpoint(now);
             if let Err(error) = self.keep(running, false) {
                 tracing::warn!(%error, migration = &*running.lane.name, "what is known of a migration could not be kept");
@@ -299,10 +347,25 @@ impl Migrations {
 }
 
 impl Running {
+    fn report(&self, now: Moment) -> MigrationReport {
+        let mirror = self.mirrors.then(|| report::mirror(&self.lane.copied.shown()));
+        MigrationReport { mirror, ..report::of(&self.machine, now) }
+    }
+
+    fn mirrors_now(&self) -> bool {
+        self.mirrors
+            && matches!(self.machine.phase(), Phase::Idle | Phase::Running | Phase::Paused | Phase::AwaitingApproval)
+    }
+
+    /// Whether copies have shown something since it was kept.
+    fn has_copies(&self) -> bool {
+        self.mirrors_now() && self.shown != self.lane.copied.shown()
+    }
+
     /// Goes on under what is configured now.
     fn adopt(self, wanted: &Configured, now: Moment) -> Self {
         let machine = self.machine.adopt(wanted.definition.clone(), fresh_seed(), now);
-        Self { machine, ..self }
+        Self { machine, mirrors: wanted.mirror.is_some(), ..self }
     }
 
     /// Reads what calls have said, acting after each; what was done.
@@ -325,7 +388,8 @@ impl Running {
 
     fn publish(&self) {
         let watched = self.machine.phase().is_under_way();
-        self.lane.publish(self.machine.seed(), self.machine.share(), watched);
+        let mirrors = self.mirrors_now() && !self.killed;
+        self.lane.publish(self.machine.seed(), self.machine.share(), watched, mirrors);
     }
 }
 

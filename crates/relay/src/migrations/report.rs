@@ -1,8 +1,14 @@
 //! Migrations as operators see them.
 
+use super::mirror::Shown;
 use serde::{Deserialize, Serialize};
+use sluicegate_migration::mirror::{Difference, Sample};
 use sluicegate_migration::{Entry, Migration, Moment, Phase, Reading, Target};
 use sluicegate_vocabulary::{Arm, Stamp};
+use std::collections::BTreeMap;
+
+/// Differences that are shown at most.
+const SAMPLES: usize = 20;
 
 /// A migration at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +47,9 @@ pub struct MigrationReport {
     pub verdict: String,
     /// Guard by guard.
     pub guards: Vec<WatchReport>,
+    /// What copies of calls have shown, where there is a mirror.
+    #[serde(default)]
+    pub mirror: Option<MirrorReport>,
     /// What happened last.
     pub last: Option<EntryReport>,
     /// What comes next, in one sentence.
@@ -85,6 +94,46 @@ pub struct WatchReport {
     pub old_calls: u64,
     /// Calls of the new side that had one.
     pub new_calls: u64,
+}
+
+/// What copies of calls have shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MirrorReport {
+    /// Calls compared.
+    pub calls: u64,
+    /// Calls of which the answers differ in something that ought to be alike.
+    pub differing: u64,
+    /// Copies that were not made, for want of room or money.
+    pub left_out: u64,
+    /// How many differ in what: `status`, `finish`, `empty`, `tool_names`, `tool_arguments`, `tool_json`, `json`, `length`.
+    pub by_kind: BTreeMap<String, u64>,
+    /// How alike the texts are on average, 0 to 1.
+    pub similarity: Option<f64>,
+    /// How many times as long the new texts are, on average.
+    pub length: Option<f64>,
+    /// How many times as long the new side took to its first token (geometric mean).
+    pub first_token: Option<f64>,
+    /// And to the end.
+    pub total: Option<f64>,
+    /// How many times as much it cost.
+    pub cost: Option<f64>,
+    /// What the copies of today have cost, in dollars, as an exact decimal.
+    pub spent_today_usd: String,
+    /// At most twenty of the kept differences.
+    pub samples: Vec<SampleReport>,
+}
+
+/// A call of which the answers differ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleReport {
+    /// The call's id.
+    pub call: String,
+    /// In what.
+    pub differences: Vec<String>,
+    /// How the old side's answer begins, where texts are kept.
+    pub old: String,
+    /// How the new side's begins.
+    pub new: String,
 }
 
 /// Something that happened.
@@ -136,6 +185,7 @@ pub(super) fn of(machine: &Migration, now: Moment) -> MigrationReport {
         new_calls: evidence.calls(Arm::New),
         verdict: evidence.verdict().as_str().to_owned(),
         guards: evidence.readings().iter().map(watch).collect(),
+        mirror: None,
         last: machine.history().last().map(entry),
         next: next(machine, now),
     }
@@ -155,6 +205,31 @@ fn watch(reading: &Reading) -> WatchReport {
         sentence: reading.sentence(),
         old_calls: reading.old_calls,
         new_calls: reading.new_calls,
+    }
+}
+
+pub(super) fn mirror(shown: &Shown) -> MirrorReport {
+    let tally = &shown.tally;
+    let word = |difference: &Difference| difference.as_str().to_owned();
+    let sample = |sample: &Sample| SampleReport {
+        call: sample.call.clone(),
+        differences: sample.differences.iter().map(word).collect(),
+        old: sample.old.clone(),
+        new: sample.new.clone(),
+    };
+    let counted = Difference::ALL.iter().map(|kind| (word(kind), tally.count(*kind)));
+    MirrorReport {
+        calls: tally.calls(),
+        differing: tally.differing(),
+        left_out: shown.left_out,
+        by_kind: counted.filter(|(_, count)| *count > 0).collect(),
+        similarity: tally.similarity(),
+        length: tally.length(),
+        first_token: tally.first_token(),
+        total: tally.total(),
+        cost: tally.cost(),
+        spent_today_usd: shown.spent().to_string(),
+        samples: tally.samples().iter().take(SAMPLES).map(sample).collect(),
     }
 }
 

@@ -18,8 +18,9 @@ pub use tls::TlsError;
 use crate::books::Books;
 use crate::budget::Budget;
 use crate::cache::{CacheReport, Purge};
+use crate::keys::{KeyError, Keys, MadeKey, WantedKey};
 use crate::metrics::Metrics;
-use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations};
+use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations, make_copies};
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
 use crate::report::FlowReport;
@@ -46,12 +47,16 @@ use tokio_util::sync::CancellationToken;
 const MOST_LEARNED: usize = 4096;
 /// How often keys that were refused are looked at.
 const TEND: Duration = Duration::from_secs(5);
+/// After so many of those looks a key that nobody came with goes back to sleep.
+const TURNS_TO_SLEEP: u64 = 12;
 
 /// What all workers and the control runtime share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Keys that were made at run time.
+    pub(crate) keys: Arc<Keys>,
     /// The limits, and who waits for them.
     pub(crate) room: Arc<Room>,
     /// What is known of providers.
@@ -150,9 +155,12 @@ pub struct Relay {
     simulators: Mutex<Simulators>,
     data_dir: PathBuf,
     books: Mutex<Option<Arc<Books>>>,
+    /// Books are kept because a key that was made at run time needs them.
+    books_for_keys: AtomicBool,
     receipts: Vec<Arc<Receipts>>,
     addresses: Vec<SocketAddr>,
     connector: Arc<Connector>,
+    workers: usize,
     stop: CancellationToken,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
@@ -163,6 +171,8 @@ impl Relay {
     /// # Errors
     /// Says what keeps it from starting; nothing listens then.
     pub fn start(config: Config, settings: Settings) -> Result<(Arc<Self>, LocalReceiver), StartError> {
+        let keys = Arc::new(Keys::open(&settings.data_dir)?);
+        let config = keys.with_books(config);
         let metrics = Arc::new(Metrics::new(settings.version));
         let room = Room::new(bounds(&config.priorities));
         let providers = Providers::new(&room, settings.learned);
@@ -200,6 +210,7 @@ impl Relay {
             providers,
             migrations,
             estimates: Estimates::new(MOST_LEARNED),
+            keys,
             metrics,
         });
         let stop = CancellationToken::new();
@@ -238,18 +249,21 @@ impl Relay {
         let mover = std::thread::Builder::new().name("migrations".to_owned()).spawn(move || migrations.run());
         threads.push(mover.map_err(StartError::Worker)?);
         let relay = Arc::new(Self {
+            workers,
             shared,
             config: Mutex::new(config),
             found: Mutex::new(found),
             simulators: Mutex::new(settings.simulators),
             data_dir: settings.data_dir,
             books: Mutex::new(books),
+            books_for_keys: AtomicBool::new(false),
             receipts,
             addresses,
             connector,
             stop,
             threads: Mutex::new(threads),
         });
+        relay.mirror(&relay.config.lock()).map_err(StartError::Worker)?;
         Ok((relay, local_requests))
     }
 
@@ -305,11 +319,16 @@ impl Relay {
     pub async fn tend(self: Arc<Self>) {
         let pool = Pool::new(Arc::clone(&self.connector));
         let mut tick = tokio::time::interval(TEND);
+        let mut turns = 0_u64;
         loop {
             tick.tick().await;
             self.shared.providers.probe_due(&pool, &self.providers()).await;
             pool.sweep(Instant::now());
             self.keep_prices().await;
+            turns += 1;
+            if turns % TURNS_TO_SLEEP == 0 {
+                self.shared.keys.table().tidy();
+            }
         }
     }
 
@@ -377,6 +396,11 @@ impl Relay {
 
     fn replace(&self, config: Config, simulators: Simulators) -> Result<Reloaded, StartError> {
         let mut current = self.config.lock();
+        let mut config = self.shared.keys.with_books(config);
+        // Books that a key asked for while the relay ran stay open.
+        if config.ledger.is_none() && self.books_for_keys.load(Ordering::Relaxed) {
+            config.ledger = Some(Ledger::default());
+        }
         let certificate = config.server.tls.as_ref().map(tls::load).transpose()?;
         let snapshot = self.compile(&config, &simulators)?;
         if let (Some(acceptor), Some(certificate)) = (&self.shared.tls, certificate) {
@@ -385,6 +409,7 @@ impl Relay {
         let before = self.shared.snapshot.load().version;
         let after = snapshot.version;
         let needs_restart = restart_only(&current, &config);
+        self.mirror(&config).map_err(StartError::Worker)?;
         let snapshot = Arc::new(snapshot);
         self.shared.migrations.configure(&config.migrations);
         self.shared.snapshot.store(Arc::clone(&snapshot));
@@ -393,6 +418,28 @@ impl Relay {
         *current = config;
         *self.simulators.lock() = simulators;
         Ok(Reloaded { before, after, needs_restart })
+    }
+
+    /// Starts the thread that makes copies of calls, when they are first wanted.
+    fn mirror(&self, config: &Config) -> std::io::Result<()> {
+        if config.migrations.values().all(|migration| migration.mirror.is_none()) {
+            return Ok(());
+        }
+        let Some(jobs) = self.shared.migrations.jobs() else { return Ok(()) };
+        let worker = Arc::new(Worker {
+            shared: Arc::clone(&self.shared),
+            pool: Pool::new(Arc::clone(&self.connector)),
+            receipts: Arc::new(Receipts::new(self.shared.metrics.log_dropped.clone())),
+            stop: self.stop.child_token(),
+            closing: self.shared.closing.child_token(),
+            index: self.workers,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new()
+            .name("mirror".to_owned())
+            .spawn(move || runtime.block_on(make_copies(worker, jobs)))?;
+        self.threads.lock().push(thread);
+        Ok(())
     }
 
     fn compile(&self, config: &Config, simulators: &Simulators) -> Result<Snapshot, StartError> {
@@ -424,10 +471,58 @@ impl Relay {
         Ok(books.clone())
     }
 
+    /// Keys that were made at run time.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    /// Whether clients need a key.
+    #[must_use]
+    pub fn needs_keys(&self) -> bool {
+        !self.shared.snapshot.load().keys.is_empty() || !self.shared.keys.is_empty()
+    }
+
+    /// Makes a key, and opens the books if it is the first that needs them. Waits for the disk.
+    ///
+    /// # Errors
+    /// The key cannot be made, or the books cannot be opened.
+    pub fn create_key(&self, wanted: &WantedKey) -> Result<MadeKey, KeyError> {
+        let books = |relay: &Self| relay.shared.snapshot.load().books.clone();
+        match self.shared.keys.create(&self.config(), books(self).as_deref(), wanted) {
+            Err(KeyError::NoBooks(_)) => {
+                self.open_for_keys()?;
+                self.shared.keys.create(&self.config(), books(self).as_deref(), wanted)
+            }
+            made => made,
+        }
+    }
+
+    /// Keeps books from now on.
+    fn open_for_keys(&self) -> Result<(), KeyError> {
+        let mut config = self.config.lock();
+        let mut with_books = config.clone();
+        with_books.ledger.get_or_insert_with(Ledger::default);
+        let snapshot = self.compile(&with_books, &self.simulators.lock())?;
+        self.shared.snapshot.store(Arc::new(snapshot));
+        self.books_for_keys.store(true, Ordering::Relaxed);
+        *config = with_books;
+        tracing::info!("books are kept from now on: a key with a budget or an account was made");
+        Ok(())
+    }
+
     /// Moves of traffic, by name in order.
     #[must_use]
     pub fn migrations(&self) -> Vec<MigrationReport> {
         self.shared.migrations.report()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn migration(&self, name: &str) -> Result<MigrationReport, MigrationError> {
+        self.shared.migrations.one(name)
     }
 
     /// What has happened to a migration, the oldest first.

@@ -132,6 +132,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     let version = config.version();
     Ok(Snapshot {
         version,
+        revision,
+        config: Arc::new(config.clone()),
         version_header: header_value(&version.to_string()),
         server: rules(config),
         keys: KeyRing::new(
@@ -174,6 +176,7 @@ fn rules(config: &Config) -> ServerRules {
         max_depth: server.max_json_depth,
         body_read_timeout: duration(server.body_read_timeout),
         disabled: Speaks::of(&disabled),
+        reachable: server.beyond_loopback(),
         open: server.insecure_open,
         stream_keepalive: server.stream_keepalive.period().map(duration),
     }
@@ -322,6 +325,7 @@ fn route(
             sticky_by: definition.sticky_by.clone(),
             from: targets.iter().map(|target| Arc::clone(&target.candidate)).collect(),
             to: to.collect::<Result<_, CompileError>>()?,
+            mirror: moved.mirror,
         }))
     });
     let mover = mover.transpose()?;

@@ -5,13 +5,12 @@
 
 use super::limits::{Specs, number, specs};
 use crate::books::Books;
-use sha2::{Digest, Sha256};
 use sluicegate_config::{ClientKey, Config, Tenant as ConfiguredTenant};
 use sluicegate_flow::Scope;
 use sluicegate_ledger::{Payer, Subject};
 use sluicegate_store::StoreError;
-use sluicegate_vocabulary::{Mode, Priority};
-use std::collections::HashMap;
+use sluicegate_vocabulary::{Endpoint, Mode, Priority};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +29,8 @@ pub(crate) struct Key {
     /// By which the sets of its limits are kept, anew in each configuration.
     pub(crate) number: u64,
     pub(crate) live: Arc<Live>,
+    /// Until when it is good, where that is known: in milliseconds since the Unix epoch.
+    pub(crate) expires_ms: Option<i64>,
     spec: ClientKey,
 }
 
@@ -49,13 +50,18 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { number: number(), in_flight: AtomicU32::new(0) })
     }
 
     /// Calls being served, those that wait included.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything goes on.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight() > 0
     }
 
     pub(crate) fn began(&self) {
@@ -68,6 +74,21 @@ impl Live {
 }
 
 impl Key {
+    /// What it may do and what it is held to.
+    pub(crate) const fn spec(&self) -> &ClientKey {
+        &self.spec
+    }
+
+    /// Whether this key may call an endpoint.
+    pub(crate) fn may_call(&self, endpoint: Endpoint) -> bool {
+        self.spec.may_call(endpoint)
+    }
+
+    /// By what its calls are told apart in the books; empty where nothing was said.
+    pub(crate) fn label(&self) -> &str {
+        self.spec.label.as_deref().unwrap_or_default()
+    }
+
     /// Whether this key may ask for a model by this name, which leads to this provider.
     pub(crate) fn may_use(&self, model: &str, provider: &str) -> bool {
         self.spec.may_use(model, provider)
@@ -81,7 +102,7 @@ impl Key {
 
 /// The hash of what is a hash already: its first bytes. Nobody can choose many keys whose SHA-256 begin alike.
 #[derive(Debug, Default)]
-struct Prefix(u64);
+pub(crate) struct Prefix(u64);
 
 impl Hasher for Prefix {
     fn write(&mut self, bytes: &[u8]) {
@@ -98,10 +119,19 @@ impl Hasher for Prefix {
     }
 }
 
+/// A tenant as its keys share it.
+#[derive(Debug)]
+struct Shared {
+    tenant: Arc<Tenant>,
+    payer: Payer,
+}
+
 /// All keys of the configuration.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     keys: HashMap<[u8; 32], Arc<Key>, BuildHasherDefault<Prefix>>,
+    names: HashSet<Arc<str>>,
+    tenants: HashMap<String, Shared>,
     /// Those who call without a key.
     pub(crate) anonymous: Arc<Live>,
     /// By which their limits are kept.
@@ -119,53 +149,74 @@ impl KeyRing {
         books: Option<&Books>,
         revision: u64,
     ) -> Result<Self, StoreError> {
-        let mut payers = HashMap::new();
-        if let Some(books) = books {
-            for tenant in config.tenants.values() {
-                let subject = Subject::Tenant(tenant.name.as_str().into());
-                let payer = books.payer(&subject, tenant.credits.as_ref(), &tenant.budgets)?;
-                payers.insert(tenant.name.as_str(), payer);
-            }
-        }
-        let payer = |key: &ClientKey| -> Result<Payer, StoreError> {
-            let Some(books) = books else { return Ok(Payer::default()) };
-            let subject = Subject::Key(key.name.as_str().into());
-            let mut payer = books.payer(&subject, key.credits.as_ref(), &key.budgets)?;
-            if let Some(shared) = key.tenant.as_deref().and_then(|name| payers.get(name)) {
-                payer.account = payer.account.or_else(|| shared.account.clone());
-                payer.budgets.extend(shared.budgets.iter().map(Arc::clone));
-            }
-            Ok(payer)
+        let shared = |configured: &ConfiguredTenant| {
+            let limits = specs(Scope::Tenant, &configured.name, &configured.limits, revision);
+            let tenant = Arc::new(Tenant { name: configured.name.as_str().into(), limits });
+            let subject = Subject::Tenant(configured.name.as_str().into());
+            let payer = books.map(|books| books.payer(&subject, configured.credits.as_ref(), &configured.budgets));
+            Ok((configured.name.clone(), Shared { tenant, payer: payer.transpose()?.unwrap_or_default() }))
         };
-        let tenant = |tenant: &ConfiguredTenant| {
-            let limits = specs(Scope::Tenant, &tenant.name, &tenant.limits, revision);
-            Arc::new(Tenant { name: tenant.name.as_str().into(), limits })
+        let tenants = config.tenants.values().map(shared).collect::<Result<_, StoreError>>()?;
+        let mut ring = Self {
+            keys: HashMap::default(),
+            names: config.keys.iter().map(|key| key.name.as_str().into()).collect(),
+            tenants,
+            anonymous: before.map_or_else(Live::new, |before| Arc::clone(&before.anonymous)),
+            anonymous_number: number(),
         };
-        let tenants: HashMap<&str, Arc<Tenant>> =
-            config.tenants.values().map(|configured| (configured.name.as_str(), tenant(configured))).collect();
         let known: HashMap<&str, &Arc<Live>> =
             before.into_iter().flat_map(|ring| ring.keys.values()).map(|key| (&*key.name, &key.live)).collect();
         let entry = |key: &ClientKey| {
             let live = known.get(key.name.as_str()).map_or_else(Live::new, |live| Arc::clone(live));
-            let payer = payer(key)?;
-            let key = Key {
-                name: key.name.as_str().into(),
-                priority: key.priority,
-                mode: key.mode,
-                tenant: key.tenant.as_deref().and_then(|name| tenants.get(name)).map(Arc::clone),
-                limits: specs(Scope::Key, &key.name, &key.limits, revision),
-                payer,
-                number: number(),
-                live,
-                spec: key.clone(),
-            };
-            Ok((key.spec.hash.0, Arc::new(key)))
+            Ok((key.hash.0, Arc::new(ring.key(key, live, books, revision)?)))
         };
-        Ok(Self {
-            keys: config.keys.iter().map(entry).collect::<Result<_, StoreError>>()?,
-            anonymous: before.map_or_else(Live::new, |before| Arc::clone(&before.anonymous)),
-            anonymous_number: number(),
+        ring.keys = config.keys.iter().map(entry).collect::<Result<_, StoreError>>()?;
+        Ok(ring)
+    }
+
+    /// A key under this configuration. `revision` is that of its limits.
+    ///
+    /// # Errors
+    /// The store refused to tell of an account or a budget.
+    pub(crate) fn key(
+        &self,
+        spec: &ClientKey,
+        live: Arc<Live>,
+        books: Option<&Books>,
+        revision: u64,
+    ) -> Result<Key, StoreError> {
+        let shared = spec.tenant.as_deref().and_then(|name| self.tenants.get(name));
+        let mut payer = Payer::default();
+        if let Some(books) = books {
+            let subject = Subject::Key(spec.name.as_str().into());
+            payer = books.payer(&subject, spec.credits.as_ref(), &spec.budgets)?;
+            if let Some(Shared { payer: shared, .. }) = shared {
+                payer.account = payer.account.or_else(|| shared.account.clone());
+                payer.budgets.extend(shared.budgets.iter().map(Arc::clone));
+            }
+        }
+        Ok(Key {
+            name: spec.name.as_str().into(),
+            priority: spec.priority,
+            mode: spec.mode,
+            tenant: shared.map(|shared| Arc::clone(&shared.tenant)),
+            limits: specs(Scope::Key, &spec.name, &spec.limits, revision),
+            payer,
+            number: number(),
+            live,
+            expires_ms: None,
+            spec: spec.clone(),
         })
+    }
+
+    /// Whether a key of the configuration has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Every tenant.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.values().map(|shared| &shared.tenant)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -177,10 +228,9 @@ impl KeyRing {
         self.keys.values()
     }
 
-    /// The key that hashes to one of ours.
-    pub(crate) fn find(&self, presented: &str) -> Option<&Arc<Key>> {
-        let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
-        let (stored, key) = self.keys.get_key_value(&digest)?;
-        bool::from(stored.ct_eq(&digest)).then_some(key)
+    /// The key whose secret hashes to this.
+    pub(crate) fn find(&self, digest: &[u8; 32]) -> Option<&Arc<Key>> {
+        let (stored, key) = self.keys.get_key_value(digest)?;
+        bool::from(stored.ct_eq(digest)).then_some(key)
     }
 }

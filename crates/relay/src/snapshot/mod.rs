@@ -14,8 +14,8 @@ mod tariff;
 pub(crate) use candidate::{Candidate, Route, Target};
 pub use compile::{CompileError, Simulators};
 pub(crate) use compile::{Inputs, compile, duration};
-pub(crate) use keys::{Key, KeyRing, Live, Tenant};
-pub(crate) use limits::Limits;
+pub(crate) use keys::{Key, KeyRing, Live, Prefix, Tenant};
+pub(crate) use limits::{Limits, number};
 pub(crate) use names::{Listed, Names};
 pub(crate) use tariff::{Bill, Tariff};
 
@@ -23,7 +23,7 @@ use crate::books::Books;
 use crate::cache::Cache;
 use crate::choose::Choices;
 use http::HeaderValue;
-use sluicegate_config::Priorities;
+use sluicegate_config::{Config, Priorities};
 use sluicegate_flow::Spec;
 use sluicegate_upstream::{Provider, Speaks};
 use sluicegate_vocabulary::{ConfigVersion, Mode, Priority};
@@ -38,6 +38,10 @@ pub(crate) struct Snapshot {
     pub(crate) version: ConfigVersion,
     /// The same, as a header.
     pub(crate) version_header: HeaderValue,
+    /// Which compilation this is: a later one has a higher number.
+    pub(crate) revision: u64,
+    /// What it was compiled from.
+    pub(crate) config: Arc<Config>,
     /// Bounds on requests.
     pub(crate) server: ServerRules,
     /// Client keys.
@@ -66,7 +70,7 @@ impl Snapshot {
     /// Everything that is limited, whether or not anybody meets it.
     pub(crate) fn every_limit(&self) -> impl Iterator<Item = &Spec> {
         let keys = self.keys.iter().flat_map(|key| key.limits.iter());
-        let tenants = self.keys.iter().filter_map(|key| key.tenant.as_ref()).flat_map(|tenant| tenant.limits.iter());
+        let tenants = self.keys.tenants().flat_map(|tenant| tenant.limits.iter());
         self.limits.shared().chain(keys).chain(tenants).chain(self.names.every_limit())
     }
 }
@@ -84,6 +88,8 @@ pub(crate) struct ServerRules {
     pub(crate) max_depth: usize,
     pub(crate) body_read_timeout: Duration,
     pub(crate) disabled: Speaks,
+    /// Others can reach us.
+    pub(crate) reachable: bool,
     /// No key is needed although others can reach us: the operator insisted.
     pub(crate) open: bool,
     /// After how long a waiting stream's client is told that it waits.

@@ -20,10 +20,13 @@ fn the_page_of_metrics_names_exactly_those_that_are_served() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     names.sort_unstable();
-    // What only a provider with `metrics_url` has is looked at with such a provider (load.rs).
+    // What only a provider with `metrics_url` has is looked at with such a provider (load.rs), and so is what only
+    // migrations have (migrate.rs), and what only choices have (kept.rs).
     let mut told: Vec<&str> = page
         .lines()
         .filter(|line| !line.contains("where `metrics_url` is configured"))
+        .filter(|line| !line.contains("where `migrations` are configured"))
+        .filter(|line| !line.contains("where `choices` are configured"))
         .filter_map(|line| line.strip_prefix("| `sluicegate_"))
         .filter_map(|rest| rest.split(['`', '{']).next())
         .collect();
@@ -57,6 +60,12 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "status",
         "quota",
         "providers",
+        "keys",
+        "migrate start",
+        "migrate status",
+        "cache show",
+        "cache purge",
+        "route explain",
         "usage",
         "prices",
         "ledger",
@@ -71,7 +80,8 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "man",
         "version",
     ] {
-        assert!(page.contains(&format!("## `sluicegate {command}")), "{command}");
+        let heading = if command.starts_with("migrate") { "migrate" } else { command };
+        assert!(page.contains(&format!("## `sluicegate {heading}")), "{command}");
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = text(&output(folder.path(), &arguments).stdout);
         let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);

@@ -173,7 +173,7 @@ const fn layout(endpoint: Endpoint) -> &'static Layout {
         Endpoint::CountTokens => &COUNT_TOKENS,
         Endpoint::Generate | Endpoint::GenerateStream => &GENERATE,
         Endpoint::GeminiCountTokens | Endpoint::GeminiEmbed | Endpoint::GeminiBatchEmbed => &GEMINI_OTHER,
-        Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota => &OTHER,
+        Endpoint::Models | Endpoint::Passthrough | Endpoint::Quota | Endpoint::Key | Endpoint::Usage => &OTHER,
     }
 }
 

@@ -168,7 +168,8 @@ impl Tally {
                 Self::for_format(Format::Generate)
             }
             Endpoint::Passthrough | Endpoint::Moderations => Self::Any(Box::default()),
-            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Models | Endpoint::Quota => return None,
+            Endpoint::CountTokens | Endpoint::GeminiCountTokens => return None,
+            Endpoint::Models | Endpoint::Quota | Endpoint::Key | Endpoint::Usage => return None,
         })
     }
 

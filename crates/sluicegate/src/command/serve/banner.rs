@@ -20,6 +20,8 @@ pub(crate) struct Banner {
     addresses: Vec<SocketAddr>,
     source: String,
     from_file: bool,
+    /// Clients need a key.
+    keys: bool,
     version: String,
     diagnostics: Vec<Diagnostic>,
     verdicts: BTreeMap<String, Verdict>,
@@ -33,6 +35,7 @@ impl Banner {
             addresses: relay.addresses().to_vec(),
             source: engine.source().name(),
             from_file: engine.source().file().is_some(),
+            keys: relay.needs_keys(),
             version: relay.version().to_string(),
             diagnostics,
             verdicts: BTreeMap::new(),
@@ -66,7 +69,7 @@ impl Banner {
         let addresses: Vec<String> = self.addresses.iter().map(|address| self.url(*address)).collect();
         let reach = if !self.config.server.beyond_loopback() {
             "(loopback only)"
-        } else if self.config.keys.is_empty() {
+        } else if !self.keys {
             "(OPEN to the network, no keys)"
         } else {
             "(reachable from the network)"
@@ -168,9 +171,10 @@ impl Banner {
     }
 
     fn client_key(&self) -> &'static str {
-        match (self.config.keys.is_empty(), self.config.server.beyond_loopback()) {
+        match (!self.keys, self.config.server.beyond_loopback()) {
             (true, false) => "api_key = anything (loopback needs none)",
             (true, true) => "api_key = anything (none is needed)",
+            (false, _) if self.config.keys.is_empty() => "api_key = one that sluicegate keys create made",
             (false, _) => "api_key = one of those under keys:",
         }
     }
