@@ -48,11 +48,13 @@ pub enum AlertMetric {
     ProvidersDown,
     /// Keys of providers that were refused, or have no credit left.
     KeysDown,
+    /// Accounts that have less than their `low_balance_usd`.
+    AccountsLow,
 }
 
 impl AlertMetric {
     /// All of them, in the order of the reference.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BucketFillPercentage,
         Self::QueueDepth,
         Self::QueueWaitP50Ms,
@@ -64,6 +66,7 @@ impl AlertMetric {
         Self::LatencyP99Ms,
         Self::ProvidersDown,
         Self::KeysDown,
+        Self::AccountsLow,
     ];
 
     /// The word of the configuration file, of logs and of metrics.
@@ -81,6 +84,7 @@ impl AlertMetric {
             Self::LatencyP99Ms => "latency_p99_ms",
             Self::ProvidersDown => "providers_down",
             Self::KeysDown => "keys_down",
+            Self::AccountsLow => "accounts_low",
         }
     }
 

@@ -125,6 +125,8 @@ pub struct Credits {
     /// By how much it may be overdrawn.
     #[serde(serialize_with = "dollars")]
     pub allow_negative_usd: Money,
+    /// Whether a stream that needs more than was held ends where nothing is left.
+    pub cut_streams: bool,
 }
 
 fn dollars<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {

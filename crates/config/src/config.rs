@@ -8,6 +8,7 @@ use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::migration::Migration;
 use crate::model::Model;
+use crate::payments::Payments;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
 use crate::provider::{Provider, ProviderKind};
@@ -49,6 +50,8 @@ pub struct Config {
     pub ledger: Option<Ledger>,
     /// Names that lead to one model or another by what a request looks like.
     pub choices: BTreeMap<String, Choice>,
+    /// Who is believed about payments; `None` where nobody is.
+    pub payments: Option<Payments>,
     /// Answers that are kept to be given again; `None` where none are.
     pub cache: Option<Cache>,
     /// A file of models' quirks that replaces or adds to the built-in ones.

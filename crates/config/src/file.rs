@@ -11,6 +11,7 @@ mod choice;
 mod egress;
 mod limit;
 mod migration;
+mod payments;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Ledger, NewAccounts, OneOrMore};
@@ -19,6 +20,7 @@ pub(crate) use choice::{Choice, When};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
+pub(crate) use payments::Payments;
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 
 use crate::alert::AlertMetric;
@@ -87,6 +89,8 @@ pub(crate) struct File {
     /// Names that lead to one model or another, by what a request looks like.
     #[serde(default)]
     pub choices: BTreeMap<String, Choice>,
+    /// Payment services that tell what customers have paid for orders.
+    pub payments: Option<Payments>,
     /// Answers that are kept to be given again.
     pub cache: Option<Cache>,
     /// A JSON file of models' quirks, laid over the built-in ones; read again on reload.

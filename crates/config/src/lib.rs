@@ -39,6 +39,7 @@ mod meaning;
 mod migration;
 mod model;
 mod near;
+mod payments;
 mod prices;
 mod priorities;
 mod provider;
@@ -72,6 +73,7 @@ pub use meaning::Line;
 pub use migration::{Approval, Migration, Mirror, Start};
 pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
+pub use payments::{Alipay, Currency, CurrencyError, Payments, Stripe, WeChat};
 pub use prices::{Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{

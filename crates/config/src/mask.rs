@@ -12,7 +12,7 @@ use crate::document::{Node, Place, Value};
 pub(crate) const SECRET_FIELDS: [&str; 2] = ["value", "api_key"];
 
 /// Fields that name a variable. People write the secret itself there; a text that is no variable's name is covered.
-const VARIABLE_FIELDS: [&str; 3] = ["api_key_env", "value_env", "env"];
+const VARIABLE_FIELDS: [&str; 4] = ["api_key_env", "value_env", "secret_env", "env"];
 
 /// Sections all of whose values may be secrets.
 const SECRET_SECTIONS: [&str; 1] = ["headers"];

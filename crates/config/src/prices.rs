@@ -51,21 +51,9 @@ struct InWords<'a>(&'a Price);
 impl Serialize for InWords<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Price { rates, fees, .. } = self.0;
-        let rates = [
-            ("input", Some(rates.input)),
-            ("cached_input", rates.cached_input),
-            ("cache_write", rates.cache_write),
-            ("cache_write_long", rates.cache_write_long),
-            ("output", Some(rates.output)),
-            ("reasoning", rates.reasoning),
-            ("input_audio", rates.input_audio),
-            ("output_audio", rates.output_audio),
-        ];
         let mut fields = serializer.serialize_map(None)?;
-        for (name, rate) in rates {
-            if let Some(rate) = rate {
-                fields.serialize_entry(name, &rate.to_string())?;
-            }
+        for (name, rate) in rates.stated() {
+            fields.serialize_entry(name, &rate.to_string())?;
         }
         if let Some(fee) = fees.of(Class::Request) {
             fields.serialize_entry("request", &fee.to_string())?;

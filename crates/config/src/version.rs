@@ -19,6 +19,12 @@ pub(crate) fn of(config: &Config) -> ConfigVersion {
             hash.update(Sha256::digest(secret.expose_secret()));
         }
     }
+    if let Some(payments) = &config.payments {
+        let stripe = payments.stripe.as_ref().map(|stripe| &stripe.secret);
+        for secret in stripe.into_iter().chain(payments.wechat.as_ref().map(|wechat| &wechat.secret)) {
+            hash.update(Sha256::digest(secret.expose_secret()));
+        }
+    }
     for key in &config.keys {
         hash.update(key.hash.0);
     }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use sluicegate_config::{Choice, Config, Environment, Loader};
-use sluicegate_ledger::{Consumption, PriceBook};
+use sluicegate_ledger::PriceBook;
 use sluicegate_vocabulary::{Money, Priority, Usage};
 use sluicegate_wire::traits::{self, Traits};
 use std::path::Path;
@@ -59,7 +59,7 @@ fn cost(config: &Config, name: &str, request: &Labelled) -> Money {
     let target = &config.models[name].to[0].model;
     let price = &PriceBook::bundled().entry(&target.provider, &target.model).unwrap().price;
     let usage = Usage { input: request.traits.tokens, output: request.output, ..Usage::default() };
-    price.charge(&Consumption::from(usage)).unwrap().total
+    price.charge(&usage).unwrap().total
 }
 
 #[test]

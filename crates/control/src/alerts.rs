@@ -56,6 +56,8 @@ pub(crate) struct Measured<'a, L> {
     pub(crate) in_flight: u64,
     /// Providers whose breaker is not closed, and keys of providers that were refused or have no credit.
     pub(crate) down: Down,
+    /// Accounts that have less than their `low_balance_usd`.
+    pub(crate) low: usize,
     /// The last minute.
     pub(crate) minute: &'a LastMinute,
 }
@@ -97,6 +99,7 @@ impl<'a, L: Iterator<Item = &'a LimitStatus> + Clone> Measured<'a, L> {
             AlertMetric::LatencyP99Ms => sums.total.quantile(0.99).map(millis),
             AlertMetric::ProvidersDown => Some(self.down.providers as f64),
             AlertMetric::KeysDown => Some(self.down.keys as f64),
+            AlertMetric::AccountsLow => Some(self.low as f64),
         }
     }
 

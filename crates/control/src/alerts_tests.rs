@@ -28,7 +28,7 @@ fn look(rules: &mut Evaluator, now: u64, limits: &[LimitStatus], waiting: u64) -
     let minute = Recent::default().last_minute(seconds(now));
     rules.look(
         seconds(now),
-        &Measured { limits: limits.iter(), waiting, in_flight: 0, down: Down::default(), minute: &minute },
+        &Measured { limits: limits.iter(), waiting, in_flight: 0, down: Down::default(), low: 0, minute: &minute },
     )
 }
 
@@ -167,7 +167,8 @@ fn providers_that_fail_and_keys_that_are_refused_raise_alerts_of_their_own() {
     assert_eq!((down.providers, down.keys), (1, 2));
     let minute = Recent::default().last_minute(seconds(1));
     let limits: [LimitStatus; 0] = [];
-    let measured = Measured { limits: limits.iter(), waiting: 0, in_flight: 0, down, minute: &minute };
+    let measured = Measured { limits: limits.iter(), waiting: 0, in_flight: 0, down, low: 3, minute: &minute };
     assert_eq!(measured.value(AlertMetric::ProvidersDown), Some(1.0));
     assert_eq!(measured.value(AlertMetric::KeysDown), Some(2.0));
+    assert_eq!(measured.value(AlertMetric::AccountsLow), Some(3.0));
 }

@@ -168,6 +168,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .merge(crate::cache::routes())
         .merge(crate::keys::routes())
         .merge(crate::copies::routes())
+        .merge(crate::payments::routes())
         .fallback(nothing)
         .with_state(operator)
 }

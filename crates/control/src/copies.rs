@@ -101,6 +101,8 @@ pub struct MovementCall {
     pub output: u64,
     /// Tokens of reasoning.
     pub reasoning: u64,
+    /// In which tier the provider served it.
+    pub tier: String,
     /// Where the usage came from.
     pub usage_source: String,
     /// What the provider is owed; nothing where the model has no price.
@@ -130,6 +132,7 @@ impl From<MovedByCall> for MovementCall {
             cache_written: call.written,
             output: call.output,
             reasoning: call.reasoning,
+            tier: call.tier,
             usage_source: call.source,
             cost_usd: call.cost.map(|cost| cost.to_string()),
             billed_usd: call.billed.to_string(),

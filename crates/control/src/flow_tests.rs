@@ -109,6 +109,7 @@ fn an_alert_that_is_raised_says_since_when_how_much_and_whose() {
         waiting: 0,
         in_flight: 0,
         down: Default::default(),
+        low: 0,
         minute: &minute,
     };
     rules.look(Duration::ZERO, &measured);

@@ -66,6 +66,7 @@ struct AlertLabels {
 pub(crate) fn measured(
     report: FlowReport,
     providers: &ProvidersReport,
+    low_accounts: usize,
     rules: &Evaluator,
     config: &str,
 ) -> Result<String, std::fmt::Error> {
@@ -74,6 +75,9 @@ pub(crate) fn measured(
     waits(&mut registry, &report);
     levels(&mut registry, report.limits);
     crate::provider_metrics::register(&mut registry, providers);
+    let low = Gauge::<i64>::default();
+    low.set(i64::try_from(low_accounts).unwrap_or(i64::MAX));
+    registry.register("accounts_low", "Accounts that have less than their low_balance_usd", low);
     alerts(&mut registry, rules);
     let mut text = String::new();
     prometheus_client::encoding::text::encode_registry(&mut text, &registry)?;

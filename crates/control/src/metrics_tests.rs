@@ -5,7 +5,7 @@ use sluicegate_relay::ClassReport;
 use sluicegate_vocabulary::Priority;
 
 fn text(report: FlowReport, rules: &Evaluator) -> String {
-    measured(report, &ProvidersReport::default(), rules, "3f9c2a").unwrap()
+    measured(report, &ProvidersReport::default(), 0, rules, "3f9c2a").unwrap()
 }
 
 #[test]
@@ -72,6 +72,7 @@ fn an_alert_is_one_while_it_is_raised() {
         waiting: 9,
         in_flight: 0,
         down: Default::default(),
+        low: 0,
         minute: &minute,
     };
     rules.look(std::time::Duration::ZERO, &measured);

@@ -36,6 +36,9 @@ pub fn pages(operator: Arc<Operator>, surface: Surface) -> Router {
     if surface != Surface::Clients {
         router = router.route("/metrics", get(metrics));
     }
+    if surface != Surface::Operators {
+        router = router.merge(crate::payments::notifications());
+    }
     if surface == Surface::Operators {
         router = router.route("/health/live", get(live)).route("/health/ready", get(ready));
     }
@@ -75,8 +78,9 @@ fn all_metrics(operator: &Operator) -> Result<String, std::fmt::Error> {
         text.truncate(text.len() - END.len());
     }
     let (flow, providers) = (relay.flow_without_callers(), relay.standing().report());
+    let low = relay.books().map_or(0, |books| books.low_accounts());
     let version = relay.version().to_string();
-    text += &operator.with_rules(|rules| crate::metrics::measured(flow, &providers, rules, &version)).1?;
+    text += &operator.with_rules(|rules| crate::metrics::measured(flow, &providers, low, rules, &version)).1?;
     text += END;
     Ok(text)
 }

@@ -48,6 +48,7 @@ fn look(operator: &Operator) -> Vec<Change> {
         waiting: report.waiting.iter().map(|class| class.waiting).sum(),
         in_flight: operator.in_flight(),
         down: Down::of(&operator.relay().standing().report()),
+        low: operator.relay().books().map_or(0, |books| books.low_accounts()),
         minute: &minute,
     };
     let (over, news) = operator.with_rules(|rules| rules.look(figures.now(), &measured));

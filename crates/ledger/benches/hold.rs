@@ -4,8 +4,7 @@
 
 use divan::{Bencher, black_box};
 use sluicegate_ledger::{
-    AccountTerms, Accounts, Amount, BudgetTerms, Budgets, Calendar, Consumption, OnExceed, Payer, Per, PriceBook,
-    Subject, Unit,
+    AccountTerms, Accounts, Amount, BudgetTerms, Budgets, Calendar, OnExceed, Payer, Per, PriceBook, Subject, Unit,
 };
 use sluicegate_vocabulary::{Money, Usage};
 
@@ -62,5 +61,5 @@ fn nothing_bound(bencher: Bencher<'_, '_>) {
 fn bill(bencher: Bencher<'_, '_>) {
     let Some(price) = PriceBook::bundled().price("openai", "gpt-4.1") else { return };
     let usage = Usage { input: 1_200, cache_read: 800, output: 300, reasoning: 90, ..Usage::default() };
-    bencher.bench_local(|| price.charge(&Consumption::from(black_box(usage))));
+    bencher.bench_local(|| price.charge(&black_box(usage)));
 }

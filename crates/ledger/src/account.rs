@@ -22,6 +22,7 @@ pub struct Account {
     floor: AtomicI64,
     low: AtomicI64,
     is_low: AtomicBool,
+    cuts_streams: AtomicBool,
 }
 
 /// What bounds an account.
@@ -44,6 +45,7 @@ impl Account {
             floor: AtomicI64::new(terms.floor.nanos()),
             low: AtomicI64::new(terms.low.nanos()),
             is_low: AtomicBool::new(balance < terms.low),
+            cuts_streams: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +71,23 @@ impl Account {
     #[must_use]
     pub fn held(&self) -> Money {
         Money::from_nanos(self.held.load(Ordering::Relaxed))
+    }
+
+    /// Whether its balance is below what somebody should be told of.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        self.balance().nanos() < self.low.load(Ordering::Relaxed)
+    }
+
+    /// Whether a stream ends where the account has nothing left for it, rather than going on and being owed for.
+    #[must_use]
+    pub fn cuts_streams(&self) -> bool {
+        self.cuts_streams.load(Ordering::Relaxed)
+    }
+
+    /// Says whether.
+    pub fn set_cuts_streams(&self, cuts: bool) {
+        self.cuts_streams.store(cuts, Ordering::Relaxed);
     }
 
     /// Changes the bounds.
@@ -147,6 +166,12 @@ impl Accounts {
             }
             None => made(),
         }
+    }
+
+    /// How many are low. Not for the way of a call.
+    #[must_use]
+    pub fn low(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().values().filter(|account| account.is_low()).count()).sum()
     }
 
     /// Every account, in no order. Not for the way of a call.

@@ -4,9 +4,10 @@
 //! exactly, and the sum is rounded once to nano-dollars: the lines of a bill always add up to its total, to the rounding
 //! of less than a nano-dollar that [`Charge::rounding`] tells.
 
-use crate::consumption::{Class, Tier};
+use crate::consumption::Class;
 use crate::rate::Rate;
 use sluicegate_vocabulary::Money;
+use sluicegate_vocabulary::Tier;
 use smallvec::SmallVec;
 use std::fmt;
 use std::str::FromStr;

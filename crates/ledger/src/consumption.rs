@@ -1,12 +1,8 @@
-//! What a call used, as far as prices distinguish it.
+//! The classes of what a call used, as far as prices distinguish it.
 //!
-//! [`Usage`] counts the classes of tokens that every relayed call has. A bill knows more: tokens of pictures, fees for
-//! the request itself or for searches, and the tier in which the provider served it. The tier is the one in the
-//! *response*: a call that asked for a faster or cheaper tier may have been served, and is billed, in another.
+//! [`Usage`] counts all of them; a bill has a line for each that was used and has a price.
 
 use sluicegate_vocabulary::Usage;
-use std::fmt;
-use std::str::FromStr;
 
 /// A class of things that are billed at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,125 +87,26 @@ impl Class {
     pub const fn is_tokens(self) -> bool {
         (self as u8) < Self::Request as u8
     }
-}
 
-/// How fast, and so at what price, a provider served a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-#[repr(u8)]
-pub enum Tier {
-    /// As everybody.
-    #[default]
-    Standard = 0,
-    /// In a batch, within hours.
-    Batch = 1,
-    /// When there was room.
-    Flex = 2,
-    /// Before others.
-    Priority = 3,
-}
-
-impl Tier {
-    /// All tiers.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::Batch, Self::Flex, Self::Priority];
-
-    /// The word used in price lists and answers.
+    /// How much of it a call used. A call is one request.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn of(self, used: &Usage) -> u64 {
         match self {
-            Self::Standard => "standard",
-            Self::Batch => "batch",
-            Self::Flex => "flex",
-            Self::Priority => "priority",
+            Self::Input => used.input,
+            Self::CachedInput => used.cache_read,
+            Self::CacheWrite => used.cache_write,
+            Self::CacheWriteLong => used.cache_write_long,
+            Self::InputAudio => used.input_audio,
+            Self::InputImage => used.input_image,
+            Self::Output => used.output,
+            Self::Reasoning => used.reasoning,
+            Self::OutputAudio => used.output_audio,
+            Self::OutputImage => used.output_image,
+            Self::Request => 1,
+            Self::Image => used.images,
+            Self::WebSearch => used.web_searches,
+            Self::FileSearch => used.file_searches,
+            Self::CodeSession => used.code_sessions,
         }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A word that is no tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a service tier: standard, batch, flex or priority")]
-pub struct ParseTierError;
-
-/// Reads a provider's word for a tier: OpenAI's `default`, `flex`, `priority`, Anthropic's `standard`, `priority`,
-/// `batch`, `fast`.
-impl FromStr for Tier {
-    type Err = ParseTierError;
-
-    fn from_str(text: &str) -> Result<Self, ParseTierError> {
-        match text {
-            "standard" | "default" | "auto" | "on_demand" => Ok(Self::Standard),
-            "batch" => Ok(Self::Batch),
-            "flex" => Ok(Self::Flex),
-            "priority" | "fast" => Ok(Self::Priority),
-            _ => Err(ParseTierError),
-        }
-    }
-}
-
-/// All that a call used. `Consumption::from(usage)` is a call of tokens only, in the standard tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Consumption {
-    /// Tokens by class.
-    pub usage: Usage,
-    /// Input tokens of pictures, where the provider counts them apart; they are not in `usage`.
-    pub input_image: u64,
-    /// Output tokens of pictures, where the provider counts them apart; they are not in `usage`.
-    pub output_image: u64,
-    /// Pictures made, where they are billed by the piece.
-    pub images: u64,
-    /// Searches in the web.
-    pub web_searches: u64,
-    /// Searches in files.
-    pub file_searches: u64,
-    /// Sessions in which code was run.
-    pub code_sessions: u64,
-    /// The tier that served it.
-    pub tier: Tier,
-}
-
-impl From<Usage> for Consumption {
-    fn from(usage: Usage) -> Self {
-        Self { usage, ..Self::default() }
-    }
-}
-
-impl Consumption {
-    /// How much of a class was used. A call is one request.
-    #[must_use]
-    pub const fn of(&self, class: Class) -> u64 {
-        match class {
-            Class::Input => self.usage.input,
-            Class::CachedInput => self.usage.cache_read,
-            Class::CacheWrite => self.usage.cache_write,
-            Class::CacheWriteLong => self.usage.cache_write_long,
-            Class::InputAudio => self.usage.input_audio,
-            Class::InputImage => self.input_image,
-            Class::Output => self.usage.output,
-            Class::Reasoning => self.usage.reasoning,
-            Class::OutputAudio => self.usage.output_audio,
-            Class::OutputImage => self.output_image,
-            Class::Request => 1,
-            Class::Image => self.images,
-            Class::WebSearch => self.web_searches,
-            Class::FileSearch => self.file_searches,
-            Class::CodeSession => self.code_sessions,
-        }
-    }
-
-    /// Everything that went in, in tokens: what decides whether a request is a long one.
-    #[must_use]
-    pub const fn total_input(&self) -> u64 {
-        self.usage.total_input().saturating_add(self.input_image)
-    }
-
-    /// All tokens, in and out.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.usage.total().saturating_add(self.input_image).saturating_add(self.output_image)
     }
 }

@@ -166,6 +166,12 @@ impl Hold {
         self.account.as_ref().map_or(Money::ZERO, |(_, amount)| Money::from_nanos(*amount))
     }
 
+    /// Whether its call is to end where nothing is left for it.
+    #[must_use]
+    pub fn cuts_streams(&self) -> bool {
+        self.account.as_ref().is_some_and(|(account, _)| account.cuts_streams())
+    }
+
     /// Takes more, for a call that turns out to need it while it runs: from all or from none.
     ///
     /// # Errors

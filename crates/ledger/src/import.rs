@@ -5,7 +5,6 @@
 //! thresholds) is left out and reported, so that it is unpriced and not wrong.
 
 use crate::book::{Entry, PriceBook};
-use crate::consumption::Tier;
 use crate::decimal;
 use crate::price::{Fees, LongContext, Price, Rates, Schedule};
 use crate::rate::Rate;
@@ -13,6 +12,7 @@ use crate::row::schedule;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluicegate_vocabulary::Money;
+use sluicegate_vocabulary::Tier;
 use std::collections::BTreeMap;
 
 /// Pico-dollars a token where the file says dollars a token.

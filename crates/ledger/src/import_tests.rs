@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Consumption, Tier};
+use crate::Tier;
 use proptest::prelude::*;
 use sluicegate_vocabulary::Usage;
 
@@ -39,7 +39,7 @@ fn a_litellm_list_is_read_to_the_pico_dollar() {
     assert_eq!(gpt.rates.input, rate("2.5"));
     assert_eq!(gpt.long_context.unwrap().above, 272_000);
     let usage = Usage { input: 300_000, cache_read: 1_000, output: 100, ..Usage::default() };
-    let cost = |tier| gpt.charge(&Consumption { usage, tier, ..Consumption::default() }).unwrap().total.to_string();
+    let cost = |tier| gpt.charge(&Usage { tier, ..usage }).unwrap().total.to_string();
     // 300,000 x 5 + 1,000 x 0.5 + 100 x 22.5, half of it in a batch, twice as much before others.
     assert_eq!([cost(Tier::Standard), cost(Tier::Batch), cost(Tier::Priority)], ["1.50275", "0.751375", "3.0055"]);
 }

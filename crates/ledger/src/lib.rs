@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use sluicegate_ledger::{
-//!     Account, AccountTerms, Amount, Budgets, BudgetTerms, Calendar, Consumption, Multiplier, OnExceed, Payer, Per,
+//!     Account, AccountTerms, Amount, Budgets, BudgetTerms, Calendar, Multiplier, OnExceed, Payer, Per,
 //!     PriceBook, Subject, Tier, Unit,
 //! };
 //! use sluicegate_vocabulary::{Money, Usage};
@@ -49,7 +49,7 @@
 //!
 //! // 3. `settle`: the bill. The hold goes into the ticket; dropping it gives everything back.
 //! let usage = Usage { input: 1_200, output: 300, ..Usage::default() };
-//! let charge = price.charge(&Consumption::from(usage))?; // `Unpriced` has no cost and says why
+//! let charge = price.charge(&usage)?; // `Unpriced` has no cost and says why
 //! assert_eq!(charge.to_string(), "1200 input at 2 + 300 output at 8 = 0.0048");
 //! let billed = charge.times(sold_at);
 //! assert_eq!(billed.to_string(), "0.006");
@@ -82,8 +82,10 @@ mod row;
 pub use account::{Account, Accounts, Terms as AccountTerms};
 pub use book::{BookError, Entry, PriceBook, PriceVersion};
 pub use budget::{Budget, Budgets, OnExceed, Standing, Subject, Terms as BudgetTerms, Unit};
+pub use sluicegate_vocabulary::{ParseTierError, Tier};
+
 pub use charge::{Charge, Line, Multiplier, ParseMultiplierError, Unpriced};
-pub use consumption::{Class, Consumption, ParseTierError, Tier};
+pub use consumption::Class;
 pub use entry::{Book, Entry as LedgerEntry, EntryError, Kind, Sheet};
 pub use hold::{Amount, By, Hold, Notice, Payer, Refused};
 pub use import::{Finding, ImportError, Imported, from_litellm, from_models_dev};

@@ -8,9 +8,9 @@
 //! the ordinary (audio, pictures, the priority tier, searches) and has no rate makes the call unpriced.
 
 use crate::charge::{Charge, Line, Unpriced};
-use crate::consumption::{Class, Consumption, Tier};
+use crate::consumption::Class;
 use crate::rate::Rate;
-use sluicegate_vocabulary::{Money, Usage};
+use sluicegate_vocabulary::{Money, Tier, Usage};
 use smallvec::SmallVec;
 
 /// The prices of one model and the sizes published with them.
@@ -111,22 +111,22 @@ impl Price {
         Self { rates: Rates { input, output, ..Rates::default() }, ..Self::default() }
     }
 
-    /// What a call of tokens costs in the standard tier, summed exactly and rounded once to nano-dollars. `None` when it
+    /// What a call costs, summed exactly and rounded once to nano-dollars. `None` when it
     /// used a class of tokens that has no rate.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Option<Money> {
-        self.charge(&Consumption::from(*usage)).ok().map(|charge| charge.total)
+        self.charge(usage).ok().map(|charge| charge.total)
     }
 
     /// The bill for a call, with its arithmetic.
     ///
     /// # Errors
     /// The first class that was used and has no rate.
-    pub fn charge(&self, used: &Consumption) -> Result<Charge, Unpriced> {
+    pub fn charge(&self, used: &Usage) -> Result<Charge, Unpriced> {
         let rates = self.rates_for(used).ok_or(Unpriced::Tier(used.tier))?;
         let mut lines = SmallVec::new();
         for class in Class::ALL {
-            let quantity = used.of(class);
+            let quantity = class.of(used);
             if quantity == 0 || (class == Class::Request && self.fees.request.is_none()) {
                 continue;
             }
@@ -136,12 +136,32 @@ impl Price {
         Ok(Charge::new(lines))
     }
 
+    /// What a call costs at least where [`Price::charge`] finds a part of it without a rate: what is dearer than the
+    /// ordinary costs no less than that, so a dearer tier is charged as the standard one, audio and pictures as text, and
+    /// pieces without a price not at all.
+    #[must_use]
+    pub fn at_least(&self, used: &Usage) -> Charge {
+        let tier = if self.rates_for(used).is_some() { used.tier } else { Tier::Standard };
+        let used = Usage { tier, ..*used };
+        let rates = self.rates_for(&used).unwrap_or(&self.rates);
+        let line = |class: Class| {
+            let instead = match class {
+                Class::InputAudio | Class::InputImage => Some(Class::Input),
+                Class::OutputAudio | Class::OutputImage => Some(Class::Output),
+                _ => None,
+            };
+            let unit = self.unit(rates, class).or_else(|| self.unit(rates, instead?))?;
+            Some(Line { class, quantity: class.of(&used), unit })
+        };
+        Charge::new(Class::ALL.into_iter().filter_map(line).filter(|line| line.quantity > 0).collect())
+    }
+
     /// The most that a call may cost whose input is at most `input` tokens and whose output is at most `output`, in
     /// whatever class they may be counted, audio and pictures aside: what to hold before it is made. What a tier may add
     /// is in it only if the call asks for that tier.
     #[must_use]
     pub fn ceiling(&self, input: u64, output: u64, tier: Tier) -> Money {
-        let used = Consumption { usage: Usage { input, ..Usage::default() }, tier, ..Consumption::default() };
+        let used = Usage { input, tier, ..Usage::default() };
         let rates = self.rates_for(&used).unwrap_or(&self.rates);
         let dearest = |classes: &[Class]| classes.iter().filter_map(|class| rates.of(*class)).max().unwrap_or_default();
         let into = dearest(&[Class::Input, Class::CacheWrite, Class::CacheWriteLong]);
@@ -153,7 +173,7 @@ impl Price {
 
     /// The rates that apply to a call, or `None` where its tier is dearer than the standard one and has none.
     #[must_use]
-    pub fn rates_for(&self, used: &Consumption) -> Option<&Rates> {
+    pub fn rates_for(&self, used: &Usage) -> Option<&Rates> {
         let long = self.long_context.as_ref().filter(|long| used.total_input() > long.above);
         match self.tiers.iter().find(|(tier, _)| *tier == used.tier) {
             Some((_, schedule)) if long.is_some() => schedule.long.as_ref(),
@@ -174,6 +194,23 @@ impl Price {
 }
 
 impl Rates {
+    /// The rates that are stated, by the words of price lists, in the order of a bill.
+    pub fn stated(&self) -> impl Iterator<Item = (&'static str, Rate)> {
+        let all = [
+            (Class::Input, Some(self.input)),
+            (Class::CachedInput, self.cached_input),
+            (Class::CacheWrite, self.cache_write),
+            (Class::CacheWriteLong, self.cache_write_long),
+            (Class::InputAudio, self.input_audio),
+            (Class::InputImage, self.input_image),
+            (Class::Output, Some(self.output)),
+            (Class::Reasoning, self.reasoning),
+            (Class::OutputAudio, self.output_audio),
+            (Class::OutputImage, self.output_image),
+        ];
+        all.into_iter().filter_map(|(class, rate)| Some((class.as_str(), rate?)))
+    }
+
     /// The rate of a class of tokens: its own, or that of the class it falls back to.
     #[must_use]
     pub const fn of(&self, class: Class) -> Option<Rate> {

@@ -105,7 +105,7 @@ proptest! {
 #[test]
 fn a_cheaper_tier_without_rates_costs_the_standard_and_a_dearer_one_is_unpriced() {
     let model = Price::flat(rate("2"), rate("8"));
-    let used = |tier| Consumption { usage: Usage { input: 10, ..Usage::default() }, tier, ..Consumption::default() };
+    let used = |tier| Usage { input: 10, tier, ..Usage::default() };
     for tier in [Tier::Standard, Tier::Batch, Tier::Flex] {
         assert_eq!(model.charge(&used(tier)).unwrap().total.to_string(), "0.00002");
     }
@@ -115,12 +115,25 @@ fn a_cheaper_tier_without_rates_costs_the_standard_and_a_dearer_one_is_unpriced(
 #[test]
 fn pieces_without_a_price_are_unpriced_and_requests_without_one_are_free() {
     let mut model = Price::flat(rate("2"), rate("8"));
-    let searched = Consumption { web_searches: 3, ..Consumption::default() };
+    let searched = Usage { web_searches: 3, ..Usage::default() };
     assert_eq!(model.charge(&searched), Err(Unpriced::Class(Class::WebSearch)));
     model.fees.web_search = Some("0.01".parse().unwrap());
     assert_eq!(model.charge(&searched).unwrap().total.to_string(), "0.03");
     model.fees.request = Some("0.005".parse().unwrap());
     assert_eq!(model.charge(&searched).unwrap().total.to_string(), "0.035");
+}
+
+#[test]
+fn what_has_no_rate_is_charged_no_less_than_the_ordinary() {
+    let mut model = Price::flat(rate("2"), rate("8"));
+    let used = Usage { input: 10, output: 5, output_image: 100, web_searches: 2, ..Usage::default() };
+    assert!(model.charge(&used).is_err());
+    // 10 x 2 + 5 x 8 + 100 x 8
+    assert_eq!(model.at_least(&used).total.to_string(), "0.00086");
+    assert_eq!(model.at_least(&Usage { tier: Tier::Priority, ..used }).total.to_string(), "0.00086");
+    model.fees.web_search = Some("0.01".parse().unwrap());
+    model.rates.output_image = Some(rate("30"));
+    assert_eq!(model.at_least(&used), model.charge(&used).unwrap());
 }
 
 #[test]
@@ -137,7 +150,7 @@ fn a_long_request_in_a_tier_costs_that_tiers_long_rates() {
         ..Price::default()
     };
     let usage = Usage { input: 2000, cache_read: 1000, output: 100, ..Usage::default() };
-    let used = Consumption { usage, tier: Tier::Batch, ..Consumption::default() };
+    let used = Usage { tier: Tier::Batch, ..usage };
     // 2000 x 2 + 1000 x 0.2 + 100 x 7.5
     assert_eq!(model.charge(&used).unwrap().total.to_string(), "0.00495");
 }
@@ -155,7 +168,7 @@ proptest! {
         let [output, reasoning] = out;
         let usage = Usage { input, cache_read, cache_write, cache_write_long, output, reasoning, ..Usage::default() };
         let tier = if batch { Tier::Batch } else { Tier::Standard };
-        let used = Consumption { usage, tier, ..Consumption::default() };
+        let used = Usage { tier, ..usage };
         let ceiling = model.ceiling(usage.total_input(), usage.total_output(), tier);
         prop_assert!(model.charge(&used).unwrap().total <= ceiling);
     }

@@ -1,31 +1,33 @@
 //! Calls that a client repeats under one `Idempotency-Key`.
 //!
-//! A client that did not see an answer sends its call again with the same key. Whoever comes first under a key is charged;
-//! a repeat while he is still being served is told so, and a repeat after it is known for what it is and not charged
-//! again. A key belongs to its tenant, is remembered for a while, and only so many are.
+//! A client that did not see an answer sends its call again with the same key. Whoever comes first under a key is served and
+//! charged; a repeat while he is still being served is told so, and a repeat after it gets what the first was given and is
+//! not charged again. A first that ended without anything worth keeping leaves its key free. A key belongs to its client, is
+//! remembered for a while, and only so many are, with answers of so many bytes: beyond that the oldest is forgotten.
 
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// What is known about a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+/// What is known about a key. `A` is what a repeat is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repeat<A> {
     /// Nobody came under it before: this call is the one to be charged. It has to be ended.
     First,
     /// The same call is being served.
     Running,
-    /// The same call was charged, under this number.
-    Charged(u64),
-    /// Another call came under it: a different body.
+    /// The same call was served, and this is kept of it.
+    Served(A),
+    /// Another call came under it: a different request.
     Different,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Known {
+#[derive(Debug)]
+struct Known<A> {
     /// A hash of the request.
-    body: u64,
-    charged: Option<u64>,
+    request: u64,
+    served: Option<A>,
+    bytes: usize,
     until_ms: i64,
 }
 
@@ -33,51 +35,63 @@ type Key = (Arc<str>, Box<str>);
 
 /// The keys that are remembered. Only calls that carry one come by here.
 #[derive(Debug)]
-pub struct Repeats {
+pub struct Repeats<A> {
     keep_ms: i64,
     most: usize,
-    known: Mutex<State>,
+    most_bytes: usize,
+    known: Mutex<State<A>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    keys: HashMap<Key, Known>,
+#[derive(Debug)]
+struct State<A> {
+    keys: HashMap<Key, Known<A>>,
+    bytes: usize,
     /// The order in which keys came, and until when each is kept.
     order: VecDeque<(Key, i64)>,
 }
 
-impl Repeats {
-    /// Remembers keys for so long, and at most so many; beyond that the oldest is forgotten.
+impl<A: Clone> Repeats<A> {
+    /// Remembers keys for so long, at most so many, and with at most so many bytes of what is kept for repeats.
     #[must_use]
-    pub fn new(keep_ms: i64, most: usize) -> Self {
-        Self { keep_ms, most: most.max(1), known: Mutex::default() }
+    pub fn new(keep_ms: i64, most: usize, most_bytes: usize) -> Self {
+        let known = State { keys: HashMap::new(), bytes: 0, order: VecDeque::new() };
+        Self { keep_ms, most: most.max(1), most_bytes, known: Mutex::new(known) }
     }
 
-    /// A call came under a key. `body` is a hash of its request.
-    pub fn begin(&self, now_ms: i64, tenant: &Arc<str>, key: &str, body: u64) -> Repeat {
+    /// A call came under a key. `request` is a hash of it.
+    pub fn begin(&self, now_ms: i64, client: &Arc<str>, key: &str, request: u64) -> Repeat<A> {
         let mut state = self.known.lock();
-        state.forget(now_ms, self.most);
-        let key = (Arc::clone(tenant), key.into());
+        while state.order.len() >= self.most || state.order.front().is_some_and(|(_, until_ms)| *until_ms <= now_ms) {
+            state.forget_oldest();
+        }
+        let key = (Arc::clone(client), key.into());
         match state.keys.get(&key) {
-            Some(known) if known.body != body => Repeat::Different,
-            Some(Known { charged: Some(call), .. }) => Repeat::Charged(*call),
+            Some(known) if known.request != request => Repeat::Different,
+            Some(Known { served: Some(answer), .. }) => Repeat::Served(answer.clone()),
             Some(_) => Repeat::Running,
             None => {
                 let until_ms = now_ms.saturating_add(self.keep_ms);
-                state.keys.insert(key.clone(), Known { body, charged: None, until_ms });
+                state.keys.insert(key.clone(), Known { request, served: None, bytes: 0, until_ms });
                 state.order.push_back((key, until_ms));
                 Repeat::First
             }
         }
     }
 
-    /// The first call under a key ended: charged under its number, or not charged, and then the next one is the first.
-    pub fn end(&self, tenant: &Arc<str>, key: &str, charged: Option<u64>) {
-        let key = (Arc::clone(tenant), key.into());
+    /// The first call under a key ended: with what repeats of it are given, of so many bytes; or with nothing worth keeping,
+    /// and then the next one is the first.
+    pub fn end(&self, client: &Arc<str>, key: &str, served: Option<(A, usize)>) {
+        let key = (Arc::clone(client), key.into());
         let mut state = self.known.lock();
-        match (charged, state.keys.get_mut(&key)) {
-            (Some(call), Some(known)) => known.charged = Some(call),
-            (None, Some(Known { charged: None, .. })) => {
+        match (served, state.keys.get_mut(&key)) {
+            (Some((answer, bytes)), Some(known)) if known.served.is_none() => {
+                (known.served, known.bytes) = (Some(answer), bytes);
+                state.bytes += bytes;
+                while state.bytes > self.most_bytes && !state.order.is_empty() {
+                    state.forget_oldest();
+                }
+            }
+            (None, Some(Known { served: None, .. })) => {
                 state.keys.remove(&key);
             }
             _ => {}
@@ -85,17 +99,13 @@ impl Repeats {
     }
 }
 
-impl State {
-    fn forget(&mut self, now_ms: i64, most: usize) {
-        while let Some((key, until_ms)) = self.order.front() {
-            if *until_ms > now_ms && self.order.len() < most {
-                break;
-            }
-            // A key that ended without a charge and came again stands in the line twice.
-            if self.keys.get(key).is_some_and(|known| known.until_ms == *until_ms) {
-                self.keys.remove(key);
-            }
-            self.order.pop_front();
+impl<A> State<A> {
+    fn forget_oldest(&mut self) {
+        let Some((key, until_ms)) = self.order.pop_front() else { return };
+        // A key that was left free and came again stands in the line twice.
+        if self.keys.get(&key).is_some_and(|known| known.until_ms == until_ms) {
+            let bytes = self.keys.remove(&key).map_or(0, |known| known.bytes);
+            self.bytes -= bytes;
         }
     }
 }

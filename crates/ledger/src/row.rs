@@ -5,10 +5,11 @@
 //! beside them does, since that is how vendors price them.
 
 use crate::book::Entry;
-use crate::consumption::{Class, Tier};
+use crate::consumption::Class;
 use crate::price::{Fees, LongContext, Price, Rates, Schedule};
 use crate::rate::Rate;
 use sluicegate_vocabulary::Money;
+use sluicegate_vocabulary::Tier;
 use std::fmt::Display;
 use std::str::FromStr;
 

@@ -14,7 +14,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sluicegate_ledger::{Charge, Consumption, PriceBook, Rate};
+use sluicegate_ledger::{Charge, PriceBook, Rate};
 use sluicegate_vocabulary::{Money, Usage};
 use sluicegate_wire::usage::{read_chat, read_generate, read_messages, read_responses};
 
@@ -56,16 +56,17 @@ impl Shape {
         usage.unwrap()
     }
 
-    fn consumption(&self) -> Consumption {
-        Consumption {
-            usage: self.usage(),
-            input_image: self.input_image,
-            output_image: self.output_image,
-            images: self.images,
-            web_searches: self.web_searches,
-            file_searches: self.file_searches,
-            code_sessions: self.code_sessions,
-            tier: self.tier.as_deref().map_or(Ok(Default::default()), str::parse).unwrap(),
+    fn used(&self) -> Usage {
+        let read = self.usage();
+        Usage {
+            input_image: self.input_image.max(read.input_image),
+            output_image: self.output_image.max(read.output_image),
+            images: self.images.max(read.images),
+            web_searches: self.web_searches.max(read.web_searches),
+            file_searches: self.file_searches.max(read.file_searches),
+            code_sessions: self.code_sessions.max(read.code_sessions),
+            tier: self.tier.as_deref().map_or(Ok(read.tier), str::parse).unwrap(),
+            ..read
         }
     }
 
@@ -95,7 +96,7 @@ fn book() -> PriceBook {
 
 fn bill(book: &PriceBook, shape: &Shape) -> Charge {
     let price = book.price(&shape.vendor, &shape.model).unwrap_or_else(|| panic!("{}: no price", shape.name));
-    price.charge(&shape.consumption()).unwrap_or_else(|error| panic!("{}: {error}", shape.name))
+    price.charge(&shape.used()).unwrap_or_else(|error| panic!("{}: {error}", shape.name))
 }
 
 #[test]

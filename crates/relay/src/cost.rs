@@ -42,8 +42,8 @@ fn unpriced(name: &str) -> Fault {
 
 /// The bill of a whole answer.
 pub(crate) fn of_whole(candidate: &Candidate, usage: Option<&Usage>, record: &mut Record) {
-    if let Some(bill) = usage.and_then(|usage| candidate.tariff.as_ref()?.bill(usage)) {
-        record.billed(bill);
+    if let Some((usage, tariff)) = usage.zip(candidate.tariff.as_ref()) {
+        record.billed(tariff.bill(usage));
     }
 }
 

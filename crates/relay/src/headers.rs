@@ -86,6 +86,8 @@ fn stays_here(name: &HeaderName) -> bool {
             ) || ["x-forwarded-", "x-stainless-", "x-sluicegate-"].iter().any(|prefix| name.starts_with(prefix))
         }
         Some(b'a') => name == "api-key",
+        // It is about the call to us; each of our tries is one of its own.
+        Some(b'i') => name == "idempotency-key",
         Some(b'k') => name == "keep-alive",
         Some(b'p') => name.starts_with("proxy-"),
         Some(b'c') => name.starts_with("cf-"),

@@ -37,6 +37,7 @@ pub mod providers;
 mod quota;
 mod receipts;
 mod record;
+mod repeat;
 mod reply;
 mod report;
 mod resume;
@@ -49,7 +50,7 @@ mod stream;
 mod surface;
 mod validate;
 
-pub use books::{AccountReport, Books, BudgetReport, CreditError};
+pub use books::{AccountReport, Books, BudgetReport, CreditError, Payments, payment_outcome};
 pub use cache::{CacheReport, Purge};
 pub use keys::{KeyError, Keys, MadeKey, WantedKey};
 pub use metrics::Metrics;

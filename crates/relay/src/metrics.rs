@@ -58,6 +58,13 @@ pub struct CostLabels {
     pub model: Arc<str>,
 }
 
+/// Labels of what payment services notify.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PaymentLabels {
+    service: String,
+    outcome: &'static str,
+}
+
 type Dollars = Counter<f64, AtomicU64>;
 
 /// Labels of a choice of a model.
@@ -114,6 +121,7 @@ pub struct Metrics {
     tokens: Family<TokenLabels, Counter>,
     cost: Family<CostLabels, Dollars>,
     unpriced: Family<CostLabels, Counter>,
+    payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     choices: Family<ChoiceLabels, Counter>,
     choices_saved: Family<ChoiceLabels, Gauge<f64, AtomicU64>>,
@@ -157,6 +165,7 @@ impl Metrics {
             tokens: Family::default(),
             cost: Family::default(),
             unpriced: Family::default(),
+            payments: Family::default(),
             attempts: Family::default(),
             choices: Family::default(),
             choices_saved: Family::default(),
@@ -196,6 +205,11 @@ impl Metrics {
             "choice_saved_usd",
             "What choices have saved against the model that is asked where no rule holds, in dollars",
             metrics.choices_saved.clone(),
+        );
+        registry.register(
+            "payment_notifications",
+            "What payment services have notified, by what came of it",
+            metrics.payments.clone(),
         );
         registry.register("cache", "Calls for which the cache was asked, by what came of it", metrics.cache.clone());
         registry.register("cache_entries", "Answers in the cache", metrics.cached.entries.clone());
@@ -240,6 +254,11 @@ impl Metrics {
         let of =
             |cache: CacheUse| self.cache.get(&CacheLabels { result: cache.as_str() }).map_or(0, |found| found.get());
         ((of(CacheUse::Hit), of(CacheUse::Miss), of(CacheUse::Bypass)), self.saved.get())
+    }
+
+    /// Counts a notification of a payment service that is configured.
+    pub fn payment(&self, service: &str, outcome: &'static str) {
+        self.payments.get_or_create(&PaymentLabels { service: service.to_owned(), outcome }).inc();
     }
 
     /// The text of `/metrics`.

@@ -136,22 +136,12 @@ fn ours(entry: &Entry, fields: &mut Map<String, Value>) {
 
 /// Dollars per million tokens, as decimal text so that nothing is rounded.
 fn price(tariff: &Tariff) -> Value {
-    let (price, rates) = (tariff.price(), &tariff.price().rates);
-    let fields = [
-        ("input", Some(rates.input)),
-        ("cached_input", rates.cached_input),
-        ("cache_write", rates.cache_write),
-        ("cache_write_long", rates.cache_write_long),
-        ("output", Some(rates.output)),
-        ("reasoning", rates.reasoning),
-        ("input_audio", rates.input_audio),
-        ("output_audio", rates.output_audio),
-    ];
+    let price = tariff.price();
     let mut value = Map::new();
     value.insert("currency".into(), "USD".into());
     value.insert("per".into(), "1M tokens".into());
     let text = |rate: Rate| Value::from(rate.to_string());
-    value.extend(fields.into_iter().filter_map(|(name, rate)| Some((name.to_owned(), text(rate?)))));
+    value.extend(price.rates.stated().map(|(name, rate)| (name.to_owned(), text(rate))));
     if let Some(fee) = price.fees.request {
         value.insert("request".into(), fee.to_string().into());
     }

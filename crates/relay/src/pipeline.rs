@@ -13,8 +13,8 @@ use crate::reply::{Reply, ReplyBody, refuse};
 use crate::server::Worker;
 use crate::snapshot::Snapshot;
 use crate::{
-    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, resume, route,
-    stream, validate,
+    accept, admit, authenticate, books, cache, cost, count, dispatch, drain, keepalive, models, quota, repeat, resume,
+    route, stream, validate,
 };
 use http::Response;
 use http::request::Parts;
@@ -79,6 +79,9 @@ pub(crate) async fn way(
         Endpoint::Usage => return Box::pin(page::usage(&request, &caller, snapshot)).await,
         _ => {}
     }
+    if let Some(reply) = repeat::look_up(worker, &request, &caller, record)? {
+        return Ok(reply);
+    }
     let plan = route::route(&request, &caller, snapshot, record)?;
     if let Some(reply) = count::estimate(&request, &plan) {
         return Ok(reply);
@@ -117,6 +120,7 @@ async fn ask(
     books::certain(record).await?;
     let candidate = Arc::clone(&answered.candidate);
     let mut reply = stream::reply(answered, record);
+    record.replies(&reply);
     if plan.route.resume {
         let (worker, snapshot) = (Arc::clone(worker), Arc::clone(snapshot));
         let again = resume::Again { worker, snapshot, request, caller, plan };

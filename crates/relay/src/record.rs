@@ -15,6 +15,8 @@ use crate::keepalive::Streams;
 use crate::limit_headers::Told;
 use crate::migrations::{Copied, Mover};
 use crate::providers::UnderWay;
+use crate::repeat::First;
+use crate::reply::Reply;
 use crate::room::Held;
 use crate::server::Worker;
 use crate::settle;
@@ -66,6 +68,8 @@ pub(crate) struct State {
     pub(crate) bill: Option<Bill>,
     /// The call in the books, where there are any.
     pub(crate) posting: Option<Box<Posting>>,
+    /// What a repeat of the call is told, where its client may send it again.
+    pub(crate) first: Option<Box<First>>,
     /// The call that a provider is still answering.
     pub(crate) under_way: Option<UnderWay>,
     /// Whether the client is told to try again, where we know better than its error says.
@@ -143,6 +147,7 @@ impl Record {
             before: None,
             bill: None,
             posting: None,
+            first: None,
             under_way: None,
             should_retry: None,
             mover: None,
@@ -362,6 +367,18 @@ impl Record {
         held.for_each(|held| held.top_up(more));
     }
 
+    /// Makes sure that so many tokens of output are paid for, where an account wants its streams to end otherwise.
+    ///
+    /// # Errors
+    /// Nothing is left for them.
+    #[inline]
+    pub(crate) fn cover(&mut self, output: u64) -> Result<(), Fault> {
+        let state = &mut *self.0;
+        let Some(posting) = &mut state.posting else { return Ok(()) };
+        let tariff = state.candidate.as_ref().and_then(|candidate| candidate.tariff.as_deref());
+        tariff.map_or(Ok(()), |tariff| posting.cover(tariff, output))
+    }
+
     /// The model that was asked for, of a call that goes to a lower tier.
     pub(crate) const fn degraded_from(&self) -> Option<&Arc<str>> {
         self.0.receipt.degraded_from.as_ref()
@@ -408,8 +425,7 @@ impl Record {
         let state = &mut *self.0;
         state.age = Some(age.as_secs());
         state.receipt.simulated = candidate.simulated;
-        state.receipt.saved =
-            candidate.tariff.as_ref().and_then(|tariff| Some(tariff.bill(&entry.usage)?.charge.total));
+        state.receipt.saved = candidate.tariff.as_ref().map(|tariff| tariff.bill(&entry.usage).charge.total);
         state.bill = Some(Bill::default());
         state.answers = Some(Arc::clone(candidate));
     }
@@ -472,6 +488,18 @@ impl Record {
     /// The call in the books.
     pub(crate) fn posting(&mut self) -> &mut Option<Box<Posting>> {
         &mut self.0.posting
+    }
+
+    /// It is the first call under its `Idempotency-Key`.
+    pub(crate) fn first_under_its_key(&mut self, first: Box<First>) {
+        self.0.first = Some(first);
+    }
+
+    /// What is about to go out.
+    pub(crate) fn replies(&mut self, reply: &Reply) {
+        if let Some(first) = &mut self.0.first {
+            first.answered(reply);
+        }
     }
 
     /// Does something with all that is known of the call.

@@ -20,6 +20,9 @@ pub(crate) fn settle(state: &mut State) {
     if state.posting.is_some() {
         books::close(state, bill);
     }
+    if let Some(first) = &mut state.first {
+        first.ended(&state.receipt);
+    }
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
         under_way.ended(provider_ended(state.receipt.end, state.receipt.fault), now);
@@ -44,7 +47,8 @@ pub(crate) fn settle(state: &mut State) {
 /// What the same use of the model that would have been asked otherwise would have cost more.
 fn saved(default: Option<&Candidate>, receipt: &Receipt) -> Option<Money> {
     let tariff = default?.tariff.as_ref().filter(|_| receipt.usage.total() > 0)?;
-    Some(tariff.bill(&receipt.usage)?.charge.total - receipt.cost?)
+    let bill = tariff.bill(&receipt.usage);
+    Some(bill.charge.total - receipt.cost?).filter(|_| !bill.at_least)
 }
 
 /// What the call has cost by now.
@@ -52,8 +56,10 @@ pub(crate) fn cost(state: &State) -> Option<Money> {
     sum(state, bill(state).as_ref())
 }
 
-/// The bill of the stream that came last, and what those before it have cost.
+/// The bill of the stream that came last, and what those before it have cost. A cost of which only the least is known is
+/// not known.
 fn sum(state: &State, bill: Option<&Bill>) -> Option<Money> {
+    let bill = bill.filter(|bill| !bill.at_least);
     let before = state.before.as_ref().map_or(Some(Money::default()), |before| before.cost);
     Some(before? + bill?.charge.total)
 }
@@ -70,9 +76,9 @@ fn bill(state: &State) -> Option<Bill> {
         }
         // What nobody told is not nothing: a call that was answered without a word about usage has no known cost, unless
         // it is paid for by the request.
-        return if tariff.is_by_request() { tariff.bill(used) } else { None };
+        return tariff.is_by_request().then(|| tariff.bill(used));
     }
-    tariff.bill(used)
+    Some(tariff.bill(used))
 }
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
@@ -110,6 +116,8 @@ pub(crate) const fn provider_ended(end: EndReason, fault: Option<FaultKind>) -> 
         (EndReason::Done, _) => AttemptResult::Ok,
         (EndReason::Truncated, Some(FaultKind::UpstreamOverloaded)) => AttemptResult::Overloaded,
         (EndReason::Truncated, Some(FaultKind::UpstreamRateLimited)) => AttemptResult::RateLimited,
+        // We have cut it, since nobody pays for more.
+        (EndReason::Truncated, Some(FaultKind::PaymentRequired)) => AttemptResult::Cancelled,
         (EndReason::Truncated, _) => AttemptResult::Broken,
         (EndReason::TimedOut, _) => AttemptResult::Timeout,
         _ => AttemptResult::Cancelled,

@@ -533,7 +533,13 @@ impl Streaming {
                 && self.first_token()
             {
                 record.first_token();
-                record.streamed(self.pieces());
+                let pieces = self.pieces();
+                record.streamed(pieces);
+                if let Err(fault) = record.cover(pieces)
+                    && !self.finished
+                {
+                    self.end(Some((fault, EndReason::Truncated)));
+                }
             }
             if let Some(bytes) = self.take_queued() {
                 self.note_piece(&bytes);

@@ -55,6 +55,7 @@ fn exact(path: &str) -> Option<(Surface, &'static [Method])> {
         "/v1/usage" | "/usage" => Some((Surface::Endpoint(Endpoint::Usage, PathTarget::None), GET)),
         "/health/live" => Some((Surface::Live, GET)),
         "/health/ready" => Some((Surface::Ready, GET)),
+        "/payments/stripe" | "/payments/wechat" | "/payments/alipay" => Some((Surface::Local, POST)),
         "/metrics" | "/config.schema.json" | "/openapi.json" | "/" => Some((Surface::Local, GET)),
         _ => None,
     }

@@ -89,8 +89,12 @@ fn with_books(upstream: &Upstream, keys: Vec<ClientKey>) -> Config {
 }
 
 fn prepaid(name: &str, value: &str, account: &str) -> ClientKey {
-    let credits =
-        Credits { account: account.to_owned(), low_balance_usd: Money::ZERO, allow_negative_usd: Money::ZERO };
+    let credits = Credits {
+        account: account.to_owned(),
+        low_balance_usd: Money::ZERO,
+        allow_negative_usd: Money::ZERO,
+        cut_streams: false,
+    };
     ClientKey { credits: Some(credits), ..key(name, value) }
 }
 

@@ -165,7 +165,7 @@ pub(crate) enum Command {
         command: LedgerCommand,
     },
 
-    /// Enter what an account is topped up by, or corrected; make and redeem codes.
+    /// Enter what an account is topped up by, or corrected; orders; make and redeem codes.
     #[command(after_help = CREDITS_EXAMPLES)]
     Credits {
         #[command(subcommand)]
@@ -710,6 +710,7 @@ pub(crate) struct RestoreArguments {
 const CREDITS_EXAMPLES: &str = "\
 Examples:
   sluicegate credits add customer-42 20 --reference 'invoice 118'
+  sluicegate credits order customer-42 99 CNY --worth 14
   sluicegate credits issue 10 --count 5 --expires 90d > codes.txt
   sluicegate credits add customer-42 -0.02 --reference 'ticket 7' --kind correction";
 
@@ -746,6 +747,36 @@ pub(crate) enum CreditsCommand {
         /// How long they are good, such as 90d. For ever when not given.
         #[arg(long, value_name = "TIME")]
         expires: Option<Period>,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// Enter an order that a customer is to pay, and print its reference for the payment service.
+    ///
+    /// When the service notifies that it was paid, with this reference and this amount, the account is credited once.
+    Order {
+        /// The account to be credited.
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// What is to be paid, such as 9.90.
+        #[arg(value_name = "AMOUNT")]
+        amount: String,
+        /// In which currency, such as CNY.
+        #[arg(value_name = "CURRENCY")]
+        currency: String,
+        /// What it is worth in dollars. By the rate under payments.credit when not given.
+        #[arg(long, value_name = "DOLLARS")]
+        worth: Option<String>,
+        /// The order's reference: 6 to 32 letters, digits, `_` and `-`. One is made when not given.
+        #[arg(long, value_name = "TEXT")]
+        reference: Option<String>,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// List the latest orders, and which of them were paid.
+    Orders {
+        /// Of this account only.
+        #[arg(value_name = "ACCOUNT")]
+        account: Option<String>,
         #[command(flatten)]
         remote: RemoteArguments,
     },

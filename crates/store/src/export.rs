@@ -79,6 +79,8 @@ pub struct MovedByCall {
     pub output: u64,
     /// Tokens of reasoning.
     pub reasoning: u64,
+    /// In which tier the provider served it.
+    pub tier: String,
     /// Where the usage came from.
     pub source: String,
     /// What the provider is owed; nothing where the model has no price.
@@ -133,7 +135,7 @@ fn charges(main: &Connection, query: &MovementsQuery, limit: usize) -> Result<Ve
     let conditions = conditions(query, &mut values);
     let sql = format!(
         "SELECT call, attempt, at_ms, account, tenant, key, model, label, provider, upstream, input, cached, written,
-            output, reasoning, source, cost, billed, paid, revenue, price, arithmetic
+            output, reasoning, source, cost, billed, paid, revenue, price, arithmetic, tier
          FROM charges WHERE (call, attempt) > ($1, $2){conditions} ORDER BY call, attempt LIMIT $3"
     );
     let mut query = main.prepare(&sql)?;
@@ -169,6 +171,7 @@ fn charge(row: &Row<'_>) -> Result<Movement, StoreError> {
             written: count(12)?,
             output: count(13)?,
             reasoning: count(14)?,
+            tier: row.get(22)?,
             source: row.get(15)?,
             cost: row.get::<_, Option<i64>>(16)?.map(Money::from_nanos),
             billed: money(17)?,

@@ -246,7 +246,8 @@ impl Tokens {
 }
 
 const CHARGE: &str = "INSERT OR IGNORE INTO charges VALUES
-    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+    $24)";
 
 const ROLLUP: &str = "INSERT INTO rollups VALUES
     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
@@ -291,6 +292,7 @@ impl<'a> Sums<'a> {
                 charge.price.0.cast_signed(),
                 charge.multiplier.millionths(),
                 charge.arithmetic(),
+                charge.usage.tier.as_str(),
             ])?;
             if new == 0 {
                 tracing::error!(call = end.call, attempt = charge.attempt, "a charge came twice and was entered once");

@@ -14,7 +14,7 @@
 //! # The way of a call
 //!
 //! ```
-//! use sluicegate_ledger::{Accounts, Amount, Consumption, Kind, Multiplier, Payer, PriceBook, Tier};
+//! use sluicegate_ledger::{Accounts, Amount, Kind, Multiplier, Payer, PriceBook, Tier};
 //! use sluicegate_store::{Charged, Ended, Intent, Options, Owner, Store};
 //! use sluicegate_vocabulary::{EndReason, Money, Usage};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +65,7 @@
 //!
 //! // `settle`: the bill, the hold's end, and the call's end in the journal.
 //! let usage = Usage { input: 1_200, output: 300, ..Usage::default() };
-//! let charge = entry.price.charge(&Consumption::from(usage))?;
+//! let charge = entry.price.charge(&usage)?;
 //! let _notices = hold.settle(Amount { money: charge.total, tokens: usage.total() });
 //! let ended = Ended {
 //!     call: number,

@@ -6,7 +6,7 @@
 
 use crate::codec::{Reader, Unreadable, put_i64, put_str, put_u64};
 use sluicegate_ledger::{Class, Line, Multiplier, PriceVersion};
-use sluicegate_vocabulary::{EndReason, Money, Usage, UsageSource};
+use sluicegate_vocabulary::{EndReason, Money, Tier, Usage, UsageSource};
 use smallvec::SmallVec;
 
 /// Who a call belongs to, in the words by which it is counted. An empty word is none.
@@ -113,6 +113,8 @@ pub(crate) enum Record<'a> {
 
 const INTENT: u8 = 1;
 const ENDED: u8 = 2;
+/// As [`ENDED`], and its charges say what was used beside tokens of text, and in which tier.
+const ENDED_WHOLE: u8 = 3;
 
 /// The ways a figure of usage is known, in the order of their numbers in the journal.
 const SOURCES: [UsageSource; 4] =
@@ -155,7 +157,7 @@ impl Intent<'_> {
 
 impl Ended<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.push(ENDED);
+        out.push(ENDED_WHOLE);
         put_u64(out, self.call);
         put_i64(out, self.at_ms);
         self.owner.write(out);
@@ -193,6 +195,17 @@ impl Charged<'_> {
             put_u64(out, tokens);
         }
         out.push(position(&SOURCES, &usage.source));
+        out.push(position(&Tier::ALL, &usage.tier));
+        for count in [
+            usage.input_image,
+            usage.output_image,
+            usage.images,
+            usage.web_searches,
+            usage.file_searches,
+            usage.code_sessions,
+        ] {
+            put_u64(out, count);
+        }
         out.push(u8::from(self.cost.is_some()));
         put_i64(out, self.cost.unwrap_or_default().nanos());
         put_i64(out, self.billed.nanos());
@@ -255,13 +268,13 @@ impl<'a> Record<'a> {
                 expected: Money::from_nanos(from.i64()?),
                 price: PriceVersion(from.u64()?),
             })),
-            ENDED => Ok(Self::Ended(read_ended(from)?)),
+            version @ (ENDED | ENDED_WHOLE) => Ok(Self::Ended(read_ended(from, version == ENDED_WHOLE)?)),
             _ => Err(Unreadable),
         }
     }
 }
 
-fn read_ended<'a>(from: &mut Reader<'a>) -> Result<Ended<'a>, Unreadable> {
+fn read_ended<'a>(from: &mut Reader<'a>, whole: bool) -> Result<Ended<'a>, Unreadable> {
     let (call, at_ms, owner, request_id) = (from.u64()?, from.i64()?, Owner::read(from)?, from.str()?);
     let end = *EndReason::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
     let status = from.number()?;
@@ -271,7 +284,7 @@ fn read_ended<'a>(from: &mut Reader<'a>) -> Result<Ended<'a>, Unreadable> {
     let count = from.u64()?;
     let mut charges = SmallVec::new();
     for _ in 0..count {
-        charges.push(read_charge(from)?);
+        charges.push(read_charge(from, whole)?);
     }
     let (stream, cache_hit) = (flags & 1 != 0, flags & 2 != 0);
     Ok(Ended {
@@ -291,9 +304,9 @@ fn read_ended<'a>(from: &mut Reader<'a>) -> Result<Ended<'a>, Unreadable> {
     })
 }
 
-fn read_charge<'a>(from: &mut Reader<'a>) -> Result<Charged<'a>, Unreadable> {
+fn read_charge<'a>(from: &mut Reader<'a>, whole: bool) -> Result<Charged<'a>, Unreadable> {
     let (attempt, provider, upstream) = (from.number()?, from.str()?, from.str()?);
-    let usage = Usage {
+    let mut usage = Usage {
         input: from.u64()?,
         cache_read: from.u64()?,
         cache_write: from.u64()?,
@@ -303,7 +316,17 @@ fn read_charge<'a>(from: &mut Reader<'a>) -> Result<Charged<'a>, Unreadable> {
         reasoning: from.u64()?,
         output_audio: from.u64()?,
         source: *SOURCES.get(usize::from(from.u8()?)).ok_or(Unreadable)?,
+        ..Usage::default()
     };
+    if whole {
+        usage.tier = *Tier::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
+        usage.input_image = from.u64()?;
+        usage.output_image = from.u64()?;
+        usage.images = from.u64()?;
+        usage.web_searches = from.u64()?;
+        usage.file_searches = from.u64()?;
+        usage.code_sessions = from.u64()?;
+    }
     let priced = from.u8()? != 0;
     let cost = Money::from_nanos(from.i64()?);
     Ok(Charged {

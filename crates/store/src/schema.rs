@@ -55,6 +55,9 @@ CREATE TABLE orders(
     service TEXT, payment TEXT, paid_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX orders_created ON orders(created_ms);
 ",
+    "
+ALTER TABLE charges ADD COLUMN tier TEXT NOT NULL DEFAULT 'standard';
+",
 ];
 
 /// The steps of one day of the request log. Every index ends in the record's number, by which lists are ordered.

@@ -54,6 +54,8 @@ pub enum FaultKind {
     MethodNotAllowed,
     /// The client was too slow to send its request (408).
     RequestTimeout,
+    /// The same call is being answered (409).
+    Conflict,
     /// Body over the limit (413).
     BodyTooLarge,
     /// URL over the limit (414).
@@ -96,6 +98,7 @@ impl FaultKind {
             Self::UnknownPath | Self::UnknownModel => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
+            Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::UrlTooLong => 414,
             Self::UnsupportedMedia => 415,
@@ -137,6 +140,7 @@ impl FaultKind {
                 | Self::Overloaded
                 | Self::Timeout
                 | Self::RequestTimeout
+                | Self::Conflict
         )
     }
 
@@ -155,6 +159,7 @@ impl FaultKind {
             Self::UnknownModel => "unknown_model",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
+            Self::Conflict => "conflict",
             Self::BodyTooLarge => "body_too_large",
             Self::UrlTooLong => "url_too_long",
             Self::UnsupportedMedia => "unsupported_media",

@@ -15,6 +15,7 @@ mod money;
 mod priority;
 mod receipt;
 mod stamp;
+mod tier;
 mod usage;
 
 pub use arm::{Arm, Moved};
@@ -27,4 +28,5 @@ pub use money::{Money, ParseMoneyError};
 pub use priority::{ParsePriorityError, Priority};
 pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Chosen, Receipt, Times};
 pub use stamp::Stamp;
+pub use tier::{ParseTierError, Tier};
 pub use usage::{Usage, UsageSource};

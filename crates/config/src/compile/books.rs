@@ -109,6 +109,7 @@ impl Compiler<'_> {
             account,
             low_balance_usd: stated.low_balance_usd.map(|usd| usd.0).unwrap_or_default(),
             allow_negative_usd: stated.allow_negative_usd.map(|usd| usd.0).unwrap_or_default(),
+            cut_streams: stated.cut_streams.unwrap_or_default(),
         })
     }
 }

@@ -14,6 +14,7 @@ mod key;
 mod limit;
 mod migration;
 mod model;
+mod payments;
 mod prices;
 mod priorities;
 mod provider;
@@ -90,11 +91,13 @@ impl<'a> Compiler<'a> {
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
+        let payments = self.payments(file.payments.as_ref());
         let cache = self.cache(file.cache.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
-        let bounded = keys.iter().any(|key| key.is_bounded())
+        let bounded = payments.is_some()
+            || keys.iter().any(|key| key.is_bounded())
             || tenants.values().any(|tenant| tenant.credits.is_some() || !tenant.budgets.is_empty())
             || models.values().any(|model| !model.budgets.is_empty());
         let config = Config {
@@ -113,6 +116,7 @@ impl<'a> Compiler<'a> {
             signup: self.signup(&file.credits),
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
             choices,
+            payments,
             cache,
             quirks_file: file.quirks_file,
         };

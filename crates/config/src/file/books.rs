@@ -66,6 +66,10 @@ pub(crate) struct Credits {
     pub low_balance_usd: Option<Exact<Money>>,
     /// By how many dollars it may be overdrawn. Nothing when absent.
     pub allow_negative_usd: Option<Exact<Money>>,
+    /// Whether a stream that turns out to need more than was held for it ends with an error once the account has nothing
+    /// left; what came in one piece with its last covered token is still charged. Without it such a stream goes on, and
+    /// what it uses is owed. `false` when absent.
+    pub cut_streams: Option<bool>,
 }
 
 /// One budget or several.

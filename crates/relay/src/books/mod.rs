@@ -6,8 +6,10 @@
 //! first byte of the answer leaves, that intent is certain. And when the call ends, its hold is settled and its end goes
 //! into the journal, from which a thread of the store feeds the database. No call ever waits for SQL.
 
+mod payments;
 mod posting;
 
+pub use payments::{Payments, outcome as payment_outcome};
 pub(crate) use posting::{NotPaid, Posting, certain, close, enter, intend};
 
 use crate::snapshot::Tariff;
@@ -35,6 +37,8 @@ const DAY_MS: u64 = 86_400_000;
 #[derive(Debug)]
 pub struct Books {
     store: Store,
+    /// How they were opened.
+    opened: Ledger,
     accounts: Accounts,
     budgets: Budgets,
     /// The accounts' terms, as the store has them.
@@ -83,13 +87,27 @@ impl Books {
             terms.insert(found.name, found.terms);
         }
         let (terms, prices) = (Mutex::new(terms), Mutex::default());
-        Ok((Arc::new(Self { store, accounts, budgets: Budgets::default(), terms, prices }), recovery))
+        Ok((Arc::new(Self { store, opened: *ledger, accounts, budgets: Budgets::default(), terms, prices }), recovery))
     }
 
     /// What is kept.
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Settings of another configuration that these books take up only when they are opened anew. What is charged for
+    /// calls that a kill left open is no such setting: it is asked for at a start only.
+    pub(crate) fn needs_restart(&self, other: &Ledger) -> impl Iterator<Item = &'static str> {
+        let Ledger { when_failing, open_calls: _, sync_every, keep_calls, keep_bytes } = self.opened;
+        [
+            ("ledger.when_failing", when_failing != other.when_failing),
+            ("ledger.sync_every", sync_every != other.sync_every),
+            ("ledger.keep_calls", keep_calls != other.keep_calls),
+            ("ledger.keep_bytes", keep_bytes != other.keep_bytes),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
     }
 
     /// Whether a call that costs money may be made now.
@@ -122,6 +140,7 @@ impl Books {
         }
         let account = self.accounts.open(&credits.account, Money::ZERO, wanted);
         account.set_terms(wanted);
+        account.set_cuts_streams(credits.cut_streams);
         Ok(account)
     }
 
@@ -206,6 +225,12 @@ impl Books {
         let mut accounts: Vec<AccountReport> = self.accounts.all().iter().map(|account| report(account)).collect();
         accounts.sort_by(|one, other| one.name.cmp(&other.name));
         accounts
+    }
+
+    /// How many accounts have less than their `low_balance_usd`.
+    #[must_use]
+    pub fn low_accounts(&self) -> usize {
+        self.accounts.low()
     }
 
     /// All budgets, by whose they are.

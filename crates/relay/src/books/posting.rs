@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Output that is held for where neither the call nor the price list says how long an answer may be, in tokens.
 const UNKNOWN_OUTPUT: u64 = 16_384;
+/// Tokens of output that are paid for together where a stream needs more than was held.
+const TOGETHER: u64 = 256;
 /// What stands for names of models that are not the configuration's own.
 const OTHER: &str = "other";
 
@@ -136,6 +138,30 @@ impl Posting {
     /// What is charged for each dollar of cost: without an account the house pays what the provider is owed.
     fn charged(&self, tariff: &Tariff) -> Multiplier {
         if self.account.is_some() { tariff.multiplier } else { Multiplier::ONE }
+    }
+
+    /// Makes sure that a stream which has brought so many tokens of output is covered, where its account wants that.
+    ///
+    /// # Errors
+    /// Nothing is left for it.
+    #[inline]
+    pub(crate) fn cover(&mut self, tariff: &Tariff, output: u64) -> Result<(), Fault> {
+        if self.hold.as_ref().is_some_and(Hold::cuts_streams) { self.covered(tariff, output) } else { Ok(()) }
+    }
+
+    fn covered(&mut self, tariff: &Tariff, output: u64) -> Result<(), Fault> {
+        let (charged, price, input) = (self.charged(tariff), tariff.price(), self.likely.0);
+        let Some(hold) = &mut self.hold else { return Ok(()) };
+        let short = charged.of(price.ceiling(input, output, Tier::Standard)) - hold.money();
+        if short <= Money::ZERO {
+            return Ok(());
+        }
+        let ahead = short + charged.of(price.ceiling(0, TOGETHER, Tier::Standard));
+        let mut take = |money| hold.extend(Amount { money, tokens: 0 });
+        take(ahead).or_else(|_| take(short)).map_err(|refused| {
+            let message = format!("The answer ends here: {refused}.");
+            Fault::new(FaultKind::PaymentRequired, message).code("insufficient_credits").refused_by("account")
+        })
     }
 
     fn owner<'a>(&'a self, model: &'a str) -> Owner<'a> {
@@ -259,7 +285,7 @@ fn charge<'a>(posting: &Posting, state: &'a State, last: &'a AttemptRecord, bill
         None if usage.source == UsageSource::None && answered => {
             let (input, output) = posting.likely;
             usage = Usage { input, output, source: UsageSource::Estimated, ..Usage::default() };
-            tariff.and_then(|tariff| tariff.bill(&usage))
+            tariff.map(|tariff| tariff.bill(&usage))
         }
         bill => bill,
     };

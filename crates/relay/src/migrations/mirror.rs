@@ -285,6 +285,6 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
     let mut new = read(*endpoint, status, &answer);
     new.first_token = (status == 200).then_some(first);
     new.total = (status == 200).then(|| began.elapsed());
-    new.cost = usage.as_ref().and_then(|usage| Some(target.tariff.as_ref()?.bill(usage)?.charge.total));
+    new.cost = usage.as_ref().and_then(|usage| Some(target.tariff.as_ref()?.bill(usage).charge.total));
     Some(new)
 }

@@ -15,7 +15,7 @@ pub(crate) use connection::{Answering, outside, respond};
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::budget::Budget;
 use crate::cache::{CacheReport, Purge};
 use crate::keys::{KeyError, Keys, MadeKey, WantedKey};
@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::migrations::{EntryReport, MigrationError, MigrationOrder, MigrationReport, Migrations, make_copies};
 use crate::providers::{Learned, Providers, Tested, UnknownTarget};
 use crate::receipts::Receipts;
+use crate::repeat;
 use crate::report::FlowReport;
 use crate::room::Room;
 use crate::snapshot::{CompileError, Inputs, Simulators, Snapshot, compile, weights};
@@ -65,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) migrations: Arc<Migrations>,
     /// What calls have used lately.
     pub(crate) estimates: Estimates,
+    /// Calls that clients may send again.
+    pub(crate) repeats: repeat::Memory,
     pub(crate) local: mpsc::Sender<LocalRequest>,
     pub(crate) tls: Option<tls::Acceptor>,
     pub(crate) rules: serve::Rules,
@@ -210,6 +213,7 @@ impl Relay {
             providers,
             migrations,
             estimates: Estimates::new(MOST_LEARNED),
+            repeats: repeat::memory(),
             keys,
             metrics,
         });
@@ -408,7 +412,10 @@ impl Relay {
         }
         let before = self.shared.snapshot.load().version;
         let after = snapshot.version;
-        let needs_restart = restart_only(&current, &config);
+        let mut needs_restart = restart_only(&current, &config);
+        if let (Some(books), Some(ledger)) = (&snapshot.books, &config.ledger) {
+            needs_restart.extend(books.needs_restart(ledger));
+        }
         self.mirror(&config).map_err(StartError::Worker)?;
         let snapshot = Arc::new(snapshot);
         self.shared.migrations.configure(&config.migrations);
@@ -552,6 +559,12 @@ impl Relay {
     #[must_use]
     pub fn books(&self) -> Option<Arc<Books>> {
         self.shared.snapshot.load().books.clone()
+    }
+
+    /// Who is believed about payments, where anybody is.
+    #[must_use]
+    pub fn payments(&self) -> Option<Arc<Payments>> {
+        self.shared.snapshot.load().payments.clone()
     }
 
     /// What the cache holds; `None` where there is none.

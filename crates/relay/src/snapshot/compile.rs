@@ -6,7 +6,7 @@ use super::limits::{Limits, Owned, number, specs};
 use super::names::{Listed, Names, Serving, fallback_results};
 use super::tariff::Tariffs;
 use super::{Candidate, Route, ServerRules, Snapshot, Target};
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::cache::Cache;
 use crate::call::header_value;
 use crate::choose::choices;
@@ -71,6 +71,14 @@ pub enum CompileError {
     /// The books cannot be used.
     #[error("the books: {0}")]
     Books(#[from] StoreError),
+    /// The key of a payment service cannot be used.
+    #[error("payments.{service}: {error}")]
+    Payments {
+        /// The service.
+        service: &'static str,
+        /// What is wrong with it.
+        error: sluicegate_store::payment::KeyError,
+    },
     /// The list of prices cannot be used.
     #[error("prices.file {path}: {message}")]
     Prices {
@@ -130,6 +138,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         names.aliases.insert(model.name.clone(), route);
     }
     let version = config.version();
+    let payments = config.payments.as_ref().map(Payments::new).transpose();
+    let payments = payments.map_err(|(service, error)| CompileError::Payments { service, error })?;
     Ok(Snapshot {
         version,
         revision,
@@ -144,6 +154,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         )?,
         books: inputs.books.map(Arc::clone),
         choices: choices(config, &names),
+        payments: payments.map(Arc::new),
         cache: cache(config, inputs),
         names,
         providers,

@@ -19,7 +19,7 @@ pub(crate) use limits::{Limits, number};
 pub(crate) use names::{Listed, Names};
 pub(crate) use tariff::{Bill, Tariff};
 
-use crate::books::Books;
+use crate::books::{Books, Payments};
 use crate::cache::Cache;
 use crate::choose::Choices;
 use http::HeaderValue;
@@ -54,6 +54,8 @@ pub(crate) struct Snapshot {
     pub(crate) books: Option<Arc<Books>>,
     /// Names that lead to one model or another.
     pub(crate) choices: Choices,
+    /// Who is believed about payments.
+    pub(crate) payments: Option<Arc<Payments>>,
     /// Answers that are kept to be given again; `None` where none are.
     pub(crate) cache: Option<Cache>,
     /// What calls are held to.

@@ -6,7 +6,7 @@
 
 use super::compile::CompileError;
 use sluicegate_config::{Config, Unpriced};
-use sluicegate_ledger::{Charge, Consumption, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate, Rates};
+use sluicegate_ledger::{Charge, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate, Rates};
 use sluicegate_upstream::{Kind, Provider};
 use sluicegate_vocabulary::{Money, Usage};
 use std::borrow::Cow;
@@ -40,6 +40,8 @@ pub(crate) struct Bill {
     pub(crate) charge: Charge,
     /// What is charged for it.
     pub(crate) billed: Money,
+    /// Some of it has no rate: it costs at least so much.
+    pub(crate) at_least: bool,
 }
 
 impl Tariffs {
@@ -108,11 +110,14 @@ impl Tariff {
         self.entry.price.rates == Rates::default()
     }
 
-    /// The bill for what was used; `None` where the price has no rate for some of it.
-    pub(crate) fn bill(&self, usage: &Usage) -> Option<Bill> {
-        let charge = self.entry.price.charge(&Consumption::from(*usage)).ok()?;
+    /// The bill for what was used. What has no rate is charged as the ordinary, which it costs at least.
+    pub(crate) fn bill(&self, usage: &Usage) -> Bill {
+        let (charge, at_least) = match self.entry.price.charge(usage) {
+            Ok(charge) => (charge, false),
+            Err(_) => (self.entry.price.at_least(usage), true),
+        };
         let billed = if self.multiplier == Multiplier::ONE { charge.total } else { charge.times(self.multiplier) };
-        Some(Bill { charge, billed })
+        Bill { charge, billed, at_least }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::outcome::{Code, Outcome, written};
 use crate::terminal::{self, DIM, GOOD, WARN};
 use http::Method;
 use owo_colors::OwoColorize as _;
-use sluicegate_control::{CodesPage, CreditPage, LedgerPage, VerdictPage};
+use sluicegate_control::{CodesPage, CreditPage, LedgerPage, OrdersPage, VerdictPage};
 use std::time::Duration;
 
 /// A relay that has not answered a question by then will not.
@@ -87,6 +87,24 @@ pub(crate) fn credits(command: &CreditsCommand) -> Outcome {
             let kind = kind.as_str();
             entered(remote, &format!("credits?account={account}&amount={amount}&reference={reference}&kind={kind}"))
         }
+        CreditsCommand::Order { account, amount, currency, worth, reference, remote } => {
+            let [account, amount, currency] = [account, amount, currency].map(|text| escaped(text));
+            let mut path = format!("/admin/api/orders?account={account}&amount={amount}&currency={currency}");
+            for (name, text) in [("credit", worth), ("reference", reference)] {
+                if let Some(text) = text {
+                    path.push_str(&format!("&{name}={}", escaped(text)));
+                }
+            }
+            let (body, page): (String, OrdersPage) = question(&data_dir(remote), Method::POST, &path, LIMIT)?;
+            let text: String = page.orders.iter().map(|order| format!("{}\n", order.reference)).collect();
+            written(terminal::results(&if remote.json { format!("{body}\n") } else { text }))
+        }
+        CreditsCommand::Orders { account, remote } => {
+            let of = account.as_ref().map(|account| format!("?account={}", escaped(account))).unwrap_or_default();
+            let path = format!("/admin/api/orders{of}");
+            let (body, page): (String, OrdersPage) = question(&data_dir(remote), Method::GET, &path, LIMIT)?;
+            written(terminal::results(&if remote.json { format!("{body}\n") } else { ordered(&page) }))
+        }
         CreditsCommand::Redeem { code, account, remote } => {
             entered(remote, &format!("codes/redeem?code={}&account={}", escaped(code), escaped(account)))
         }
@@ -99,6 +117,21 @@ pub(crate) fn credits(command: &CreditsCommand) -> Outcome {
             written(terminal::results(&if remote.json { format!("{body}\n") } else { text }))
         }
     }
+}
+
+fn ordered(page: &OrdersPage) -> String {
+    let heading = format!("{:<32}  {:<NAME$}  {:>14}  {:>14}  PAID", "ORDER", "ACCOUNT", "AMOUNT", "WORTH");
+    let mut text = format!("{}\n", heading.style(DIM));
+    for order in &page.orders {
+        let (amount, worth) = (format!("{} {}", order.amount, order.currency), format!("${}", order.credit_usd));
+        let paid = match (&order.service, &order.payment) {
+            (Some(service), Some(payment)) => format!("{service} {payment}"),
+            _ => "-".to_owned(),
+        };
+        let account = fitted(&order.account, NAME);
+        text.push_str(&format!("{:<32}  {account:<NAME$}  {amount:>14}  {worth:>14}  {paid}\n", order.reference));
+    }
+    text
 }
 
 /// Has something entered, and shows what the account has now.

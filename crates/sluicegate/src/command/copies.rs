@@ -112,7 +112,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Outcome {
 }
 
 const HEADING: &str = "at,kind,reference,account,amount_usd,tenant,key,model,label,provider,upstream_model,input,cached,\
-    cache_written,output,reasoning,usage_source,cost_usd,billed_usd,revenue_usd,price,arithmetic\n";
+    cache_written,output,reasoning,tier,usage_source,cost_usd,billed_usd,revenue_usd,price,arithmetic\n";
 
 fn csv(line: &MovementLine) -> String {
     let MovementLine { at, kind, reference, account, amount_usd, call } = line;
@@ -125,7 +125,15 @@ fn csv(line: &MovementLine) -> String {
             let counts = [call.input, call.cached, call.cache_written, call.output, call.reasoning];
             fields.extend(counts.map(|count| count.to_string()));
             let cost = call.cost_usd.clone().unwrap_or_default();
-            let rest = [&call.usage_source, &cost, &call.billed_usd, &call.revenue_usd, &call.price, &call.arithmetic];
+            let rest = [
+                &call.tier,
+                &call.usage_source,
+                &cost,
+                &call.billed_usd,
+                &call.revenue_usd,
+                &call.price,
+                &call.arithmetic,
+            ];
             fields.extend(rest.map(|field| quoted(field)));
         }
     }

@@ -1,10 +1,11 @@
 //! Money, through the real program: topped up, spent, and found again after a kill.
 
 use crate::program::{Running, code, posting, read_until, request, text};
-use std::io::{BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 const FILE: &str = "\
 providers: { lab: { kind: simulated, ttft: 1ms, tokens_per_second: 50 } }
@@ -175,4 +176,212 @@ fn books_are_backed_up_while_calls_go_on_and_are_equal_when_restored() {
         other.signal("TERM");
         other.ended();
     }
+}
+
+#[test]
+fn a_call_sent_again_under_its_key_is_answered_again_and_charged_once() {
+    let relay = Running::serve(Some(FILE), &[], &[]);
+    let under = |key: &str, says: &str, stream: bool| {
+        relay.post(CHAT, &format!("{KEY}idempotency-key: {key}\r\n"), &asks(says, stream))
+    };
+    // What was refused leaves the key free.
+    assert_eq!(under("first", "hi", false).status, 402);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    let first = under("first", "hi", false);
+    assert_eq!(first.status, 200, "{}", first.body);
+    let again = under("first", "hi", false);
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+    let other = under("first", "something else", false);
+    assert!(other.status == 400 && other.body.contains("idempotency_key_reused"), "{}", other.body);
+    // While the first is being answered, a repeat is told so.
+    let address = relay.address();
+    let slow = posting(CHAT, &format!("{KEY}idempotency-key: slow\r\n"), &asks("hi [[sim:tokens=40]]", false));
+    let running = std::thread::spawn(move || request(&address, &slow).status);
+    crate::program::until("the call is under way", || relay.get("/metrics").body.contains("calls_in_flight 1"));
+    let repeat = under("slow", "hi [[sim:tokens=40]]", false);
+    assert!(repeat.status == 409 && repeat.header("retry-after").is_some(), "{} {}", repeat.status, repeat.body);
+    assert_eq!(running.join().unwrap(), 200);
+    // A stream cannot be given again, and is not charged again either.
+    assert_eq!(under("stream", "hi [[sim:tokens=1]]", true).status, 200);
+    let mut answered = under("stream", "hi [[sim:tokens=1]]", true);
+    for _ in 0..100 {
+        if answered.body.contains("idempotent_call_answered") {
+            break;
+        }
+        answered = under("stream", "hi [[sim:tokens=1]]", true);
+    }
+    assert!(answered.status == 400 && answered.body.contains("idempotent_call_answered"), "{}", answered.body);
+    assert_eq!(under(&"x".repeat(256), "hi", false).status, 400);
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.85", "three calls of five cents");
+}
+
+/// No file of the relay's may grow beyond this, as on a disk that is full; for ever, if it says `unlimited`.
+fn may_write(relay: &Running, bytes: &str) {
+    let pid = relay.child.id().to_string();
+    let set =
+        std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(set.unwrap().success());
+}
+
+#[test]
+fn while_the_disk_is_full_paid_calls_are_refused_and_others_go_on_and_nothing_is_lost() {
+    let file = FILE.replace("keys:\n", "keys:\n  - { name: house, value: sk-sg-house }\n");
+    let relay = Running::serve(Some(&file), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    may_write(&relay, "0");
+    let mut statuses = Vec::new();
+    for _ in 0..50 {
+        let answer = relay.post(CHAT, KEY, &asks("hi", false));
+        assert!(answer.status == 200 || answer.body.contains("books_failing"), "{} {}", answer.status, answer.body);
+        statuses.push(answer.status);
+        if statuses.ends_with(&[503; 3]) {
+            break;
+        }
+    }
+    assert!(statuses.ends_with(&[503; 3]), "{statuses:?}");
+    let others = relay.post(CHAT, "authorization: Bearer sk-sg-house\r\n", &asks("hi", false));
+    assert_eq!(others.status, 200, "{}", others.body);
+    let shown = relay.beside(&["ledger", "show"]);
+    assert!(code(&shown) == 3 && text(&shown.stdout).contains("cannot be written"), "{}", text(&shown.stdout));
+    may_write(&relay, "unlimited");
+    crate::program::until("paid calls go on", || relay.post(CHAT, KEY, &asks("hi", false)).status == 200);
+    let answered = 2 + statuses.iter().filter(|status| **status == 200).count();
+    let verified = relay.beside(&["ledger", "verify", "--json"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+    let left = 1_000_000_000 - 50_000_000 * answered;
+    let left = format!("{}", left as f64 / 1e9);
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], *left, "{statuses:?}");
+}
+
+#[test]
+fn where_the_policy_is_to_go_on_paid_calls_do_while_the_disk_is_full_and_are_in_the_books_after_it() {
+    let file = format!("{FILE}ledger: {{ when_failing: go_on }}\n");
+    let relay = Running::serve(Some(&file), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    may_write(&relay, "0");
+    let statuses: Vec<u16> = (0..10).map(|_| relay.post(CHAT, KEY, &asks("hi", false)).status).collect();
+    assert_eq!(statuses, [200; 10]);
+    let shown = relay.beside(&["ledger", "show"]);
+    assert!(code(&shown) == 3 && text(&shown.stdout).contains("cannot be written"), "{}", text(&shown.stdout));
+    may_write(&relay, "unlimited");
+    crate::program::until("the journal is written", || code(&relay.beside(&["ledger", "show"])) == 0);
+    let verified = relay.beside(&["ledger", "verify", "--json"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+    let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(verdict["charges"], 10, "{verdict}");
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.5");
+}
+
+#[test]
+fn a_reload_says_which_settings_of_the_books_wait_for_a_restart() {
+    let relay = Running::serve(Some(FILE), &[], &[]);
+    let other = format!("{FILE}ledger: {{ when_failing: go_on, sync_every: 50ms, open_calls: free }}\n");
+    std::fs::write(relay.folder.path().join("sluicegate.yaml"), other).unwrap();
+    let reloaded = relay.beside(&["reload", "--json"]);
+    assert_eq!(code(&reloaded), 3, "{}", text(&reloaded.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&reloaded.stdout).unwrap();
+    assert_eq!(report["needs_restart"], serde_json::json!(["ledger.when_failing", "ledger.sync_every"]));
+}
+
+#[test]
+fn a_stream_ends_with_an_error_where_its_account_has_nothing_left_if_that_is_configured() {
+    let file = |cut: bool| {
+        format!(
+            "providers: {{ lab: {{ kind: simulated, ttft: 1ms, tokens_per_second: 1000000 }} }}\n\
+             prices: {{ models: {{ lab/sim: {{ input: 0, output: 1000 }} }} }}\n\
+             keys:\n  - {{ name: customer, value: sk-sg-customer, credits: {{ cut_streams: {cut} }} }}\n"
+        )
+    };
+    // Neither the call nor a price list says how long its answer may be, so 16,384 tokens are held for, and more come.
+    let body = asks("[[sim:tokens=18000]]", true);
+    for cut in [true, false] {
+        let relay = Running::serve(Some(&file(cut)), &[], &[]);
+        assert_eq!(code(&relay.beside(&["credits", "add", "customer", "17", "--reference", "r"])), 0);
+        let answer = relay.post(CHAT, KEY, &body);
+        assert_eq!(answer.status, 200);
+        let told = answer.body.contains("insufficient_credits") && !answer.body.contains("[DONE]");
+        assert_eq!(told, cut, "{}", &answer.body[answer.body.len().saturating_sub(600)..]);
+        let left = ledger(&relay)["accounts"][0]["balance_usd"].as_str().unwrap().to_owned();
+        // What came in one piece with the last token that was covered is charged too; without the cut a whole dollar is owed.
+        let left: f64 = left.parse().unwrap();
+        assert!(if cut { left > -0.5 } else { left < -0.9 }, "{left}");
+        assert_eq!(code(&relay.beside(&["ledger", "verify"])), 0);
+    }
+}
+
+/// Calls at an even rate over connections that stay open, and the latencies of those that were answered well.
+fn paced(address: &str, rate: u32, seconds: u32) -> Vec<Duration> {
+    let clients = 20;
+    let pause = Duration::from_secs(1) * clients / rate;
+    let body = asks("hi [[sim:tokens=1]]", false);
+    let (head, length) = ("POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n", body.len());
+    let sent = format!("{head}content-type: application/json\r\n{KEY}content-length: {length}\r\n\r\n{body}");
+    let client = |number: u32| {
+        let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
+        stream.get_ref().set_read_timeout(Some(crate::program::PATIENCE)).unwrap();
+        let begun = Instant::now() + pause * number / clients;
+        let mut latencies = Vec::new();
+        for call in 0..rate * seconds / clients {
+            // Late calls count from when they were due, or a stall would hide itself.
+            let due = begun + pause * call;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            stream.get_mut().write_all(sent.as_bytes()).unwrap();
+            let (mut line, mut length) = (String::new(), 0);
+            stream.read_line(&mut line).unwrap();
+            assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+            while line != "\r\n" {
+                line.clear();
+                stream.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            std::io::Read::read_exact(&mut stream, &mut vec![0; length]).unwrap();
+            latencies.push(due.elapsed());
+        }
+        latencies
+    };
+    let mut all: Vec<Duration> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..clients).map(|number| scope.spawn(move || client(number))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    all.sort_unstable();
+    all
+}
+
+/// The long form, five minutes at a thousand calls a second, is run by `scripts/soak-books.sh`.
+#[test]
+fn a_stalled_database_stalls_no_call_and_loses_none() {
+    let number = |name: &str, usual: u32| std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap());
+    let (rate, seconds) = (number("SLUICEGATE_STALL_RATE", 100), number("SLUICEGATE_STALL_SECONDS", 2));
+    let file = "\
+providers: { lab: { kind: simulated, ttft: 1ms, tokens_per_second: 1000 } }
+prices: { models: { lab/sim: { request: 0.000001 } } }
+keys:
+  - { name: customer, value: sk-sg-customer, credits: {} }
+";
+    let relay = Running::serve(Some(file), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "100", "--reference", "r"])), 0);
+    let before = paced(&relay.address(), rate, seconds.min(60));
+    let elsewhere = rusqlite::Connection::open(relay.folder.path().join("data/books.db")).unwrap();
+    elsewhere.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let during = paced(&relay.address(), rate, seconds);
+    let page = ledger(&relay);
+    assert!(page["behind"].as_u64().unwrap() >= during.len() as u64, "{page}");
+    elsewhere.execute_batch("ROLLBACK").unwrap();
+    let p99 = |latencies: &[Duration]| latencies[latencies.len() * 99 / 100];
+    println!(
+        "{} calls, p99 {:?}; {} calls with the database stalled for {seconds} s, p99 {:?}",
+        before.len(),
+        p99(&before),
+        during.len(),
+        p99(&during)
+    );
+    let verified = relay.beside(&["ledger", "verify", "--json"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+    let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(verdict["charges"], before.len() + during.len(), "{verdict}");
 }

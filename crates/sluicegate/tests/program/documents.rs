@@ -20,13 +20,12 @@ fn the_page_of_metrics_names_exactly_those_that_are_served() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     names.sort_unstable();
-    // What only a provider with `metrics_url` has is looked at with such a provider (load.rs), and so is what only
-    // migrations have (migrate.rs), and what only choices have (kept.rs).
+    // What is served only where something is configured is looked at where it is (load.rs, migrate.rs, payments.rs, kept.rs).
+    let elsewhere = ["`metrics_url` is", "`migrations` are", "`payments` is", "`cache` is", "`choices` are"];
+    let elsewhere = elsewhere.map(|what| format!("where {what} configured"));
     let mut told: Vec<&str> = page
         .lines()
-        .filter(|line| !line.contains("where `metrics_url` is configured"))
-        .filter(|line| !line.contains("where `migrations` are configured"))
-        .filter(|line| !line.contains("where `choices` are configured"))
+        .filter(|line| !elsewhere.iter().any(|what| line.contains(what)))
         .filter_map(|line| line.strip_prefix("| `sluicegate_"))
         .filter_map(|rest| rest.split(['`', '{']).next())
         .collect();

@@ -20,6 +20,7 @@ mod made_keys;
 mod migrate;
 mod pages;
 mod papers;
+mod payments;
 mod program;
 mod providers;
 mod refusals;

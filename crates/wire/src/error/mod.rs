@@ -70,6 +70,7 @@ pub const fn words(kind: FaultKind) -> Words {
         FaultKind::RequestTimeout => {
             row((INVALID, Some("request_timeout")), (408, "timeout_error"), "DEADLINE_EXCEEDED")
         }
+        FaultKind::Conflict => row((INVALID, Some("conflict")), (409, INVALID), "ABORTED"),
         FaultKind::BodyTooLarge => {
             row((INVALID, Some("request_too_large")), (413, "request_too_large"), "INVALID_ARGUMENT")
         }

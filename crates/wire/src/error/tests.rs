@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use sluicegate_vocabulary::{Dialect, Fault, Format};
 
-const KINDS: [FaultKind; 25] = [
+const KINDS: [FaultKind; 26] = [
     FaultKind::BadRequest,
     FaultKind::Unsupported,
     FaultKind::ContextLength,
@@ -14,6 +14,7 @@ const KINDS: [FaultKind; 25] = [
     FaultKind::UnknownModel,
     FaultKind::MethodNotAllowed,
     FaultKind::RequestTimeout,
+    FaultKind::Conflict,
     FaultKind::BodyTooLarge,
     FaultKind::UrlTooLong,
     FaultKind::UnsupportedMedia,

@@ -183,8 +183,8 @@ fn generate(data: &[u8], tally: &mut Tally) -> Finding {
             return false;
         }
         let said = chunk.usage_metadata.and_then(|raw| GenerateUsage::read(raw.get().as_bytes()));
-        if let (Tally::Generate(form), Some(said)) = (&mut *tally, said) {
-            form.absorb(&said);
+        if let Some(said) = said {
+            tally.absorb_generate(&said);
         }
         for candidate in chunk.candidates.unwrap_or_default() {
             seen.0 |= candidate.content.is_some_and(|content| content.parts.0);

@@ -1,9 +1,9 @@
 //! The usage objects of the four formats, field by field, and their arithmetic.
 
-use super::read::{self, Unread, count, list, members, object, once, skip, string};
+use super::read::{self, Unread, count, list, members, object, once, skip, string, tier};
 use crate::scan::Scanner;
 use serde::Serialize;
-use sluicegate_vocabulary::{Usage, UsageSource};
+use sluicegate_vocabulary::{Tier, Usage, UsageSource};
 
 /// What all forms can do.
 pub(super) trait Form: Default {
@@ -16,7 +16,9 @@ pub(super) trait Form: Default {
 
 /// Declares a usage object: its counts (absent when not said), then its nested objects.
 macro_rules! form {
-    ($(#[$doc:meta])* $vis:vis $name:ident { $($count:ident),* $(,)? $(; $($nested:ident : $ty:ty),* $(,)?)? }) => {
+    ($(#[$doc:meta])* $vis:vis $name:ident {
+        $($count:ident),* $(,)? $(; $($nested:ident : $ty:ty),* $(,)? $(; $tier:ident)?)?
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
         $vis struct $name {
@@ -27,25 +29,31 @@ macro_rules! form {
             $($(
                 #[serde(skip_serializing_if = "Option::is_none")]
                 $nested: Option<$ty>,
-            )*)?
+            )*
+            $(
+                #[serde(skip)]
+                $tier: Option<Tier>,
+            )?)?
         }
 
         impl Form for $name {
             fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread> {
                 $(let mut $count = None;)*
-                $($(let mut $nested = None;)*)?
+                $($(let mut $nested = None;)* $(let mut $tier = None;)?)?
                 members(scanner, |scanner, name| {
                     $(if name == stringify!($count).as_bytes() {
                         return once(&mut $count, count(scanner)?);
                     })*
                     $($(if name == stringify!($nested).as_bytes() {
                         return once(&mut $nested, object(scanner, <$ty>::take)?);
-                    })*)?
+                    })* $(if name == stringify!($tier).as_bytes() {
+                        return once(&mut $tier, tier(scanner)?);
+                    })?)?
                     skip(scanner)
                 })?;
                 Ok(Self {
                     $($count: $count.flatten(),)*
-                    $($($nested: $nested.flatten(),)*)?
+                    $($($nested: $nested.flatten(),)* $($tier: $tier.flatten(),)?)?
                 })
             }
 
@@ -53,7 +61,7 @@ macro_rules! form {
                 $(self.$count = later.$count.or(self.$count);)*
                 $($(if let Some(later) = &later.$nested {
                     self.$nested.get_or_insert_default().merge(later);
-                })*)?
+                })* $(self.$tier = later.$tier.or(self.$tier);)?)?
             }
         }
     };
@@ -105,7 +113,7 @@ whole!(ResponsesUsage, input_tokens | output_tokens | total_tokens);
 
 form! {
     /// The parts of an OpenAI prompt.
-    InputDetails { cached_tokens, cache_write_tokens, audio_tokens; cache_write_tokens_details: WriteDetails }
+    InputDetails { cached_tokens, cache_write_tokens, audio_tokens, image_tokens; cache_write_tokens_details: WriteDetails }
 }
 
 form! {
@@ -122,10 +130,16 @@ form! {
     /// The `usage` object of Anthropic messages.
     pub MessagesUsage {
         input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens;
-        cache_creation: CacheCreation, output_tokens_details: ThinkingDetails,
+        cache_creation: CacheCreation, output_tokens_details: ThinkingDetails, server_tool_use: ServerTools;
+        service_tier
     }
 }
 whole!(MessagesUsage, input_tokens | output_tokens | cache_creation_input_tokens | cache_read_input_tokens);
+
+form! {
+    /// What Anthropic has done beside answering.
+    ServerTools { web_search_requests }
+}
 
 form! {
     /// Anthropic's cache writes by lifetime.
@@ -153,6 +167,8 @@ pub struct GenerateUsage {
     tool_use_prompt_token_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total_token_count: Option<u64>,
+    #[serde(skip)]
+    service_tier: Option<Tier>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     prompt_tokens_details: Vec<Modality>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -193,6 +209,7 @@ impl Form for GenerateUsage {
     fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread> {
         let mut counts = [None; 6];
         let mut lists = [const { None }; 3];
+        let mut served = None;
         members(scanner, |scanner, name| {
             let [prompt, cached, candidates, thoughts, tool_use, total] = &mut counts;
             let [of_prompt, of_cache, of_candidates] = &mut lists;
@@ -203,6 +220,10 @@ impl Form for GenerateUsage {
                 b"thoughtsTokenCount" => once(thoughts, count(scanner)?),
                 b"toolUsePromptTokenCount" => once(tool_use, count(scanner)?),
                 b"totalTokenCount" => once(total, count(scanner)?),
+                b"serviceTier" | b"trafficType" => {
+                    served = tier(scanner)?.or(served);
+                    Ok(())
+                }
                 b"promptTokensDetails" => once(of_prompt, list(scanner, Modality::take)?),
                 b"cacheTokensDetails" => once(of_cache, list(scanner, Modality::take)?),
                 b"candidatesTokensDetails" => once(of_candidates, list(scanner, Modality::take)?),
@@ -218,6 +239,7 @@ impl Form for GenerateUsage {
             thoughts_token_count: thoughts,
             tool_use_prompt_token_count: tool_use,
             total_token_count: total,
+            service_tier: served,
             prompt_tokens_details: of_prompt,
             cache_tokens_details: of_cache,
             candidates_tokens_details: of_candidates,
@@ -231,6 +253,7 @@ impl Form for GenerateUsage {
         self.thoughts_token_count = later.thoughts_token_count.or(self.thoughts_token_count);
         self.tool_use_prompt_token_count = later.tool_use_prompt_token_count.or(self.tool_use_prompt_token_count);
         self.total_token_count = later.total_token_count.or(self.total_token_count);
+        self.service_tier = later.service_tier.or(self.service_tier);
         for (kept, later) in [
             (&mut self.prompt_tokens_details, &later.prompt_tokens_details),
             (&mut self.cache_tokens_details, &later.cache_tokens_details),
@@ -243,9 +266,9 @@ impl Form for GenerateUsage {
     }
 }
 
-/// Tokens of audio in a Gemini list.
-fn audio(details: &[Modality]) -> u64 {
-    let counts = details.iter().filter(|entry| entry.modality == "AUDIO").filter_map(|entry| entry.token_count);
+/// Tokens of one modality in a Gemini list.
+fn of(details: &[Modality], modality: &str) -> u64 {
+    let counts = details.iter().filter(|entry| entry.modality == modality).filter_map(|entry| entry.token_count);
     counts.fold(0, u64::saturating_add)
 }
 
@@ -299,6 +322,15 @@ impl ChatUsage {
 }
 
 impl ResponsesUsage {
+    /// What pictures used that were made: all of the output, and the part of the input that was pictures.
+    pub(super) fn of_pictures(&self) -> Option<Usage> {
+        let usage = self.usage()?;
+        let seen = self.input_tokens_details.as_ref().and_then(|details| details.image_tokens).unwrap_or(0);
+        let seen = seen.min(usage.input);
+        let (input, made) = (usage.input - seen, usage.output);
+        Some(Usage { input, input_image: seen, output: 0, output_image: made, ..usage })
+    }
+
     fn classes(&self) -> Usage {
         let none = InputDetails::default();
         let details = self.input_tokens_details.as_ref().unwrap_or(&none);
@@ -328,6 +360,8 @@ impl MessagesUsage {
             cache_write_long: long,
             output: output - reasoning,
             reasoning,
+            web_searches: self.server_tool_use.as_ref().and_then(|tools| tools.web_search_requests).unwrap_or(0),
+            tier: self.service_tier.unwrap_or_default(),
             source: UsageSource::Reported,
             ..Usage::default()
         }
@@ -339,16 +373,20 @@ impl GenerateUsage {
         let read = self.cached_content_token_count.unwrap_or(0);
         let prompt = self.prompt_token_count.unwrap_or(0).saturating_add(self.tool_use_prompt_token_count.unwrap_or(0));
         let fresh = prompt.saturating_sub(read);
-        let heard = audio(&self.prompt_tokens_details).saturating_sub(audio(&self.cache_tokens_details)).min(fresh);
+        let heard =
+            of(&self.prompt_tokens_details, "AUDIO").saturating_sub(of(&self.cache_tokens_details, "AUDIO")).min(fresh);
         let candidates = self.candidates_token_count.unwrap_or(0);
-        let spoken = audio(&self.candidates_tokens_details).min(candidates);
+        let spoken = of(&self.candidates_tokens_details, "AUDIO").min(candidates);
+        let drawn = of(&self.candidates_tokens_details, "IMAGE").min(candidates - spoken);
         Usage {
             input: fresh - heard,
             cache_read: read,
             input_audio: heard,
-            output: candidates - spoken,
+            output: candidates - spoken - drawn,
             reasoning: self.thoughts_token_count.unwrap_or(0),
             output_audio: spoken,
+            output_image: drawn,
+            tier: self.service_tier.unwrap_or_default(),
             source: UsageSource::Reported,
             ..Usage::default()
         }
@@ -365,6 +403,7 @@ fn input_details(usage: &Usage) -> InputDetails {
         cached_tokens: Some(usage.cache_read),
         cache_write_tokens: some(usage.cache_write.saturating_add(usage.cache_write_long)),
         audio_tokens: some(usage.input_audio),
+        image_tokens: some(usage.input_image),
         cache_write_tokens_details: (usage.cache_write_long > 0).then_some(WriteDetails {
             ttl_30m_tokens: Some(usage.cache_write),
             ttl_12h_tokens: Some(usage.cache_write_long),
@@ -409,7 +448,7 @@ impl From<&Usage> for MessagesUsage {
     fn from(usage: &Usage) -> Self {
         Self {
             // Anthropic has no class for audio: it is input like any other.
-            input_tokens: Some(usage.input.saturating_add(usage.input_audio)),
+            input_tokens: Some(usage.input.saturating_add(usage.input_audio).saturating_add(usage.input_image)),
             output_tokens: Some(usage.total_output()),
             cache_creation_input_tokens: Some(usage.cache_write.saturating_add(usage.cache_write_long)),
             cache_read_input_tokens: Some(usage.cache_read),
@@ -419,28 +458,34 @@ impl From<&Usage> for MessagesUsage {
             }),
             output_tokens_details: some(usage.reasoning)
                 .map(|tokens| ThinkingDetails { thinking_tokens: Some(tokens) }),
+            server_tool_use: some(usage.web_searches)
+                .map(|searches| ServerTools { web_search_requests: Some(searches) }),
+            service_tier: None,
         }
     }
 }
 
 impl From<&Usage> for GenerateUsage {
     fn from(usage: &Usage) -> Self {
-        let modality = |count| {
-            some(count)
-                .map(|count| Modality { modality: "AUDIO".to_owned(), token_count: Some(count) })
-                .into_iter()
-                .collect()
+        let modality = |audio, image| {
+            let named = |(modality, count): (&str, u64)| {
+                some(count).map(|count| Modality { modality: modality.to_owned(), token_count: Some(count) })
+            };
+            [("AUDIO", audio), ("IMAGE", image)].into_iter().filter_map(named).collect()
         };
         Self {
             prompt_token_count: Some(usage.total_input()),
             cached_content_token_count: some(usage.cache_read),
-            candidates_token_count: Some(usage.output.saturating_add(usage.output_audio)),
+            candidates_token_count: Some(
+                usage.output.saturating_add(usage.output_audio).saturating_add(usage.output_image),
+            ),
             thoughts_token_count: some(usage.reasoning),
             tool_use_prompt_token_count: None,
             total_token_count: Some(usage.total()),
-            prompt_tokens_details: modality(usage.input_audio),
+            service_tier: None,
+            prompt_tokens_details: modality(usage.input_audio, usage.input_image),
             cache_tokens_details: Vec::new(),
-            candidates_tokens_details: modality(usage.output_audio),
+            candidates_tokens_details: modality(usage.output_audio, usage.output_image),
         }
     }
 }

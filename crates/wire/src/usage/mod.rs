@@ -13,6 +13,7 @@
 //! Reading is lenient: a count that is a float, a string or negative, or an object where a list was expected, is
 //! treated as not said. It never fails an answer.
 
+mod beside;
 mod forms;
 mod read;
 
@@ -21,8 +22,9 @@ pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 use crate::outline;
 use crate::peek::MAX_DEPTH;
 use crate::scan::Scanner;
+use beside::Beside;
 use forms::Form;
-use read::{Unread, list, members, object, once, skip};
+use read::{Unread, list, members, object, once};
 use sluicegate_vocabulary::{Endpoint, Format, Usage};
 
 /// Reads the `usage` object of chat completions, legacy completions or embeddings. `None` if it says nothing.
@@ -108,6 +110,12 @@ pub fn look(body: &[u8], endpoint: Option<Endpoint>) -> Option<Look<'_>> {
         match name {
             b"error" => look.error = Some(walk.value()?),
             b"object" => look.object = Some(walk.value()?),
+            b"service_tier" | b"output" | b"data" => {
+                let value = walk.value()?;
+                if let Some(tally) = &mut tally {
+                    tally.beside.member(name, value);
+                }
+            }
             // Read where it stands, since seeking its end first would be the same work once more.
             b"usage" | b"usageMetadata" => match tally.as_mut().and_then(|tally| tally.take(walk.rest())) {
                 Some(length) => walk.pass(length),
@@ -121,13 +129,23 @@ pub fn look(body: &[u8], endpoint: Option<Endpoint>) -> Option<Look<'_>> {
     Some(look)
 }
 
-/// What a stream has said of its usage so far.
+/// What a stream, or an answer, has said of its usage so far.
 #[derive(Debug, Clone)]
-pub enum Tally {
+pub struct Tally {
+    said: Said,
+    /// What is told elsewhere than among the counts.
+    beside: Beside,
+}
+
+/// The counts, in the form in which they come.
+#[derive(Debug, Clone)]
+enum Said {
     /// Chat completions and what looks like them.
     Chat(ChatUsage),
-    /// Responses and images.
+    /// Responses.
     Responses(ResponsesUsage),
+    /// Images, whose counts look like those of Responses.
+    Pictures(ResponsesUsage),
     /// Anthropic messages.
     Messages(MessagesUsage),
     /// Gemini.
@@ -138,7 +156,7 @@ pub enum Tally {
 
 /// The forms side by side, for bodies whose format is not known beforehand.
 #[derive(Debug, Clone, Default)]
-pub struct AnyUsage {
+struct AnyUsage {
     chat: ChatUsage,
     responses: ResponsesUsage,
     messages: MessagesUsage,
@@ -149,12 +167,16 @@ impl Tally {
     /// Nothing said yet, in this format.
     #[must_use]
     pub fn for_format(format: Format) -> Self {
-        match format {
-            Format::Chat => Self::Chat(ChatUsage::default()),
-            Format::Responses => Self::Responses(ResponsesUsage::default()),
-            Format::Messages => Self::Messages(MessagesUsage::default()),
-            Format::Generate => Self::Generate(GenerateUsage::default()),
-        }
+        Self::new(match format {
+            Format::Chat => Said::Chat(ChatUsage::default()),
+            Format::Responses => Said::Responses(ResponsesUsage::default()),
+            Format::Messages => Said::Messages(MessagesUsage::default()),
+            Format::Generate => Said::Generate(GenerateUsage::default()),
+        })
+    }
+
+    fn new(said: Said) -> Self {
+        Self { said, beside: Beside::default() }
     }
 
     /// Nothing said yet, on this endpoint; `None` for an endpoint that counts nothing.
@@ -162,12 +184,13 @@ impl Tally {
     pub fn for_endpoint(endpoint: Endpoint) -> Option<Self> {
         Some(match endpoint {
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => Self::for_format(Format::Chat),
-            Endpoint::Responses | Endpoint::Images => Self::for_format(Format::Responses),
+            Endpoint::Responses => Self::for_format(Format::Responses),
+            Endpoint::Images => Self::new(Said::Pictures(ResponsesUsage::default())),
             Endpoint::Messages => Self::for_format(Format::Messages),
             Endpoint::Generate | Endpoint::GenerateStream | Endpoint::GeminiEmbed | Endpoint::GeminiBatchEmbed => {
                 Self::for_format(Format::Generate)
             }
-            Endpoint::Passthrough | Endpoint::Moderations => Self::Any(Box::default()),
+            Endpoint::Passthrough | Endpoint::Moderations => Self::new(Said::Any(Box::default())),
             Endpoint::CountTokens | Endpoint::GeminiCountTokens => return None,
             Endpoint::Models | Endpoint::Quota | Endpoint::Key | Endpoint::Usage => return None,
         })
@@ -175,28 +198,36 @@ impl Tally {
 
     /// Takes in one event, or a whole body, as JSON text. Text that is not JSON says nothing.
     pub fn observe(&mut self, json: &[u8]) {
-        match self {
-            Self::Chat(form) => observe(form, json),
-            Self::Responses(form) => observe(form, json),
-            Self::Messages(form) => observe(form, json),
-            Self::Generate(form) => observe(form, json),
-            Self::Any(any) => {
-                observe(&mut any.chat, json);
-                observe(&mut any.responses, json);
-                observe(&mut any.messages, json);
-                observe(&mut any.generate, json);
+        let beside = &mut self.beside;
+        match &mut self.said {
+            Said::Chat(form) => observe(form, beside, json),
+            Said::Responses(form) | Said::Pictures(form) => observe(form, beside, json),
+            Said::Messages(form) => observe(form, beside, json),
+            Said::Generate(form) => observe(form, beside, json),
+            Said::Any(any) => {
+                observe(&mut any.chat, beside, json);
+                observe(&mut any.responses, beside, json);
+                observe(&mut any.messages, beside, json);
+                observe(&mut any.generate, beside, json);
             }
+        }
+    }
+
+    /// Takes in Gemini's usage object itself.
+    pub(crate) fn absorb_generate(&mut self, said: &GenerateUsage) {
+        if let Said::Generate(form) = &mut self.said {
+            form.absorb(said);
         }
     }
 
     /// Takes in a usage object itself, which is followed by something else. Its length, or `None` if it is none.
     fn take(&mut self, json: &[u8]) -> Option<usize> {
-        match self {
-            Self::Chat(form) => take(form, json),
-            Self::Responses(form) => take(form, json),
-            Self::Messages(form) => take(form, json),
-            Self::Generate(form) => take(form, json),
-            Self::Any(any) => {
+        match &mut self.said {
+            Said::Chat(form) => take(form, json),
+            Said::Responses(form) | Said::Pictures(form) => take(form, json),
+            Said::Messages(form) => take(form, json),
+            Said::Generate(form) => take(form, json),
+            Said::Any(any) => {
                 let chat = take(&mut any.chat, json);
                 let responses = take(&mut any.responses, json);
                 let messages = take(&mut any.messages, json);
@@ -209,15 +240,18 @@ impl Tally {
     /// What was used as far as is known; `None` if nothing was said.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        match self {
-            Self::Chat(form) => form.usage(),
-            Self::Responses(form) => form.usage(),
-            Self::Messages(form) => form.usage(),
-            Self::Generate(form) => form.usage(),
+        let counted = match &self.said {
+            Said::Chat(form) => form.usage(),
+            Said::Responses(form) => form.usage(),
+            // What is not told in tokens is billed by the piece.
+            Said::Pictures(form) => return form.of_pictures().or_else(|| self.beside.pictures()),
+            Said::Messages(form) => form.usage(),
+            Said::Generate(form) => form.usage(),
             // Anthropic and Responses share the names of their sums; only Anthropic names its caches beside them.
-            Self::Any(any) if any.messages.names_caches() => any.messages.usage(),
-            Self::Any(any) => any.generate.usage().or_else(|| any.chat.usage()).or_else(|| any.responses.usage()),
-        }
+            Said::Any(any) if any.messages.names_caches() => any.messages.usage(),
+            Said::Any(any) => any.generate.usage().or_else(|| any.chat.usage()).or_else(|| any.responses.usage()),
+        };
+        counted.map(|usage| self.beside.add_to(usage))
     }
 }
 
@@ -238,17 +272,17 @@ struct Envelope<T> {
 
 impl<T: Form> Envelope<T> {
     /// Takes the next value of a text, which must be an object.
-    fn take(scanner: &mut Scanner<'_>) -> Result<Self, Unread> {
+    fn take(scanner: &mut Scanner<'_>, beside: &mut Beside) -> Result<Self, Unread> {
         let mut places = [const { None }; 5];
         members(scanner, |scanner, name| {
             let [x_groq, response, message, usage, usage_metadata] = &mut places;
             match name {
-                b"x_groq" => once(x_groq, object(scanner, inner)?.flatten()),
-                b"response" => once(response, object(scanner, inner)?.flatten()),
-                b"message" => once(message, object(scanner, inner)?.flatten()),
+                b"x_groq" => once(x_groq, object(scanner, |scanner| inner(scanner, beside))?.flatten()),
+                b"response" => once(response, object(scanner, |scanner| inner(scanner, beside))?.flatten()),
+                b"message" => once(message, object(scanner, |scanner| inner(scanner, beside))?.flatten()),
                 b"usage" => once(usage, object(scanner, T::take)?),
                 b"usageMetadata" => once(usage_metadata, object(scanner, T::take)?),
-                _ => skip(scanner),
+                name => beside.take(name, scanner),
             }
         })?;
         let [x_groq, response, message, usage, usage_metadata] = places.map(Option::flatten);
@@ -257,11 +291,11 @@ impl<T: Form> Envelope<T> {
 }
 
 /// The usage of an object inside an event.
-fn inner<T: Form>(scanner: &mut Scanner<'_>) -> Result<Option<T>, Unread> {
+fn inner<T: Form>(scanner: &mut Scanner<'_>, beside: &mut Beside) -> Result<Option<T>, Unread> {
     let mut usage = None;
     members(scanner, |scanner, name| match name {
         b"usage" => once(&mut usage, object(scanner, T::take)?),
-        _ => skip(scanner),
+        name => beside.take(name, scanner),
     })?;
     Ok(usage.flatten())
 }
@@ -273,13 +307,16 @@ fn take<T: Form>(form: &mut T, json: &[u8]) -> Option<usize> {
     Some(scanner.position())
 }
 
-fn observe<T: Form>(form: &mut T, json: &[u8]) {
+fn observe<T: Form>(form: &mut T, beside: &mut Beside, json: &[u8]) {
+    let mut told = *beside;
     // Gemini without `alt=sse` answers a stream as one array.
     let envelopes = read::whole(json, |scanner| match json.trim_ascii_start().first() {
-        Some(b'[') => list(scanner, |scanner| Envelope::<T>::take(scanner).map(Some)),
-        _ => Envelope::take(scanner).map(|envelope| vec![envelope]),
+        Some(b'[') => list(scanner, |scanner| Envelope::<T>::take(scanner, &mut told).map(Some)),
+        _ => Envelope::take(scanner, &mut told).map(|envelope| vec![envelope]),
     });
-    for envelope in envelopes.unwrap_or_default() {
+    let Ok(envelopes) = envelopes else { return };
+    *beside = told;
+    for envelope in envelopes {
         let Envelope { x_groq, response, message, usage, usage_metadata } = envelope;
         for said in [x_groq, response, message, usage, usage_metadata].into_iter().flatten() {
             form.merge(&said);

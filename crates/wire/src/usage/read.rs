@@ -9,6 +9,7 @@
 
 use crate::peek::MAX_DEPTH;
 use crate::scan::{Kind, Refusal, Scanner, unquote};
+use sluicegate_vocabulary::Tier;
 use std::borrow::Cow;
 
 /// A text that says nothing: it is not JSON, or gives a field twice.
@@ -107,4 +108,13 @@ pub(super) fn string(scanner: &mut Scanner<'_>) -> Result<Option<String>, Unread
     let value = scanner.value()?;
     let quoted = scanner.text(value.span);
     Ok(if value.kind == Kind::String { unquote(quoted).map(Cow::into_owned) } else { None })
+}
+
+/// A provider's word for the tier that served a call. A word that is none reads as absent.
+pub(super) fn tier(scanner: &mut Scanner<'_>) -> Result<Option<Tier>, Unread> {
+    let value = scanner.value()?;
+    if value.kind != Kind::String {
+        return Ok(None);
+    }
+    Ok(unquote(scanner.text(value.span)).and_then(|word| word.parse().ok()))
 }

@@ -205,7 +205,7 @@ mod erased {
 prop_compose! {
     fn any_usage()(counts in prop::array::uniform8(0u64..1_000_000)) -> Usage {
         let [input, cache_read, cache_write, cache_write_long, input_audio, output, reasoning, output_audio] = counts;
-        Usage { input, cache_read, cache_write, cache_write_long, input_audio, output, reasoning, output_audio, source: UsageSource::Reported }
+        Usage { input, cache_read, cache_write, cache_write_long, input_audio, output, reasoning, output_audio, source: UsageSource::Reported, ..Usage::default() }
     }
 }
 
@@ -435,4 +435,44 @@ proptest! {
             let _ = from_body(endpoint, text.as_bytes());
         }
     }
+}
+
+#[test]
+fn the_tier_and_what_was_done_beside_answering_are_read_where_each_provider_tells_them() {
+    use sluicegate_vocabulary::Tier;
+    let chat = br#"{"id":"c","service_tier":"flex","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#;
+    assert_eq!(from_body(Endpoint::ChatCompletions, chat).unwrap().tier, Tier::Flex);
+    let mut tally = Tally::for_format(Format::Chat);
+    tally.observe(chat);
+    assert_eq!(tally.usage().unwrap().tier, Tier::Flex);
+    let messages = br#"{"usage":{"input_tokens":5,"output_tokens":1,"service_tier":"batch",
+        "server_tool_use":{"web_search_requests":3}}}"#;
+    let used = from_body(Endpoint::Messages, messages).unwrap();
+    assert_eq!((used.tier, used.web_searches), (Tier::Batch, 3));
+    let gemini =
+        br#"{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":1300,"trafficType":"ON_DEMAND_PRIORITY",
+        "candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290}]}}"#;
+    let used = from_body(Endpoint::Generate, gemini).unwrap();
+    assert_eq!((used.tier, used.output, used.output_image), (Tier::Priority, 10, 1290));
+    let output = r#""output":[{"type":"web_search_call"},{"type":"message","content":[{"type":"web_search_call"}]},
+        {"type":"file_search_call"},{"type":"code_interpreter_call","container_id":"a"},
+        {"type":"code_interpreter_call","container_id":"a"},{"type":"web_search_call"}],"service_tier":"priority",
+        "usage":{"input_tokens":5,"output_tokens":1}"#;
+    let mut tally = Tally::for_format(Format::Responses);
+    tally.observe(format!(r#"{{"type":"response.completed","response":{{{output}}}}}"#).as_bytes());
+    for used in [from_body(Endpoint::Responses, format!("{{{output}}}").as_bytes()), tally.usage()] {
+        let used = used.unwrap();
+        assert_eq!((used.web_searches, used.file_searches, used.code_sessions), (2, 1, 1));
+        assert_eq!(used.tier, Tier::Priority);
+    }
+    let by_tokens =
+        br#"{"data":[{"b64_json":"aa"}],"usage":{"input_tokens":350,"output_tokens":4160,"total_tokens":4510,
+        "input_tokens_details":{"text_tokens":50,"image_tokens":300}}}"#;
+    let used = from_body(Endpoint::Images, by_tokens).unwrap();
+    assert_eq!((used.input, used.input_image, used.output, used.output_image, used.images), (50, 300, 0, 4160, 0));
+    let by_piece = br#"{"created":1,"data":[{"url":"https://a/b,c"},{"url":"x"}]}"#;
+    assert_eq!(from_body(Endpoint::Images, by_piece).unwrap().images, 2);
+    // A tier that nobody knows says nothing.
+    let odd = br#"{"service_tier":7,"usage":{"prompt_tokens":5,"completion_tokens":1}}"#;
+    assert_eq!(from_body(Endpoint::ChatCompletions, odd).unwrap().tier, Tier::Standard);
 }

@@ -149,7 +149,13 @@ struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    /// Never asked: that it is heard makes a file that may not grow an error of whoever writes it, as a full disk is, and
+    /// not the end of the process.
+    _file_too_large: Signal,
 }
+
+/// `SIGXFSZ`
+const FILE_TOO_LARGE: i32 = 25;
 
 impl Signals {
     fn new() -> Outcome<Self> {
@@ -158,6 +164,7 @@ impl Signals {
             hangup: listen(SignalKind::hangup())?,
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            _file_too_large: listen(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 }
