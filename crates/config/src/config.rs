@@ -1,7 +1,7 @@
 //! The configuration as the relay runs it.
 
 use crate::alert::Alert;
-use crate::books::Ledger;
+use crate::books::{Budget, Ledger};
 use crate::cache::Cache;
 use crate::choice::Choice;
 use crate::key::{ClientKey, Tenant};
@@ -42,6 +42,8 @@ pub struct Config {
     pub priorities: Priorities,
     /// Alerts on measured values, in the order of the file.
     pub alerts: Vec<Alert>,
+    /// Names that clients give their calls, and what may be spent on each.
+    pub labels: BTreeMap<String, Vec<Budget>>,
     /// What models cost.
     pub prices: Prices,
     /// What an account is given when it is opened for a key that is made at run time.

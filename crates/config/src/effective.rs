@@ -50,6 +50,8 @@ pub(crate) fn canonical(config: &Config) -> Value {
         .collect();
     let tenants: Map<_, _> =
         config.tenants.values().map(|tenant| (tenant.name.clone(), without(value(tenant), &["name"]))).collect();
+    let labels: Map<_, _> =
+        config.labels.iter().map(|(name, budgets)| (name.clone(), json!({ "budget": value(budgets) }))).collect();
     json!({
         "name": config.name,
         "server": value(&config.server),
@@ -62,6 +64,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "keys": value(&config.keys),
         "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
         "metrics": value(&config.alerts),
+        "labels": labels,
         "prices": value(&config.prices),
         "credits": { "signup": config.signup.to_string() },
         "ledger": value(&config.ledger),

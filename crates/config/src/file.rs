@@ -14,7 +14,7 @@ mod migration;
 mod payments;
 mod prices;
 
-pub(crate) use books::{Budget, Credits, Ledger, NewAccounts, OneOrMore};
+pub(crate) use books::{Budget, Credits, Label, Ledger, NewAccounts, OneOrMore};
 pub(crate) use cache::Cache;
 pub(crate) use choice::{Choice, When};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
@@ -78,6 +78,10 @@ pub(crate) struct File {
     /// Keys that clients must come with. Without any, only this machine may call.
     #[serde(default)]
     pub keys: Vec<ClientKey>,
+    /// Names of calls, by which they are counted and may be bounded: a key's `label`, else the header
+    /// `X-Sluicegate-Label`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Label>,
     /// What models cost, and what is done with calls whose cost nobody knows.
     #[serde(default)]
     pub prices: Prices,

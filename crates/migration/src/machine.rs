@@ -525,7 +525,10 @@ impl Migration {
     }
 
     fn note(&mut self, now: Moment, who: &str, action: Action, why: String) {
-        let evidence = self.evidence.readings().iter().map(|reading| reading.sentence()).collect();
+        // Before the first call there is nothing to tell.
+        let told = self.evidence.calls(Arm::Old) + self.evidence.calls(Arm::New) > 0;
+        let readings = if told { self.evidence.readings() } else { Vec::new() };
+        let evidence = readings.iter().map(|reading| reading.sentence()).collect();
         let (step, share, phase) = (self.step, self.share(), self.phase);
         self.history.add(Entry { at: now, who: who.to_owned(), action, why, step, share, phase, evidence })
     }

@@ -84,6 +84,12 @@ pub(crate) enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArguments),
 
+    /// See it work: a relay with simulated providers, and a story of a burst, a storm of 429s and a canary that goes back.
+    ///
+    /// Everything happens on this machine, in a folder that is removed. Exit 3 when a client saw an error.
+    #[command(after_help = crate::command::DEMO_EXAMPLES)]
+    Demo(crate::command::DemoArguments),
+
     /// Check a configuration file and say what its numbers mean.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),

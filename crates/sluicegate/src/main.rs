@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         None => command::welcome(),
         Some(Command::Serve(arguments)) => command::serve(arguments, verbose),
         Some(Command::Run(arguments)) => command::run(arguments, verbose),
+        Some(Command::Demo(arguments)) => command::demo(&arguments, verbose),
         Some(Command::Check(arguments)) => command::check(&arguments),
         Some(Command::Config { command }) => command::config(&command),
         Some(Command::Explain { code }) => command::explain(code.as_deref()),

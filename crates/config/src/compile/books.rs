@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::file::{self, OneOrMore};
 use crate::units::Period;
 use sluicegate_vocabulary::Money;
+use std::collections::BTreeMap;
 
 /// Thresholds of a budget that names none, in percent.
 const WARN_AT: [u8; 3] = [50, 80, 95];
@@ -94,6 +95,19 @@ impl Compiler<'_> {
             }
         };
         Some(Budget { amount, per: stated.per, timezone, warn_at, on_exceed: stated.on_exceed.unwrap_or_default() })
+    }
+
+    /// Names of calls, each with its budgets.
+    pub(super) fn labels(&mut self, stated: &BTreeMap<String, file::Label>) -> BTreeMap<String, Vec<Budget>> {
+        let mut labels = BTreeMap::new();
+        for (name, stated) in stated {
+            if !usable_name(name) {
+                let what = "a label is letters, digits, `-`, `_` and `.`, at most 64";
+                self.say_at_name(Diagnostic::new(codes::BAD_NAME, what), &["labels", name]);
+            }
+            labels.insert(name.clone(), self.budgets(stated.budget.as_ref(), &["labels", name]));
+        }
+        labels
     }
 
     /// The account of whatever has this path and name.

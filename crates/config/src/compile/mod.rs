@@ -92,11 +92,13 @@ impl<'a> Compiler<'a> {
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
         let payments = self.payments(file.payments.as_ref());
+        let labels = self.labels(&file.labels);
         let cache = self.cache(file.cache.as_ref());
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
         let bounded = payments.is_some()
+            || !labels.is_empty()
             || keys.iter().any(|key| key.is_bounded())
             || tenants.values().any(|tenant| tenant.credits.is_some() || !tenant.budgets.is_empty())
             || models.values().any(|model| !model.budgets.is_empty());
@@ -112,6 +114,7 @@ impl<'a> Compiler<'a> {
             limits,
             priorities,
             alerts,
+            labels,
             prices,
             signup: self.signup(&file.credits),
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),

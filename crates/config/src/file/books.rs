@@ -56,6 +56,14 @@ pub(crate) struct Budget {
     pub on_exceed: Option<OnExceed>,
 }
 
+/// A name that clients give their calls.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Label {
+    /// What may be spent on calls of this name, whoever makes them.
+    pub budget: Option<OneOrMore>,
+}
+
 /// A prepaid account.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]

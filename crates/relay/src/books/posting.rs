@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Output that is held for where neither the call nor the price list says how long an answer may be, in tokens.
 const UNKNOWN_OUTPUT: u64 = 16_384;
+static LABEL: http::HeaderName = http::HeaderName::from_static("x-sluicegate-label");
+
 /// Tokens of output that are paid for together where a stream needs more than was held.
 const TOGETHER: u64 = 256;
 /// What stands for names of models that are not the configuration's own.
@@ -28,6 +30,8 @@ pub(crate) struct Posting {
     /// The call's number.
     call: u64,
     key: Option<Arc<Key>>,
+    /// The name that its client gave it.
+    label: Option<Arc<str>>,
     /// Whether an account or a budget bounds it.
     bound: bool,
     /// Whether an account pays for it, and so what is charged rather than what it costs.
@@ -68,13 +72,15 @@ pub(crate) fn enter(
     if !estimate::uses_tokens(request.endpoint) {
         return Ok(());
     }
-    let payer = payer(caller, &plan.route);
+    let label = label(request, caller, snapshot)?;
+    let payer = payer(caller, &plan.route, label.map(|(_, payer)| payer));
     let arrived_ms = i64::try_from(record.arrived_ms()).unwrap_or(i64::MAX);
     let posting = record.posting().get_or_insert_with(|| {
         Box::new(Posting {
             books: Arc::clone(books),
             call: books.store.journal().call(),
             key: caller.key.clone(),
+            label: label.map(|(name, _)| Arc::clone(name)),
             bound: false,
             account: None,
             hold: None,
@@ -100,15 +106,39 @@ pub(crate) fn enter(
     Ok(())
 }
 
-/// Who pays for a caller's calls by this name.
-fn payer<'a>(caller: &'a Caller, route: &Route) -> Cow<'a, Payer> {
+/// The name that a key has, or else that its client gave the call.
+///
+/// # Errors
+/// There is none of it: a call that is misspelt must not escape what bounds its like.
+fn label<'a>(
+    request: &Request,
+    caller: &Caller,
+    snapshot: &'a Snapshot,
+) -> Result<Option<(&'a Arc<str>, &'a Payer)>, Fault> {
+    if snapshot.labels.is_empty() {
+        return Ok(None);
+    }
+    if let Some(key) = caller.key.as_ref().filter(|key| !key.label().is_empty()) {
+        return Ok(snapshot.labels.get_key_value(key.label()));
+    }
+    let Some(said) = request.parts.headers.get(&LABEL) else { return Ok(None) };
+    let found = said.to_str().ok().and_then(|name| snapshot.labels.get_key_value(name.trim()));
+    found.map(Some).ok_or_else(|| {
+        let what = "No label of this name is configured; labels are made under `labels:`.";
+        Fault::new(FaultKind::BadRequest, what).param("x-sluicegate-label").code("unknown_label")
+    })
+}
+
+/// Who pays for a caller's calls by this name, and under this label.
+fn payer<'a>(caller: &'a Caller, route: &Route, label: Option<&Payer>) -> Cow<'a, Payer> {
     static NOBODY: Payer = Payer { account: None, budgets: SmallVec::new_const() };
     let own = caller.key.as_ref().map_or(&NOBODY, |key| &key.payer);
-    if route.budgets.is_empty() {
+    let label = label.filter(|label| !label.budgets.is_empty());
+    if route.budgets.is_empty() && label.is_none() {
         return Cow::Borrowed(own);
     }
     let mut all = own.clone();
-    all.budgets.extend(route.budgets.iter().map(Arc::clone));
+    all.budgets.extend(route.budgets.iter().chain(label.iter().flat_map(|label| &label.budgets)).map(Arc::clone));
     Cow::Owned(all)
 }
 
@@ -167,6 +197,7 @@ impl Posting {
     fn owner<'a>(&'a self, model: &'a str) -> Owner<'a> {
         let tenant = self.key.as_ref().and_then(|key| key.tenant.as_ref()).map_or("", |tenant| &*tenant.name);
         let (key, label) = self.key.as_ref().map_or(("", ""), |key| (&*key.name, key.label()));
+        let label = self.label.as_deref().unwrap_or(label);
         Owner { tenant, key, account: self.account.as_deref().unwrap_or_default(), model, label }
     }
 }

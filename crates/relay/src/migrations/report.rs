@@ -267,12 +267,13 @@ fn next(machine: &Migration, now: Moment) -> String {
             let step = machine.step();
             let calls = step.min_calls.saturating_sub(machine.step_calls());
             let time = step.hold.saturating_sub(machine.held_until(now));
+            let seconds = time.as_millis().div_ceil(1000);
             match (calls, time.is_zero()) {
                 (0, true) => "the guards decide".to_owned(),
-                (0, false) => format!("the step lasts {} s more", time.as_secs() + 1),
+                (0, false) => format!("the step lasts {seconds} s more"),
                 (calls, true) => format!("the step wants {calls} more calls on the new side"),
                 (calls, false) => {
-                    format!("the step lasts {} s more and wants {calls} more calls on the new side", time.as_secs() + 1)
+                    format!("the step lasts {seconds} s more and wants {calls} more calls on the new side")
                 }
             }
         }

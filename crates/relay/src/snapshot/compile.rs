@@ -21,7 +21,7 @@ use sluicegate_config::{
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
-use sluicegate_ledger::{PriceBook, Subject};
+use sluicegate_ledger::{Payer, PriceBook, Subject};
 use sluicegate_store::StoreError;
 use sluicegate_upstream::{
     Http2, Kind, Origin, Provider, ProviderError, ProviderSpec, Proxy, Settings, Speaks, Timeouts,
@@ -154,6 +154,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         )?,
         books: inputs.books.map(Arc::clone),
         choices: choices(config, &names),
+        labels: labels(config, inputs)?,
         payments: payments.map(Arc::new),
         cache: cache(config, inputs),
         names,
@@ -168,6 +169,16 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
 fn cache(config: &Config, inputs: &Inputs<'_>) -> Option<Cache> {
     let before = inputs.before.and_then(|before| before.cache.as_ref());
     Some(Cache::new(config.cache.as_ref()?, before, &inputs.metrics.cached))
+}
+
+fn labels(config: &Config, inputs: &Inputs<'_>) -> Result<HashMap<Arc<str>, Payer>, CompileError> {
+    let Some(books) = inputs.books else { return Ok(HashMap::new()) };
+    let label = |(name, budgets): (&String, &Vec<_>)| {
+        let name: Arc<str> = name.as_str().into();
+        let payer = books.payer(&Subject::Label(Arc::clone(&name)), None, budgets)?;
+        Ok((name, payer))
+    };
+    config.labels.iter().map(label).collect()
 }
 
 fn quirks(config: &Config) -> Result<Table, CompileError> {

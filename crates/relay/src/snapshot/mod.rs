@@ -25,9 +25,11 @@ use crate::choose::Choices;
 use http::HeaderValue;
 use sluicegate_config::{Config, Priorities};
 use sluicegate_flow::Spec;
+use sluicegate_ledger::Payer;
 use sluicegate_upstream::{Provider, Speaks};
 use sluicegate_vocabulary::{ConfigVersion, Mode, Priority};
 use sluicegate_wire::translate::Policy;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,8 @@ pub(crate) struct Snapshot {
     pub(crate) books: Option<Arc<Books>>,
     /// Names that lead to one model or another.
     pub(crate) choices: Choices,
+    /// Names that clients may give their calls, and what bounds each.
+    pub(crate) labels: HashMap<Arc<str>, Payer>,
     /// Who is believed about payments.
     pub(crate) payments: Option<Arc<Payments>>,
     /// Answers that are kept to be given again; `None` where none are.

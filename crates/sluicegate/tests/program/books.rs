@@ -385,3 +385,24 @@ keys:
     let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!(verdict["charges"], before.len() + during.len(), "{verdict}");
 }
+
+#[test]
+fn what_bounds_a_label_bounds_all_calls_of_that_name_and_no_others() {
+    let file =
+        FILE.replace("credits: {}, ", "") + "labels: { research: { budget: { usd: 0.1, per: total } }, chores: {} }\n";
+    let relay = Running::serve(Some(&file), &[], &[]);
+    let under = |label: &str| {
+        let header = format!("{KEY}x-sluicegate-label: {label}\r\n");
+        relay.post(CHAT, &header, &asks("hi", false)).status
+    };
+    assert_eq!([under("research"), under("research"), under("research")], [200, 200, 402]);
+    assert_eq!([under("chores"), under("reserach")], [200, 400]);
+    assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    let page = ledger(&relay);
+    let budgets = page["budgets"].as_array().unwrap();
+    let research = budgets.iter().find(|budget| budget["owner"] == "label research").unwrap();
+    assert_eq!((&research["used"], &research["left"]), (&"0.1".into(), &"0".into()), "{page}");
+    let listed = text(&relay.beside(&["ledger", "export", "--format", "jsonl"]).stdout);
+    assert_eq!(listed.lines().filter(|line| line.contains(r#""label":"research""#)).count(), 2, "{listed}");
+    assert_eq!(code(&relay.beside(&["ledger", "verify"])), 0);
+}

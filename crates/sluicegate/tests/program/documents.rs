@@ -50,6 +50,7 @@ fn the_page_of_commands_names_every_command_and_flag() {
     for command in [
         "serve",
         "run",
+        "demo",
         "check",
         "config init",
         "config schema",

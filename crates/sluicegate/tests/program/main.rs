@@ -10,6 +10,7 @@
 mod audit;
 mod books;
 mod check;
+mod demo;
 mod documents;
 mod flow;
 mod kept;
