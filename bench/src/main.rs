@@ -12,6 +12,7 @@
 
 mod answer;
 mod bars;
+mod clients;
 mod closed;
 mod compare;
 mod flow;

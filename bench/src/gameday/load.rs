@@ -6,20 +6,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 
 use super::script::PROVIDERS;
+use crate::Outcome;
+use crate::clients::{Clients, each_at_its_time};
 use crate::servers::CLIENT_KEY;
-use crate::{Outcome, answer};
 
 /// One call in so many is streamed.
 const STREAMED: u64 = 10;
 /// A client waits so long and no longer.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// A connection that was idle for longer is not used again.
-const KEPT: Duration = Duration::from_secs(8);
 /// Errors that are kept word by word for each second.
 const KEPT_ERRORS: usize = 3;
 
@@ -39,12 +38,6 @@ pub(crate) struct Second {
     pub(crate) errors: Vec<String>,
 }
 
-struct Clients {
-    address: SocketAddr,
-    idle: RefCell<Vec<(Instant, answer::Connection)>>,
-    seconds: RefCell<Vec<Second>>,
-}
-
 /// What one call came to.
 struct Told {
     provider: Option<usize>,
@@ -61,39 +54,27 @@ impl Told {
 
 /// Makes `rate` calls a second for `span` from `began` on, evenly, and waits until all have ended.
 pub(crate) async fn drive(address: SocketAddr, rate: u32, span: Duration, began: Instant) -> Outcome<Vec<Second>> {
-    let seconds = usize::try_from(span.as_secs())?;
-    let clients =
-        Rc::new(Clients { address, idle: RefCell::default(), seconds: RefCell::new(vec![Second::default(); seconds]) });
+    let count = usize::try_from(span.as_secs())?;
+    let seconds = Rc::new(RefCell::new(vec![Second::default(); count]));
     let gap = Duration::from_secs(1) / rate;
+    let due = move |place: usize| began + gap * u32::try_from(place).unwrap_or(u32::MAX);
     let bodies = [body(false), body(true)];
-    let mut tasks = Vec::new();
-    for number in 0..u64::from(rate) * span.as_secs() {
-        let due = began + gap * u32::try_from(number)?;
-        // The timer's grain is a millisecond; what falls due within it goes together.
-        if due > Instant::now() {
-            tokio::time::sleep_until(due.into()).await;
-        }
-        let streamed = number.is_multiple_of(STREAMED);
+    let plan = (0..usize::try_from(rate)? * count).map(|place| {
+        let streamed = (place as u64).is_multiple_of(STREAMED);
         let [whole, stream] = &bodies;
-        let body = if streamed { stream.clone() } else { whole.clone() };
-        let clients = Rc::clone(&clients);
-        let second = usize::try_from(number / u64::from(rate))?;
-        tasks.push(tokio::task::spawn_local(async move {
-            let told = match tokio::time::timeout(PATIENCE, clients.call(body, streamed)).await {
-                Ok(Ok(told)) => told,
-                Ok(Err(error)) => Told::nothing(error.to_string()),
-                Err(_) => Told::nothing("no answer in time".to_owned()),
-            };
-            clients.note(second, due.elapsed(), told);
-        }));
-        if tasks.len() > 10_000 {
-            tasks.retain(|task| !task.is_finished());
+        (due(place), (if streamed { stream.clone() } else { whole.clone() }, streamed))
+    });
+    let (clients, noted) = (Clients::of(address), Rc::clone(&seconds));
+    let call = |(body, streamed)| one(Rc::clone(&clients), body, streamed);
+    let ended = move |place: usize, _, outcome: Outcome<Told>| {
+        let told = outcome.unwrap_or_else(|error| Told::nothing(error.to_string()));
+        let mut seconds = noted.borrow_mut();
+        if let Some(second) = seconds.get_mut(place / rate as usize) {
+            second.note(due(place).elapsed(), told);
         }
-    }
-    for task in tasks {
-        task.await?;
-    }
-    Ok(clients.seconds.take())
+    };
+    each_at_its_time(plan, PATIENCE, call, ended).await?;
+    Ok(seconds.take())
 }
 
 fn body(stream: bool) -> Bytes {
@@ -104,65 +85,42 @@ fn body(stream: bool) -> Bytes {
     ))
 }
 
-impl Clients {
-    fn note(&self, second: usize, took: Duration, told: Told) {
-        let mut seconds = self.seconds.borrow_mut();
-        let Some(second) = seconds.get_mut(second) else { return };
-        second.calls += 1;
-        second.extra += told.attempts.saturating_sub(1);
-        second.times.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
-        if let Some(by) = told.provider.and_then(|provider| second.by.get_mut(provider)) {
+impl Second {
+    fn note(&mut self, took: Duration, told: Told) {
+        self.calls += 1;
+        self.extra += told.attempts.saturating_sub(1);
+        self.times.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+        if let Some(by) = told.provider.and_then(|provider| self.by.get_mut(provider)) {
             *by += 1;
         }
         if let Some(error) = told.error {
-            second.failed += 1;
-            second.broken += u64::from(told.broken);
-            if second.errors.len() < KEPT_ERRORS {
-                second.errors.push(error);
+            self.failed += 1;
+            self.broken += u64::from(told.broken);
+            if self.errors.len() < KEPT_ERRORS {
+                self.errors.push(error);
             }
         }
     }
+}
 
-    async fn call(&self, body: Bytes, streamed: bool) -> Outcome<Told> {
-        let mut connection = self.connection().await?;
-        let request = Request::post("/v1/chat/completions")
-            .header(HOST, "127.0.0.1")
-            .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {CLIENT_KEY}"))
-            .body(Full::new(body))?;
-        let response = connection.send_request(request).await?;
-        let status = response.status();
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let attempts = header("x-sluicegate-attempts").and_then(|text| text.parse().ok()).unwrap_or(0);
-        let name = header("x-sluicegate-provider");
-        let provider = PROVIDERS.iter().position(|(known, _)| Some(*known) == name);
-        let whole = response.into_body().collect().await?.to_bytes();
-        let end: &[u8] = if streamed { b"data: [DONE]" } else { b"}" };
-        let fine = status == 200 && whole.trim_ascii_end().ends_with(end);
-        self.idle.borrow_mut().push((Instant::now(), connection));
-        let error = (!fine).then(|| {
-            let tail = String::from_utf8_lossy(whole.get(whole.len().saturating_sub(300)..).unwrap_or_default());
-            format!("{status}: {tail}")
-        });
-        let broken = streamed && status == 200 && error.as_ref().is_some_and(|it| it.contains("upstream_broken"));
-        Ok(Told { provider: provider.filter(|_| fine), attempts, error, broken })
-    }
-
-    async fn connection(&self) -> Outcome<answer::Connection> {
-        loop {
-            let latest = self.idle.borrow_mut().pop();
-            let Some((since, mut connection)) = latest else { break };
-            if since.elapsed() > KEPT {
-                // So are all that are left.
-                self.idle.borrow_mut().clear();
-                break;
-            }
-            if connection.ready().await.is_ok() {
-                return Ok(connection);
-            }
-        }
-        let mut connection = answer::connect(self.address).await?;
-        connection.ready().await?;
-        Ok(connection)
-    }
+async fn one(clients: Rc<Clients>, body: Bytes, streamed: bool) -> Outcome<Told> {
+    let request = Request::post("/v1/chat/completions")
+        .header(HOST, "127.0.0.1")
+        .header(CONTENT_TYPE, "application/json")
+        .header(AUTHORIZATION, format!("Bearer {CLIENT_KEY}"))
+        .body(Full::new(body))?;
+    let (head, whole) = clients.call(request).await?;
+    let status = head.status;
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let attempts = header("x-sluicegate-attempts").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let name = header("x-sluicegate-provider");
+    let provider = PROVIDERS.iter().position(|(known, _)| Some(*known) == name);
+    let end: &[u8] = if streamed { b"data: [DONE]" } else { b"}" };
+    let fine = status == 200 && whole.trim_ascii_end().ends_with(end);
+    let error = (!fine).then(|| {
+        let tail = String::from_utf8_lossy(whole.get(whole.len().saturating_sub(300)..).unwrap_or_default());
+        format!("{status}: {tail}")
+    });
+    let broken = streamed && status == 200 && error.as_ref().is_some_and(|it| it.contains("upstream_broken"));
+    Ok(Told { provider: provider.filter(|_| fine), attempts, error, broken })
 }

@@ -1,7 +1,9 @@
 //! The way to the endpoint under audit.
 
+use crate::call::read;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
+use serde_json::Value;
 use sluicegate_upstream::{Answer, Connector, Destination, Origin, Pool, RequestBody, Settings, UpstreamError};
 use sluicegate_vocabulary::Dialect;
 use std::sync::Arc;
@@ -178,4 +180,20 @@ impl Client {
         }
         self.pool.send(&self.destination, request).await
     }
+
+    /// Whether the endpoint knows a model that it does not list. A relay lists what its providers have, and answers to
+    /// more names than that; so it is asked for this one.
+    pub(crate) async fn knows(&self, model: &str) -> bool {
+        let Ok(mut answer) = self.send(Method::GET, &format!("/models/{}", escaped(model)), None).await else {
+            return false;
+        };
+        let told = read(&mut answer.body).await.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+        answer.status.is_success() && told.is_some_and(|told| told.get("id").is_some_and(Value::is_string))
+    }
+}
+
+/// A model's name as the end of a path: a slash in it stays one.
+fn escaped(name: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/:@".contains(byte);
+    name.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

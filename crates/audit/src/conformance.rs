@@ -100,6 +100,11 @@ async fn models(context: &Context) -> Check {
         Some(ids) if is_simulated(&answer.fields) => {
             check("models", Finding::Good, format!("/models · {} models; a simulator answers to any name", ids.len()))
         }
+        Some(ids) if context.client.knows(&context.target.model).await => check(
+            "models",
+            Finding::Good,
+            format!("/models · {} models, {} not listed but known", ids.len(), context.target.model),
+        ),
         Some(ids) => check(
             "models",
             Finding::Doubtful,

@@ -140,7 +140,8 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
 async fn found(client: &Client, target: &Target, Listed { models, any }: &Listed) -> Verified {
     let say =
         |answer, told: String| Verified { schema: "sluicegate.verify/v1", answer, told, url: None, key_form: None };
-    if !any && !target.model.is_empty() && !models.contains(&target.model) {
+    let is_listed = *any || target.model.is_empty() || models.contains(&target.model);
+    if !is_listed && !known(client, &target.model).await {
         let told =
             format!("URL and key are right, but {} is not among the {} models listed.", target.model, models.len());
         return say(Answer::WrongModel, told);
@@ -154,6 +155,10 @@ async fn found(client: &Client, target: &Target, Listed { models, any }: &Listed
     }
     let key = if target.key.is_some() { "URL and key are right" } else { "The URL is right, and no key is wanted" };
     say(Answer::Right, format!("{key}: {} models.", models.len()))
+}
+
+async fn known(client: &Client, model: &str) -> bool {
+    tokio::time::timeout(PATIENCE, client.knows(model)).await.unwrap_or(false)
 }
 
 async fn tried(client: &Client) -> Tried {

@@ -98,8 +98,14 @@ impl Liar {
                 Response::builder().status(StatusCode::from_u16(status).unwrap()).header("content-type", kind);
             Ok(response.body(Full::new(Bytes::from(body))).unwrap())
         };
+        let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let Ok(asked) = serde_json::from_slice::<serde_json::Value>(&body) else {
+            if let Some(unlisted @ ("an alias" | "up/x")) =
+                path.strip_prefix("/v1/models/").map(|it| it.replace("%20", " ")).as_deref()
+            {
+                return reply(200, "application/json", format!(r#"{{"id":"{unlisted}"}}"#));
+            }
             return reply(200, "application/json", r#"{"data":[{"id":"gpt-x"}]}"#.to_owned());
         };
         if now.fetch_add(1, SeqCst) >= self.at_once {
@@ -226,9 +232,10 @@ async fn at_a_rate_calls_are_due_at_even_moments_and_timed_from_then() {
 }
 
 #[tokio::test]
-async fn verify_misses_a_model_where_only_what_is_listed_is_answered() {
+async fn verify_misses_a_model_that_is_neither_listed_nor_known() {
     let address = Liar { at_once: 1, factor: 1.0, model: "gpt-x" }.start().await;
-    for (model, expected) in [("gpt-x", Answer::Right), ("other", Answer::WrongModel)] {
+    let models = ["gpt-x", "an alias", "up/x"].map(|known| (known, Answer::Right));
+    for (model, expected) in models.into_iter().chain([("other", Answer::WrongModel)]) {
         let target =
             Target { url: format!("http://{address}/v1"), key: None, model: model.to_owned(), ..target(address) };
         assert_eq!(verify(&target).await.unwrap().answer, expected, "{model}");

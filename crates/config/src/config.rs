@@ -11,9 +11,9 @@ use crate::model::Model;
 use crate::payments::Payments;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
-use crate::provider::{Provider, ProviderKind};
+use crate::provider::Provider;
 use crate::server::Server;
-use sluicegate_vocabulary::{Mode, Money};
+use sluicegate_vocabulary::{Mode, Money, ProviderKind};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -22,6 +22,15 @@ pub struct Connections {
     /// Most connections at once, over all workers; `None` for as many as calls need.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<u32>,
+    /// How long a call waits while there are that many.
+    #[serde(rename = "connection_wait_timeout")]
+    pub wait_timeout: Period,
+    /// Unused HTTP/1 connections that each worker keeps open.
+    #[serde(rename = "max_idle_connections")]
+    pub max_idle: u32,
+    /// Calls that go over one HTTP/2 connection at once before another is opened.
+    #[serde(rename = "max_streams_per_connection")]
+    pub max_streams: u32,
     /// Whether HTTP/2 is spoken.
     pub http2: UseHttp2,
     /// How long a connection may lie unused before it is closed.
@@ -38,6 +47,9 @@ impl Default for Connections {
             proxy: None,
             ca_file: None,
             max_connections: None,
+            wait_timeout: Period::from_secs(60),
+            max_idle: 1024,
+            max_streams: 90,
             http2: UseHttp2::Auto,
             idle_timeout: Period::from_secs(50),
             max_age: Period::from_secs(600),

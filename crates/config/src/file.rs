@@ -28,12 +28,13 @@ use crate::connections::UseHttp2;
 use crate::egress::KeyRole;
 use crate::endpoint::EndpointPath;
 use crate::model::{FallbackOn, Resume, Tier, Translation};
-use crate::provider::{AzureStyle, ProviderKind, SimulatedFault, Speaks};
+use crate::provider::{AzureStyle, SimulatedFault, Speaks};
 use crate::server::Server;
 use crate::units::{Period, Size};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use sluicegate_vocabulary::ProviderKind;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -230,11 +231,27 @@ pub(crate) struct Metric {
     pub lasting: Option<Period>,
 }
 
+/// The schema of a [`ProviderKind`], whose words are not this crate's.
+struct KindWord;
+
+impl JsonSchema for KindWord {
+    fn schema_name() -> Cow<'static, str> {
+        "ProviderKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let word =
+            |kind: ProviderKind| json_schema!({"type": "string", "const": kind.as_str(), "description": kind.about()});
+        json_schema!({"oneOf": ProviderKind::ALL.map(word), "description": "What a provider is."})
+    }
+}
+
 /// A provider.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Provider {
     /// What it is. May be left out when the provider's name is a known one.
+    #[schemars(with = "Option<KindWord>")]
     pub kind: Option<ProviderKind>,
     /// Where it is. OpenAI's family: with the version (`https://host/v1`). Azure: `https://NAME.openai.azure.com`.
     pub base_url: Option<String>,
@@ -294,6 +311,15 @@ pub(crate) struct Provider {
     /// Most connections at once, over all workers. As many as calls need when absent.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: Option<u32>,
+    /// How long a call waits while there are `max_connections`. 1m when absent.
+    pub connection_wait_timeout: Option<Period>,
+    /// Unused HTTP/1 connections that each worker keeps open. 1024 when absent.
+    #[schemars(range(max = 1_000_000))]
+    pub max_idle_connections: Option<u32>,
+    /// Calls that go over one HTTP/2 connection at once before another is opened, where the provider does not allow fewer.
+    /// 90 when absent.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_streams_per_connection: Option<u32>,
     /// Whether HTTP/2 is spoken. `auto` when absent.
     pub http2: Option<UseHttp2>,
     /// How long a connection may lie unused before it is closed. 50s when absent: servers commonly close after 60.

@@ -3,7 +3,7 @@
 //! One table serves three uses: `serve` without a file finds providers by their variables, a file may say `mistral: {}`
 //! and nothing more, and the older format's `base_url` is recognised by its host.
 
-use crate::provider::ProviderKind;
+use sluicegate_vocabulary::ProviderKind;
 
 /// A provider that is known by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

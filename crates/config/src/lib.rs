@@ -77,8 +77,9 @@ pub use payments::{Alipay, Currency, CurrencyError, Payments, Stripe, WeChat};
 pub use prices::{Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{
-    Azure, AzureStyle, ListedModel, Provider, ProviderKey, ProviderKind, SimulatedFault, Simulation, Speaks, Timeouts,
+    Azure, AzureStyle, ListedModel, Provider, ProviderKey, SimulatedFault, Simulation, Speaks, Timeouts,
 };
 pub use schema::{schema, starter};
 pub use server::{Address, Keepalive, Listen, RequestLog, Server, Tls};
+pub use sluicegate_vocabulary::ProviderKind;
 pub use units::{ParseQuantityError, Period, Share, Size};

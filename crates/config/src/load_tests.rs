@@ -1,11 +1,11 @@
 use super::*;
 use crate::limits::{Limit, RateKind, Shape, Window};
-use crate::provider::ProviderKind;
 use crate::testing::{World, printed};
 use crate::{AdaptiveConcurrency, AlertMetric, Breaker, KeyRole, Period, Priorities, Share};
 use crate::{EndpointPath, ModelRule, Target};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
+use sluicegate_vocabulary::ProviderKind;
 use sluicegate_vocabulary::{Endpoint, Mode, Priority};
 use std::path::Path;
 

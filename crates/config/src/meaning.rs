@@ -10,10 +10,10 @@ use crate::endpoint::EndpointPath;
 use crate::limits::{Limit, Rate, RateKind, Shape, Window};
 use crate::model::{Model, Resume, Target};
 use crate::priorities::{ClassRule, Priorities};
-use crate::provider::{Provider, ProviderKey, ProviderKind};
+use crate::provider::{Provider, ProviderKey};
 use crate::units::Period;
 use sluicegate_ledger::PriceBook;
-use sluicegate_vocabulary::Mode;
+use sluicegate_vocabulary::{Mode, ProviderKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One line of explanation.

@@ -11,81 +11,9 @@ use crate::units::Period;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use sluicegate_vocabulary::{Endpoint, Format};
+use sluicegate_vocabulary::{Endpoint, Format, ProviderKind};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// Which adapter speaks to a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ProviderKind {
-    /// OpenAI itself.
-    #[serde(rename = "openai")]
-    OpenAi,
-    /// Anthropic.
-    Anthropic,
-    /// Google's Gemini API.
-    Gemini,
-    /// DeepSeek.
-    #[serde(rename = "deepseek")]
-    DeepSeek,
-    /// Azure OpenAI: deployments behind a resource's own address.
-    Azure,
-    /// Anything that copies OpenAI's chat completions.
-    #[serde(rename = "openai_compatible")]
-    OpenAiCompatible,
-    /// The built-in simulated provider: costs nothing, leaves the machine never.
-    Simulated,
-}
-
-impl ProviderKind {
-    /// All kinds, for tables and tests.
-    pub const ALL: [Self; 7] = [
-        Self::OpenAi,
-        Self::Anthropic,
-        Self::Gemini,
-        Self::DeepSeek,
-        Self::Azure,
-        Self::OpenAiCompatible,
-        Self::Simulated,
-    ];
-
-    /// The word of the configuration file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-            Self::DeepSeek => "deepseek",
-            Self::Azure => "azure",
-            Self::OpenAiCompatible => "openai_compatible",
-            Self::Simulated => "simulated",
-        }
-    }
-
-    /// What a provider of this kind speaks unless its `speaks` says otherwise. An OpenAI-compatible server is assumed
-    /// not to know Responses: few do, and what it does not know is translated to chat completions.
-    #[must_use]
-    pub const fn speaks(self) -> &'static [Speaks] {
-        use Speaks::{Chat, Completions, Embeddings, Generate, Images, Messages, Moderations, Responses};
-        match self {
-            Self::OpenAi => &[Chat, Completions, Responses, Embeddings, Images, Moderations],
-            Self::Anthropic => &[Messages],
-            Self::Gemini => &[Generate],
-            Self::DeepSeek => &[Chat, Completions],
-            Self::Azure => &[Chat, Completions, Responses, Embeddings, Images],
-            Self::OpenAiCompatible => &[Chat, Completions, Embeddings, Images, Moderations],
-            Self::Simulated => &[Chat, Completions, Responses, Embeddings, Images, Moderations, Messages, Generate],
-        }
-    }
-
-    /// Whether a provider of this kind refuses calls without a key.
-    #[must_use]
-    pub const fn needs_key(self) -> bool {
-        !matches!(self, Self::OpenAiCompatible | Self::Simulated)
-    }
-}
 
 /// One thing a provider can be asked in its own format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +38,24 @@ pub enum Speaks {
 }
 
 impl Speaks {
+    /// What a provider of a kind speaks unless its `speaks` says otherwise. An OpenAI-compatible server is assumed not to
+    /// know Responses: few do, and what it does not know is translated to chat completions.
+    #[must_use]
+    pub const fn of_kind(kind: ProviderKind) -> &'static [Self] {
+        use Speaks::{Chat, Completions, Embeddings, Generate, Images, Messages, Moderations, Responses};
+        match kind {
+            ProviderKind::OpenAi => &[Chat, Completions, Responses, Embeddings, Images, Moderations],
+            ProviderKind::Anthropic => &[Messages],
+            ProviderKind::Gemini => &[Generate],
+            ProviderKind::DeepSeek => &[Chat, Completions],
+            ProviderKind::Azure => &[Chat, Completions, Responses, Embeddings, Images],
+            ProviderKind::OpenAiCompatible => &[Chat, Completions, Embeddings, Images, Moderations],
+            ProviderKind::Simulated => {
+                &[Chat, Completions, Responses, Embeddings, Images, Moderations, Messages, Generate]
+            }
+        }
+    }
+
     /// The conversational format, or `None` for what is only ever passed on.
     #[must_use]
     pub const fn format(self) -> Option<Format> {
@@ -209,7 +155,7 @@ impl Provider {
             vendor: None,
             base_url: None,
             keys: Vec::new(),
-            speaks: kind.speaks().to_vec(),
+            speaks: Speaks::of_kind(kind).to_vec(),
             stream_usage: true,
             models: Vec::new(),
             models_bundled: false,

@@ -1,6 +1,6 @@
 //! Base URLs: just enough of a parser to say early what would fail late.
 
-use crate::provider::ProviderKind;
+use sluicegate_vocabulary::ProviderKind;
 
 /// A base URL that can be called, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

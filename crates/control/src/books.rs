@@ -139,7 +139,7 @@ impl VerdictPage {
 pub struct UsagePage {
     /// `sluicegate.usage/v1`
     pub schema: String,
-    /// By what it is told apart: `day`, `key`, `tenant`, `model` or `provider`.
+    /// By what it is told apart: `day`, `hour`, `key`, `tenant`, `model`, `provider` or `label`.
     pub by: String,
     /// How many days, today included.
     pub days: u32,
@@ -173,6 +173,15 @@ pub struct UsageLine {
     pub cost_usd: String,
     /// What was charged for it.
     pub billed_usd: String,
+    /// Calls that the response cache answered.
+    #[serde(default)]
+    pub cache_hits: i64,
+    /// How long a call took in the mean, in whole microseconds.
+    #[serde(default)]
+    pub mean_us: i64,
+    /// How long it took in the mean until the first content, of those calls that had any; 0 where none had.
+    #[serde(default)]
+    pub mean_first_us: i64,
 }
 
 pub(crate) fn routes() -> Router<Arc<Operator>> {
@@ -295,6 +304,11 @@ async fn redeem(State(operator): State<Arc<Operator>>, Query(order): Query<Redee
 struct UsageOrder {
     by: Option<String>,
     days: Option<u32>,
+    /// Only calls of this key, tenant, model or label.
+    key: Option<String>,
+    tenant: Option<String>,
+    model: Option<String>,
+    label: Option<String>,
 }
 
 async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageOrder>) -> Response {
@@ -304,23 +318,25 @@ async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageO
     };
     let word = order.by.unwrap_or_else(|| "day".to_owned());
     let by = match word.as_str() {
-        "day" => By::Time,
+        "day" | "hour" => By::Time,
         "key" => By::Key,
         "tenant" => By::Tenant,
         "model" => By::Model,
         "provider" => By::Provider,
+        "label" => By::Label,
         _ => {
-            let what = "usage is told apart by day, key, tenant, model or provider";
+            let what = "usage is told apart by day, hour, key, tenant, model, provider or label";
             return problem(StatusCode::BAD_REQUEST, "bad_request", what);
         }
     };
     let days = order.days.unwrap_or(7).clamp(1, MOST_DAYS);
+    let (grain, shown) = if word == "hour" { (Grain::Hour, "%Y-%m-%d %H:00") } else { (Grain::Day, "%Y-%m-%d") };
+    let filter = Filter { key: order.key, tenant: order.tenant, model: order.model, label: order.label };
     let found = tokio::task::spawn_blocking(move || {
         // A question about the present waits a moment for what has just ended.
         let _ = books.store().catch_up(Duration::from_secs(1));
         let today = jiff::Timestamp::now().as_millisecond().div_euclid(DAY_MS) * DAY_MS;
         let from_ms = today - i64::from(days - 1) * DAY_MS;
-        let (grain, filter) = (Grain::Day, Filter::default());
         books.store().usage(&UsageQuery { grain, from_ms, to_ms: i64::MAX, filter, by: vec![by], limit: MOST_LINES })
     });
     let rows = match found.await {
@@ -331,7 +347,7 @@ async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageO
     let line = |row: UsageRow| {
         let name = row.by.into_iter().next().unwrap_or_default();
         let day = || jiff::Timestamp::from_millisecond(name.parse().ok()?).ok();
-        let day = if by == By::Time { day().map(|at| at.strftime("%Y-%m-%d").to_string()) } else { None };
+        let day = if by == By::Time { day().map(|at| at.strftime(shown).to_string()) } else { None };
         UsageLine {
             name: day.unwrap_or(name),
             calls: row.calls,
@@ -342,6 +358,9 @@ async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageO
             output: row.output,
             cost_usd: row.cost.to_string(),
             billed_usd: row.billed.to_string(),
+            cache_hits: row.cache_hits,
+            mean_us: row.total_us.checked_div(row.calls).unwrap_or(0),
+            mean_first_us: row.first_us.checked_div(row.first_calls).unwrap_or(0),
         }
     };
     let usage = rows.into_iter().map(line).collect();

@@ -51,6 +51,12 @@ struct ModelLabels {
     model: String,
 }
 
+/// A model of ours, not a provider's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NameLabels {
+    model: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QuotaLabels {
     provider: String,
@@ -64,6 +70,7 @@ pub(crate) fn register(registry: &mut Registry, report: &ProvidersReport) {
     keys(registry, report);
     models(registry, report);
     loads(registry, report);
+    failovers(registry, report);
 }
 
 /// A state as a label: one word.
@@ -119,6 +126,17 @@ fn keys(registry: &mut Registry, report: &ProvidersReport) {
     registry.register_with_unit("provider_key_error", lately, Unit::Ratios, errors);
     let left = "What is left of the quota of a provider's key, as far as the provider tells";
     registry.register_with_unit("provider_key_headroom", left, Unit::Ratios, headroom);
+}
+
+fn failovers(registry: &mut Registry, report: &ProvidersReport) {
+    let (left, most) = (Family::<NameLabels, Level>::default(), Family::<NameLabels, Level>::default());
+    for budget in &report.failovers {
+        let labels = NameLabels { model: budget.model.clone() };
+        left.get_or_create(&labels).set(budget.left);
+        most.get_or_create(&labels).set(budget.most);
+    }
+    registry.register("failover_budget", "Extra tries that the calls to a model have earned and that are left", left);
+    registry.register("failover_budget_most", "The most extra tries that a model's calls may save at present", most);
 }
 
 fn loads(registry: &mut Registry, report: &ProvidersReport) {

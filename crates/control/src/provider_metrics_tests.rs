@@ -34,7 +34,10 @@ fn report(models: usize) -> ProvidersReport {
         "name": "openai", "held": true, "breaker": breaker, "retries_left": 41.5, "in_flight": 4, "keys": [key],
         "models": (0..models).map(model).collect::<Vec<_>>()
     });
-    serde_json::from_value(json!({ "providers": [provider] })).unwrap()
+    serde_json::from_value(
+        json!({ "providers": [provider], "failovers": [{ "model": "day", "left": 71.5, "most": 240.0 }] }),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -47,6 +50,8 @@ fn providers_keys_and_models_are_told() {
         r#"sluicegate_breaker_transitions_total{provider="openai",state="closed"} 2"#,
         r#"sluicegate_provider_held{provider="openai"} 1"#,
         r#"sluicegate_retry_budget{provider="openai"} 41.5"#,
+        r#"sluicegate_failover_budget{model="day"} 71.5"#,
+        r#"sluicegate_failover_budget_most{model="day"} 240.0"#,
         r#"sluicegate_provider_key_state{provider="openai",key="org-a",state="suspect"} 1"#,
         r#"sluicegate_provider_key_state{provider="openai",key="org-a",state="healthy"} 0"#,
         r#"sluicegate_provider_key_in_flight{provider="openai",key="org-a"} 4"#,

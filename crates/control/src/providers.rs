@@ -247,5 +247,5 @@ fn shown(operator: &Operator, name: &str) -> Response {
     if providers.is_empty() {
         return problem(StatusCode::NOT_FOUND, "not_found", &UnknownTarget::Provider(name.to_owned()).to_string());
     }
-    Json(ProvidersPage::of(operator, ProvidersReport { providers })).into_response()
+    Json(ProvidersPage::of(operator, ProvidersReport { providers, failovers: Vec::new() })).into_response()
 }

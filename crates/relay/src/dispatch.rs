@@ -21,7 +21,9 @@ use crate::server::Worker;
 use crate::snapshot::{Candidate, Snapshot};
 use parking_lot::Mutex;
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{Decision, Failed, Isolated, Pass, Payers, Throttle, Tried, Wanted, decide};
+use sluicegate_flow::egress::{
+    Decision, Failed, Isolated, Pass, Payers, Throttle, Tried, Wanted, decide, trial_patience,
+};
 use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
 use sluicegate_wire::estimate::tokens_in_bytes;
 use std::borrow::Cow;
@@ -32,10 +34,6 @@ use std::time::{Duration, Instant};
 const LONGEST: Duration = Duration::from_secs(600);
 /// When to come back where a trial call is under way and decides.
 const SOON: Duration = Duration::from_secs(1);
-/// How long the first trial call is waited for, at least, before another is asked who could answer. Doubled with each that
-/// failed, so many times, since a provider whose answers take long would never be back otherwise.
-const TRIAL: Duration = Duration::from_secs(2);
-const TRIAL_DOUBLED: u32 = 4;
 
 /// An answer, with what the client is told about where it came from.
 pub(crate) struct Dispatched {
@@ -189,7 +187,9 @@ impl<'a> Trip<'a> {
             let goes_on = || plan.route.falls_back_on(AttemptResult::Timeout);
             let new_side = plan.is_new_side(candidate);
             let hedge = match trial {
-                true if new_side || goes_on() => self.instead_of_a_trial(candidate, rest.clone(), now),
+                true if new_side || goes_on() => {
+                    self.instead_of_a_trial(candidate, rest.clone(), now, guard.record.arrived())
+                }
                 false if plan.route.hedge && first && !new_side && goes_on() => {
                     hedge::plan(&worker.shared.room, request, candidate, rest.clone(), now)
                 }
@@ -333,14 +333,25 @@ impl<'a> Trip<'a> {
         candidate: &Candidate,
         mut rest: Order<'a>,
         now: Nanos,
+        arrived: Instant,
     ) -> Option<(&'a Arc<Candidate>, Duration)> {
         let well = |other: &&Arc<Candidate>| {
             !Arc::ptr_eq(&other.provider, &candidate.provider) && other.standing.is_well() && !self.is_too_short(other)
         };
         let other = rest.find(well).filter(|_| self.request.endpoint != Endpoint::Passthrough)?;
         let Standing { model, provider, .. } = &candidate.standing;
-        let usual = model.first_tokens.within(now, 0.95).unwrap_or_default();
-        Some((other, usual.max(TRIAL.saturating_mul(1 << provider.breaker.failed_probes().min(TRIAL_DOUBLED)))))
+        let times = if self.request.stream { &model.first_tokens } else { &model.answers };
+        // The other has as much time for his answer as this one for its.
+        let most = (self.ends_by(arrived).saturating_duration_since(Instant::now()) / 2)
+            .min(candidate.provider.timeouts.first_byte);
+        let failed = provider.breaker.failed_probes();
+        Some((other, trial_patience(times.usually_within(now, 0.95), failed, most)))
+    }
+
+    /// Until when the call may be tried.
+    fn ends_by(&self, arrived: Instant) -> Instant {
+        let longest = self.request.client_timeout.map_or(LONGEST, |timeout| timeout.min(LONGEST));
+        self.request.deadline.unwrap_or(arrived + longest)
     }
 
     /// A second call, beside one that is late: what is done for it, and what is kept of it in the guard of the first.
@@ -500,8 +511,7 @@ impl<'a> Trip<'a> {
         let (now, room) = (record.now(), &worker.shared.room);
         let told = failure.told();
         let patience = patience(request, caller, snapshot, record.arrived());
-        let longest = request.client_timeout.map_or(LONGEST, |timeout| timeout.min(LONGEST));
-        let deadline = request.deadline.unwrap_or_else(|| record.arrived() + longest);
+        let deadline = self.ends_by(record.arrived());
         let standing = &candidate.standing;
         Failed {
             result: failure.result,

@@ -114,6 +114,9 @@ impl<'a> Iterator for Order<'a> {
 /// The longest wait for room that is borne although somebody else could answer.
 const SOON: Duration = Duration::from_secs(5);
 
+/// How soon a call looks for a key again that found no place to wait at the limits of any.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// A call that looks for room at a provider.
 #[derive(Clone, Copy)]
 pub(crate) struct Seeker<'a> {
@@ -326,14 +329,15 @@ impl Seeker<'_> {
         let call = Call { class: self.caller.priority, flow: self.caller.live.number, cost: self.charge().tokens };
         let full = || self.spent(None, FaultKind::Overloaded).code("queue_full");
         let bytes = self.request.body.len() as u64;
-        let counted = room.aside.enter(room.now(), call.class, call.flow, bytes).ok_or_else(full)?;
-        let place = turnstile.enter(room.now(), weights(&snapshot.priorities), call);
-        let (_counted, place) = (counted, place.ok_or_else(full)?);
-        if let Some(expected) = place.expected(room.now()).filter(|expected| *expected > left(Instant::now())) {
+        let since = room.now();
+        let mut counted = Some(room.step_aside(since, call.class, call.flow, bytes).ok_or_else(full)?);
+        let place = turnstile.enter(since, weights(&snapshot.priorities), call);
+        if let Some(expected) = place.expected(since).filter(|expected| *expected > left(Instant::now())) {
             return Err(self.spent(Some(expected), FaultKind::Timeout));
         }
         let mut wait = None;
         loop {
+            counted.get_or_insert_with(|| room.step_back(since, call.class, call.flow, bytes));
             let mut short = Vec::new();
             if place.is_next() {
                 match self.look(room.now()) {
@@ -359,13 +363,25 @@ impl Seeker<'_> {
             }
             let quota = wait.unwrap_or(Duration::MAX).min(left(Instant::now()));
             let mut waits: Vec<Option<AtKey<'_>>> = Vec::with_capacity(short.len());
+            if !short.is_empty() {
+                // While it waits there it is counted there, and must find the place that it had here.
+                counted = None;
+            }
             for short in &short {
                 waits.push(Some(Box::pin(self.at_limit(short, waiting))));
             }
             tokio::select! {
                 biased;
                 () = place.called() => {}
-                (held, index) = first(waits) => {
+                taken = first(waits) => {
+                    let Some((held, index)) = taken else {
+                        if left(Instant::now()).is_zero() {
+                            return Err(self.spent(wait, FaultKind::Timeout));
+                        }
+                        // Others were quicker to take the place.
+                        tokio::time::sleep(quota.min(AGAIN)).await;
+                        continue;
+                    };
                     let Some(short) = short.get(index) else { continue };
                     if let Ok(lease) = self.candidate.standing.pool.lease_at(short.key, room.now(), || self.charge()) {
                         place.goes(room.now());
@@ -400,18 +416,22 @@ struct Waiting {
 /// A wait for room at one key's limits.
 type AtKey<'a> = Pin<Box<dyn Future<Output = Result<(Held, Duration), Late>> + Send + 'a>>;
 
-/// The first of several waits that ends with room, and which one it was. Those that end without are left.
-async fn first(mut waits: Vec<Option<AtKey<'_>>>) -> (Held, usize) {
+/// The first of several waits that ends with room, and which one it was; `None` once all have ended without. Where there
+/// is nothing to wait for it does not end.
+async fn first(mut waits: Vec<Option<AtKey<'_>>>) -> Option<(Held, usize)> {
+    if waits.is_empty() {
+        return std::future::pending().await;
+    }
     std::future::poll_fn(|cx| {
         for (index, slot) in waits.iter_mut().enumerate() {
             let Some(wait) = slot else { continue };
             match wait.as_mut().poll(cx) {
-                Poll::Ready(Ok((held, _))) => return Poll::Ready((held, index)),
+                Poll::Ready(Ok((held, _))) => return Poll::Ready(Some((held, index))),
                 Poll::Ready(Err(_)) => *slot = None,
                 Poll::Pending => {}
             }
         }
-        Poll::Pending
+        if waits.iter().all(Option::is_none) { Poll::Ready(None) } else { Poll::Pending }
     })
     .await
 }

@@ -58,8 +58,8 @@ pub use migrations::{
     EntryReport, MigrationError, MigrationOrder, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport,
 };
 pub use providers::{
-    AdaptiveReport, BreakerReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport, ProviderReport,
-    Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
+    AdaptiveReport, BreakerReport, FailoverReport, KeyReport, Learned, LearnedLimit, LoadReport, ModelReport,
+    ProviderReport, Providers, ProvidersReport, QuotaReport, Tested, TransitionReport, UnknownTarget,
 };
 pub use reply::ReplyBody;
 pub use report::{CallerReport, ClassReport, FlowReport, LimitReport};

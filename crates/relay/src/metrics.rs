@@ -51,9 +51,9 @@ pub struct TokenLabels {
     pub kind: &'static str,
 }
 
-/// Labels of what is paid.
+/// Labels of what is told by model alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CostLabels {
+pub struct NameLabels {
     /// The configured name of the model, or `other`.
     pub model: Arc<str>,
 }
@@ -119,8 +119,9 @@ pub struct Metrics {
     duration: Family<ModelLabels, Histogram, Make>,
     first_token: Family<ModelLabels, Histogram, Make>,
     tokens: Family<TokenLabels, Counter>,
-    cost: Family<CostLabels, Dollars>,
-    unpriced: Family<CostLabels, Counter>,
+    cost: Family<NameLabels, Dollars>,
+    unpriced: Family<NameLabels, Counter>,
+    resumed: Family<NameLabels, Counter>,
     payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     choices: Family<ChoiceLabels, Counter>,
@@ -165,6 +166,7 @@ impl Metrics {
             tokens: Family::default(),
             cost: Family::default(),
             unpriced: Family::default(),
+            resumed: Family::default(),
             payments: Family::default(),
             attempts: Family::default(),
             choices: Family::default(),
@@ -207,6 +209,11 @@ impl Metrics {
             metrics.choices_saved.clone(),
         );
         registry.register(
+            "resumed_streams",
+            "Streams that broke off after some of them was sent, and were gone on with",
+            metrics.resumed.clone(),
+        );
+        registry.register(
             "payment_notifications",
             "What payment services have notified, by what came of it",
             metrics.payments.clone(),
@@ -238,7 +245,7 @@ impl Metrics {
             metrics.reload_ok.clone(),
         );
         // What somebody may wait for is there before it happens.
-        let other = CostLabels { model: Arc::clone(&metrics.other.model) };
+        let other = NameLabels { model: Arc::clone(&metrics.other.model) };
         drop(metrics.cost.get_or_create(&other));
         drop(metrics.unpriced.get_or_create(&other));
         for cache in [CacheUse::Hit, CacheUse::Miss, CacheUse::Bypass] {
@@ -334,6 +341,10 @@ impl Metrics {
                 handles.first_token.observe(first.as_secs_f64());
             }
         }
+        if !receipt.resumed.is_empty() {
+            let labels = NameLabels { model: Arc::clone(&handles.model) };
+            self.resumed.get_or_create(&labels).inc_by(receipt.resumed.len() as u64);
+        }
         let used = &receipt.usage;
         if used.total() > 0 {
             let counters = handles.tokens.get_or_init(|| {
@@ -350,11 +361,11 @@ impl Metrics {
             ];
             match receipt.cost {
                 Some(cost) if cost > Money::ZERO => {
-                    let labels = || CostLabels { model: Arc::clone(&handles.model) };
+                    let labels = || NameLabels { model: Arc::clone(&handles.model) };
                     handles.cost.get_or_init(|| self.cost.get_or_create(&labels()).clone()).inc_by(dollars(cost));
                 }
                 Some(_) => {}
-                None => drop(self.unpriced.get_or_create(&CostLabels { model: Arc::clone(&handles.model) }).inc()),
+                None => drop(self.unpriced.get_or_create(&NameLabels { model: Arc::clone(&handles.model) }).inc()),
             }
             for (counter, amount) in counters.iter().zip(amounts).filter(|(_, amount)| *amount > 0) {
                 counter.inc_by(amount);

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use sluicegate_upstream::{Kind, RequestBody};
-use sluicegate_vocabulary::{CallId, Endpoint, Fault, FaultKind, Format};
+use sluicegate_upstream::RequestBody;
+use sluicegate_vocabulary::{CallId, Endpoint, Fault, FaultKind, Format, ProviderKind};
 use sluicegate_wire::translate::{self, Context, Job};
 use sluicegate_wire::{embeddings, resume, splice};
 use std::borrow::Cow;
@@ -215,7 +215,7 @@ fn finish(
             own
         }
     };
-    if candidate.provider.kind == Kind::Anthropic && !headers.contains_key("anthropic-version") {
+    if candidate.provider.kind == ProviderKind::Anthropic && !headers.contains_key("anthropic-version") {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
     let request = assemble(candidate, Method::POST, path.clone(), headers, body);

@@ -9,7 +9,7 @@
 //! Everything taken from limits is a [`Held`]. Its drop gives back what was not used and lets the next one go, so no
 //! path can forget it: not a refusal, not a client that leaves while it waits, not a panic.
 
-use crate::aside::Aside;
+use crate::aside::{self, Aside};
 use crate::limit_headers::Words;
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
@@ -211,7 +211,7 @@ impl Room {
         Arc::new(Self {
             table: Table::default(),
             scheduler: Mutex::new(Scheduler::new(bounds)),
-            aside: Aside::new(bounds),
+            aside: Aside::default(),
             alarm: Mutex::new(None),
             bell: Condvar::new(),
             stopped: AtomicBool::new(false),
@@ -282,6 +282,36 @@ impl Room {
         }
     }
 
+    /// A call waits `since` then for something that is no limit, and takes a place among all that wait until this is dropped; `None`
+    /// where there is none.
+    pub(crate) fn step_aside(
+        self: &Arc<Self>,
+        since: Nanos,
+        class: Priority,
+        flow: u64,
+        bytes: u64,
+    ) -> Option<SetAside> {
+        let mut scheduler = self.scheduler.lock();
+        scheduler.has_room(bytes).then(|| self.place_aside(&mut scheduler, since, class, flow, bytes))
+    }
+
+    /// One that had such a place, and gave it up to wait at a limit, has it again.
+    pub(crate) fn step_back(self: &Arc<Self>, since: Nanos, class: Priority, flow: u64, bytes: u64) -> SetAside {
+        self.place_aside(&mut self.scheduler.lock(), since, class, flow, bytes)
+    }
+
+    fn place_aside(
+        self: &Arc<Self>,
+        scheduler: &mut Scheduler<Place>,
+        since: Nanos,
+        class: Priority,
+        flow: u64,
+        bytes: u64,
+    ) -> SetAside {
+        scheduler.set_aside(bytes, true);
+        SetAside { waiting: self.aside.enter(since, class, flow, bytes), room: Arc::clone(self) }
+    }
+
     /// The scheduler's state, for display.
     pub(crate) fn stats(&self) -> Stats {
         self.scheduler.lock().stats(self.now())
@@ -297,7 +327,6 @@ impl Room {
         // Those who wait hold the old limits, and meet the new ones only through them.
         let now = self.now();
         snapshot.every_limit().for_each(|spec| self.table.renew(spec, now));
-        self.aside.reconfigure(bounds);
         let mut outcomes = Vec::new();
         let next = {
             let mut scheduler = self.scheduler.lock();
@@ -401,6 +430,21 @@ impl Room {
         self.stopped.store(true, Ordering::Relaxed);
         drop(self.alarm.lock());
         self.bell.notify_all();
+    }
+}
+
+/// A place among those that wait for something else than limits, given up by its drop.
+#[derive(Debug)]
+#[must_use = "it is counted only as long as this lives"]
+pub(crate) struct SetAside {
+    waiting: aside::Waiting,
+    room: Arc<Room>,
+}
+
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        self.room.scheduler.lock().set_aside(self.waiting.bytes, false);
+        self.room.aside.leave(&self.waiting);
     }
 }
 

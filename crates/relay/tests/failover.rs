@@ -9,9 +9,9 @@
 
 mod support;
 
-use sluicegate_config::{FallbackOn, Period, ProviderKey, ProviderKind};
+use sluicegate_config::{FallbackOn, Period, ProviderKey, ProviderKind, Rate, RateKind, Window};
 use sluicegate_flow::egress::Role;
-use sluicegate_vocabulary::{AttemptResult, EndReason};
+use sluicegate_vocabulary::{AttemptResult, EndReason, Mode};
 use std::io::Write;
 use std::time::{Duration, Instant};
 use support::*;
@@ -250,4 +250,164 @@ fn a_call_that_waits_for_a_providers_quota_is_seen_among_those_that_wait_and_cou
         assert_eq!(status(&call.join().unwrap()), 200);
     });
     assert_eq!(waiting(), (0, 0, 0));
+}
+
+#[test]
+fn a_provider_that_usually_takes_long_is_waited_for_as_long_when_it_is_tried() {
+    let slow = |ms| [vec![Act::Pause(Duration::from_millis(ms))], json(200, ANSWER)].concat();
+    let mut scripts: Vec<_> = (0..20).map(|_| slow(3500)).collect();
+    scripts.extend((0..5).map(|_| json(500, FAILED)));
+    scripts.push(slow(2500));
+    let upstream = Upstream::new(scripts);
+    let quick = Upstream::new((0..5).map(|_| json(200, ANSWER)).collect());
+    let mut up = openai(&upstream);
+    up.timeouts.first_byte = Period::from_secs(15);
+    let relay = Running::new(two(up, &quick));
+    std::thread::scope(|scope| {
+        (0..20).for_each(|_| drop(scope.spawn(|| assert_eq!(status(&relay.post(CHAT, "", &hi("up/a"))), 200))));
+    });
+    for _ in 0..5 {
+        assert_eq!(status(&relay.post(CHAT, "", &hi("up/a"))), 502);
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    let answer = relay.post(CHAT, "", &hi("m"));
+    // Two seconds is all that one of which nothing is known would have had.
+    assert_eq!((status(&answer), header(&answer, "x-sluicegate-provider")), (200, Some("up")), "{answer}");
+    assert!(quick.is_left_alone());
+}
+
+#[test]
+fn what_a_second_call_was_paid_with_is_given_back_where_it_finds_no_room() {
+    // The budget begins with one second call, and some calls later it has not earned another.
+    let late = Upstream::new((0..20).map(|_| streamed(20)).chain([streamed(1500), streamed(1500)]).collect());
+    let busy = [vec![Act::Pause(Duration::from_millis(1800))], json(200, ANSWER)].concat();
+    let other = Upstream::new((0..20).map(|_| streamed(0)).chain([busy, streamed(0)]).collect());
+    let mut config = two(openai(&late), &other);
+    config.models.get_mut("m").unwrap().hedge = true;
+    config.providers.get_mut("other").unwrap().limits.concurrency = Some(1);
+    let relay = Running::new(config);
+    for _ in 0..20 {
+        assert_eq!(status(&relay.post(CHAT, "", &hi_streamed("up/a"))), 200);
+        assert_eq!(status(&relay.post(CHAT, "", &hi_streamed("other/b"))), 200);
+    }
+    std::thread::scope(|scope| {
+        let occupied = scope.spawn(|| relay.post(CHAT, "", &hi("other/b")));
+        std::thread::sleep(Duration::from_millis(300));
+        let answer = relay.post(CHAT, "", &hi_streamed("m"));
+        assert_eq!(header(&answer, "x-sluicegate-provider"), Some("up"), "the other has no room: {answer}");
+        assert_eq!(status(&occupied.join().unwrap()), 200);
+    });
+    let answer = relay.post(CHAT, "", &hi_streamed("m"));
+    assert_eq!(header(&answer, "x-sluicegate-provider"), Some("other"), "it was paid for twice: {answer}");
+}
+
+#[test]
+fn no_degrade_without_consent() {
+    let one_a_minute = || {
+        let told = "x-ratelimit-limit-requests: 1\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 300s\r\n";
+        let head = format!(
+            "HTTP/1.1 200 X\r\ncontent-type: application/json\r\n{told}content-length: {}\r\n\r\n",
+            ANSWER.len()
+        );
+        vec![Act::Send([head.as_bytes(), ANSWER.as_bytes()].concat())]
+    };
+    for (mode, accepts) in
+        [(Mode::Graceful, false), (Mode::Adaptive, true), (Mode::Strict, true), (Mode::Graceful, true)]
+    {
+        let upstream = Upstream::new(vec![one_a_minute()]);
+        let low = Upstream::new(vec![json(200, ANSWER)]);
+        let mut config = two(openai(&upstream), &low);
+        let mut smart = model("smart", &["up/a"]);
+        smart.lower_tier = Some("small".into());
+        config.models.insert("smart".into(), smart);
+        config.models.insert("small".into(), model("small", &["other/b"]));
+        let mut caller = key("caller", "k");
+        (caller.mode, caller.accept_lower_tier) = (mode, accepts);
+        config.keys.push(caller);
+        let relay = Running::new(config);
+        assert_eq!(status(&relay.post(CHAT, "x-api-key: k\r\n", &hi("smart"))), 200);
+        let answer = relay.post(CHAT, "x-api-key: k\r\nx-deadline-ms: 1000\r\n", &hi("smart"));
+        let from = header(&answer, "x-sluicegate-degraded-from");
+        if mode == Mode::Graceful && accepts {
+            assert_eq!((status(&answer), from), (200, Some("smart")), "{answer}");
+        } else {
+            assert!(matches!(status(&answer), 503 | 504) && from.is_none(), "{mode:?} {accepts}: {answer}");
+            assert!(low.is_left_alone(), "{mode:?} {accepts}");
+        }
+    }
+}
+
+#[test]
+fn a_graceful_caller_goes_down_level_by_level_and_no_further_than_there_are_levels() {
+    let upstream = Upstream::new(vec![json(200, ANSWER); 3]);
+    let mut config = config(vec![openai(&upstream)]);
+    for (name, target, lower) in
+        [("smart", "up/a", Some("small")), ("small", "up/b", Some("tiny")), ("tiny", "up/c", None)]
+    {
+        let mut model = model(name, &[target]);
+        model.lower_tier = lower.map(Into::into);
+        model.limits.rates = vec![Rate::new(RateKind::Requests, Window::Minute, 1, None, None)];
+        config.models.insert(name.into(), model);
+    }
+    let mut graceful = key("graceful", "g");
+    (graceful.mode, graceful.accept_lower_tier) = (Mode::Graceful, true);
+    config.keys.push(graceful);
+    let relay = Running::new(config);
+    for (level, asked) in [(None, "\"a\""), (Some("smart"), "\"b\""), (Some("smart"), "\"c\"")] {
+        let answer = relay.post(CHAT, "x-api-key: g\r\nx-deadline-ms: 2000\r\n", &hi("smart"));
+        assert_eq!((status(&answer), header(&answer, "x-sluicegate-degraded-from")), (200, level), "{answer}");
+        let request = upstream.request();
+        assert!(request.contains(asked), "{asked}: {request}");
+    }
+    let answer = relay.post(CHAT, "x-api-key: g\r\nx-deadline-ms: 2000\r\n", &hi("smart"));
+    assert_eq!(status(&answer), 429, "{answer}");
+    assert!(upstream.is_left_alone());
+}
+
+/// Bytes of memory that this process has.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+/// What waits is counted by the body that came. A second one in the provider's format would be counted by nobody.
+#[test]
+fn a_call_that_waits_holds_one_body_and_no_translation_of_it() {
+    const CALLS: u64 = 16;
+    const SIZE: u64 = 6 << 20;
+    // The allocator gives back what is freed only if it is told so before the program begins.
+    const TELL: &str = "MALLOC_MMAP_THRESHOLD_";
+    if std::env::var_os(TELL).is_none() {
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        alone.args(["--exact", "a_call_that_waits_holds_one_body_and_no_translation_of_it"]).env(TELL, "65536");
+        let output = alone.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let busy = Upstream::new(vec![vec![Act::Pause(Duration::from_secs(60)), Act::Close]]);
+    let mut up = provider("up", ProviderKind::Anthropic, busy.address);
+    up.limits.concurrency = Some(1);
+    up.timeouts.first_byte = Period::from_secs(60);
+    let relay = Running::new(config(vec![up]));
+    let send = |body: &str| {
+        let mut client = relay.connect();
+        client.write_all(post(CHAT, "", body).as_bytes()).unwrap();
+        client
+    };
+    let _first = send(&hi("up/m"));
+    busy.request();
+    let body = hi("up/m").replace("hi", &"x".repeat(usize::try_from(SIZE).unwrap()));
+    let before = resident();
+    let clients: Vec<_> = (0..CALLS).map(|_| send(&body)).collect();
+    let waiting = || relay.relay.flow().waiting.iter().map(|class| class.waiting).sum::<u64>();
+    let until = Instant::now() + Duration::from_secs(30);
+    while waiting() < CALLS && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(waiting(), CALLS);
+    assert_eq!(relay.relay.flow().waiting_bytes, CALLS * body.len() as u64);
+    let held = resident().saturating_sub(before);
+    assert!(held < CALLS * SIZE * 3 / 2, "{} MB for {} MB of bodies", held >> 20, (CALLS * SIZE) >> 20);
+    drop(clients);
 }

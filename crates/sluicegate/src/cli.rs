@@ -153,7 +153,7 @@ pub(crate) enum Command {
         command: crate::command::MigrateCommand,
     },
 
-    /// Show what calls have used and cost, by day, key, tenant, model or provider.
+    /// Show what calls have used and cost, by day, hour, key, tenant, model, provider or label.
     #[command(after_help = USAGE_EXAMPLES)]
     Usage(UsageArguments),
 
@@ -549,6 +549,8 @@ const USAGE_EXAMPLES: &str = "\
 Examples:
   sluicegate usage                            the last seven days
   sluicegate usage --by key --days 30
+  sluicegate usage --plot calls --days 60     a plot above the table
+  sluicegate usage --key web-app --by model   what one key asks for
   sluicegate usage --by model --csv > usage.csv";
 
 #[derive(Debug, Args)]
@@ -561,6 +563,27 @@ pub(crate) struct UsageArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub(crate) days: u32,
 
+    /// Only this key's calls.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+
+    /// Only this tenant's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+
+    /// Only calls to this model, as clients name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+
+    /// Only calls of keys with this label.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+
+    /// Plot a figure above the table: by day, or by hour with --by hour.
+    #[arg(long, value_enum, value_name = "FIGURE", num_args = 0..=1, default_missing_value = "billed",
+        conflicts_with_all = ["csv", "json"])]
+    pub(crate) plot: Option<Figure>,
+
     /// As CSV.
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
@@ -569,24 +592,36 @@ pub(crate) struct UsageArguments {
     pub(crate) remote: RemoteArguments,
 }
 
+/// What is plotted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Figure {
+    Billed,
+    Calls,
+    Tokens,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum UsageBy {
     #[default]
     Day,
+    Hour,
     Key,
     Tenant,
     Model,
     Provider,
+    Label,
 }
 
 impl UsageBy {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
+            Self::Hour => "hour",
             Self::Key => "key",
             Self::Tenant => "tenant",
             Self::Model => "model",
             Self::Provider => "provider",
+            Self::Label => "label",
         }
     }
 }

@@ -7,7 +7,7 @@
 use crate::error::StoreError;
 use crate::record::{Charged, Ended, Owner, Record};
 use crate::{days, schema};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ToSql, Transaction, TransactionBehavior, params};
 use sluicegate_ledger::Book;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -174,6 +174,7 @@ impl Feeder {
     pub(crate) fn drop_rollups(&mut self, minutes_before_ms: i64, hours_before_ms: i64) -> Result<(), StoreError> {
         for (grain, before) in [(0, minutes_before_ms), (1, hours_before_ms)] {
             self.main.execute("DELETE FROM rollups WHERE grain = $1 AND bucket < $2", [grain, before])?;
+            self.main.execute("DELETE FROM sums WHERE grain = $1 AND bucket < $2", [grain, before])?;
         }
         Ok(())
     }
@@ -249,8 +250,11 @@ const CHARGE: &str = "INSERT OR IGNORE INTO charges VALUES
     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
     $24)";
 
+const SUM: &str = "INSERT INTO sums VALUES
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 const ROLLUP: &str = "INSERT INTO rollups VALUES
-    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+const ADD: &str = "
     ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, errors = errors + excluded.errors,
     cache_hits = cache_hits + excluded.cache_hits, unpriced = unpriced + excluded.unpriced,
     input = input + excluded.input, cached = cached + excluded.cached, output = output + excluded.output,
@@ -344,30 +348,23 @@ impl<'a> Sums<'a> {
                 by_grain.entry((number, bucket, owner, *provider)).or_default().add(rollup);
             }
         }
-        let mut insert = transaction.prepare_cached(ROLLUP)?;
+        let mut by_name = HashMap::<(i64, i64, Dimension, &str), Rollup>::new();
+        for ((grain, bucket, owner, provider), sums) in &by_grain {
+            for (dimension, name) in Dimension::of(*owner, provider) {
+                by_name.entry((*grain, *bucket, dimension, name)).or_default().add(sums);
+            }
+        }
+        let mut insert = transaction.prepare_cached(&format!("{ROLLUP}{ADD}"))?;
         for ((grain, bucket, owner, provider), sums) in by_grain {
-            insert.execute(params![
-                grain,
-                bucket,
-                owner.tenant,
-                owner.key,
-                owner.model,
-                provider,
-                owner.label,
-                sums.calls,
-                sums.errors,
-                sums.cache_hits,
-                sums.unpriced,
-                sums.input,
-                sums.cached,
-                sums.output,
-                sums.tokens,
-                sums.cost,
-                sums.billed,
-                sums.total_us,
-                sums.first_us,
-                sums.first_calls,
-            ])?;
+            let Owner { tenant, key, model, label, .. } = owner;
+            let place: [&dyn ToSql; 7] = [&grain, &bucket, &tenant, &key, &model, &provider, &label];
+            insert.execute(place.into_iter().chain(sums.figures()).collect::<Vec<_>>().as_slice())?;
+        }
+        let mut insert = transaction.prepare_cached(&format!("{SUM}{ADD}"))?;
+        for ((grain, bucket, dimension, name), sums) in by_name {
+            let (dimension, place): (i64, [&dyn ToSql; 2]) = (dimension as i64, [&grain, &bucket]);
+            let named: [&dyn ToSql; 2] = [&dimension, &name];
+            insert.execute(place.into_iter().chain(named).chain(sums.figures()).collect::<Vec<_>>().as_slice())?;
         }
         Ok(())
     }
@@ -380,7 +377,56 @@ pub(crate) fn add_to_book(transaction: &Transaction<'_>, book: &Book, amount: i6
     Ok(())
 }
 
+/// By what single names are summed up, beside all that is told apart: what most questions are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Dimension {
+    /// All calls.
+    All = 0,
+    /// A tenant's.
+    Tenant = 1,
+    /// A key's.
+    Key = 2,
+    /// A model's, as clients name it.
+    Model = 3,
+    /// A provider's.
+    Provider = 4,
+    /// A label's.
+    Label = 5,
+}
+
+impl Dimension {
+    const fn of<'a>(owner: Owner<'a>, provider: &'a str) -> [(Self, &'a str); 6] {
+        [
+            (Self::All, ""),
+            (Self::Tenant, owner.tenant),
+            (Self::Key, owner.key),
+            (Self::Model, owner.model),
+            (Self::Provider, provider),
+            (Self::Label, owner.label),
+        ]
+    }
+}
+
 impl Rollup {
+    /// What is summed up, in the order of the tables.
+    fn figures(&self) -> [&dyn ToSql; 13] {
+        [
+            &self.calls,
+            &self.errors,
+            &self.cache_hits,
+            &self.unpriced,
+            &self.input,
+            &self.cached,
+            &self.output,
+            &self.tokens,
+            &self.cost,
+            &self.billed,
+            &self.total_us,
+            &self.first_us,
+            &self.first_calls,
+        ]
+    }
+
     fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.errors += other.errors;

@@ -1,13 +1,14 @@
 //! Questions that are asked of the store: usage by time and by whom, and single calls.
 //!
-//! Sums are read from roll-ups and never from calls. A list of calls is paged by place, newest first, day by day, so no
+//! Sums are read from roll-ups and never from calls: a question about everybody or one name that is told apart by one thing
+//! at most is answered from the sums of that thing, any other from the roll-ups of everything that is told apart. A list of calls is paged by place, newest first, day by day, so no
 //! page costs more than another, and nothing is ever counted to be skipped.
 
 use crate::error::StoreError;
-use crate::feed::GRAINS;
+use crate::feed::{Dimension, GRAINS};
 use crate::{days, schema};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use sluicegate_ledger::{Span, Subject, Unit};
 use sluicegate_vocabulary::Money;
 use std::path::Path;
@@ -98,6 +99,45 @@ pub struct UsageQuery {
     pub limit: u32,
 }
 
+impl UsageQuery {
+    /// The sums that answer it, where it is about everybody or one name and told apart by one thing at most beside the
+    /// time.
+    fn sums(&self) -> Option<(Dimension, Option<&str>)> {
+        let Filter { tenant, key, model, label } = &self.filter;
+        let names =
+            [(Dimension::Tenant, tenant), (Dimension::Key, key), (Dimension::Model, model), (Dimension::Label, label)];
+        let mut asked = names.into_iter().filter_map(|(dimension, name)| Some((dimension, name.as_deref()?)));
+        let (one, more) = (asked.next(), asked.next());
+        let by = self.by.iter().take(2).filter_map(|by| Dimension::by(*by));
+        let apart = by.fold(Some(None), |before, by| match before {
+            Some(None) => Some(Some(by)),
+            Some(Some(same)) if same == by => before,
+            _ => None,
+        })?;
+        match (one, more, apart) {
+            (None, _, apart) => Some((apart.unwrap_or(Dimension::All), None)),
+            (Some((dimension, name)), None, apart) if apart.is_none_or(|apart| apart == dimension) => {
+                Some((dimension, Some(name)))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Dimension {
+    /// By what is told apart; the time is none of these.
+    const fn by(by: By) -> Option<Self> {
+        match by {
+            By::Time => None,
+            By::Tenant => Some(Self::Tenant),
+            By::Key => Some(Self::Key),
+            By::Model => Some(Self::Model),
+            By::Provider => Some(Self::Provider),
+            By::Label => Some(Self::Label),
+        }
+    }
+}
+
 /// A row of an answer about usage.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsageRow {
@@ -129,46 +169,107 @@ pub struct UsageRow {
     pub first_calls: i64,
 }
 
+const FIGURES: &str = "coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(cache_hits), 0),
+     coalesce(sum(unpriced), 0), coalesce(sum(input), 0), coalesce(sum(cached), 0), coalesce(sum(output), 0),
+     coalesce(sum(cost), 0), coalesce(sum(billed), 0), coalesce(sum(total_us), 0), coalesce(sum(first_us), 0),
+     coalesce(sum(first_calls), 0)";
+
+/// Reads what [`FIGURES`] gave, from this place on.
+fn figures(row: &Row<'_>, by: Vec<String>, from: usize) -> rusqlite::Result<UsageRow> {
+    let at = |place: usize| row.get::<_, i64>(from + place);
+    Ok(UsageRow {
+        by,
+        calls: at(0)?,
+        errors: at(1)?,
+        cache_hits: at(2)?,
+        unpriced: at(3)?,
+        input: at(4)?,
+        cached: at(5)?,
+        output: at(6)?,
+        cost: Money::from_nanos(at(7)?),
+        billed: Money::from_nanos(at(8)?),
+        total_us: at(9)?,
+        first_us: at(10)?,
+        first_calls: at(11)?,
+    })
+}
+
 pub(crate) fn usage(main: &Connection, query: &UsageQuery) -> Result<Vec<UsageRow>, StoreError> {
     let grain = GRAINS.get(query.grain as usize).copied().unwrap_or(60_000);
-    let mut values = vec![
-        Value::from(query.grain as i64),
-        Value::from(query.from_ms.div_euclid(grain).saturating_mul(grain)),
-        Value::from(query.to_ms),
-    ];
+    let from_ms = query.from_ms.div_euclid(grain).saturating_mul(grain);
+    if let Some((dimension, name)) = query.sums() {
+        return from_sums(main, query, from_ms, dimension, name);
+    }
+    let mut values = vec![Value::from(query.grain as i64), Value::from(from_ms), Value::from(query.to_ms)];
     let conditions = query.filter.conditions(&mut values);
+    // Without statistics the planner may read a whole stretch of time for a few lines of one key.
+    let table = match &query.filter {
+        Filter { key: Some(_), .. } => "rollups INDEXED BY rollups_key",
+        Filter { tenant: Some(_), .. } => "rollups INDEXED BY rollups_tenant",
+        _ => "rollups",
+    };
     let by: Vec<&str> = query.by.iter().take(2).map(|by| by.column()).collect();
     let names: String = by.iter().map(|column| format!("CAST({column} AS TEXT), ")).collect();
     let group = if by.is_empty() { String::new() } else { format!(" GROUP BY {0} ORDER BY {0}", by.join(", ")) };
     let sql = format!(
-        "SELECT {names} coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(cache_hits), 0),
-         coalesce(sum(unpriced), 0), coalesce(sum(input), 0), coalesce(sum(cached), 0), coalesce(sum(output), 0),
-         coalesce(sum(cost), 0), coalesce(sum(billed), 0), coalesce(sum(total_us), 0), coalesce(sum(first_us), 0),
-         coalesce(sum(first_calls), 0)
-         FROM rollups WHERE grain = $1 AND bucket >= $2 AND bucket < $3{conditions}{group} LIMIT {}",
+        "SELECT {names} {FIGURES} FROM {table} WHERE grain = $1 AND bucket >= $2 AND bucket < $3{conditions}{group} LIMIT {}",
         query.limit
     );
     let mut statement = main.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
         let named = (0..by.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
-        let at = |place: usize| row.get::<_, i64>(by.len() + place);
-        Ok(UsageRow {
-            by: named,
-            calls: at(0)?,
-            errors: at(1)?,
-            cache_hits: at(2)?,
-            unpriced: at(3)?,
-            input: at(4)?,
-            cached: at(5)?,
-            output: at(6)?,
-            cost: Money::from_nanos(at(7)?),
-            billed: Money::from_nanos(at(8)?),
-            total_us: at(9)?,
-            first_us: at(10)?,
-            first_calls: at(11)?,
-        })
+        figures(row, named, by.len())
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Answers from the sums of single names. Names are sought one after the other and of each only the time that is asked
+/// for is read, so it costs as much as what is told, however many names there are and however long the books go back.
+fn from_sums(
+    main: &Connection,
+    query: &UsageQuery,
+    from_ms: i64,
+    dimension: Dimension,
+    only: Option<&str>,
+) -> Result<Vec<UsageRow>, StoreError> {
+    let (grain, dimension) = (query.grain as i64, dimension as i64);
+    let by_time = query.by.contains(&By::Time);
+    let (bucket, group) =
+        if by_time { ("CAST(bucket AS TEXT)", "GROUP BY bucket ORDER BY bucket") } else { ("''", "") };
+    let sql = format!(
+        "SELECT {bucket}, count(*), {FIGURES} FROM sums
+         WHERE grain = $1 AND dimension = $2 AND name = $3 AND bucket >= $4 AND bucket < $5 {group}"
+    );
+    let mut one = main.prepare_cached(&sql)?;
+    let sql = "SELECT name FROM sums WHERE grain = $1 AND dimension = $2 AND name > $3 ORDER BY name LIMIT 1";
+    let mut next = main.prepare_cached(sql)?;
+    let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    // The sums of all calls have no name.
+    let mut name = only.unwrap_or_default().to_owned();
+    loop {
+        let rows = one.query_map(params![grain, dimension, name, from_ms, query.to_ms], |row| {
+            let named = query.by.iter().take(2).map(|by| if *by == By::Time { row.get(0) } else { Ok(name.clone()) });
+            let (named, lines) = (named.collect::<Result<_, _>>()?, row.get::<_, i64>(1)?);
+            Ok((lines, figures(row, named, 2)?))
+        })?;
+        for row in rows {
+            let (lines, row) = row?;
+            // What nobody called has no line; where all is one line, it says so with zeros.
+            if lines > 0 || query.by.is_empty() {
+                found.push(row);
+            }
+        }
+        if only.is_some() || dimension == Dimension::All as i64 || found.len() >= most {
+            break;
+        }
+        match next.query_row(params![grain, dimension, name], |row| row.get(0)).optional()? {
+            Some(following) => name = following,
+            None => break,
+        }
+    }
+    found.truncate(most);
+    Ok(found)
 }
 
 /// What a subject has used in a stretch of time: what its budget begins with after a start.
@@ -298,3 +399,7 @@ pub(crate) fn calls(dir: &Path, query: &CallsQuery) -> Result<Vec<CallRow>, Stor
     }
     Ok(found)
 }
+
+#[cfg(test)]
+#[path = "query_tests.rs"]
+mod tests;

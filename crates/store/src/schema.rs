@@ -58,6 +58,33 @@ CREATE INDEX orders_created ON orders(created_ms);
     "
 ALTER TABLE charges ADD COLUMN tier TEXT NOT NULL DEFAULT 'standard';
 ",
+    "
+CREATE TABLE sums(
+    grain INTEGER NOT NULL, bucket INTEGER NOT NULL, dimension INTEGER NOT NULL, name TEXT NOT NULL,
+    calls INTEGER NOT NULL, errors INTEGER NOT NULL, cache_hits INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+    input INTEGER NOT NULL, cached INTEGER NOT NULL, output INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL, billed INTEGER NOT NULL,
+    total_us INTEGER NOT NULL, first_us INTEGER NOT NULL, first_calls INTEGER NOT NULL,
+    PRIMARY KEY (grain, dimension, name, bucket)) WITHOUT ROWID;
+INSERT INTO sums SELECT grain, bucket, 0, '', sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input),
+    sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+    FROM rollups GROUP BY grain, bucket;
+INSERT INTO sums SELECT grain, bucket, 1, tenant, sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input),
+    sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+    FROM rollups GROUP BY grain, bucket, tenant;
+INSERT INTO sums SELECT grain, bucket, 2, key, sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input),
+    sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+    FROM rollups GROUP BY grain, bucket, key;
+INSERT INTO sums SELECT grain, bucket, 3, model, sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input),
+    sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+    FROM rollups GROUP BY grain, bucket, model;
+INSERT INTO sums SELECT grain, bucket, 4, provider, sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input),
+    sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+    FROM rollups GROUP BY grain, bucket, provider;
+INSERT INTO sums SELECT grain, bucket, 5, label, sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input),
+    sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+    FROM rollups GROUP BY grain, bucket, label;
+",
 ];
 
 /// The steps of one day of the request log. Every index ends in the record's number, by which lists are ordered.
@@ -85,7 +112,7 @@ CREATE TABLE keys(
 CREATE TABLE secrets(
     hash BLOB PRIMARY KEY, key INTEGER NOT NULL REFERENCES keys(id), created_ms INTEGER NOT NULL,
     until_ms INTEGER) WITHOUT ROWID;
-CREATE INDEX secrets_key ON secrets(key);
+CREATE INDEX secrets_key ON secrets(key, until_ms);
 "];
 
 /// Opens the keys for writing.

@@ -1,120 +1,47 @@
 //! How each kind of provider wants to be addressed.
 //!
-//! A provider kind differs from another in three tables: which endpoints it answers natively, at which path, and in
-//! which header it takes its key. They stand here as data; nothing else in the relay asks what kind a provider is.
+//! A provider's kind decides at which path it has an endpoint and in which header it takes its key. These two tables stand
+//! here as data; which endpoints it answers at all is the configuration's.
 
 use http::HeaderName;
 use http::header::AUTHORIZATION;
-use sluicegate_vocabulary::{Dialect, Endpoint, Format};
+use sluicegate_vocabulary::{Endpoint, Format, ProviderKind};
 
-/// The kinds of providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// OpenAI itself.
-    OpenAi,
-    /// Anthropic.
-    Anthropic,
-    /// Google's Gemini API.
-    Gemini,
-    /// DeepSeek, OpenAI's shape with its own oddities.
-    DeepSeek,
-    /// OpenAI models on Azure.
-    Azure,
-    /// Anything that copies OpenAI's chat completions.
-    OpenAiCompatible,
-    /// Our simulator, which speaks everything.
-    Simulated,
+/// The header a key goes in, and what stands before the key there.
+pub(crate) fn key_header(kind: ProviderKind) -> (HeaderName, &'static str) {
+    match kind {
+        ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), ""),
+        ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), ""),
+        ProviderKind::Azure => (HeaderName::from_static("api-key"), ""),
+        _ => (AUTHORIZATION, "Bearer "),
+    }
 }
 
-impl Kind {
-    /// The word the configuration uses.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-            Self::DeepSeek => "deepseek",
-            Self::Azure => "azure",
-            Self::OpenAiCompatible => "openai_compatible",
-            Self::Simulated => "simulated",
+/// The path of an endpoint below a provider's base path, or `None` where its kind has none.
+///
+/// `model` is put into the path where the provider wants it there; `base` decides whether a version is missing.
+pub(crate) fn path(
+    kind: ProviderKind,
+    endpoint: Endpoint,
+    model: &str,
+    base: &str,
+    api_version: Option<&str>,
+) -> Option<String> {
+    match kind {
+        ProviderKind::OpenAi | ProviderKind::OpenAiCompatible => openai_path(endpoint).map(str::to_owned),
+        ProviderKind::DeepSeek => match endpoint {
+            Endpoint::Completions => Some("/beta/completions".to_owned()),
+            _ => openai_path(endpoint).map(str::to_owned),
+        },
+        ProviderKind::Azure => azure_path(endpoint, model, api_version),
+        ProviderKind::Anthropic => anthropic_path(endpoint).map(|path| versioned(base, &["/v1"], "/v1", path)),
+        ProviderKind::Gemini => {
+            gemini_path(endpoint, model).map(|path| versioned(base, &["/v1", "/v1beta"], "/v1beta", &path))
         }
-    }
-
-    /// Whose manners its errors and headers follow when the endpoint does not tell.
-    #[must_use]
-    pub const fn dialect(self) -> Dialect {
-        match self {
-            Self::Anthropic => Dialect::Anthropic,
-            Self::Gemini => Dialect::Gemini,
-            _ => Dialect::OpenAi,
-        }
-    }
-
-    /// What it answers natively when the configuration does not say otherwise.
-    #[must_use]
-    pub fn speaks(self) -> Speaks {
-        use Endpoint as E;
-        const GEMINI: [Endpoint; 5] =
-            [E::Generate, E::GenerateStream, E::GeminiCountTokens, E::GeminiEmbed, E::GeminiBatchEmbed];
-        match self {
-            Self::OpenAi => Speaks::of(&[
-                E::ChatCompletions,
-                E::Completions,
-                E::Responses,
-                E::Embeddings,
-                E::Images,
-                E::Moderations,
-            ]),
-            Self::Azure => Speaks::of(&[E::ChatCompletions, E::Completions, E::Responses, E::Embeddings, E::Images]),
-            Self::DeepSeek => Speaks::of(&[E::ChatCompletions, E::Completions]),
-            Self::OpenAiCompatible => Speaks::of(&[E::ChatCompletions, E::Completions, E::Embeddings]),
-            Self::Anthropic => Speaks::of(&[E::Messages, E::CountTokens]),
-            Self::Gemini => Speaks::of(&GEMINI),
-            Self::Simulated => Speaks::of(&[
-                E::ChatCompletions,
-                E::Completions,
-                E::Responses,
-                E::Embeddings,
-                E::Images,
-                E::Moderations,
-                E::Messages,
-                E::CountTokens,
-            ])
-            .and(&GEMINI),
-        }
-    }
-
-    /// The header its key goes in, and what stands before the key there.
-    pub(crate) fn key_header(self) -> (HeaderName, &'static str) {
-        match self {
-            Self::Anthropic => (HeaderName::from_static("x-api-key"), ""),
-            Self::Gemini => (HeaderName::from_static("x-goog-api-key"), ""),
-            Self::Azure => (HeaderName::from_static("api-key"), ""),
-            _ => (AUTHORIZATION, "Bearer "),
-        }
-    }
-
-    /// The path of an endpoint below the provider's base path, or `None` where it has none.
-    ///
-    /// `model` is put into the path where the provider wants it there; `base` decides whether a version is missing.
-    pub(crate) fn path(self, endpoint: Endpoint, model: &str, base: &str, api_version: Option<&str>) -> Option<String> {
-        match self {
-            Self::OpenAi | Self::OpenAiCompatible => openai_path(endpoint).map(str::to_owned),
-            Self::DeepSeek => match endpoint {
-                Endpoint::Completions => Some("/beta/completions".to_owned()),
-                _ => openai_path(endpoint).map(str::to_owned),
-            },
-            Self::Azure => azure_path(endpoint, model, api_version),
-            Self::Anthropic => anthropic_path(endpoint).map(|path| versioned(base, &["/v1"], "/v1", path)),
-            Self::Gemini => {
-                gemini_path(endpoint, model).map(|path| versioned(base, &["/v1", "/v1beta"], "/v1beta", &path))
-            }
-            Self::Simulated => openai_path(endpoint)
-                .or_else(|| anthropic_path(endpoint))
-                .map(|path| format!("/v1{path}"))
-                .or_else(|| gemini_path(endpoint, model).map(|path| format!("/v1beta{path}"))),
-        }
+        ProviderKind::Simulated => openai_path(endpoint)
+            .or_else(|| anthropic_path(endpoint))
+            .map(|path| format!("/v1{path}"))
+            .or_else(|| gemini_path(endpoint, model).map(|path| format!("/v1beta{path}"))),
     }
 }
 

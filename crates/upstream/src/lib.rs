@@ -26,7 +26,7 @@ mod resolve;
 mod socket;
 mod tls;
 
-pub use adapter::{Kind, Speaks};
+pub use adapter::Speaks;
 pub use body::{BodyError, RequestBody, ResponseBody};
 pub use connect::{Connector, Http2};
 pub use destination::{Destination, Settings};

@@ -1,6 +1,6 @@
 //! One configured provider, compiled: everything a request to it needs, ready to copy.
 
-use crate::adapter::{Kind, Speaks};
+use crate::adapter::{self, Speaks};
 use crate::body::RequestBody;
 use crate::destination::{Destination, Settings};
 use crate::origin::{Origin, ParseOriginError};
@@ -10,7 +10,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Request};
 use secrecy::{ExposeSecret, SecretString};
-use sluicegate_vocabulary::Endpoint;
+use sluicegate_vocabulary::{Endpoint, ProviderKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,13 +37,13 @@ pub struct ProviderSpec {
     /// Its configured name.
     pub name: Arc<str>,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: ProviderKind,
     /// Where its API begins, such as `https://api.openai.com/v1`.
     pub base_url: String,
     /// Its keys by name; empty for a provider that wants none.
     pub keys: Vec<(Arc<str>, SecretString)>,
-    /// Endpoints it answers natively; the kind's own when `None`.
-    pub speaks: Option<Speaks>,
+    /// Endpoints it answers natively.
+    pub speaks: Speaks,
     /// Azure's `api-version`.
     pub api_version: Option<String>,
     /// Headers sent with every request.
@@ -79,7 +79,7 @@ pub struct Provider {
     /// The name as a header value.
     pub name_header: HeaderValue,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: ProviderKind,
     /// Where it is, and how it is reached.
     pub destination: Arc<Destination>,
     /// The `host` header.
@@ -125,7 +125,7 @@ impl Provider {
     pub fn new(spec: ProviderSpec) -> Result<Self, ProviderError> {
         let (origin, base_path) = Origin::split(&spec.base_url)?;
         let trust = spec.ca_file.as_deref().map(Trust::read).transpose()?;
-        let (header, prefix) = spec.kind.key_header();
+        let (header, prefix) = adapter::key_header(spec.kind);
         let credentials = spec
             .keys
             .into_iter()
@@ -142,7 +142,7 @@ impl Provider {
             kind: spec.kind,
             host: HeaderValue::from_str(&origin.to_string()).map_err(|_| ProviderError::Name)?,
             destination: Arc::new(Destination::new(origin, spec.settings, spec.proxy, trust)),
-            speaks: spec.speaks.unwrap_or_else(|| spec.kind.speaks()),
+            speaks: spec.speaks,
             headers: spec.headers,
             timeouts: spec.timeouts,
             max_retries: spec.max_retries,
@@ -163,7 +163,7 @@ impl Provider {
     /// The path of an endpoint for a model, query included; `None` where the provider has no such endpoint.
     #[must_use]
     pub fn path(&self, endpoint: Endpoint, model: &str) -> Option<PathAndQuery> {
-        let below = self.kind.path(endpoint, model, &self.base_path, self.api_version.as_deref())?;
+        let below = adapter::path(self.kind, endpoint, model, &self.base_path, self.api_version.as_deref())?;
         PathAndQuery::try_from(format!("{}{below}", self.base_path)).ok()
     }
 
@@ -192,8 +192,8 @@ impl Provider {
         let path = self.path(Endpoint::Models, "")?;
         // Lists come in pages; one large page is enough.
         let path = match self.kind {
-            Kind::Anthropic => format!("{path}?limit=1000"),
-            Kind::Gemini => format!("{path}?pageSize=1000"),
+            ProviderKind::Anthropic => format!("{path}?limit=1000"),
+            ProviderKind::Gemini => format!("{path}?pageSize=1000"),
             _ => path.to_string(),
         };
         let mut request = Request::get(path).body(RequestBody::default()).ok()?;
@@ -201,7 +201,7 @@ impl Provider {
         headers.insert(HOST, self.host.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if self.kind == Kind::Anthropic {
+        if self.kind == ProviderKind::Anthropic {
             headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         }
         headers.extend(self.headers.iter().cloned());

@@ -1,12 +1,12 @@
 use super::*;
 
-fn provider(kind: Kind, base_url: &str) -> Provider {
+fn provider(kind: ProviderKind, base_url: &str) -> Provider {
     Provider::new(ProviderSpec {
         name: "p".into(),
         kind,
         base_url: base_url.to_owned(),
         keys: vec![("a".into(), SecretString::from("  secret-a \n")), ("b".into(), SecretString::from("secret-b"))],
-        speaks: None,
+        speaks: Speaks::of(&Endpoint::ALL),
         api_version: None,
         headers: Vec::new(),
         timeouts: Timeouts::default(),
@@ -21,7 +21,7 @@ fn provider(kind: Kind, base_url: &str) -> Provider {
 
 #[test]
 fn keys_are_trimmed_and_never_printed() {
-    let provider = provider(Kind::OpenAi, "https://x/v1");
+    let provider = provider(ProviderKind::OpenAi, "https://x/v1");
     let value = &provider.credentials()[0].header.1;
     assert_eq!(value.as_bytes(), b"Bearer secret-a");
     assert!(!format!("{provider:?}").contains("secret"));
@@ -29,20 +29,20 @@ fn keys_are_trimmed_and_never_printed() {
 
 #[test]
 fn credentials_take_turns() {
-    let provider = provider(Kind::Anthropic, "https://x");
+    let provider = provider(ProviderKind::Anthropic, "https://x");
     let names: Vec<_> = (0..4).map(|_| provider.credentials()[provider.turn()].name.to_string()).collect();
     assert_eq!(names, ["a", "b", "a", "b"]);
 }
 
 #[test]
 fn a_list_of_models_is_asked_for_in_one_page_with_the_key_that_is_meant() {
-    let anthropic = provider(Kind::Anthropic, "https://x");
+    let anthropic = provider(ProviderKind::Anthropic, "https://x");
     let request = anthropic.models_request(anthropic.credentials().get(1).map(|second| &**second)).unwrap();
     assert_eq!(request.uri(), "/v1/models?limit=1000");
     assert_eq!(request.headers()["host"], "x");
     assert_eq!(request.headers()["anthropic-version"], "2023-06-01");
     assert_eq!(request.headers()["x-api-key"], anthropic.credentials()[1].header.1);
-    let openai = provider(Kind::OpenAi, "https://x/v1");
+    let openai = provider(ProviderKind::OpenAi, "https://x/v1");
     let request = openai.models_request(None).unwrap();
     assert_eq!(request.uri(), "/v1/models");
     assert!(!request.headers().contains_key("authorization"), "nobody's key");
@@ -50,7 +50,7 @@ fn a_list_of_models_is_asked_for_in_one_page_with_the_key_that_is_meant() {
 
 #[test]
 fn passthrough_says_a_version_once() {
-    let provider = provider(Kind::OpenAi, "https://x/v1");
+    let provider = provider(ProviderKind::OpenAi, "https://x/v1");
     assert_eq!(provider.passthrough_path("files", None).unwrap(), "/v1/files");
     assert_eq!(provider.passthrough_path("v1/files", Some("a=b")).unwrap(), "/v1/files?a=b");
     assert_eq!(provider.passthrough_path("v1beta/x", None).unwrap(), "/v1/v1beta/x");
@@ -58,7 +58,7 @@ fn passthrough_says_a_version_once() {
 
 #[test]
 fn passthrough_never_leaves_the_base() {
-    let provider = provider(Kind::OpenAi, "https://x/tenant/v1");
+    let provider = provider(ProviderKind::OpenAi, "https://x/tenant/v1");
     for rest in [
         "..",
         ".",

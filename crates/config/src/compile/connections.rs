@@ -24,10 +24,22 @@ impl Compiler<'_> {
     pub(super) fn connections(&mut self, name: &str, stated: &file::Provider, url: Option<&BaseUrl>) -> Connections {
         let usual = Connections::default();
         let at = |field: &'static str| ["providers", name, field];
-        if let Some(most) = stated.max_connections {
-            self.within(most, 1, 1_000_000, &at("max_connections"));
+        let numbers = [
+            ("max_connections", stated.max_connections, 1, 1_000_000),
+            ("max_idle_connections", stated.max_idle_connections, 0, 1_000_000),
+            ("max_streams_per_connection", stated.max_streams_per_connection, 1, 10_000),
+        ];
+        for (field, number, least, most) in numbers {
+            if let Some(number) = number {
+                self.within(number, least, most, &at(field));
+            }
+        }
+        if stated.connection_wait_timeout.is_some() && stated.max_connections.is_none() {
+            let what = "without `max_connections` a call never waits for a connection";
+            self.say(Diagnostic::new(codes::NO_EFFECT_HERE, what), &at("connection_wait_timeout"));
         }
         let times = [
+            ("connection_wait_timeout", stated.connection_wait_timeout),
             ("connection_idle_timeout", stated.connection_idle_timeout),
             ("connection_max_age", stated.connection_max_age),
         ];
@@ -58,6 +70,9 @@ impl Compiler<'_> {
             proxy: url.and_then(|url| self.proxy(name, stated.proxy.as_deref(), url)),
             ca_file: stated.ca_file.clone(),
             max_connections: stated.max_connections,
+            wait_timeout: stated.connection_wait_timeout.unwrap_or(usual.wait_timeout),
+            max_idle: stated.max_idle_connections.unwrap_or(usual.max_idle),
+            max_streams: stated.max_streams_per_connection.unwrap_or(usual.max_streams),
             http2: stated.http2.unwrap_or(usual.http2),
             idle_timeout: stated.connection_idle_timeout.unwrap_or(usual.idle_timeout),
             max_age: stated.connection_max_age.unwrap_or(usual.max_age),

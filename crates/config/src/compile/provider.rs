@@ -10,12 +10,13 @@ use crate::egress::Breaker;
 use crate::file::{self, Gateway, Secret};
 use crate::known;
 use crate::limits::Limit;
-use crate::provider::{Azure, AzureStyle, ListedModel, Provider, ProviderKey, ProviderKind, Simulation, Timeouts};
+use crate::provider::{Azure, AzureStyle, ListedModel, Provider, ProviderKey, Simulation, Speaks, Timeouts};
 use crate::server::Server;
 use crate::units::Period;
 use crate::url::BaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use sluicegate_ledger::PriceBook;
+use sluicegate_vocabulary::ProviderKind;
 use std::collections::BTreeMap;
 
 /// Headers that the connection or the adapter owns.
@@ -161,7 +162,7 @@ impl Compiler<'_> {
             vendor: vendor.map(|known| known.name.to_owned()),
             base_url: url.map(|url| url.for_kind(kind).to_string()),
             keys,
-            speaks: stated.speaks.clone().unwrap_or_else(|| kind.speaks().to_vec()),
+            speaks: stated.speaks.clone().unwrap_or_else(|| Speaks::of_kind(kind).to_vec()),
             stream_usage: stated.stream_usage.unwrap_or(usual.stream_usage),
             models,
             models_bundled,

@@ -14,16 +14,12 @@
 //! **Promise.** In any stretch of time, extra tries are at most a tenth of the calls in it and in the twenty seconds before,
 //! plus one a second, plus a hundred.
 
+use crate::egress::purse::{EARNED, Purse, TRY};
 use crate::time::Nanos;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Thousandths of a try.
-const TRY: u64 = 1000;
-const EARNED: u64 = 100;
 /// What may always be saved.
-const LEAST: u64 = 100_000;
-/// One try in so many nanoseconds goes although the budget is spent.
-const FLOOR: u64 = 1_000_000_000;
+const LEAST: u64 = 100 * TRY;
 /// In what stretches calls are counted, in nanoseconds.
 const STRETCH: u64 = 10_000_000_000;
 const COUNT_BITS: u32 = 40;
@@ -32,20 +28,16 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// The extra tries that the calls to a group of candidates have earned.
 #[derive(Debug)]
 pub struct FailoverBudget {
-    /// In thousandths of a try.
-    left: AtomicU64,
+    purse: Purse,
     /// The most that may be saved now.
     most: AtomicU64,
     /// The stretch under way, and the calls that succeeded in it.
     stretch: AtomicU64,
-    /// When a try may go although nothing is left.
-    floor_at: AtomicU64,
 }
 
 impl Default for FailoverBudget {
     fn default() -> Self {
-        let [left, most] = [LEAST, LEAST].map(AtomicU64::new);
-        Self { left, most, stretch: AtomicU64::new(0), floor_at: AtomicU64::new(0) }
+        Self { purse: Purse::new(LEAST), most: AtomicU64::new(LEAST), stretch: AtomicU64::new(0) }
     }
 }
 
@@ -66,15 +58,7 @@ impl FailoverBudget {
         } else {
             self.turn(seen, stretch);
         }
-        let most = self.most.load(Ordering::Relaxed);
-        let mut left = self.left.load(Ordering::Relaxed);
-        while left < most {
-            match self.left.compare_exchange_weak(left, (left + EARNED).min(most), Ordering::Relaxed, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(newer) => left = newer,
-            }
-        }
+        self.purse.earn(self.most.load(Ordering::Relaxed));
     }
 
     /// Another stretch begins. What may be saved follows from how many calls succeeded in the one before.
@@ -88,24 +72,24 @@ impl FailoverBudget {
         let follows = (seen >> COUNT_BITS) + 1 == number;
         let most = if follows { (seen & COUNT).saturating_mul(EARNED).max(LEAST) } else { LEAST };
         self.most.store(most, Ordering::Relaxed);
-        self.left.fetch_min(most, Ordering::Relaxed);
+        self.purse.cap(most);
     }
 
     /// Pays for one more try of a call. `false` if it cannot be paid for.
     pub fn withdraw(&self, now: Nanos) -> bool {
-        let paid = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(TRY));
-        let next = now.0.saturating_add(FLOOR);
-        paid.is_ok()
-            || self
-                .floor_at
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (at <= now.0).then_some(next))
-                .is_ok()
+        self.purse.withdraw(now, TRY)
     }
 
     /// What is left, in tries.
     #[must_use]
     pub fn left(&self) -> f64 {
-        self.left.load(Ordering::Relaxed) as f64 / TRY as f64
+        self.purse.left()
+    }
+
+    /// The most that may be saved at present, in tries.
+    #[must_use]
+    pub fn most(&self) -> f64 {
+        self.most.load(Ordering::Relaxed) as f64 / TRY as f64
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! **Promise.** In any stretch, second calls are at most one in fifty calls, and one.
 
-use crate::egress::first_tokens::FirstTokens;
+use crate::egress::latencies::Latencies;
 use crate::time::Nanos;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -28,9 +28,9 @@ const LEFT: f64 = 0.3;
 #[derive(Debug, Clone, Copy)]
 pub struct Hedging<'a> {
     /// First-token times of the target that was asked.
-    pub own: &'a FirstTokens,
+    pub own: &'a Latencies,
     /// First-token times of the other target.
-    pub other: &'a FirstTokens,
+    pub other: &'a Latencies,
     /// What is left of the other target's quota, 0 to 1 (see [`crate::egress::Shadow::headroom`]).
     pub other_headroom: f64,
     /// The other target's breaker is closed.

@@ -1,15 +1,15 @@
 use super::*;
 use proptest::prelude::*;
 
-fn times(ms: u64, late_ms: u64) -> FirstTokens {
-    let times = FirstTokens::new();
+fn times(ms: u64, late_ms: u64) -> Latencies {
+    let times = Latencies::new();
     for i in 0..100 {
         times.record(Nanos(0), Duration::from_millis(if i < 90 { ms } else { late_ms }));
     }
     times
 }
 
-fn hedging<'a>(own: &'a FirstTokens, other: &'a FirstTokens) -> Hedging<'a> {
+fn hedging<'a>(own: &'a Latencies, other: &'a Latencies) -> Hedging<'a> {
     Hedging { own, other, other_headroom: 1.0, other_closed: true, may_be_doubled: true, queued: false }
 }
 
@@ -29,8 +29,8 @@ fn nobody_is_asked_twice_where_it_costs_others() {
         Hedging { other_closed: false, ..good },
         Hedging { other_headroom: 0.29, ..good },
         Hedging { may_be_doubled: false, ..good },
-        Hedging { other: &FirstTokens::new(), ..good },
-        Hedging { own: &FirstTokens::new(), ..good },
+        Hedging { other: &Latencies::new(), ..good },
+        Hedging { own: &Latencies::new(), ..good },
     ] {
         assert_eq!(bad.delay(Nanos(0)), None);
     }

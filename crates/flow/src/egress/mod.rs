@@ -11,7 +11,8 @@
 //! - [`Pool`] chooses the key for a call, by each one's [`Health`] and what is left of its quota.
 //! - [`Shadow`] keeps a copy of a provider's own count of what is left, so that calls wait here rather than be refused.
 //! - [`SloAimd`] finds out how many calls a target bears at once from how long first tokens take.
-//! - [`FirstTokens`] keeps how long first tokens take; [`Hedging`] asks a second target when the first is late, if told to.
+//! - [`Latencies`] keeps how long first tokens, or whole answers, take; [`Hedging`] asks a second target when the first is
+//!   late, if told to, and [`trial_patience`] says how long one that is being tried is waited for.
 //! - [`Throttle`] tells the kinds of "too many requests" apart, since each wants another answer.
 //!
 //! A call towards a provider passes them in this order:
@@ -70,26 +71,29 @@ mod breaker;
 mod breakers;
 mod budget;
 mod failover;
-mod first_tokens;
 mod gate;
 mod health;
 mod hedge;
+mod latencies;
 mod pool;
 mod pulse;
+mod purse;
 mod retry;
 mod shadow;
 mod slo_aimd;
 mod throttle;
+mod trial;
 
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerStatus, Cause, Isolated, Pass, Transition};
 pub use breakers::Breakers;
 pub use budget::RetryBudget;
 pub use failover::FailoverBudget;
-pub use first_tokens::FirstTokens;
 pub use health::{Health, HealthState, HealthStatus, Role};
 pub use hedge::{HedgeBudget, Hedging};
+pub use latencies::Latencies;
 pub use pool::{Lease, Member, Pool, Tried, Unavailable, Wanted, Why};
 pub use retry::{Decision, Failed, Payers, decide};
 pub use shadow::{Charge, Levels, Sent, Shadow, ShadowStatus, Told};
 pub use slo_aimd::{LOAD_IS_FRESH, ServerLoad, SloAimd, SloAimdLast, SloAimdSettings, SloAimdStatus};
 pub use throttle::{Refused, Throttle};
+pub use trial::trial_patience;

@@ -162,7 +162,7 @@ impl<T> Scheduler<T> {
     pub fn reconfigure(&mut self, bounds: Bounds) {
         self.bounds = bounds;
         self.lines.values_mut().for_each(|line| line.queue.set_weights(bounds.weights));
-        self.room = Room::default();
+        self.room = self.room.emptied();
         for (id, waiting) in self.waiters.iter() {
             self.room.enter(&bounds, &waiting.guest(id));
         }
@@ -226,6 +226,18 @@ impl<T> Scheduler<T> {
         }
         self.run(now, todo, out);
         self.waiters.get(id).is_some().then_some(WaiterId(id))
+    }
+
+    /// Whether there is room for one more to wait, here or elsewhere, without anybody's leaving.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.room.fits(&self.bounds, bytes)
+    }
+
+    /// A call waits for something that is no limit, and its body of so many bytes with it: it takes room here until
+    /// `waits` is told to be false. Whether there is room is the caller's to ask before.
+    pub fn set_aside(&mut self, bytes: u64, waits: bool) {
+        self.room.set_aside(bytes, waits);
     }
 
     /// The client has left: gives back the item, unless the call has had its outcome already.

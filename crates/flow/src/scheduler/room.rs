@@ -10,6 +10,8 @@
 //! first wants to know, from all that wait, and kept up from then on until nobody has asked for as long as it takes as
 //! many to leave as wait, and the room is less than half full.
 //!
+//! Some wait elsewhere, for something that is no limit. They take room like all others; nobody can ask them to leave.
+//!
 //! **Promises.** Calls and bytes never exceed their bounds. A class is never pushed out of its share. Nobody is pushed
 //! out in vain: if those who may be asked to leave do not make room enough, nobody leaves.
 
@@ -39,6 +41,8 @@ pub(super) struct Guest {
 #[derive(Debug, Default)]
 pub(super) struct Room {
     taken: Taken,
+    /// What is taken by those who wait elsewhere.
+    aside: Taken,
     classes: [Taken; 4],
     /// How many calls of each flow wait.
     calls: NumberMap<u64, u32>,
@@ -88,6 +92,23 @@ impl Room {
     /// All that is taken.
     pub(super) const fn taken(&self) -> Taken {
         self.taken
+    }
+
+    /// An empty room, but for those who wait elsewhere.
+    pub(super) fn emptied(&self) -> Self {
+        Self { aside: self.aside, ..Self::default() }
+    }
+
+    /// One more waits elsewhere, or one fewer.
+    pub(super) fn set_aside(&mut self, bytes: u64, waits: bool) {
+        self.aside = if waits { self.aside.with(bytes) } else { self.aside.without(bytes) };
+    }
+
+    /// What is taken with one more, wherever that one waits.
+    const fn after(&self, bytes: u64) -> Taken {
+        let Taken { calls, bytes: others } = self.aside;
+        let after = self.taken.with(bytes);
+        Taken { calls: after.calls + calls, bytes: after.bytes.saturating_add(others) }
     }
 
     /// What a class takes.
@@ -140,8 +161,8 @@ impl Room {
     }
 
     /// Whether there is room for one more.
-    fn fits(&self, bounds: &Bounds, bytes: u64) -> bool {
-        let after = self.taken.with(bytes);
+    pub(super) fn fits(&self, bounds: &Bounds, bytes: u64) -> bool {
+        let after = self.after(bytes);
         after.calls <= bounds.calls && after.bytes <= bounds.bytes
     }
 
@@ -171,7 +192,7 @@ impl Room {
         // Those who leave in this loop come back after it: their leaving is somebody else's business.
         let before = (self.taken, self.classes);
         let found = loop {
-            let after = self.taken.with(newcomer.bytes);
+            let after = self.after(newcomer.bytes);
             if after.calls <= bounds.calls && after.bytes <= bounds.bytes {
                 break true;
             }

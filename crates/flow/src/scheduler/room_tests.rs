@@ -98,3 +98,24 @@ fn who_looks_all_the_time_is_not_told_anew_each_time() {
         assert_eq!(room.earliest(LOW, left - 1), None);
     }
 }
+
+#[test]
+fn who_waits_elsewhere_takes_room_and_is_not_asked_to_leave() {
+    let guests: Vec<Guest> = (0..8).map(|id| guest(id, LOW, 1)).collect();
+    let bounds = Bounds { calls: 10, bytes: 1_000, class_share: [20, 30, 30, 50], ..Bounds::default() };
+    let mut room = Room::default();
+    guests.iter().for_each(|guest| room.enter(&bounds, guest));
+    room.set_aside(150, true);
+    assert!(room.fits(&bounds, 50) && !room.fits(&bounds, 51), "950 bytes of 1,000");
+    room.set_aside(0, true);
+    assert!(!room.fits(&bounds, 0), "ten calls of ten");
+    assert_eq!((room.taken().calls, room.taken().bytes), (8, 800));
+    let find = |id: u64| guests.iter().copied().find(|guest| guest.id == id);
+    let out = room.make_way(&bounds, &guest(99, CRITICAL, 2), || guests.iter().copied(), find);
+    assert_eq!(out.map(|out| out.len()), Some(1), "one of those here leaves, not one of those elsewhere");
+    let mut room = room.emptied();
+    assert!(room.fits(&bounds, 850) && !room.fits(&bounds, 851));
+    room.set_aside(150, false);
+    room.set_aside(0, false);
+    assert!(room.fits(&bounds, 1_000));
+}

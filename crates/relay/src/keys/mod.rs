@@ -270,3 +270,7 @@ fn opened(config: &Config, books: &Books, key: &ClientKey) -> Result<Option<Mone
 fn not_of_the_file(config: &Config, name: &str) -> Result<(), KeyError> {
     if config.keys.iter().any(|key| key.name == name) { Err(KeyError::OfTheFile(name.to_owned())) } else { Ok(()) }
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

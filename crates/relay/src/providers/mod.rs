@@ -8,6 +8,7 @@
 //! - [`ProviderState`]: a provider's breaker, its budget for retries, its keys.
 //! - [`ModelState`]: one of its models: the quotas learned of it, the limit that follows its speed, and who waits for it.
 //! - [`Standing`]: all of that as one candidate sees it.
+//! - [`FailoverBudget`]: what the calls to one of our own models have earned in extra tries at whoever can answer them.
 //! - [`UnderWay`]: one call at it, from its sending to its end, and what is learned from how it goes.
 //!
 //! **Promises.** While nothing fails a call pays for this with a few atomic operations and one short lock at its end. All
@@ -31,8 +32,8 @@ pub use memory::{Learned, LearnedLimit};
 pub use probe::Tested;
 pub(crate) use provider::ProviderState;
 pub use report::{
-    AdaptiveReport, BreakerReport, KeyReport, LoadReport, ModelReport, ProviderReport, ProvidersReport, QuotaReport,
-    TransitionReport,
+    AdaptiveReport, BreakerReport, FailoverReport, KeyReport, LoadReport, ModelReport, ProviderReport, ProvidersReport,
+    QuotaReport, TransitionReport,
 };
 pub(crate) use standing::Standing;
 pub(crate) use turnstile::Call;
@@ -40,8 +41,8 @@ pub(crate) use under_way::{Told, UnderWay};
 
 use crate::room::Room;
 use parking_lot::Mutex;
-use sluicegate_config::{Config, Provider as Configured};
-use sluicegate_flow::egress::Role;
+use sluicegate_config::{Config, Model, Provider as Configured};
+use sluicegate_flow::egress::{FailoverBudget, Role};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,6 +55,8 @@ type Known = BTreeMap<(Arc<str>, String), Arc<ProviderState>>;
 pub struct Providers {
     room: Arc<Room>,
     known: Mutex<Known>,
+    /// The budgets of models with several candidates, by the models' names.
+    failovers: Mutex<BTreeMap<String, Arc<FailoverBudget>>>,
     /// What the process before this one had learned.
     recalled: Learned,
 }
@@ -76,7 +79,7 @@ pub enum UnknownTarget {
 
 impl Providers {
     pub(crate) fn new(room: &Arc<Room>, recalled: Learned) -> Self {
-        Self { room: Arc::clone(room), known: Mutex::default(), recalled }
+        Self { room: Arc::clone(room), known: Mutex::default(), failovers: Mutex::default(), recalled }
     }
 
     /// What was learned so far and is worth keeping at `now_ms`, in milliseconds since 1970.
@@ -99,6 +102,11 @@ impl Providers {
         Arc::clone(state)
     }
 
+    /// What the calls to a model have earned in extra tries; `None` where nobody can stand in for anybody.
+    pub(crate) fn failovers(&self, model: &Model) -> Option<Arc<FailoverBudget>> {
+        has_several(model).then(|| Arc::clone(self.failovers.lock().entry(model.name.clone()).or_default()))
+    }
+
     /// A configuration is in force: its settings hold from now on, and who is in no configuration any more is forgotten.
     pub(crate) fn apply(&self, config: &Config) {
         let mut known = self.known.lock();
@@ -108,6 +116,7 @@ impl Providers {
                 state.apply(configured);
             }
         }
+        self.failovers.lock().retain(|name, _| config.models.get(name).is_some_and(has_several));
     }
 
     fn find(&self, name: &str) -> Result<Arc<ProviderState>, UnknownTarget> {
@@ -121,7 +130,16 @@ impl Providers {
     pub fn report(&self) -> ProvidersReport {
         let states: Vec<_> = self.known.lock().values().map(Arc::clone).collect();
         let now = self.room.now();
-        ProvidersReport { providers: states.iter().map(|state| state.report(now)).collect() }
+        let failovers = self.failovers.lock();
+        let failovers = failovers.iter().map(|(model, budget)| FailoverReport {
+            model: model.clone(),
+            left: budget.left(),
+            most: budget.most(),
+        });
+        ProvidersReport {
+            providers: states.iter().map(|state| state.report(now)).collect(),
+            failovers: failovers.collect(),
+        }
     }
 
     /// Makes a key primary or standby, or holds it: a held key gets no new calls, and what is under way ends. Holds until
@@ -174,6 +192,11 @@ impl Providers {
             None => Ok(state.keys().iter().map(|key| key.health.in_flight()).sum()),
         }
     }
+}
+
+/// Whether a call to a model that one candidate could not answer may be answered by another.
+fn has_several(model: &Model) -> bool {
+    model.to.len() + model.fallbacks.len() > 1
 }
 
 fn id(configured: &Configured) -> (Arc<str>, String) {

@@ -9,9 +9,10 @@ use crate::room::Room;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{FirstTokens, ServerLoad, Shadow, ShadowStatus, SloAimdSettings};
+use sluicegate_flow::egress::{Latencies, ServerLoad, Shadow, ShadowStatus, SloAimdSettings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Accounts of one provider of which a quota is kept.
@@ -23,7 +24,10 @@ pub(crate) struct ModelState {
     /// `provider/model`.
     name: Arc<str>,
     model: Arc<str>,
-    pub(crate) first_tokens: FirstTokens,
+    /// Of streams: how long the first event took.
+    pub(crate) first_tokens: Latencies,
+    /// Of answers that came whole: how long they took.
+    pub(crate) answers: Latencies,
     /// Who waits for a key with room.
     pub(crate) turnstile: Turnstile,
     /// The copies of the provider's counts, by account.
@@ -35,6 +39,8 @@ pub(crate) struct ModelState {
     /// The limit that began when the provider said that too many calls were under way. Changed under the lock of
     /// `configured`.
     learned: ArcSwapOption<Adaptive>,
+    /// Whether there is one: most models never have any, and looking at this costs every call less.
+    has_learned: AtomicBool,
 }
 
 impl ModelState {
@@ -42,12 +48,14 @@ impl ModelState {
         Self {
             name: format!("{provider}/{model}").into(),
             model: model.into(),
-            first_tokens: FirstTokens::new(),
+            first_tokens: Latencies::new(),
+            answers: Latencies::new(),
             turnstile: Turnstile::new(),
             quotas: Mutex::default(),
             configured: Mutex::default(),
             recalled,
             learned: ArcSwapOption::empty(),
+            has_learned: AtomicBool::new(false),
         }
     }
 
@@ -81,6 +89,14 @@ impl ModelState {
     /// The limit that was learned from a refusal, if there was one lately.
     #[inline]
     pub(crate) fn learned(&self, now: Nanos) -> Option<Arc<Adaptive>> {
+        if !self.has_learned.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.what_was_learned(now)
+    }
+
+    #[cold]
+    fn what_was_learned(&self, now: Nanos) -> Option<Arc<Adaptive>> {
         let known = self.learned.load();
         let known = known.as_ref()?;
         if known.is_over(now) {
@@ -96,6 +112,7 @@ impl ModelState {
         if let Some(over) = self.learned.load_full().filter(|known| known.is_over(now)) {
             over.lift();
             self.learned.store(None);
+            self.has_learned.store(false, Ordering::Relaxed);
         }
     }
 
@@ -106,6 +123,7 @@ impl ModelState {
             let settings = learned_concurrency(in_flight);
             let learned = Adaptive::new(room, &self.name, settings, Follows::Refusals, None, now);
             self.learned.store(Some(Arc::clone(&learned)));
+            self.has_learned.store(true, Ordering::Relaxed);
             learned
         })
     }

@@ -10,6 +10,20 @@ use std::borrow::Cow;
 pub struct ProvidersReport {
     /// By name in order.
     pub providers: Vec<ProviderReport>,
+    /// What calls may cost in extra tries, by model in order: of the models of ours that several candidates can answer.
+    #[serde(default)]
+    pub failovers: Vec<FailoverReport>,
+}
+
+/// The extra tries that the calls to one model of ours have earned, at whichever of its candidates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailoverReport {
+    /// The model's configured name.
+    pub model: String,
+    /// Extra tries that are left.
+    pub left: f64,
+    /// The most that may be saved at present: a hundred, or a tenth of the calls of about ten seconds if that is more.
+    pub most: f64,
 }
 
 /// One provider.

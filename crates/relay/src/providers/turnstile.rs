@@ -6,7 +6,8 @@
 //! every other queue: classes by weight, keys of clients evenly, calls of one in turn.
 //!
 //! **Promises.** Nobody overtakes those who wait: a newcomer who finds somebody here waits behind him. Whoever leaves, for
-//! whatever reason, calls the next one. How many wait is bounded.
+//! whatever reason, calls the next one. How many wait is bounded where they are counted with all others that wait
+//! ([`Room::step_aside`](crate::room::Room::step_aside)).
 
 use parking_lot::Mutex;
 use sluicegate_flow::{FairQueue, Nanos, Place, Priority};
@@ -16,8 +17,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Calls that wait at one pool at most.
-const MOST: u32 = 10_000;
 /// What the newest interval weighs in the pace.
 const WEIGHT: f64 = 0.2;
 
@@ -73,13 +72,10 @@ impl Turnstile {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes a place; `None` if there is none.
-    pub(crate) fn enter(&self, now: Nanos, weights: [u32; 4], call: Call) -> Option<InLine<'_>> {
+    /// Takes a place.
+    pub(crate) fn enter(&self, now: Nanos, weights: [u32; 4], call: Call) -> InLine<'_> {
         let Call { class, flow, cost, .. } = call;
         let mut line = self.line.lock();
-        if self.waiting() >= MOST {
-            return None;
-        }
         line.queue.set_weights(weights);
         let before = line.queue.next();
         line.newest += 1;
@@ -95,7 +91,7 @@ impl Turnstile {
         if before.is_none() {
             line.went = None;
         }
-        Some(InLine { turnstile: self, place, bell, since: now, went: None })
+        InLine { turnstile: self, place, bell, since: now, went: None }
     }
 }
 

@@ -91,8 +91,11 @@ impl UnderWay {
 
     /// It was answered whole.
     pub(crate) fn answered(self, result: AttemptResult, now: Nanos) {
-        if let Some(adaptive) = self.standing().adaptive(now).filter(|_| result == AttemptResult::Ok) {
-            adaptive.answered(now);
+        if result == AttemptResult::Ok {
+            self.standing().model.answers.record(now, self.sent.until(now));
+            if let Some(adaptive) = self.standing().adaptive(now) {
+                adaptive.answered(now);
+            }
         }
         self.ended(result, now);
     }

@@ -12,8 +12,8 @@ use http::uri::PathAndQuery;
 use sluicegate_flow::Ladder;
 use sluicegate_flow::egress::{Breakers, FailoverBudget};
 use sluicegate_ledger::Budget;
-use sluicegate_upstream::{Kind, Provider};
-use sluicegate_vocabulary::{AttemptResult, Endpoint};
+use sluicegate_upstream::Provider;
+use sluicegate_vocabulary::{AttemptResult, Endpoint, ProviderKind};
 use sluicegate_wire::quirks::Quirks;
 use sluicegate_wire::translate::Policy;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -63,7 +63,7 @@ impl Candidate {
             model_header: header_value(model),
             quirks,
             tariff,
-            simulated: provider.kind == Kind::Simulated,
+            simulated: provider.kind == ProviderKind::Simulated,
             no_credential: "-".into(),
             metrics: Arc::clone(metrics),
             limits,

@@ -16,16 +16,14 @@ use crate::providers::Providers;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{
-    AzureStyle, Config, Connections, FallbackOn, Migration, Model, Period, Provider as Configured, ProviderKind,
-    Target as Named, UseHttp2,
+    AzureStyle, Config, Connections, FallbackOn, Migration, Model, Period, Provider as Configured, Target as Named,
+    UseHttp2,
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
 use sluicegate_ledger::{Payer, PriceBook, Subject};
 use sluicegate_store::StoreError;
-use sluicegate_upstream::{
-    Http2, Kind, Origin, Provider, ProviderError, ProviderSpec, Proxy, Settings, Speaks, Timeouts,
-};
+use sluicegate_upstream::{Http2, Origin, Provider, ProviderError, ProviderSpec, Proxy, Settings, Speaks, Timeouts};
 use sluicegate_vocabulary::Endpoint;
 use sluicegate_wire::quirks::Table;
 use sluicegate_wire::translate::Policy;
@@ -208,18 +206,6 @@ pub(crate) fn duration(period: Period) -> Duration {
     Duration::from_millis(period.millis())
 }
 
-const fn kind(kind: ProviderKind) -> Kind {
-    match kind {
-        ProviderKind::OpenAi => Kind::OpenAi,
-        ProviderKind::Anthropic => Kind::Anthropic,
-        ProviderKind::Gemini => Kind::Gemini,
-        ProviderKind::DeepSeek => Kind::DeepSeek,
-        ProviderKind::Azure => Kind::Azure,
-        ProviderKind::OpenAiCompatible => Kind::OpenAiCompatible,
-        ProviderKind::Simulated => Kind::Simulated,
-    }
-}
-
 fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Result<Provider, CompileError> {
     let base_url = match (&configured.base_url, simulators.get(name)) {
         (Some(url), _) => url.clone(),
@@ -242,10 +228,10 @@ fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Res
         azure.filter(|azure| azure.style == AzureStyle::Deployments).and_then(|azure| azure.api_version.clone());
     Provider::new(ProviderSpec {
         name: name.into(),
-        kind: kind(configured.kind),
+        kind: configured.kind,
         base_url,
         keys: configured.keys.iter().map(|key| (key.name.as_str().into(), key.secret.clone())).collect(),
-        speaks: Some(Speaks::of(&native)),
+        speaks: Speaks::of(&native),
         api_version,
         headers,
         timeouts: Timeouts {
@@ -263,7 +249,9 @@ fn provider(name: &str, configured: &Configured, simulators: &Simulators) -> Res
 
 /// How connections to a provider are made and kept.
 fn settings(configured: &Configured) -> Settings {
-    let Connections { max_connections, http2, idle_timeout, max_age, .. } = &configured.connections;
+    let Connections { max_connections, wait_timeout, max_idle, max_streams, http2, idle_timeout, max_age, .. } =
+        &configured.connections;
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     Settings {
         http2: match http2 {
             UseHttp2::Auto => Http2::Auto,
@@ -272,11 +260,12 @@ fn settings(configured: &Configured) -> Settings {
         },
         connect_timeout: duration(configured.timeouts.connect),
         total_timeout: configured.timeouts.total.map(duration),
-        max_connections: max_connections
-            .and_then(|most| NonZeroUsize::new(usize::try_from(most).unwrap_or(usize::MAX))),
+        max_connections: max_connections.and_then(|most| NonZeroUsize::new(count(most))),
+        wait_timeout: duration(*wait_timeout),
+        max_idle: count(*max_idle),
+        max_streams: count(*max_streams),
         idle_timeout: duration(*idle_timeout),
         max_age: duration(*max_age),
-        ..Settings::default()
     }
 }
 
@@ -353,8 +342,6 @@ fn route(
     let mover = mover.transpose()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
     let before = inputs.before.and_then(|before| before.names.aliases.get(&model.name));
-    let failovers = (targets.len() + fallbacks.len() > 1)
-        .then(|| before.and_then(|route| route.failovers.clone()).unwrap_or_default());
     Ok(Route {
         breakers: Breakers::new(all.map(|candidate| Arc::clone(&candidate.standing.provider.breaker))),
         name: model.name.as_str().into(),
@@ -375,8 +362,12 @@ fn route(
         limits: Owned::new(specs(Scope::Model, &model.name, &model.limits, revision)),
         budgets: payer.budgets.into_vec(),
         lower_tier: model.lower_tier.clone(),
-        failovers,
+        failovers: inputs.providers.failovers(model),
         mover,
         ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

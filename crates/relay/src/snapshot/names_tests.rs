@@ -4,16 +4,17 @@ use crate::room::Room;
 use sluicegate_config::ProviderKind;
 use sluicegate_flow::Bounds;
 use sluicegate_ledger::PriceBook;
-use sluicegate_upstream::{Kind, ProviderSpec, Settings, Timeouts};
+use sluicegate_upstream::{ProviderSpec, Settings, Speaks, Timeouts};
+use sluicegate_vocabulary::Endpoint;
 use std::time::Duration;
 
 fn home(name: &str, listed: &[&str]) -> Serving {
     let spec = ProviderSpec {
         name: name.into(),
-        kind: Kind::OpenAi,
+        kind: ProviderKind::OpenAi,
         base_url: "http://127.0.0.1:1/v1".to_owned(),
         keys: Vec::new(),
-        speaks: None,
+        speaks: Speaks::of(&Endpoint::ALL),
         api_version: None,
         headers: Vec::new(),
         timeouts: Timeouts { first_byte: Duration::from_secs(1), stream_idle: Duration::from_secs(1) },

@@ -7,8 +7,8 @@
 use super::compile::CompileError;
 use sluicegate_config::{Config, Unpriced};
 use sluicegate_ledger::{Charge, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate, Rates};
-use sluicegate_upstream::{Kind, Provider};
-use sluicegate_vocabulary::{Money, Usage};
+use sluicegate_upstream::Provider;
+use sluicegate_vocabulary::{Money, ProviderKind, Usage};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Tariffs {
         let listed = self.listed(&provider.name, vendor, model);
         let entry = match self.own.get(&format!("{}/{model}", provider.name)) {
             Some(own) => stated(own, listed),
-            None if provider.kind == Kind::Simulated => match self.book.entry(&provider.name, model) {
+            None if provider.kind == ProviderKind::Simulated => match self.book.entry(&provider.name, model) {
                 Some(listed) => listed.clone(),
                 None => stated(&Price::flat(Rate::default(), Rate::default()), None),
             },

@@ -1,15 +1,16 @@
 use super::*;
-use sluicegate_upstream::{ProviderSpec, Settings, Timeouts};
+use sluicegate_upstream::{ProviderSpec, Settings, Speaks, Timeouts};
+use sluicegate_vocabulary::Endpoint;
 use std::io::Write as _;
 use std::time::Duration;
 
-fn provider(name: &str, kind: Kind) -> Provider {
+fn provider(name: &str, kind: ProviderKind) -> Provider {
     Provider::new(ProviderSpec {
         name: name.into(),
         kind,
         base_url: "http://127.0.0.1:1/v1".to_owned(),
         keys: Vec::new(),
-        speaks: None,
+        speaks: Speaks::of(&Endpoint::ALL),
         api_version: None,
         headers: Vec::new(),
         timeouts: Timeouts { first_byte: Duration::from_secs(1), stream_idle: Duration::from_secs(1) },
@@ -35,8 +36,8 @@ fn the_nearest_price_counts_own_then_list_by_name_then_list_by_vendor() {
     config.prices.file = Some(list.path().to_owned());
     config.prices.models.insert("resold/cheap".into(), Price::flat("0.25".parse().unwrap(), Rate::default()));
     let tariffs = Tariffs::new(&config, PriceBook::bundled()).unwrap();
-    let resold = provider("resold", Kind::OpenAiCompatible);
-    let direct = provider("mine", Kind::OpenAi);
+    let resold = provider("resold", ProviderKind::OpenAiCompatible);
+    let direct = provider("mine", ProviderKind::OpenAi);
     let found = |provider, model| input_price(&tariffs, provider, Some("openai"), model);
     assert_eq!(found(&resold, "gpt-4.1").as_deref(), Some("3"));
     assert_eq!(found(&resold, "cheap").as_deref(), Some("0.25"));
@@ -49,7 +50,7 @@ fn an_own_price_keeps_the_sizes_that_the_list_knows() {
     let mut config = Config::default();
     config.prices.models.insert("mine/gpt-4.1".into(), Price::flat("1".parse().unwrap(), "1".parse().unwrap()));
     let tariffs = Tariffs::new(&config, PriceBook::bundled()).unwrap();
-    let found = tariffs.find(&provider("mine", Kind::OpenAi), Some("openai"), "gpt-4.1").unwrap();
+    let found = tariffs.find(&provider("mine", ProviderKind::OpenAi), Some("openai"), "gpt-4.1").unwrap();
     let listed = PriceBook::bundled().price("openai", "gpt-4.1").unwrap();
     assert!(listed.context_window.is_some());
     assert_eq!(found.price().context_window, listed.context_window);
@@ -57,7 +58,7 @@ fn an_own_price_keeps_the_sizes_that_the_list_knows() {
 
 #[test]
 fn what_is_simulated_costs_nothing_unless_it_is_said() {
-    let simulated = provider("sim", Kind::Simulated);
+    let simulated = provider("sim", ProviderKind::Simulated);
     let mut config = Config::default();
     let free = Tariffs::new(&config, PriceBook::bundled()).unwrap().find(&simulated, None, "any").unwrap();
     let usage = Usage { input: 1_000_000, output: 1_000_000, ..Usage::default() };

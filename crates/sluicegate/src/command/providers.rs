@@ -8,7 +8,7 @@ use crate::terminal::{self, BAD, DIM, GOOD, STRONG, WARN};
 use http::Method;
 use owo_colors::{OwoColorize as _, Style};
 use sluicegate_control::{ProvidersPage, Tested, TestsPage};
-use sluicegate_relay::{KeyReport, LoadReport, ModelReport, ProviderReport, QuotaReport};
+use sluicegate_relay::{FailoverReport, KeyReport, LoadReport, ModelReport, ProviderReport, QuotaReport};
 use std::time::Duration;
 
 /// A relay that has not answered a question by then will not.
@@ -262,6 +262,23 @@ fn table(page: &ProvidersPage) -> String {
         );
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+    text.push_str(&extra_tries(&page.report.failovers));
+    text
+}
+
+/// What calls may cost in extra tries, by the names they ask for.
+fn extra_tries(budgets: &[FailoverReport]) -> String {
+    if budgets.is_empty() {
+        return String::new();
+    }
+    let names = budgets.iter().map(|it| it.model.chars().count()).max().unwrap_or_default().max("MODEL".len());
+    let heading = format!("{:<names$}  {}", "MODEL", "EXTRA TRIES LEFT");
+    let mut text = format!("\n{}\n", heading.style(DIM));
+    for FailoverReport { model, left, most } in budgets {
+        let style = if *left < most / 4.0 { WARN } else { GOOD };
+        let left = format!("{left:.0}");
+        text.push_str(&format!("{model:<names$}  {} of {most:.0}\n", left.style(style)));
     }
     text
 }

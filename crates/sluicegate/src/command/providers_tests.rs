@@ -23,7 +23,8 @@ pub(crate) fn page() -> ProvidersPage {
                 "opened": 2, "closed": 1, "history": [change] },
             "keys": [key("org-a", "primary", "throttled", Some(31000)), key("spare", "standby", "healthy", None)],
             "models": [model]
-        }]
+        }],
+        "failovers": [{ "model": "fast", "left": 12.6, "most": 100.0 }, { "model": "assistant", "left": 2000.0, "most": 2000.0 }]
     }))
     .unwrap()
 }
@@ -39,6 +40,10 @@ PROVIDER/KEY  STATE      IN FLIGHT  ERRORS  HEADROOM
 openai        open              40     75%         -  tried again in 12 s · 5 failures in a row · 12 retries left · 3 waiting for its quota
   org-a       throttled         20      1%       14%  refills in 31 s · 12 345 calls
   spare       healthy           20      1%       14%  standby · 12 345 calls
+
+MODEL      EXTRA TRIES LEFT
+fast       13 of 100
+assistant  2000 of 2000
 ";
     assert_eq!(plain(&table(&page())), wanted);
 }

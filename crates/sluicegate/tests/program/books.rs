@@ -49,7 +49,7 @@ fn an_account_is_topped_up_once_for_each_reference_and_spent_to_the_nano_dollar(
     assert_eq!(quota["budgets"][0]["used"], "0.1", "{quota}");
     let usage = text(&relay.beside(&["usage", "--by", "key", "--csv"]).stdout);
     assert!(usage.contains("\ncustomer,4,2,0,"), "{usage}");
-    assert!(usage.trim_end().ends_with(",0.1,0.1"), "{usage}");
+    assert!(usage.contains(",0.1,0.1,0,"), "{usage}");
     let verified = relay.beside(&["ledger", "verify"]);
     assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
 }

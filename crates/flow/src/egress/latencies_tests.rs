@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn recorded(ms: impl IntoIterator<Item = u64>) -> FirstTokens {
-    let times = FirstTokens::new();
+fn recorded(ms: impl IntoIterator<Item = u64>) -> Latencies {
+    let times = Latencies::new();
     ms.into_iter().for_each(|ms| times.record(Nanos(0), Duration::from_millis(ms)));
     times
 }
@@ -22,6 +22,17 @@ fn samples_are_forgotten_within_a_minute() {
     assert_eq!(times.within(Nanos(60 * SECOND), 0.5), None);
 }
 
+#[test]
+fn what_was_usual_is_kept_until_something_else_is() {
+    let times = recorded([100; 50]);
+    let after = |seconds: u64| times.usually_within(Nanos(seconds * SECOND), 0.95).map(|it| it.as_millis() / 50);
+    assert_eq!(after(3600), Some(2), "nothing came for an hour");
+    (0..19).for_each(|_| times.record(Nanos(7200 * SECOND), Duration::from_secs(9)));
+    assert_eq!(after(7300), Some(2), "too few to be usual");
+    (0..20).for_each(|_| times.record(Nanos(7400 * SECOND), Duration::from_millis(300)));
+    assert_eq!(after(9000), Some(6));
+}
+
 proptest! {
     #[test]
     fn an_answer_is_exact_to_a_tenth(mut ms in prop::collection::vec(1_u64..100_000, 20..200), part in 0.01_f64..1.0) {
@@ -33,7 +44,7 @@ proptest! {
 
     #[test]
     fn no_time_is_too_strange(times in prop::collection::vec((any::<u64>(), any::<u64>()), 0..50), part in -1.0_f64..2.0) {
-        let all = FirstTokens::new();
+        let all = Latencies::new();
         for (now, took) in times {
             all.record(Nanos(now), Duration::from_nanos(took));
             let _ = all.within(Nanos(now), part);

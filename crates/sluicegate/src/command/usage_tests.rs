@@ -1,0 +1,41 @@
+use super::*;
+
+fn page(days: u32, lines: &[(&str, i64)]) -> UsagePage {
+    let line = |(name, calls): &(&str, i64)| {
+        let line = serde_json::json!({
+            "name": name, "calls": calls, "errors": 0, "unpriced": 0, "input": 0, "cached": 0, "output": 0,
+            "cost_usd": "0", "billed_usd": "0",
+        });
+        serde_json::from_value(line).unwrap()
+    };
+    UsagePage { schema: String::new(), by: "day".to_owned(), days, usage: lines.iter().map(line).collect() }
+}
+
+fn rows(plot: &str) -> Vec<String> {
+    let plain = anstream::adapter::strip_str(plot).to_string();
+    plain.lines().skip(1).take(HEIGHT).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_plot_has_a_column_for_every_day_and_a_little_is_not_nothing() {
+    let now = jiff::civil::datetime(2026, 11, 21, 18, 0, 0, 0);
+    let plotted = plot(&page(3, &[("2026-11-19", 800), ("2026-11-21", 1)]), UsageBy::Day, Figure::Calls, now);
+    let rows = rows(&plotted);
+    assert_eq!(rows[0], "  █");
+    assert_eq!(rows[HEIGHT - 1], "  █ ▁", "{plotted}");
+    assert!(plotted.contains("800 at most"), "{plotted}");
+}
+
+#[test]
+fn more_days_than_fit_are_put_together() {
+    let now = jiff::civil::datetime(2026, 11, 21, 18, 0, 0, 0);
+    let plotted = plot(&page(250, &[("2026-11-21", 1), ("2026-11-20", 1)]), UsageBy::Day, Figure::Calls, now);
+    assert!(plotted.contains("column of 3 day(s)"), "{plotted}");
+    assert!(rows(&plotted)[HEIGHT - 1].ends_with('█'), "{plotted}");
+}
+
+#[test]
+fn a_plot_of_nothing_is_empty() {
+    let now = jiff::civil::datetime(2026, 11, 21, 18, 0, 0, 0);
+    assert!(rows(&plot(&page(7, &[]), UsageBy::Day, Figure::Billed, now)).iter().all(|row| row.trim().is_empty()));
+}
