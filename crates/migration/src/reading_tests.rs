@@ -19,7 +19,7 @@ fn a_sentence_says_what_is_compared_how_sure_one_is_and_what_follows() {
     );
     let told = reading(Limit::Max(0.5)).sentence();
     assert!(
-        told.starts_with("error rate 10.0 % (95 % interval 7.8 % … 12.7 %")
+        told.starts_with("error rate 10.0 % (95 % interval 7.7 % … 12.7 %")
             && told.ends_with("certainly within the limit of 50 %"),
         "{told}"
     );

@@ -451,3 +451,22 @@ fn calls_that_have_effects_are_never_copied_and_neither_is_what_nobody_can_price
     until("left out", || report(&relay).mirror.unwrap().left_out == 1);
     assert_eq!(new.calls(), 1);
 }
+
+#[test]
+fn what_was_kept_and_cannot_be_read_starts_nothing_by_itself_and_is_not_written_over() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let mut migration = moving(vec![Step::new(percent(100.0)).hold(Duration::from_secs(600))], Vec::new());
+    migration.start = Start::Auto;
+    let relay = Running::in_dir(configured(old.address, new.address, migration.clone()), folder.path());
+    assert_eq!(report(&relay).phase, "running", "it starts by itself where the configuration says so");
+    drop(relay);
+    let file = folder.path().join("migrations/a-to-b.json");
+    let kept = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &kept[..kept.len() / 2]).unwrap();
+    let relay = Running::in_dir(configured(old.address, new.address, migration), folder.path());
+    assert_eq!(report(&relay).phase, "idle");
+    assert_eq!(std::fs::read(file.with_extension("damaged")).unwrap(), kept[..kept.len() / 2]);
+    order(&relay, MigrationOrder::Start);
+    assert_eq!(report(&relay).phase, "running");
+}

@@ -19,15 +19,15 @@ use serde::{Deserialize, Serialize};
 /// The stakes, as shares of the largest that can never lose everything, each with its part of the wealth. Small stakes win
 /// against claims that are nearly true and have thousands of calls to do it; large ones have to be quick, so they get more.
 const STAKES: [(f64, f64); 9] = [
-    (0.004, 0.02),
-    (0.01, 0.03),
-    (0.025, 0.05),
-    (0.06, 0.07),
-    (0.14, 0.1),
-    (0.3, 0.16),
-    (0.55, 0.19),
-    (0.8, 0.2),
-    (0.95, 0.18),
+    (0.004, 0.01),
+    (0.012, 0.03),
+    (0.035, 0.04),
+    (0.09, 0.06),
+    (0.21, 0.1),
+    (0.41, 0.17),
+    (0.6, 0.24),
+    (0.76, 0.25),
+    (0.9, 0.1),
 ];
 
 /// What has been won against one claim, by each of the stakes.

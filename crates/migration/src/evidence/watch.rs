@@ -20,6 +20,9 @@ const CAP: f64 = 10.0;
 /// How much of the chance of error is spent on false alarms: a bad target is to be left soon, while a good one may wait to
 /// be certain. An interval's two ends together keep to the confidence asked for.
 const ALARMS: f64 = 0.8;
+/// The same for a guard without a margin: that two sides are exactly equal can never be shown, so there is next to nothing
+/// for the other end to say.
+const ALARMS_WITHOUT_MARGIN: f64 = 0.98;
 /// How finely the bounds of one proportion are told.
 const PROPORTION_STEP: f64 = 1e-4;
 
@@ -161,15 +164,20 @@ impl Watch {
         }
     }
 
+    /// The part of the chance of error that is for alarms.
+    fn alarms(&self) -> f64 {
+        if self.guard.limit == Limit::MaxIncrease(0.0) { ALARMS_WITHOUT_MARGIN } else { ALARMS }
+    }
+
     /// The chance that this guard ever speaks of worse without reason.
     fn alarm(&self) -> f64 {
         let error = 1.0 - self.guard.confidence;
-        (error / self.together as f64).min(ALARMS * error)
+        (error / self.together as f64).min(self.alarms() * error)
     }
 
     /// The chance that it ever speaks of good without reason.
     fn pass(&self) -> f64 {
-        (1.0 - ALARMS) * (1.0 - self.guard.confidence)
+        (1.0 - self.alarms()) * (1.0 - self.guard.confidence)
     }
 
     pub(super) const fn verdict(&self) -> Verdict {

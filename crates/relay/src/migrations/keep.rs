@@ -70,6 +70,13 @@ impl Keeper {
         Ok(Some((read.migration, read.mirrored)))
     }
 
+    /// Gives a file that cannot be read another name, so that it is not written over.
+    pub(super) fn set_aside(&self, name: &str) {
+        let path = self.path(name);
+        // What cannot be renamed cannot be written either, which is told when it is tried.
+        let _ = std::fs::rename(&path, path.with_extension("damaged"));
+    }
+
     /// Keeps a migration. `synced` waits for the disk.
     ///
     /// # Errors

@@ -93,6 +93,8 @@ struct Running {
     mirrors: bool,
     /// A kill switch is set.
     killed: bool,
+    /// What was kept of it could be read.
+    sound: bool,
     /// What copies had shown when it was kept.
     shown: Shown,
     /// Calls have been read since it was kept.
@@ -139,20 +141,17 @@ impl Migrations {
             self.settle(&mut running);
         }
         for (name, wanted) in configured {
-            let running = match table.remove(name) {
-                Some(mut running) => {
-                    running.read(now);
-                    running.machine.checkpoint(now);
-                    running
-                }
-                None => self.recall(name, wanted),
-            };
+            let mut running = table.remove(name).unwrap_or_else(|| self.recall(name, wanted));
+            let before = running.machine.clone();
+            running.read(now);
+            running.machine.checkpoint(now);
             let mut running = running.adopt(wanted, now);
             running.machine.set_kill_switch(wanted.kill, now);
             running.killed = wanted.kill.set_by().is_some();
-            if wanted.start == Start::Auto {
+            if wanted.start == Start::Auto && running.sound {
                 running.machine.start_unasked(now);
             }
+            self.tell(&before, &running.machine);
             self.settle(&mut running);
             table.insert(name.clone(), running);
         }
@@ -161,7 +160,11 @@ impl Migrations {
 
     /// A migration as it was kept, or one that has not begun.
     fn recall(&self, name: &str, wanted: &Configured) -> Running {
+        let mut sound = true;
         let kept = self.keeper.load::<Shown>(name).unwrap_or_else(|why| {
+            // It may have been rolled back, so only a person starts it. What cannot be read is kept for that person.
+            sound = false;
+            self.keeper.set_aside(name);
             tracing::error!(target: NOTICE, "what was kept of the migration {name} cannot be read, so it has not begun: {why}");
             None
         });
@@ -178,6 +181,7 @@ impl Migrations {
             machine,
             mirrors: wanted.mirror.is_some(),
             killed: false,
+            sound,
             shown: Shown::default(),
             dirty: false,
             kept: Instant::now(),
