@@ -187,6 +187,9 @@ codes! {
     TWO_MIGRATIONS "E061" "two migrations of one model"
         "A call can be moved by one migration only. Finish the one and remove it before the next."
 
+    UNKNOWN_CHOSEN "E065" "a choice of a model that is not there"
+        "A choice leads to models by their public names, which are the entries under `models:`, or as `provider/model`."
+
     LITERAL_SECRET "W101" "a secret in the file"
         "Files are copied, committed and mailed. Put the secret into an environment variable or a file of its own and \
          name that instead."

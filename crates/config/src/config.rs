@@ -3,6 +3,7 @@
 use crate::alert::Alert;
 use crate::books::{Budget, Ledger};
 use crate::cache::Cache;
+use crate::choice::Choice;
 use crate::key::{ClientKey, Tenant};
 use crate::limits::Limits;
 use crate::migration::Migration;
@@ -49,6 +50,8 @@ pub struct Config {
     pub signup: Money,
     /// How the books are kept; `None` where they are not.
     pub ledger: Option<Ledger>,
+    /// Names that lead to one model or another by what a request looks like.
+    pub choices: BTreeMap<String, Choice>,
     /// Who is believed about payments; `None` where nobody is.
     pub payments: Option<Payments>,
     /// Answers that are kept to be given again; `None` where none are.

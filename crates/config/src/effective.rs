@@ -68,6 +68,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "prices": value(&config.prices),
         "credits": { "signup": config.signup.to_string() },
         "ledger": value(&config.ledger),
+        "choices": config.choices.values().map(|choice| (choice.name.clone(), without(value(choice), &["name"]))).collect::<Map<_, _>>(),
         "payments": value(&config.payments),
         "cache": cache(config),
         "quirks_file": config.quirks_file,

@@ -7,6 +7,7 @@
 
 mod books;
 mod cache;
+mod choice;
 mod egress;
 mod limit;
 mod migration;
@@ -15,6 +16,7 @@ mod prices;
 
 pub(crate) use books::{Budget, Credits, Label, Ledger, NewAccounts, OneOrMore};
 pub(crate) use cache::Cache;
+pub(crate) use choice::{Choice, When};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
@@ -89,6 +91,9 @@ pub(crate) struct File {
     pub credits: NewAccounts,
     /// How the books are kept: what every call cost, and who pays.
     pub ledger: Option<Ledger>,
+    /// Names that lead to one model or another, by what a request looks like.
+    #[serde(default)]
+    pub choices: BTreeMap<String, Choice>,
     /// Payment services that tell what customers have paid for orders.
     pub payments: Option<Payments>,
     /// Answers that are kept to be given again.

@@ -17,6 +17,7 @@
 mod alert;
 mod books;
 mod cache;
+mod choice;
 mod codes;
 mod compile;
 mod config;
@@ -54,6 +55,7 @@ mod version;
 pub use alert::{Alert, AlertMetric, Comparison, Threshold};
 pub use books::{Budget, BudgetAmount, Credits, Ledger, OnExceed, OpenCalls, Per, WhenFailing};
 pub use cache::{Cache, CacheScope, OnlyWhen};
+pub use choice::{Choice, ChoiceRule, DEFAULT_RULE, Unmet, Verdict, When};
 pub use codes::{EXPLANATIONS, Explanation, explain};
 pub use compile::runtime::BadTerms;
 pub use config::Config;

@@ -63,6 +63,11 @@ pub(crate) fn meaning(config: &Config, document: Option<&Document>) -> Vec<Line>
     if lines.limits > 0 {
         without_room(config, &mut lines);
     }
+    for choice in config.choices.values() {
+        let names: Vec<&str> = choice.rules.iter().map(|rule| rule.name.as_str()).collect();
+        let text = format!("the first rule that holds of {}; else {}", names.join(", "), choice.default);
+        lines.say(&format!("choice {}", choice.name), text);
+    }
     if let Some(cache) = &config.cache {
         lines.say("cache", kept(cache));
     }

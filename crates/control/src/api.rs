@@ -165,6 +165,7 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .merge(crate::migrations::routes())
         .merge(crate::providers::routes())
         .merge(crate::books::routes())
+        .merge(crate::cache::routes())
         .merge(crate::keys::routes())
         .merge(crate::copies::routes())
         .merge(crate::payments::routes())

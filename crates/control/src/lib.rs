@@ -7,6 +7,7 @@
 mod alerts;
 mod api;
 mod books;
+mod cache;
 mod copies;
 mod flow;
 mod histogram;
@@ -31,6 +32,7 @@ mod watch;
 
 pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
 pub use books::{CodesPage, CreditPage, LedgerAccount, LedgerBudget, LedgerPage, UsageLine, UsagePage, VerdictPage};
+pub use cache::{CachePage, Purged};
 pub use copies::{CopyPage, MovementCall, MovementLine, MovementsPage};
 pub use flow::{AlertLevel, Flow, FlowCaller, FlowClass, FlowLimit, FlowMinute, FlowRefusals, FlowWait, FlowWaiting};
 pub use keys::{KeyInfo, KeyOrder, KeyPage, KeysPage, NotDone, Wanted, carry_out};

@@ -98,6 +98,10 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
     out.push('}');
     number(out, key!("bytes_in"), receipt.bytes_in);
     number(out, key!("bytes_out"), receipt.bytes_out);
+    if let Some(chosen) = &receipt.chosen {
+        text(out, key!("choice"), &chosen.choice);
+        text(out, key!("rule"), &chosen.rule);
+    }
     if receipt.cache != CacheUse::Off {
         word(out, key!("cache"), receipt.cache.as_str());
     }

@@ -54,6 +54,7 @@ fn ordinary() -> Receipt {
         },
         bytes_in: 321,
         bytes_out: 4567,
+        chosen: None,
         saved: None,
         cache: CacheUse::Off,
         simulated: false,

@@ -29,6 +29,7 @@ pub(crate) static X_SLUICEGATE_ARM: Name = name!("x-sluicegate-arm");
 pub(crate) static X_SLUICEGATE_CONFIG: Name = name!("x-sluicegate-config");
 pub(crate) static X_SLUICEGATE_COST_USD: Name = name!("x-sluicegate-cost-usd");
 pub(crate) static X_SLUICEGATE_CACHE: Name = name!("x-sluicegate-cache");
+pub(crate) static X_SLUICEGATE_CHOICE: Name = name!("x-sluicegate-choice");
 pub(crate) static AGE: Name = name!("age");
 pub(crate) static X_SLUICEGATE_SIMULATED: Name = name!("x-sluicegate-simulated");
 pub(crate) static X_SLUICEGATE_DROPPED: HeaderName = HeaderName::from_static("x-sluicegate-dropped");

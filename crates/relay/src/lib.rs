@@ -14,6 +14,7 @@ mod books;
 mod budget;
 mod cache;
 mod call;
+mod choose;
 mod cost;
 mod count;
 mod dispatch;

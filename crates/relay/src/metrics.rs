@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, Endpoint, Money, Receipt};
+use sluicegate_vocabulary::{AttemptResult, CacheUse, Chosen, EndReason, Endpoint, Money, Receipt};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -66,6 +66,15 @@ struct PaymentLabels {
 }
 
 type Dollars = Counter<f64, AtomicU64>;
+
+/// Labels of a choice of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChoiceLabels {
+    /// The choice's configured name.
+    pub choice: Arc<str>,
+    /// The rule that decided.
+    pub rule: Arc<str>,
+}
 
 /// Labels of what the cache did.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -115,6 +124,8 @@ pub struct Metrics {
     resumed: Family<NameLabels, Counter>,
     payments: Family<PaymentLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    choices: Family<ChoiceLabels, Counter>,
+    choices_saved: Family<ChoiceLabels, Gauge<f64, AtomicU64>>,
     cache: Family<CacheLabels, Counter>,
     saved: Dollars,
     pub(crate) cached: CacheMetrics,
@@ -158,6 +169,8 @@ impl Metrics {
             resumed: Family::default(),
             payments: Family::default(),
             attempts: Family::default(),
+            choices: Family::default(),
+            choices_saved: Family::default(),
             cache: Family::default(),
             saved: Dollars::default(),
             cached: CacheMetrics::default(),
@@ -188,6 +201,12 @@ impl Metrics {
             "unpriced_calls",
             "Calls that used tokens whose price is not known",
             metrics.unpriced.clone(),
+        );
+        registry.register("choices", "Calls whose model was chosen, by the rule that did", metrics.choices.clone());
+        registry.register(
+            "choice_saved_usd",
+            "What choices have saved against the model that is asked where no rule holds, in dollars",
+            metrics.choices_saved.clone(),
         );
         registry.register(
             "resumed_streams",
@@ -229,8 +248,19 @@ impl Metrics {
         let other = NameLabels { model: Arc::clone(&metrics.other.model) };
         drop(metrics.cost.get_or_create(&other));
         drop(metrics.unpriced.get_or_create(&other));
+        for cache in [CacheUse::Hit, CacheUse::Miss, CacheUse::Bypass] {
+            drop(metrics.cache.get_or_create(&CacheLabels { result: cache.as_str() }));
+        }
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
+    }
+
+    /// How many calls the cache answered, did not and was gone around by, and what that saved in dollars.
+    #[must_use]
+    pub fn cache_counts(&self) -> ((u64, u64, u64), f64) {
+        let of =
+            |cache: CacheUse| self.cache.get(&CacheLabels { result: cache.as_str() }).map_or(0, |found| found.get());
+        ((of(CacheUse::Hit), of(CacheUse::Miss), of(CacheUse::Bypass)), self.saved.get())
     }
 
     /// Counts a notification of a payment service that is configured.
@@ -265,9 +295,16 @@ impl Metrics {
     /// Counts a finished call.
     pub(crate) fn count(&self, receipt: &Receipt, route: Option<&Route>, candidate: Option<&Candidate>) {
         self.flow.count(receipt);
+        if let Some(Chosen { choice, rule }) = &receipt.chosen {
+            let labels = ChoiceLabels { choice: Arc::clone(choice), rule: Arc::clone(rule) };
+            if let Some(saved) = receipt.saved.filter(|_| receipt.cache != CacheUse::Hit) {
+                self.choices_saved.get_or_create(&labels).inc_by(dollars(saved));
+            }
+            self.choices.get_or_create(&labels).inc();
+        }
         if receipt.cache != CacheUse::Off {
             self.cache.get_or_create(&CacheLabels { result: receipt.cache.as_str() }).inc();
-            if let Some(saved) = receipt.saved {
+            if let Some(saved) = receipt.saved.filter(|_| receipt.cache == CacheUse::Hit) {
                 self.saved.inc_by(dollars(saved));
             }
         }

@@ -30,7 +30,8 @@ pub(crate) fn list(request: &Request, caller: &Caller, snapshot: &Snapshot) -> R
     let body = match &request.target {
         PathTarget::Model(id) => {
             let id = id.strip_prefix("models/").unwrap_or(id);
-            let route = snapshot.names.resolve(id)?;
+            let leads_to = snapshot.choices.get(id).map_or(id, |chooser| &chooser.choice.default);
+            let route = snapshot.names.resolve(leads_to)?;
             one(&entry(id, &route, caller, snapshot).ok_or_else(|| route::forbidden(caller, id))?, dialect)
         }
         _ => all(&entries(caller, snapshot), dialect),
@@ -51,7 +52,11 @@ fn entries(caller: &Caller, snapshot: &Snapshot) -> Vec<Entry> {
             Entry { id, provider: provider.clone(), to: None, listed: listed.clone(), tariff }
         })
     });
-    aliases.chain(listed).collect()
+    let choices = snapshot.choices.values().filter_map(|chooser| {
+        let route = names.resolve(&chooser.choice.default).ok()?;
+        entry(&chooser.choice.name, &route, caller, snapshot)
+    });
+    aliases.chain(choices).chain(listed).collect()
 }
 
 /// What a name leads to: the best of its candidates that the caller may have, or `None` when he may have none.

@@ -7,6 +7,7 @@
 use crate::books::Posting;
 use crate::cache::Entry;
 use crate::call::{Caller, Ticket, header_value};
+use crate::choose::Made;
 use crate::cost;
 use crate::headers;
 use crate::http1::Lines;
@@ -23,8 +24,8 @@ use crate::snapshot::{Bill, Candidate, Live, Route, Snapshot};
 use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::Nanos;
 use sluicegate_vocabulary::{
-    AttemptRecord, AttemptResult, Blame, CacheUse, CallId, Dialect, EndReason, Endpoint, Fault, FaultKind, Format,
-    Money, Moved, Receipt, Usage,
+    AttemptRecord, AttemptResult, Blame, CacheUse, CallId, Chosen, Dialect, EndReason, Endpoint, Fault, FaultKind,
+    Format, Money, Moved, Receipt, Usage,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -81,6 +82,8 @@ pub(crate) struct State {
     left: bool,
     /// The request is one whose answer has no body.
     head: bool,
+    /// What was chosen, where the client left the model to us; boxed, since most name one.
+    pub(crate) made: Option<Box<Made>>,
     /// How old the answer is that it gets from the cache, in seconds.
     age: Option<u64>,
     /// Who wants to know once the call turns out to ask for a stream, and what it is held to.
@@ -151,6 +154,7 @@ impl Record {
             copied: None,
             left: false,
             head: false,
+            made: None,
             age: None,
             streams: None,
         }))
@@ -302,6 +306,9 @@ impl Record {
         if cache != CacheUse::Off {
             to.put(&headers::X_SLUICEGATE_CACHE, |out| out.extend_from_slice(cache.as_str().as_bytes()));
         }
+        if let Some(made) = &self.0.made {
+            to.put_value(&headers::X_SLUICEGATE_CHOICE, &made.told);
+        }
         if let Some(age) = self.0.age {
             to.put(&headers::AGE, |out| out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes()));
         }
@@ -398,6 +405,12 @@ impl Record {
     /// Whose answer the client gets.
     pub(crate) const fn answerer(&self) -> Option<&Arc<Candidate>> {
         self.0.answers.as_ref()
+    }
+
+    /// The model was left to us.
+    pub(crate) fn chosen(&mut self, chosen: Chosen, made: Made) {
+        self.0.receipt.chosen = Some(chosen);
+        self.0.made = Some(Box::new(made));
     }
 
     /// The cache was asked, or would have been.

@@ -6,6 +6,7 @@
 //! around it. `X-Provider` narrows what is left, and chooses where a name alone does not say.
 
 use crate::call::{Caller, PathTarget, Plan, Request};
+use crate::choose::choose;
 use crate::headers;
 use crate::migrations;
 use crate::record::Record;
@@ -26,6 +27,7 @@ pub(crate) fn route(
 ) -> Result<Plan, Fault> {
     let names = &snapshot.names;
     let wanted = insisted_on(request);
+    let mut chosen = None;
     let (asked, route) = match &request.target {
         PathTarget::Provider { name, .. } => (Cow::Owned(format!("{name}/*")), names.provider(name)?),
         _ => {
@@ -36,11 +38,16 @@ pub(crate) fn route(
                 Some(rest) => Cow::Owned(rest.to_owned()),
                 None => model,
             };
-            let route = wanted.map_or_else(|| names.resolve(&model), |provider| names.resolve_at(provider, &model))?;
+            chosen = choose(&model, request, caller, snapshot, record);
+            let route = match (chosen, wanted) {
+                (Some(chosen), _) => names.resolve(chosen)?,
+                (None, Some(provider)) => names.resolve_at(provider, &model)?,
+                (None, None) => names.resolve(&model)?,
+            };
             (model, route)
         }
     };
-    let completed = wanted.is_some() && request.model().is_some() && *route.name != *asked;
+    let completed = chosen.is_none() && wanted.is_some() && request.model().is_some() && *route.name != *asked;
     let allowed = |candidate: &Candidate| {
         if !completed {
             return may_use(caller, &asked, candidate);

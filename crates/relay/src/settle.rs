@@ -6,14 +6,17 @@
 use crate::books;
 use crate::estimate;
 use crate::record::State;
-use crate::snapshot::Bill;
-use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, FaultKind, Money, UsageSource};
+use crate::snapshot::{Bill, Candidate};
+use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, FaultKind, Money, Receipt, UsageSource};
 
 /// Ends a call. Called once, by the drop of its record.
 pub(crate) fn settle(state: &mut State) {
     state.receipt.times.total = state.arrived.elapsed();
     let bill = state.bill.take().or_else(|| bill(state));
     state.receipt.cost = sum(state, bill.as_ref());
+    if let Some(made) = state.made.take().filter(|_| state.receipt.cache != CacheUse::Hit) {
+        state.receipt.saved = saved(made.default.as_deref(), &state.receipt);
+    }
     if state.posting.is_some() {
         books::close(state, bill);
     }
@@ -39,6 +42,13 @@ pub(crate) fn settle(state: &mut State) {
         mover.read(&state.receipt);
     }
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
+}
+
+/// What the same use of the model that would have been asked otherwise would have cost more.
+fn saved(default: Option<&Candidate>, receipt: &Receipt) -> Option<Money> {
+    let tariff = default?.tariff.as_ref().filter(|_| receipt.usage.total() > 0)?;
+    let bill = tariff.bill(&receipt.usage);
+    Some(bill.charge.total - receipt.cost?).filter(|_| !bill.at_least)
 }
 
 /// What the call has cost by now.

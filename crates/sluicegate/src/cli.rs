@@ -190,6 +190,20 @@ pub(crate) enum Command {
     #[command(after_help = BACKUP_EXAMPLES)]
     Restore(RestoreArguments),
 
+    /// Show what the cache holds, or throw answers out of it.
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache {
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
+
+    /// Say which model a choice leads a request to, and why.
+    #[command(after_help = ROUTE_EXAMPLES)]
+    Route {
+        #[command(subcommand)]
+        command: RouteCommand,
+    },
+
     /// Watch flow control live: limits, who waits and for how long, callers, refusals.
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArguments),
@@ -463,6 +477,72 @@ pub(crate) struct DrainArguments {
 
     #[command(flatten)]
     pub(crate) remote: RemoteArguments,
+}
+
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  sluicegate cache show
+  sluicegate cache purge                      everything
+  sluicegate cache purge --tenant acme --model gpt-4.1-mini";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show what it holds, and how many calls it has answered since the start.
+    Show(RemoteArguments),
+    /// Throw answers out: all, or those that fit everything that is given.
+    Purge(PurgeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArguments {
+    /// Only this tenant's.
+    #[arg(long, value_name = "NAME", conflicts_with = "key")]
+    pub(crate) tenant: Option<String>,
+
+    /// Only those of this key, where it shares with nobody.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+
+    /// Only those of this model, by its provider's own name of it.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
+const ROUTE_EXAMPLES: &str = "\
+Examples:
+  sluicegate route explain request.json
+  sluicegate route explain --class low - < request.json
+  sluicegate route explain request.json --json | jq -r .model";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// Read a request, and print what shows on its surface and what each rule says to that. Nothing is sent.
+    Explain(RouteArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteArguments {
+    /// The body of a request, or - for standard input.
+    #[arg(value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) request: PathBuf,
+
+    /// The choice. Without this: the model that the request names, or the only choice there is.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) choice: Option<String>,
+
+    /// The class of the call: low, normal, high or critical.
+    #[arg(long, value_name = "CLASS", default_value = "normal")]
+    pub(crate) class: sluicegate_vocabulary::Priority,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const USAGE_EXAMPLES: &str = "\

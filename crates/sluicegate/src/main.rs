@@ -47,6 +47,8 @@ fn main() -> ExitCode {
         Some(Command::Credits { command }) => command::credits(&command),
         Some(Command::Backup(arguments)) => command::backup(&arguments),
         Some(Command::Restore(arguments)) => command::restore(&arguments),
+        Some(Command::Cache { command }) => command::cache(&command),
+        Some(Command::Route { command }) => command::route(&command),
         Some(Command::Top(arguments)) => command::top(&arguments),
         Some(Command::Audit(arguments)) => command::audit(&arguments),
         Some(Command::Verify(arguments)) => command::verify(&arguments),

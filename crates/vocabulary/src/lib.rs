@@ -28,7 +28,7 @@ pub use mode::{Mode, ParseModeError};
 pub use money::{Money, ParseMoneyError};
 pub use priority::{ParsePriorityError, Priority};
 pub use provider_kind::ProviderKind;
-pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Receipt, Times};
+pub use receipt::{AttemptRecord, AttemptResult, CacheUse, Chosen, Receipt, Times};
 pub use stamp::Stamp;
 pub use tier::{ParseTierError, Tier};
 pub use usage::{Usage, UsageSource};

@@ -126,6 +126,15 @@ impl CacheUse {
     }
 }
 
+/// Which rule chose the model of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// The name that the client sent, under which the rules are.
+    pub choice: Arc<str>,
+    /// The rule that decided.
+    pub rule: Arc<str>,
+}
+
 /// How a call ended: the one source for everything told about it.
 #[derive(Debug, Default)]
 pub struct Receipt {
@@ -169,7 +178,10 @@ pub struct Receipt {
     pub reserved: u64,
     /// What it cost, or `None` when the model has no price.
     pub cost: Option<Money>,
-    /// What the call would have cost more, where it was answered from the cache, as far as that is known.
+    /// What was chosen for it, where the client left the model to us.
+    pub chosen: Option<Chosen>,
+    /// What it would have cost more without the cache, or at the model that is asked where no rule chooses another; below
+    /// zero where it cost more than that, `None` where it is not known.
     pub saved: Option<Money>,
     /// The moments.
     pub times: Times,

@@ -19,5 +19,6 @@ mod scan;
 pub mod splice;
 pub mod sse;
 pub mod tap;
+pub mod traits;
 pub mod translate;
 pub mod usage;

@@ -3,6 +3,7 @@
 use super::limit::Wider;
 use super::secret::Sources;
 use super::{Compiler, usable_name};
+use crate::choice::Choice;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file;
@@ -21,6 +22,7 @@ const MOST_TEXT: usize = 128;
 /// What a key's `models` may name.
 pub(super) struct Names<'a> {
     pub(super) models: &'a BTreeMap<String, Model>,
+    pub(super) choices: &'a BTreeMap<String, Choice>,
     pub(super) providers: &'a BTreeMap<String, Provider>,
     /// Every provider that the file names, those with mistakes of their own included.
     pub(super) named: &'a [String],
@@ -160,7 +162,7 @@ impl Compiler<'_> {
     }
 
     fn rules(&mut self, list: &[String], names: &Names<'_>, path: &[&str]) -> Vec<ModelRule> {
-        let Names { models, providers, named } = *names;
+        let Names { models, choices, providers, named } = *names;
         let mut rules = Vec::new();
         for (at, text) in list.iter().enumerate() {
             let rule = ModelRule::parse(text.trim());
@@ -168,6 +170,7 @@ impl Compiler<'_> {
                 ModelRule::Provider(provider) => named.contains(provider),
                 ModelRule::Name(name) => {
                     models.contains_key(name)
+                        || choices.contains_key(name)
                         || Target::parse(name).is_some_and(|target| named.contains(&target.provider))
                         || providers.values().any(|provider| provider.listed(name).is_some())
                 }

@@ -7,6 +7,7 @@
 mod alert;
 mod books;
 mod cache;
+mod choice;
 mod connections;
 mod egress;
 mod key;
@@ -85,7 +86,8 @@ impl<'a> Compiler<'a> {
         let migrations = self.migrations(&file.migrations, &models, &named);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
-        let names = key::Names { models: &models, providers: &providers, named: &named };
+        let choices = self.choices(&file.choices, &models, &named);
+        let names = key::Names { models: &models, choices: &choices, providers: &providers, named: &named };
         let owners = key::Owners { tenants: &tenants, mode, global: &limits.global };
         let keys = self.keys(file.keys, &names, &owners);
         let ledger = self.ledger(file.ledger.as_ref());
@@ -116,6 +118,7 @@ impl<'a> Compiler<'a> {
             prices,
             signup: self.signup(&file.credits),
             ledger: ledger.or_else(|| bounded.then(Ledger::default)),
+            choices,
             payments,
             cache,
             quirks_file: file.quirks_file,

@@ -51,7 +51,8 @@ impl Config {
         let file: File = fill(&mut document).map_err(|found| said(&found))?;
         let mut compiler = Compiler::new(&document, &System, true);
         let named: Vec<String> = self.providers.keys().cloned().collect();
-        let names = key::Names { models: &self.models, providers: &self.providers, named: &named };
+        let names =
+            key::Names { models: &self.models, choices: &self.choices, providers: &self.providers, named: &named };
         let owners = key::Owners { tenants: &self.tenants, mode: self.mode, global: &self.limits.global };
         let made = compiler.keys(file.keys, &names, &owners).pop();
         let found = compiler.found;

@@ -9,6 +9,7 @@ use super::{Candidate, Route, ServerRules, Snapshot, Target};
 use crate::books::{Books, Payments};
 use crate::cache::Cache;
 use crate::call::header_value;
+use crate::choose::choices;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::migrations::{Migrations, Mover};
 use crate::providers::Providers;
@@ -150,6 +151,7 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
             revision,
         )?,
         books: inputs.books.map(Arc::clone),
+        choices: choices(config, &names),
         labels: labels(config, inputs)?,
         payments: payments.map(Arc::new),
         cache: cache(config, inputs),

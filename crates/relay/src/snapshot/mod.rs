@@ -21,6 +21,7 @@ pub(crate) use tariff::{Bill, Tariff};
 
 use crate::books::{Books, Payments};
 use crate::cache::Cache;
+use crate::choose::Choices;
 use http::HeaderValue;
 use sluicegate_config::{Config, Priorities};
 use sluicegate_flow::Spec;
@@ -53,6 +54,8 @@ pub(crate) struct Snapshot {
     pub(crate) providers: Vec<Arc<Provider>>,
     /// Who pays, and what is kept; `None` where nobody asked for it.
     pub(crate) books: Option<Arc<Books>>,
+    /// Names that lead to one model or another.
+    pub(crate) choices: Choices,
     /// Names that clients may give their calls, and what bounds each.
     pub(crate) labels: HashMap<Arc<str>, Payer>,
     /// Who is believed about payments.

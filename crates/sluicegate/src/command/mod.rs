@@ -2,6 +2,7 @@
 
 mod audit;
 mod books;
+mod cache;
 mod check;
 mod config;
 mod copies;
@@ -14,6 +15,7 @@ mod prices;
 mod providers;
 mod quota;
 mod remote;
+mod route;
 mod run;
 mod serve;
 mod simulate;
@@ -23,6 +25,7 @@ mod words;
 
 pub(crate) use audit::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments, audit, verify};
 pub(crate) use books::{credits, ledger};
+pub(crate) use cache::cache;
 pub(crate) use check::check;
 pub(crate) use config::config;
 pub(crate) use copies::{backup, restore};
@@ -35,6 +38,7 @@ pub(crate) use prices::prices;
 pub(crate) use providers::providers;
 pub(crate) use quota::quota;
 pub(crate) use remote::{reload, status};
+pub(crate) use route::route;
 pub(crate) use run::run;
 pub(crate) use serve::serve;
 pub(crate) use simulate::{mix, shape, simulate, tokens};

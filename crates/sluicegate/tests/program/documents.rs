@@ -20,8 +20,8 @@ fn the_page_of_metrics_names_exactly_those_that_are_served() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     names.sort_unstable();
-    // What is served only where something is configured is looked at where it is (load.rs, migrate.rs, payments.rs, cache.rs).
-    let elsewhere = ["`metrics_url` is", "`migrations` are", "`payments` is", "`cache` is"];
+    // What is served only where something is configured is looked at where it is (load.rs, migrate.rs, payments.rs, kept.rs).
+    let elsewhere = ["`metrics_url` is", "`migrations` are", "`payments` is", "`cache` is", "`choices` are"];
     let elsewhere = elsewhere.map(|what| format!("where {what} configured"));
     let mut told: Vec<&str> = page
         .lines()
@@ -63,6 +63,9 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "keys",
         "migrate start",
         "migrate status",
+        "cache show",
+        "cache purge",
+        "route explain",
         "usage",
         "prices",
         "ledger",

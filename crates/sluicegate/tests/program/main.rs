@@ -13,6 +13,7 @@ mod check;
 mod demo;
 mod documents;
 mod flow;
+mod kept;
 mod keys;
 mod load;
 mod log;
