@@ -259,7 +259,8 @@ const SMALL_WORDS: [(&str, &[&str]); 6] = [
 
 /// The language of a text in small letters, by its script, and by its small words where the script is Latin.
 fn language(text: &str) -> &'static str {
-    const SCRIPTS: [(&str, fn(char) -> bool); 9] = [
+    type Belongs = fn(char) -> bool;
+    const SCRIPTS: [(&str, Belongs); 9] = [
         ("ja", |c| matches!(c, '\u{3040}'..='\u{30ff}')),
         ("zh", |c| matches!(c, '\u{3400}'..='\u{9fff}')),
         ("ko", |c| matches!(c, '\u{1100}'..='\u{11ff}' | '\u{ac00}'..='\u{d7af}')),
