@@ -104,22 +104,8 @@ fn from_roll_ups(main: &Connection, asked: &UsageQuery) -> Vec<UsageRow> {
     );
     let mut statement = main.prepare(&sql).unwrap();
     let rows = statement.query_map(rusqlite::params![asked.grain as i64, asked.from_ms, key], |row| {
-        let at = |place: usize| row.get::<_, i64>(by.len() + place);
-        Ok(UsageRow {
-            by: (0..by.len()).map(|place| row.get(place)).collect::<Result<_, _>>()?,
-            calls: at(0)?,
-            errors: at(1)?,
-            cache_hits: at(2)?,
-            unpriced: at(3)?,
-            input: at(4)?,
-            cached: at(5)?,
-            output: at(6)?,
-            cost: Money::from_nanos(at(7)?),
-            billed: Money::from_nanos(at(8)?),
-            total_us: at(9)?,
-            first_us: at(10)?,
-            first_calls: at(11)?,
-        })
+        let names = (0..by.len()).map(|place| row.get(place)).collect::<Result<_, _>>()?;
+        figures(row, names, by.len())
     });
     rows.unwrap().map(Result::unwrap).collect()
 }
