@@ -49,10 +49,12 @@ run() {
   TOOK=$((SECONDS - began))
 }
 
-# missed LOG: the bars in it that were not cleared are told again at the end.
+# missed LOG: what went wrong in it is told again at the end: bars not cleared, promises broken, tests failed.
 missed() {
   local line
-  while IFS= read -r line; do MISSED+=("${line#- }"); done < <(grep -E '^(- )?MISS ' "$LOGS/$1" || true)
+  while IFS= read -r line; do MISSED+=("${line#- }"); done < <(
+    grep -E '^(- )?(MISS|BROKEN) |^ *(FAIL|TIMEOUT|SIGABRT|SIGSEGV) \[|^(FAILED|ERROR) |^not ok ' "$LOGS/$1" | sort -u | head -20 || true
+  )
 }
 
 rust_suite() {
@@ -60,6 +62,7 @@ rust_suite() {
   if cargo nextest --version >/dev/null 2>&1; then
     run rust.log cargo nextest run --workspace --locked --no-fail-fast --status-level fail --final-status-level fail \
       --show-progress none --no-tests pass
+    missed rust.log
     local line
     line="$(grep -E '^ *Summary ' "$LOGS/rust.log" | tail -1 || true)"
     echo "$line" > "$LOGS/rust.summary"
@@ -100,6 +103,7 @@ pytest_suite() {
   local name="$1" log="$2" venv="$3"
   shift 3
   run "$log" "$venv/bin/python" -m pytest -q -p no:cacheprovider --tb=short "$@"
+  missed "$log"
   tail -1 "$LOGS/$log" > "$LOGS/$log.summary"
   count "$name" "$STATUS" "$(number '[0-9]+ passed' "$LOGS/$log.summary")" \
     "$(number '[0-9]+ (failed|errors?)' "$LOGS/$log.summary")" \
@@ -126,6 +130,7 @@ javascript_suite() {
   # One report to read, one to count.
   run javascript.log node --test --test-concurrency=2 --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$LOGS/javascript.tap" tests/clients/js/*.test.mjs
+  missed javascript.tap
   count "JavaScript clients" "$STATUS" "$(number '^# pass [0-9]+' "$LOGS/javascript.tap")" \
     "$(number '^# (fail|cancelled) [0-9]+' "$LOGS/javascript.tap")" \
     "$(number '^# (skipped|todo) [0-9]+' "$LOGS/javascript.tap")" "$TOOK"

@@ -26,6 +26,8 @@ pub(crate) struct Told {
     pub(crate) ended: Option<Instant>,
     /// 0 for no answer.
     pub(crate) status: u16,
+    /// How long it waited in the relay, by the answer.
+    pub(crate) queued: Duration,
 }
 
 /// What all callers of a proof write down together.
@@ -53,14 +55,15 @@ impl Book {
         let number = self.number.replace(self.number.get() + 1);
         order.number = number;
         let mut calls = self.calls.borrow_mut();
-        calls.push(Told { class, sent: Instant::now(), ended: None, status: 0 });
+        calls.push(Told { class, sent: Instant::now(), ended: None, status: 0, queued: Duration::ZERO });
         (calls.len() - 1, order)
     }
 
-    fn close(&self, place: usize, status: u16) {
+    fn close(&self, place: usize, status: u16, queued: Duration) {
         if let Some(told) = self.calls.borrow_mut().get_mut(place) {
             told.ended = Some(Instant::now());
             told.status = status;
+            told.queued = queued;
         }
     }
 }
@@ -108,11 +111,11 @@ async fn caller(
 ) {
     while !book.stop.get() {
         let (place, order) = book.open(class, order());
-        let (status, said) = match call(&mut connection, class, &order).await {
-            Ok((status, body)) => (status, String::from_utf8_lossy(&body).into_owned()),
-            Err(error) => (0, error.to_string()),
+        let (status, queued, said) = match call(&mut connection, class, &order).await {
+            Ok((status, queued, body)) => (status, queued, String::from_utf8_lossy(&body).into_owned()),
+            Err(error) => (0, Duration::ZERO, error.to_string()),
         };
-        book.close(place, status);
+        book.close(place, status, queued);
         if status == 200 {
             continue;
         }
@@ -127,11 +130,14 @@ async fn caller(
     }
 }
 
-async fn call(connection: &mut answer::Connection, class: usize, order: &Order) -> Outcome<(u16, Bytes)> {
+/// The status, how long the call waited in the relay, and the body.
+async fn call(connection: &mut answer::Connection, class: usize, order: &Order) -> Outcome<(u16, Duration, Bytes)> {
     connection.ready().await?;
     let response = connection.send_request(request(class, order)?).await?;
     let status = response.status().as_u16();
-    Ok((status, response.into_body().collect().await?.to_bytes()))
+    let queued = response.headers().get("x-sluicegate-queue-ms").and_then(|value| value.to_str().ok()?.parse().ok());
+    let queued = Duration::from_millis(queued.unwrap_or(0));
+    Ok((status, queued, response.into_body().collect().await?.to_bytes()))
 }
 
 /// The order as a request with the key of its class.

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::Outcome;
+use crate::priority::Ahead;
 use crate::report::{Page, line};
 use law::Law;
 use pause::Pauses;
@@ -53,6 +54,8 @@ pub(crate) async fn run(args: FlowArgs) -> Outcome<ExitCode> {
     if !NAMES.into_iter().any(wanted) {
         return Err(format!("no such proof; there are {}", NAMES.join(", ")).into());
     }
+    // What it starts runs under the policy that it has itself.
+    let ahead = Ahead::of(vec![std::process::id()]);
     let bench = Bench { relay: args.relay.clone(), short: args.short, pauses: Pauses::watch() };
     let mut page = Page::default();
     let mut laws: Vec<Law> = Vec::new();
@@ -70,7 +73,11 @@ pub(crate) async fn run(args: FlowArgs) -> Outcome<ExitCode> {
         page.say("");
         laws.extend(judged);
     }
-    page.say(&format!("times were held to {} ms, by the pauses seen", bench.pauses.grain().as_millis()));
+    page.say(&format!(
+        "times were held to {} ms, by the pauses seen; real-time policy of the kernel: {}",
+        bench.pauses.grain().as_millis(),
+        if ahead.is_some() { "yes" } else { "not allowed here" },
+    ));
     let broken = laws.iter().filter(|law| !law.holds()).count();
     line(&format!("{} passed, {broken} failed", laws.len() - broken));
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

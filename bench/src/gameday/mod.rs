@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::Outcome;
 use crate::bars::Bar;
+use crate::priority::Ahead;
 use crate::report::{self, Page, complain};
 use crate::servers::{self, CLIENT_KEY, Server};
 use judge::{Beside, Terms};
@@ -57,6 +58,8 @@ const LEFT_OVER: Duration = Duration::from_secs(20);
 
 /// Spends the day and judges it. The exit code is 3 when a bar was missed.
 pub(crate) async fn run(args: GamedayArgs) -> Outcome<ExitCode> {
+    // What it starts runs under the policy that it has itself.
+    let ahead = Ahead::of(vec![std::process::id()]);
     let (length, scenes) = script::day(args.short);
     let rate = args.rate.unwrap_or(if args.short { SHORT_RATE } else { RATE });
     let folder = tempfile::tempdir()?;
@@ -83,7 +86,10 @@ pub(crate) async fn run(args: GamedayArgs) -> Outcome<ExitCode> {
     for line in report::machine(&args.relay.to_string_lossy()).iter().filter(|line| !line.starts_with("nginx")) {
         page.say(&format!("- {line}"));
     }
-    page.say("");
+    page.say(&format!(
+        "- real-time policy of the kernel: {}\n",
+        if ahead.is_some() { "yes" } else { "not allowed here" }
+    ));
     page.table(&judge::timeline(&seconds, &scenes, if args.short { 1 } else { 5 }));
     for (number, second) in seconds.iter().enumerate() {
         for error in second.errors.iter().take(1) {
