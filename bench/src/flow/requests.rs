@@ -134,9 +134,10 @@ async fn judge(bench: &Bench, relay: &Relay, mode: &str, case: &Case) -> Outcome
 }
 
 /// Between which times the relay let the call go: after it was sent and had waited, before the provider saw it. A machine
-/// that keeps the provider from looking at its clock blurs the second of these times and not the limit.
+/// that keeps the provider from looking at its clock blurs the second of these times and not the limit. Nobody has said
+/// how long a call waited that has no answer, so of the last few it is not known.
 fn let_go(arrival: &Arrival, calls: &[Told], begin: Instant) -> Option<Range<Duration>> {
-    let told = calls.get(usize::try_from(arrival.order.number).ok()?)?;
+    let told = calls.get(usize::try_from(arrival.order.number).ok()?).filter(|told| told.ended.is_some())?;
     let seen = arrival.at.saturating_duration_since(begin);
     Some((told.sent + told.queued).saturating_duration_since(begin).min(seen)..seen)
 }
