@@ -56,7 +56,8 @@ pub fn scrub(text: &str) -> Cow<'_, str> {
     while let Some(word) = next_word(text, at) {
         at = word.end;
         let Some(part) = text.get(word.clone()) else { break };
-        if let Some(secret) = secret(part) {
+        let escape = text.get(..word.start).map_or(0, |before| escape(before, part));
+        if let Some(secret) = secret_after(part, escape) {
             let start = word.start + secret.start;
             clean.push_str(text.get(kept..start).unwrap_or_default());
             clean.push_str(BLOT);
@@ -84,6 +85,30 @@ const fn in_word(byte: u8) -> bool {
             byte,
             b'-' | b'_' | b'.' | b':' | b'/' | b'*' | b'%' | b'?' | b'=' | b'&' | b'@' | b'~' | b'+' | b'#'
         )
+}
+
+/// How many bytes of a word belong to the escape that the backslash before it begins, if the text is JSON.
+fn escape(before: &str, word: &str) -> usize {
+    let backslashes = before.bytes().rev().take_while(|&byte| byte == b'\\').count();
+    let mut bytes = word.bytes();
+    match bytes.next() {
+        _ if backslashes % 2 == 0 => 0,
+        Some(b'b' | b'f' | b'n' | b'r' | b't' | b'/') => 1,
+        Some(b'u') if bytes.take_while(u8::is_ascii_hexdigit).take(4).count() == 4 => 5,
+        _ => 0,
+    }
+}
+
+/// The part that must go, the escape at the beginning excepted. Nobody says that the text is JSON, so what is secret only
+/// together with those bytes goes too.
+fn secret_after(word: &str, escape: usize) -> Option<std::ops::Range<usize>> {
+    let whole = secret(word);
+    if escape == 0 {
+        return whole;
+    }
+    let rest = word.get(escape..).and_then(secret).map(|part| part.start + escape..part.end + escape);
+    let whole = whole.map(|part| part.start.max(escape)..part.end).filter(|part| !part.is_empty());
+    whole.into_iter().chain(rest).min_by_key(|part| part.start)
 }
 
 /// The part of a word that must go: from where it turns secret to its end, but for a full stop.

@@ -513,6 +513,9 @@ const PIECES: [&str; 14] = [
     "word",
 ];
 
+/// What JSON writes with a backslash.
+const ESCAPED: [&str; 9] = ["\n", "\t", "\r", "\u{8}", "\u{c}", "\u{1}", "\\", "\"", "\\\n"];
+
 proptest! {
     #[test]
     fn no_body_panics_and_every_answer_is_json(body in prop::collection::vec(any::<u8>(), 0..80), text in "[a-z{}\":,\\[\\]<0-9]{0,60}", status in 100u16..700) {
@@ -530,6 +533,18 @@ proptest! {
         let clean = scrub(&json);
         prop_assert!(serde_json::from_str::<serde_json::Value>(&clean).is_ok(), "{}", clean);
         prop_assert!(!clean.contains(&key));
+    }
+
+    #[test]
+    fn scrubbing_leaves_escapes_whole_and_finds_what_follows_them(
+        pieces in prop::collection::vec(prop_oneof![prop::sample::select(&PIECES[..]), prop::sample::select(&ESCAPED[..])], 0..8),
+        escaped in prop::sample::select(&ESCAPED[..]),
+    ) {
+        let key = "sk-AB12cd34";
+        let json = serde_json::json!({"message": format!("{}{escaped}{key}", pieces.concat())}).to_string();
+        let clean = scrub(&json);
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&clean).is_ok(), "{} of {}", clean, json);
+        prop_assert!(!clean.contains(key), "{} of {}", clean, json);
     }
 
     #[test]
