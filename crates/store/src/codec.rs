@@ -69,6 +69,12 @@ impl<'a> Reader<'a> {
         T::try_from(self.u64()?).map_err(|_| Unreadable)
     }
 
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
+        let (bytes, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
+        self.0 = rest;
+        Ok(*bytes)
+    }
+
     pub(crate) fn str(&mut self) -> Result<&'a str, Unreadable> {
         let len: usize = self.number()?;
         let (text, rest) = self.0.split_at_checked(len).ok_or(Unreadable)?;

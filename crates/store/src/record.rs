@@ -47,6 +47,17 @@ pub struct Intent<'a> {
     pub expected: Money,
     /// The price it will be billed by.
     pub price: PriceVersion,
+    /// Under which `Idempotency-Key` it was sent, if it was.
+    pub repeat: Option<Repeated>,
+}
+
+/// What is remembered of a call that its client may send again under the same `Idempotency-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Repeated {
+    /// A hash of whose key it is and what it says.
+    pub key: u128,
+    /// A hash of the request.
+    pub request: u64,
 }
 
 /// What one attempt cost.
@@ -101,6 +112,10 @@ pub struct Ended<'a> {
     pub total_us: u64,
     /// What it cost, by attempt: none for a call that used nothing.
     pub charges: SmallVec<[Charged<'a>; 1]>,
+    /// What it would have cost more if the cache had not answered, or a choice had not fallen on a cheaper model.
+    pub saved: Money,
+    /// What refuses its repeats from now on.
+    pub repeat: Option<Repeated>,
 }
 
 /// What lies in the journal.
@@ -115,6 +130,10 @@ const INTENT: u8 = 1;
 const ENDED: u8 = 2;
 /// As [`ENDED`], and its charges say what was used beside tokens of text, and in which tier.
 const ENDED_WHOLE: u8 = 3;
+/// As [`INTENT`], followed by the key under which the call may be sent again.
+const INTENT_REPEATABLE: u8 = 4;
+/// As [`ENDED_WHOLE`], followed by what few calls have.
+const ENDED_BESIDE: u8 = 5;
 
 /// The ways a figure of usage is known, in the order of their numbers in the journal.
 const SOURCES: [UsageSource; 4] =
@@ -139,9 +158,20 @@ impl<'a> Owner<'a> {
     }
 }
 
+impl Repeated {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.key.to_le_bytes());
+        out.extend_from_slice(&self.request.to_le_bytes());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        Ok(Self { key: u128::from_le_bytes(from.bytes()?), request: u64::from_le_bytes(from.bytes()?) })
+    }
+}
+
 impl Intent<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.push(INTENT);
+        out.push(if self.repeat.is_some() { INTENT_REPEATABLE } else { INTENT });
         put_u64(out, self.call);
         put_u64(out, self.attempt.into());
         put_i64(out, self.at_ms);
@@ -152,12 +182,16 @@ impl Intent<'_> {
         put_i64(out, self.held.nanos());
         put_i64(out, self.expected.nanos());
         put_u64(out, self.price.0);
+        if let Some(repeat) = &self.repeat {
+            repeat.write(out);
+        }
     }
 }
 
 impl Ended<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.push(ENDED_WHOLE);
+        let beside = self.saved != Money::ZERO || self.repeat.is_some();
+        out.push(if beside { ENDED_BESIDE } else { ENDED_WHOLE });
         put_u64(out, self.call);
         put_i64(out, self.at_ms);
         self.owner.write(out);
@@ -172,6 +206,13 @@ impl Ended<'_> {
         put_u64(out, self.charges.len() as u64);
         for charge in &self.charges {
             charge.write(out);
+        }
+        if beside {
+            put_i64(out, self.saved.nanos());
+            out.push(u8::from(self.repeat.is_some()));
+            if let Some(repeat) = &self.repeat {
+                repeat.write(out);
+            }
         }
     }
 }
@@ -256,7 +297,7 @@ impl<'a> Record<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let from = &mut Reader(bytes);
         match from.u8()? {
-            INTENT => Ok(Self::Intent(Intent {
+            version @ (INTENT | INTENT_REPEATABLE) => Ok(Self::Intent(Intent {
                 call: from.u64()?,
                 attempt: from.number()?,
                 at_ms: from.i64()?,
@@ -267,14 +308,15 @@ impl<'a> Record<'a> {
                 held: Money::from_nanos(from.i64()?),
                 expected: Money::from_nanos(from.i64()?),
                 price: PriceVersion(from.u64()?),
+                repeat: if version == INTENT { None } else { Some(Repeated::read(from)?) },
             })),
-            version @ (ENDED | ENDED_WHOLE) => Ok(Self::Ended(read_ended(from, version == ENDED_WHOLE)?)),
+            version @ (ENDED | ENDED_WHOLE | ENDED_BESIDE) => Ok(Self::Ended(read_ended(from, version)?)),
             _ => Err(Unreadable),
         }
     }
 }
 
-fn read_ended<'a>(from: &mut Reader<'a>, whole: bool) -> Result<Ended<'a>, Unreadable> {
+fn read_ended<'a>(from: &mut Reader<'a>, version: u8) -> Result<Ended<'a>, Unreadable> {
     let (call, at_ms, owner, request_id) = (from.u64()?, from.i64()?, Owner::read(from)?, from.str()?);
     let end = *EndReason::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
     let status = from.number()?;
@@ -284,7 +326,12 @@ fn read_ended<'a>(from: &mut Reader<'a>, whole: bool) -> Result<Ended<'a>, Unrea
     let count = from.u64()?;
     let mut charges = SmallVec::new();
     for _ in 0..count {
-        charges.push(read_charge(from, whole)?);
+        charges.push(read_charge(from, version != ENDED)?);
+    }
+    let (mut saved, mut repeat) = (Money::ZERO, None);
+    if version == ENDED_BESIDE {
+        saved = Money::from_nanos(from.i64()?);
+        repeat = if from.u8()? != 0 { Some(Repeated::read(from)?) } else { None };
     }
     let (stream, cache_hit) = (flags & 1 != 0, flags & 2 != 0);
     Ok(Ended {
@@ -301,6 +348,8 @@ fn read_ended<'a>(from: &mut Reader<'a>, whole: bool) -> Result<Ended<'a>, Unrea
         first_us,
         total_us,
         charges,
+        saved,
+        repeat,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::journal::{Journal, Options as JournalOptions, Shared};
 use crate::orders::{self, PayError, Settled as Payment, StoredOrder};
 use crate::payment::{Order, Paid};
 use crate::query::{self, CallRow, CallsQuery, UsageQuery, UsageRow};
-use crate::record::{Ended, Owner};
+use crate::record::{Ended, Owner, Repeated};
 use crate::recover::{self, OpenCalls, Recovery};
 use crate::verify::{self, Verdict};
 use crate::{days, schema};
@@ -40,6 +40,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// How long roll-ups by the minute and by the hour are kept, in milliseconds.
 const KEEP_MINUTES_MS: i64 = 35 * 86_400_000;
 const KEEP_HOURS_MS: i64 = 400 * 86_400_000;
+/// How long it is known under which `Idempotency-Key` a call was charged.
+const KEEP_REPEATS_MS: i64 = 86_400_000;
 
 /// What may be chosen about a store.
 #[derive(Debug, Clone, Copy)]
@@ -324,6 +326,15 @@ impl Store {
         query::usage(&self.reader.lock(), query)
     }
 
+    /// The calls that arrived since then and must not be charged once more, the latest first and at most so many, each
+    /// with when it arrived, in milliseconds since the Unix epoch. They are kept for a day.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn repeats(&self, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {
+        query::repeats(&self.reader.lock(), since_ms, most)
+    }
+
     /// What a subject has used in a stretch of time, for the budget that begins with it.
     ///
     /// # Errors
@@ -506,5 +517,6 @@ fn tidy(feeder: &mut Feeder, options: &Options) -> Result<(), StoreError> {
     for day in feeder.drop_days(days::of(now), &options.keep)? {
         tracing::info!(day, "a day of the request log was dropped");
     }
+    feeder.drop_repeats(now - KEEP_REPEATS_MS)?;
     feeder.drop_rollups(now - KEEP_MINUTES_MS, now - KEEP_HOURS_MS)
 }
