@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sluicegate_vocabulary::{Dialect, Endpoint, Format};
 use sluicegate_wire::error::{self, UpstreamHeaders};
+use sluicegate_wire::fingerprint::{self, Secret};
 use sluicegate_wire::quirks::Table;
 use sluicegate_wire::sse::{Decoder, Event};
 use sluicegate_wire::tap::{Out, StreamEnd, Tap};
@@ -52,6 +53,43 @@ pub fn peek(data: &[u8]) {
         assert_eq!(again.model(&text).as_deref(), Some("new \"name\""));
     }
     assert_eq!((again.stream, again.max_output, again.input_bytes), (head.stream, head.max_output, head.input_bytes));
+}
+
+static SECRET: LazyLock<Secret> = LazyLock::new(Secret::random);
+
+/// White space after everything that stands between strings.
+fn spaced(text: &[u8]) -> Vec<u8> {
+    let (mut out, mut quoted, mut escaped) = (Vec::new(), false, false);
+    for &byte in text {
+        out.push(byte);
+        match byte {
+            b'"' if !escaped => quoted = !quoted,
+            b'{' | b'}' | b'[' | b']' | b':' | b',' if !quoted => out.extend_from_slice(b" \n"),
+            _ => {}
+        }
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
+    out
+}
+
+/// Whatever comes is read without a panic; of what a call may say, white space and members that do not count leave the
+/// fingerprint as it is, and any other member changes it.
+pub fn fingerprint(data: &[u8]) {
+    let (choice, body) = choice(data);
+    let endpoint = Endpoint::ALL[usize::from(choice) % Endpoint::ALL.len()];
+    let digest = |text: &[u8]| fingerprint::read(text, peek::MAX_DEPTH, &SECRET).map(|found| found.digest);
+    let found = digest(body);
+    if peek::peek(body, endpoint, peek::MAX_DEPTH).is_err() {
+        return;
+    }
+    let Some(found) = found else { return };
+    assert_eq!(digest(&spaced(body)), Some(found), "white space counts");
+    let inside = body.iter().position(|byte| *byte == b'{').expect("it is an object") + 1;
+    let rest = &body[inside..];
+    let comma: &[u8] = if rest.trim_ascii_start().starts_with(b"}") { b"" } else { b"," };
+    let with = |member: &[u8]| digest(&[&body[..inside], member, comma, rest].concat());
+    assert_eq!(with(br#""user":{"a":[1]}"#), Some(found), "what does not count counts");
+    assert_ne!(with(br#""a member of no request":null"#), Some(found), "a member was not seen");
 }
 
 fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<(Option<String>, String)> {

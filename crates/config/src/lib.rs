@@ -74,7 +74,7 @@ pub use migration::{Approval, Migration, Mirror, Start};
 pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
 pub use payments::{Alipay, Currency, CurrencyError, Payments, Stripe, WeChat};
-pub use prices::{Prices, Unpriced};
+pub use prices::{Display, Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{
     Azure, AzureStyle, ListedModel, Provider, ProviderKey, SimulatedFault, Simulation, Speaks, Timeouts,

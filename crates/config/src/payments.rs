@@ -1,5 +1,6 @@
 //! The `payments` section: payment services that tell us what customers have paid, and what it is worth.
 
+use crate::units::Period;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
@@ -7,17 +8,26 @@ use sluicegate_vocabulary::Money;
 use std::collections::BTreeMap;
 
 /// Who is believed about payments.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Payments {
     /// Dollars of credit for one unit of a currency, by its three letters.
     #[serde(serialize_with = "dollars")]
     pub credit: BTreeMap<Currency, Money>,
+    /// How long an order is open.
+    pub orders_expire: Period,
     /// Stripe.
     pub stripe: Option<Stripe>,
     /// WeChat Pay.
     pub wechat: Option<WeChat>,
     /// Alipay.
     pub alipay: Option<Alipay>,
+}
+
+impl Default for Payments {
+    fn default() -> Self {
+        let orders_expire = Period::from_secs(86_400);
+        Self { credit: BTreeMap::new(), orders_expire, stripe: None, wechat: None, alipay: None }
+    }
 }
 
 fn dollars<S: Serializer>(credit: &BTreeMap<Currency, Money>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@
 //! one table of them; the schema, the reference and `config show` read it from there.
 
 use crate::endpoint::EndpointPath;
+use crate::key::KeyHash;
 use crate::units::{Period, Size};
 use crate::url::BaseUrl;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -26,6 +27,9 @@ pub struct Server {
     /// A second address for the operator's surface (`/metrics`, `/admin`); it then leaves `listen`.
     #[schemars(with = "Option<Address>")]
     pub admin_listen: Option<Address>,
+    /// The SHA-256 of a token, as 64 hexadecimal digits: whoever sends the token to `admin_listen` may give the orders that
+    /// otherwise are taken on the socket in the data directory alone. No orders are taken there when absent.
+    pub admin_token_sha256: Option<String>,
     /// Certificate and key with which `listen` speaks TLS.
     pub tls: Option<Tls>,
     /// Offer HTTP/2 to clients (by ALPN under TLS, by prior knowledge without).
@@ -71,6 +75,7 @@ impl Default for Server {
         Self {
             listen: Listen::default(),
             admin_listen: None,
+            admin_token_sha256: None,
             tls: None,
             http2: true,
             workers: None,
@@ -94,6 +99,12 @@ impl Default for Server {
 }
 
 impl Server {
+    /// What an operator's token must hash to at `admin_listen`; `None` where no orders are taken there.
+    #[must_use]
+    pub fn admin_token(&self) -> Option<KeyHash> {
+        KeyHash::from_hex(self.admin_token_sha256.as_deref()?)
+    }
+
     /// Whether an endpoint was switched off under `disabled_endpoints`.
     #[must_use]
     pub fn disables(&self, endpoint: Endpoint) -> bool {

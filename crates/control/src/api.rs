@@ -7,16 +7,20 @@
 use crate::flow::{AlertLevel, alerts, flow, fullest};
 use crate::operator::Operator;
 use crate::pages::nothing;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use sluicegate_config::KeyHash;
 use sluicegate_relay::LimitReport;
 use sluicegate_upstream::Provider;
 use std::sync::Arc;
 use std::time::Duration;
+use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 
 /// How long a reload may take before whoever asked is told to look at the log.
@@ -156,8 +160,31 @@ fn glance(operator: &Operator) -> Status {
     }
 }
 
-/// The operators' API. It asks for no key: it belongs on the socket only.
+/// The operators' API. It asks for no token: this belongs on the socket only.
 pub fn operator_api(operator: Arc<Operator>) -> Router {
+    routes().fallback(nothing).with_state(operator)
+}
+
+/// The same for an address that others reach: every order needs the token whose hash the configuration has, and without
+/// one in the configuration there are no orders.
+pub(crate) fn guarded(operator: &Arc<Operator>) -> Router<Arc<Operator>> {
+    routes().route_layer(from_fn_with_state(Arc::clone(operator), guard))
+}
+
+async fn guard(State(operator): State<Arc<Operator>>, request: Request, next: Next) -> Response {
+    let Some(KeyHash(wanted)) = operator.relay().config().server.admin_token() else {
+        return nothing(request.uri().clone()).await.into_response();
+    };
+    let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).map(KeyHash::of);
+    if sent.is_some_and(|KeyHash(hash)| bool::from(hash.ct_eq(&wanted))) {
+        return next.run(request).await;
+    }
+    let what = "this needs the operators' token: authorization: Bearer TOKEN";
+    problem(StatusCode::UNAUTHORIZED, "unauthorized", what)
+}
+
+fn routes() -> Router<Arc<Operator>> {
     Router::new()
         .route("/admin/api/status", get(status))
         .route("/admin/api/flow", get(flow_control))
@@ -169,8 +196,6 @@ pub fn operator_api(operator: Arc<Operator>) -> Router {
         .merge(crate::keys::routes())
         .merge(crate::copies::routes())
         .merge(crate::payments::routes())
-        .fallback(nothing)
-        .with_state(operator)
 }
 
 async fn status(State(operator): State<Arc<Operator>>) -> Json<Status> {

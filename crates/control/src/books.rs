@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sluicegate_ledger::{Kind, Subject, Unit};
 use sluicegate_relay::{AccountReport, Books, BudgetReport, CreditError};
 use sluicegate_store::{By, Entered, Filter, Grain, RedeemError, StoreError, UsageQuery, UsageRow};
@@ -60,6 +61,9 @@ pub struct LedgerAccount {
     pub held_usd: String,
     /// What calls may still take.
     pub left_usd: String,
+    /// The same amounts in another currency, where one is shown: `balance_cny`.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 /// A budget. Amounts are dollars, or tokens, as decimal text.
@@ -185,6 +189,18 @@ pub struct UsageLine {
     /// What the response cache and choices of cheaper models have saved, in dollars.
     #[serde(default)]
     pub saved_usd: String,
+    /// The same amounts in another currency, where one is shown: `billed_cny`.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// A page with money in it, in the other currency too where there is one.
+pub(crate) fn page(operator: &Operator, page: &impl Serialize) -> Response {
+    let mut page = serde_json::to_value(page).unwrap_or_default();
+    if let Some(display) = &operator.relay().config().prices.display {
+        display.beside(&mut page);
+    }
+    Json(page).into_response()
 }
 
 pub(crate) fn routes() -> Router<Arc<Operator>> {
@@ -215,14 +231,14 @@ async fn ledger(State(operator): State<Arc<Operator>>) -> Response {
         Ok(books) => books,
         Err(response) => return response,
     };
-    let page = LedgerPage {
+    let told = LedgerPage {
         schema: LedgerPage::SCHEMA.to_owned(),
         accounts: books.accounts().into_iter().map(LedgerAccount::from).collect(),
         budgets: books.budgets().into_iter().map(LedgerBudget::from).collect(),
         failing: books.store().journal().health().failing,
         behind: books.store().behind(),
     };
-    Json(page).into_response()
+    page(&operator, &told)
 }
 
 async fn verify(State(operator): State<Arc<Operator>>) -> Response {
@@ -302,7 +318,7 @@ async fn redeem(State(operator): State<Arc<Operator>>, Query(order): Query<Redee
     match tokio::task::spawn_blocking(move || books.redeem(&order.code, &order.account)).await {
         Ok(Ok((_, account))) => {
             let (schema, account) = (CreditPage::SCHEMA.to_owned(), account.into());
-            Json(CreditPage { schema, new: true, account }).into_response()
+            page(&operator, &CreditPage { schema, new: true, account })
         }
         Ok(Err(CreditError::Store(error) | CreditError::Code(RedeemError::Store(error)))) => store_failed(&error),
         Ok(Err(error)) => problem(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
@@ -373,10 +389,11 @@ async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageO
             mean_us: row.total_us.checked_div(row.calls).unwrap_or(0),
             mean_first_us: row.first_us.checked_div(row.first_calls).unwrap_or(0),
             saved_usd: row.saved.to_string(),
+            other: Map::new(),
         }
     };
     let usage = rows.into_iter().map(line).collect();
-    Json(UsagePage { schema: UsagePage::SCHEMA.to_owned(), by: word, days, usage }).into_response()
+    page(&operator, &UsagePage { schema: UsagePage::SCHEMA.to_owned(), by: word, days, usage })
 }
 
 /// What is entered.
@@ -411,7 +428,7 @@ async fn credit(State(operator): State<Arc<Operator>>, Query(order): Query<Credi
                 tracing::info!(account = account.name, %amount, "operator: credit");
             }
             let (schema, account) = (CreditPage::SCHEMA.to_owned(), account.into());
-            Json(CreditPage { schema, new, account }).into_response()
+            page(&operator, &CreditPage { schema, new, account })
         }
         Ok(Err(error @ (CreditError::NoAccount(_) | CreditError::Code(_)))) => {
             problem(StatusCode::NOT_FOUND, "not_found", &error.to_string())
@@ -442,6 +459,7 @@ impl From<AccountReport> for LedgerAccount {
             balance_usd: account.balance.to_string(),
             held_usd: account.held.to_string(),
             left_usd: account.left.to_string(),
+            other: Map::new(),
         }
     }
 }

@@ -6,21 +6,24 @@
 
 use crate::api::problem;
 use crate::operator::Operator;
+use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sluicegate_config::{ClientKey, Config, KeyHash};
-use sluicegate_relay::{KeyError, Keys, MadeKey, WantedKey};
+use sluicegate_relay::{KeyError, Keys, MadeKey, Relay, WantedKey};
 use sluicegate_store::{KeyStoreError, StoredKey};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Keys on a page at most.
 const MOST: u32 = 1000;
+
+/// How long a question waits for calls that have just ended.
+const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// A page of keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,7 +66,7 @@ impl KeyPage {
 }
 
 /// A key as operators see it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeyInfo {
     /// Its name.
     pub name: String,
@@ -86,6 +89,15 @@ pub struct KeyInfo {
     /// When it was made.
     #[serde(default)]
     pub created_at: Option<String>,
+    /// Calls being served for it now; nothing where no relay runs.
+    #[serde(default)]
+    pub in_flight: Option<u32>,
+    /// What was charged for its calls since the books began, in dollars; nothing where no books are open.
+    #[serde(default)]
+    pub spent_usd: Option<String>,
+    /// When it was used last, to the minute, and after some weeks to the hour or the day; nothing where that is not known.
+    #[serde(default)]
+    pub last_used: Option<String>,
 }
 
 /// A key that is to be made, as JSON.
@@ -168,7 +180,8 @@ impl KeyOrder {
     }
 }
 
-/// Carries an order out, and gives the page that answers it. `create` makes a key. Waits for the disk.
+/// Carries an order out, and gives the page that answers it. `relay` is the one that runs, if one does; `create` makes a
+/// key. Waits for the disk.
 ///
 /// # Errors
 /// Why it was not done.
@@ -176,11 +189,16 @@ pub fn carry_out(
     order: KeyOrder,
     keys: &Keys,
     config: &Config,
+    relay: Option<&Relay>,
     create: impl FnOnce(&WantedKey) -> Result<MadeKey, KeyError>,
 ) -> Result<Value, NotDone> {
+    if let (Some(books), KeyOrder::List { .. } | KeyOrder::Show(_)) = (relay.and_then(Relay::books), &order) {
+        // A question about the present waits a moment for what has just ended.
+        let _ = books.store().catch_up(CATCH_UP);
+    }
     let one = |key: StoredKey| KeyPage {
         schema: KeyPage::SCHEMA.to_owned(),
-        key: info(&key, config),
+        key: info(&key, config, relay),
         secret: None,
         granted_usd: None,
         warnings: Vec::new(),
@@ -192,11 +210,11 @@ pub fn carry_out(
         ..one(made.key)
     };
     let page = match order {
-        KeyOrder::List { after, limit } => return list(&after, limit, keys, config),
+        KeyOrder::List { after, limit } => return list(&after, limit, keys, config, relay),
         KeyOrder::Show(name) => match config.keys.iter().find(|key| key.name == name) {
             Some(key) => KeyPage {
                 schema: KeyPage::SCHEMA.to_owned(),
-                key: declared(key),
+                key: declared(key, relay),
                 secret: None,
                 granted_usd: None,
                 warnings: Vec::new(),
@@ -213,13 +231,13 @@ pub fn carry_out(
     Ok(serde_json::to_value(page).unwrap_or_default())
 }
 
-fn list(after: &str, limit: u32, keys: &Keys, config: &Config) -> Result<Value, NotDone> {
+fn list(after: &str, limit: u32, keys: &Keys, config: &Config, relay: Option<&Relay>) -> Result<Value, NotDone> {
     let limit = limit.clamp(1, MOST);
     let found = keys.list(after, limit)?;
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
     let next = found.last().filter(|_| full).map(|last| last.name.clone());
-    let of_the_file = config.keys.iter().filter(|_| after.is_empty()).map(declared);
-    let keys = of_the_file.chain(found.iter().map(|key| info(key, config))).collect();
+    let of_the_file = config.keys.iter().filter(|_| after.is_empty()).map(|key| declared(key, relay));
+    let keys = of_the_file.chain(found.iter().map(|key| info(key, config, relay))).collect();
     let page = KeysPage { schema: KeysPage::SCHEMA.to_owned(), keys, next };
     Ok(serde_json::to_value(page).unwrap_or_default())
 }
@@ -242,7 +260,7 @@ fn read(wanted: Wanted) -> Result<WantedKey, NotDone> {
     })
 }
 
-fn info(key: &StoredKey, config: &Config) -> KeyInfo {
+fn info(key: &StoredKey, config: &Config, relay: Option<&Relay>) -> KeyInfo {
     let now = jiff::Timestamp::now().as_millisecond();
     let over = |until: Option<i64>| until.is_some_and(|until| until <= now);
     let state = if config.keys.iter().any(|declared| declared.name == key.name) {
@@ -266,10 +284,23 @@ fn info(key: &StoredKey, config: &Config) -> KeyInfo {
         expires_at: key.expires_ms.and_then(moment),
         old_secret_until: alive().filter_map(|secret| secret.until_ms).max().and_then(moment),
         created_at: moment(key.created_ms),
+        ..used(&key.name, key.secrets.iter().map(|secret| &secret.hash), relay)
     }
 }
 
-fn declared(key: &ClientKey) -> KeyInfo {
+/// What goes on for a key, and what it has used.
+fn used<'a>(name: &str, secrets: impl Iterator<Item = &'a [u8; 32]>, relay: Option<&Relay>) -> KeyInfo {
+    let books = relay.and_then(Relay::books);
+    let used = books.and_then(|books| books.store().key_use(name).ok());
+    KeyInfo {
+        in_flight: relay.map(|relay| relay.in_flight_of(secrets)),
+        spent_usd: used.map(|used| used.billed.to_string()),
+        last_used: used.and_then(|used| used.last_ms).and_then(moment),
+        ..KeyInfo::default()
+    }
+}
+
+fn declared(key: &ClientKey, relay: Option<&Relay>) -> KeyInfo {
     let terms = match serde_json::to_value(key) {
         Ok(Value::Object(mut terms)) => {
             terms.remove("name");
@@ -287,6 +318,7 @@ fn declared(key: &ClientKey) -> KeyInfo {
         expires_at: None,
         old_secret_until: None,
         created_at: None,
+        ..used(&key.name, [&key.hash.0].into_iter(), relay)
     }
 }
 
@@ -378,16 +410,17 @@ async fn done(operator: Arc<Operator>, order: KeyOrder) -> Response {
         KeyOrder::Rotate(name, _) => Some(("rotate", name.clone())),
         KeyOrder::Delete(name) => Some(("delete", name.clone())),
     };
+    let asked = Arc::clone(&operator);
     let carried = tokio::task::spawn_blocking(move || {
-        let relay = operator.relay();
-        carry_out(order, relay.keys(), &relay.config(), |wanted| relay.create_key(wanted))
+        let relay = asked.relay();
+        carry_out(order, relay.keys(), &relay.config(), Some(relay), |wanted| relay.create_key(wanted))
     });
     match carried.await {
         Ok(Ok(page)) => {
             if let Some((act, key)) = what {
                 tracing::info!(act, key, "operator: key");
             }
-            Json(page).into_response()
+            crate::books::page(&operator, &page)
         }
         Ok(Err(NotDone { status, kind, message })) => problem(status, kind, &message),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string()),

@@ -48,5 +48,5 @@ pub use payments::{OrderLine, OrdersPage};
 pub use providers::{ProvidersPage, Tested, TestsPage};
 pub use serve::{serve_tcp, serve_unix};
 pub use sluicegate_vocabulary::Stamp;
-pub use socket::{AskError, SOCKET_FILE, ask, ask_with, bind};
+pub use socket::{AskError, SOCKET_FILE, ask, ask_at, ask_with, bind};
 pub use watch::{NOTICE, watch};

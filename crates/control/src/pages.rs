@@ -41,6 +41,7 @@ pub fn pages(operator: Arc<Operator>, surface: Surface) -> Router {
     }
     if surface == Surface::Operators {
         router = router.route("/health/live", get(live)).route("/health/ready", get(ready));
+        router = router.merge(crate::api::guarded(&operator));
     }
     router.fallback(nothing).with_state(operator)
 }

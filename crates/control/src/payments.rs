@@ -50,6 +50,12 @@ pub struct OrderLine {
     /// When, in milliseconds since the Unix epoch.
     #[serde(default)]
     pub paid_ms: Option<i64>,
+    /// Until when it is to be paid, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub expires_ms: Option<i64>,
+    /// What was given back of it, in its currency; nothing where nothing was.
+    #[serde(default)]
+    pub refunded: Option<String>,
 }
 
 /// An order that was made, or the latest orders.
@@ -69,9 +75,8 @@ impl OrdersPage {
 }
 
 fn line(order: Order) -> OrderLine {
-    let currency = Currency::try_from(order.currency.clone());
     OrderLine {
-        amount: currency.map_or_else(|_| order.amount.to_string(), |currency| currency.written(order.amount)),
+        amount: written(&order.currency, order.amount),
         smallest: order.amount,
         reference: order.reference,
         account: order.account,
@@ -80,14 +85,21 @@ fn line(order: Order) -> OrderLine {
         service: None,
         payment: None,
         paid_ms: None,
+        expires_ms: None,
+        refunded: None,
     }
+}
+
+fn written(currency: &str, amount: u64) -> String {
+    Currency::try_from(currency.to_owned()).map_or_else(|_| amount.to_string(), |currency| currency.written(amount))
 }
 
 impl From<StoredOrder> for OrderLine {
     fn from(stored: StoredOrder) -> Self {
         let (service, payment, paid_ms) =
             stored.paid.map_or((None, None, None), |(service, payment, at)| (Some(service), Some(payment), Some(at)));
-        Self { service, payment, paid_ms, ..line(stored.order) }
+        let refunded = (stored.refunded > 0).then(|| written(&stored.order.currency, stored.refunded));
+        Self { service, payment, paid_ms, expires_ms: stored.expires_ms, refunded, ..line(stored.order) }
     }
 }
 
@@ -164,9 +176,14 @@ async fn order(State(operator): State<Arc<Operator>>, Query(wanted): Query<Wante
         return bad("a reference has 6 to 32 letters, digits, `_` and `-`, as payment services want it");
     }
     let (account, reference) = (wanted.account, wanted.reference);
-    match tokio::task::spawn_blocking(move || books.order(reference, &account, amount, &currency, credit)).await {
+    let lasts = operator.relay().payments().map(|payments| payments.expire_after_ms());
+    let expires_ms = lasts.map(|lasts| jiff::Timestamp::now().as_millisecond().saturating_add(lasts));
+    let ordered = move || books.order(reference, &account, amount, &currency, credit, expires_ms);
+    match tokio::task::spawn_blocking(ordered).await {
         Ok(Ok((entered, order))) => {
-            let (new, orders) = (entered == Entered::New, vec![line(order)]);
+            let new = entered == Entered::New;
+            // One that was there before keeps its time.
+            let orders = vec![OrderLine { expires_ms: expires_ms.filter(|_| new), ..line(order) }];
             Json(OrdersPage { schema: OrdersPage::SCHEMA.to_owned(), orders, new }).into_response()
         }
         Ok(Err(CreditError::Store(error))) => store_failed(&error),
@@ -207,6 +224,15 @@ async fn notified(
                 Some(Settled::Twice(order)) => {
                     let order = order.reference;
                     tracing::warn!(service = name, order, "an order was paid twice; give the second payment back");
+                }
+                Some(Settled::Late(order)) => {
+                    let Order { reference, account, credit, .. } = order;
+                    tracing::warn!(service = name, order = reference, account, %credit,
+                        "a payment for an order that had expired was credited");
+                }
+                Some(Settled::Refunded(order, back)) => {
+                    let Order { reference, account, .. } = order;
+                    tracing::info!(service = name, order = reference, account, %back, "a refund was entered");
                 }
                 Some(Settled::Before(_)) | None => {}
             }

@@ -1,7 +1,7 @@
 //! The Unix socket in the data directory, by which this machine's commands speak to the running relay.
 //!
-//! What may be asked there is the same HTTP API that later has other doors. The door is guarded by the file system: the
-//! socket belongs to the relay's user and nobody else may open it.
+//! What may be asked there is the same HTTP API that has another door at `server.admin_listen`, where a token is asked for.
+//! This door is guarded by the file system: the socket belongs to the relay's user and nobody else may open it.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -13,7 +13,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 /// The socket's name in the data directory.
 pub const SOCKET_FILE: &str = "control.sock";
@@ -72,27 +73,59 @@ pub async fn ask_with(
     body: Bytes,
     limit: Duration,
 ) -> Result<(StatusCode, Bytes), AskError> {
-    match tokio::time::timeout(limit, exchange(socket, method, path, body)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(AskError::Timeout(limit)),
+    let asked = async {
+        let stream = UnixStream::connect(socket).await.map_err(|error| not_connected(&error))?;
+        exchange(stream, "sluicegate", None, method, path, body).await
+    };
+    tokio::time::timeout(limit, asked).await.unwrap_or(Err(AskError::Timeout(limit)))
+}
+
+/// Asks a relay at the address of its `server.admin_listen`, `HOST:PORT`, as whoever has the token.
+///
+/// # Errors
+/// There was no answer.
+pub async fn ask_at(
+    address: &str,
+    token: &str,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<(StatusCode, Bytes), AskError> {
+    let asked = async {
+        let stream = TcpStream::connect(address).await.map_err(|error| not_connected(&error))?;
+        exchange(stream, address, Some(token), method, path, body).await
+    };
+    tokio::time::timeout(limit, asked).await.unwrap_or(Err(AskError::Timeout(limit)))
+}
+
+fn not_connected(error: &io::Error) -> AskError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning,
+        io::ErrorKind::PermissionDenied => AskError::NotAllowed,
+        _ => AskError::Broken(error.to_string().into()),
     }
 }
 
-async fn exchange(socket: &Path, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), AskError> {
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    host: &str,
+    token: Option<&str>,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), AskError> {
     let broken = |error: &dyn std::error::Error| AskError::Broken(error.to_string().into());
-    let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning,
-        io::ErrorKind::PermissionDenied => AskError::NotAllowed,
-        _ => broken(&error),
-    })?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header(http::header::HOST, "sluicegate")
-        .header(http::header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body))
-        .map_err(|error| broken(&error))?;
+        .header(http::header::HOST, host)
+        .header(http::header::CONTENT_TYPE, "application/json");
+    if let Some(token) = token {
+        request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Full::new(body)).map_err(|error| broken(&error))?;
     let talk = async {
         let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
         let status = response.status();

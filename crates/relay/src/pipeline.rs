@@ -75,7 +75,7 @@ pub(crate) async fn way(
     match request.endpoint {
         Endpoint::Models => return models::list(&request, &caller, snapshot),
         Endpoint::Quota => return Ok(quota::page(worker, &caller, snapshot)),
-        Endpoint::Key => return Ok(page::key(&caller)),
+        Endpoint::Key => return Ok(page::key(&caller, snapshot)),
         Endpoint::Usage => return Box::pin(page::usage(&request, &caller, snapshot)).await,
         _ => {}
     }

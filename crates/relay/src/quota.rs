@@ -25,7 +25,7 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
     let may_use = |route: &&Arc<Route>| route.candidates().any(|candidate| may_use(caller, &route.name, candidate));
     let routes = snapshot.names.aliases.values().filter(may_use);
     let limits = snapshot.limits.of_caller(&room.table, caller, routes, now);
-    let body = json!({
+    let mut body = json!({
         "object": "quota",
         "schema": "sluicegate.quota/v1",
         "key": caller.key.as_ref().map(|key| &*key.name),
@@ -39,11 +39,14 @@ pub(crate) fn page(worker: &Worker, caller: &Caller, snapshot: &Snapshot) -> Rep
         "in_flight": caller.live.in_flight().saturating_sub(1),
         "waiting": room.waiting_of(caller.live.number),
     });
-    told(&body)
+    told(&mut body, snapshot)
 }
 
 /// A page about the caller himself, which nobody keeps.
-pub(crate) fn told(body: &Value) -> Reply {
+pub(crate) fn told(body: &mut Value, snapshot: &Snapshot) -> Reply {
+    if let Some(display) = &snapshot.config.prices.display {
+        display.beside(body);
+    }
     let mut headers = HeaderMap::with_capacity(2);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

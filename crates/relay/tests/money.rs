@@ -12,7 +12,7 @@ mod support;
 use sluicegate_config::{
     Budget, BudgetAmount, ClientKey, Config, Credits, Ledger, Model, OnExceed, Per, ProviderKind, Unpriced,
 };
-use sluicegate_ledger::{Fees, Kind, Price, Rate};
+use sluicegate_ledger::{Fees, Kind, Price, Rate, Rates, Schedule, Tier};
 use sluicegate_store::{By, Filter, Grain, UsageQuery};
 use sluicegate_vocabulary::{EndReason, FaultKind, Mode, Money};
 use std::io::{Read as _, Write as _};
@@ -178,6 +178,31 @@ fn a_refusal_for_want_of_money_says_what_is_left_and_a_call_that_fails_costs_not
     relay.receipts(4);
     assert_eq!(balance(&relay, "one"), (dollars("0.03"), Money::ZERO));
     assert_in_the_books(&relay, "one", 4, "0.05");
+}
+
+#[test]
+fn a_call_that_asks_for_a_dearer_tier_has_to_be_covered_at_its_price() {
+    let upstream = Upstream::new((0..3).map(|_| json(200, ANSWER)).collect());
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = with_books(&upstream, vec![prepaid("one", "sk-one", "one")]);
+    let dearer = Rates { input: rate("4"), output: rate("16"), ..Rates::default() };
+    let tiers = vec![(Tier::Priority, Schedule { rates: dearer, long: None })];
+    config.prices.models.insert("up/m".into(), Price { tiers, ..Price::flat(rate("2"), rate("8")) });
+    let relay = Running::in_dir(config, dir.path());
+    // 2000 tokens of output are 1.6 cents, and 3.2 in the dearer tier.
+    relay.relay.books().unwrap().credit(Kind::TopUp, "a", "one", dollars("0.02")).unwrap();
+    let asks = |tier: &str| {
+        let body = format!(
+            r#"{{"model":"up/m","max_tokens":2000,"messages":[{{"role":"user","content":"hi"}}],"service_tier":"{tier}"}}"#
+        );
+        relay.post(CHAT, "authorization: Bearer sk-one\r\n", &body)
+    };
+    for tier in ["default", "flex", "nonsense"] {
+        let answer = asks(tier);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{tier}: {answer}");
+    }
+    let refused = asks("priority");
+    assert!(refused.starts_with("HTTP/1.1 402") && refused.contains("insufficient_credits"), "{refused}");
 }
 
 #[test]

@@ -405,6 +405,11 @@ pub(crate) struct RemoteArguments {
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) data_dir: Option<PathBuf>,
 
+    /// The `server.admin_listen` of a relay elsewhere, such as http://10.0.0.5:9080. $SLUICEGATE_ADMIN_URL when not given; the
+    /// token is in $SLUICEGATE_ADMIN_TOKEN.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, conflicts_with = "data_dir")]
+    pub(crate) admin_url: Option<String>,
+
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,

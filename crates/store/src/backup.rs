@@ -5,6 +5,9 @@
 //! written meanwhile. The journal is no part of a copy, since what it holds is fed before. A call that was being answered at
 //! that moment is in the copy as an open one, and is settled as after a kill.
 //!
+//! What the relay has learned of its providers and how far its migrations have come lies in small files of its own; they
+//! are in the copy as they are, so that a relay that is put up again elsewhere goes on where this one was.
+//!
 //! With the copies goes a list of their sizes and hashes, written last: a directory without it is no backup. A restore
 //! compares every byte with it and adds all of the books up before it puts anything in place, so it either ends with books
 //! that are those of the backup, or changes nothing.
@@ -24,6 +27,9 @@ use std::path::{Path, PathBuf};
 
 /// The list of what is in a backup.
 const LIST: &str = "backup.json";
+/// Files of the relay that are no databases, and the folder of those of which there are many.
+const PLAIN: &str = "learned.json";
+const FOLDER: &str = "migrations";
 /// Where a restore lies until all of it is known to be right.
 const UNFINISHED: &str = "restore.unfinished";
 const FORM: &str = "sluicegate.backup/v1";
@@ -61,6 +67,8 @@ struct Listed {
 pub(crate) struct Moment {
     at_ms: i64,
     readers: Vec<(String, Connection)>,
+    /// Small files whole. They are replaced and never written to, so each is of one moment.
+    plain: Vec<(String, Vec<u8>)>,
 }
 
 impl Moment {
@@ -76,13 +84,22 @@ impl Moment {
             reader.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))?;
             Ok((name_of(&path), reader))
         };
-        Ok(Self { at_ms, readers: files.map(open).collect::<Result<_, StoreError>>()? })
+        Ok(Self { at_ms, readers: files.map(open).collect::<Result<_, StoreError>>()?, plain: plain(dir)? })
     }
 
     /// Copies it into an empty directory.
     pub(crate) fn copy(self, to: &Path) -> Result<Copied, StoreError> {
         make_empty(to)?;
         let mut list = List { schema: FORM.to_owned(), at_ms: self.at_ms, files: Vec::new() };
+        for (name, bytes) in self.plain {
+            let path = to.join(&name);
+            make_folder_of(&path)?;
+            let written =
+                File::create(&path).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+            written.map_err(StoreError::file("cannot write", &path))?;
+            let (bytes, sha256) = through(&path, &mut std::io::sink())?;
+            list.files.push(Listed { name, bytes, sha256 });
+        }
         for (name, reader) in self.readers {
             let path = to.join(&name);
             let mut copy = Connection::open(&path)?;
@@ -113,7 +130,7 @@ impl List {
             return Err(unusable(&path, format!("its form is {}, this program knows {FORM}", list.schema)));
         }
         // A name that leads elsewhere is not one that we wrote.
-        match list.files.iter().find(|file| name_of(Path::new(&file.name)) != file.name) {
+        match list.files.iter().find(|file| !is_ours(&file.name)) {
             Some(file) => Err(unusable(&path, format!("{:?} is not the name of a file in it", file.name))),
             None => Ok(list),
         }
@@ -147,6 +164,7 @@ pub fn restore(from: &Path, dir: &Path) -> Result<(Copied, Verdict), StoreError>
         // The books come last: until they are there, nothing is taken for restored.
         for file in &list.files {
             let place = dir.join(&file.name);
+            make_folder_of(&place)?;
             std::fs::rename(unfinished.join(&file.name), &place).map_err(StoreError::file("cannot make", place))?;
         }
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::file("cannot sync", dir))?;
@@ -160,6 +178,7 @@ pub fn restore(from: &Path, dir: &Path) -> Result<(Copied, Verdict), StoreError>
 fn checked_copy(list: &List, from: &Path, to: &Path) -> Result<Verdict, StoreError> {
     for file in &list.files {
         let (source, place) = (from.join(&file.name), to.join(&file.name));
+        make_folder_of(&place)?;
         let mut copy = File::create(&place).map_err(StoreError::file("cannot make", &place))?;
         let (bytes, sha256) = through(&source, &mut copy)?;
         if (bytes, &sha256) != (file.bytes, &file.sha256) {
@@ -186,6 +205,36 @@ fn through(path: &Path, to: &mut impl Write) -> Result<(u64, String), StoreError
         bytes += read.len() as u64;
     }
     Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// The small files of a data directory.
+fn plain(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let inside = std::fs::read_dir(dir.join(FOLDER)).into_iter().flatten().filter_map(Result::ok);
+    let inside = inside.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "json"));
+    let mut names: Vec<String> = inside.map(|entry| format!("{FOLDER}/{}", name_of(&entry.path()))).collect();
+    names.push(PLAIN.to_owned());
+    names.sort();
+    let mut found = Vec::new();
+    for name in names {
+        let path = dir.join(&name);
+        match std::fs::read(&path) {
+            Ok(bytes) => found.push((name, bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::file("cannot read", path)(error)),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name in a list is one that we write, and so leads nowhere else.
+fn is_ours(name: &str) -> bool {
+    let last = name.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+    !last.is_empty() && name_of(Path::new(last)) == last
+}
+
+fn make_folder_of(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(StoreError::file("cannot make", folder))
 }
 
 fn name_of(path: &Path) -> String {

@@ -135,7 +135,7 @@ pub use export::{Mark, MovedByCall, Movement, MovementsQuery};
 pub use journal::{Failing, Health, Journal, Options as JournalOptions, WhenFailing, Written};
 pub use keys::{KeyEntry, KeyStore, KeyStoreError, NewKey, StoredKey, StoredSecret, new_secret};
 pub use orders::{PayError, Settled, StoredOrder};
-pub use query::{By, CallRow, CallsQuery, Filter, Grain, Place, UsageQuery, UsageRow};
+pub use query::{By, CallRow, CallsQuery, Filter, Grain, KeyUse, Place, UsageQuery, UsageRow};
 pub use record::{Charged, Ended, Intent, Owner, Repeated, read_arithmetic};
 pub use recover::{OpenCalls, Recovery};
 pub use store::{Options, Store};

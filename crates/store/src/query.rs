@@ -298,6 +298,32 @@ pub(crate) fn used(main: &Connection, subject: &Subject, unit: Unit, span: Span)
     Ok(main.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?)
 }
 
+/// What a key has used since the books began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyUse {
+    /// What was charged for its calls.
+    pub billed: Money,
+    /// When its last call arrived, in milliseconds since the Unix epoch: to the minute, and after some weeks to the hour or
+    /// the day.
+    pub last_ms: Option<i64>,
+}
+
+pub(crate) fn key_use(main: &Connection, key: &str) -> Result<KeyUse, StoreError> {
+    let dimension = Dimension::Key as i64;
+    let sql = "SELECT coalesce(sum(billed), 0) FROM sums WHERE grain = 2 AND dimension = $1 AND name = $2";
+    let billed = main.prepare_cached(sql)?.query_row(params![dimension, key], |row| row.get(0))?;
+    let sql = "SELECT max(bucket) FROM sums WHERE grain = $1 AND dimension = $2 AND name = $3";
+    let mut last = main.prepare_cached(sql)?;
+    let mut last_ms = None;
+    for grain in [Grain::Minute, Grain::Hour, Grain::Day] {
+        last_ms = last.query_row(params![grain as i64, dimension, key], |row| row.get(0))?;
+        if last_ms.is_some() {
+            break;
+        }
+    }
+    Ok(KeyUse { billed: Money::from_nanos(billed), last_ms })
+}
+
 /// The calls of a time that must not be charged once more, the latest first, and when each arrived, in milliseconds since
 /// the Unix epoch.
 pub(crate) fn repeats(main: &Connection, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {

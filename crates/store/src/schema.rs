@@ -88,6 +88,12 @@ INSERT INTO sums SELECT grain, bucket, 5, label, sum(calls), sum(errors), sum(ca
     "
 ALTER TABLE rollups ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sums ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE orders ADD COLUMN expires_ms INTEGER;
+ALTER TABLE orders ADD COLUMN transaction_id TEXT;
+CREATE INDEX orders_transaction ON orders(transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE TABLE refunds(
+    reference TEXT NOT NULL REFERENCES orders(reference), refund TEXT NOT NULL, amount INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (reference, refund)) WITHOUT ROWID;
 CREATE TABLE repeats(key BLOB PRIMARY KEY, request INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ",
 ];

@@ -8,8 +8,8 @@ use crate::feed::{self, Feeder};
 use crate::journal::segment;
 use crate::journal::{Journal, Options as JournalOptions, Shared};
 use crate::orders::{self, PayError, Settled as Payment, StoredOrder};
-use crate::payment::{Order, Paid};
-use crate::query::{self, CallRow, CallsQuery, UsageQuery, UsageRow};
+use crate::payment::{Order, Paid, Refunded};
+use crate::query::{self, CallRow, CallsQuery, KeyUse, UsageQuery, UsageRow};
 use crate::record::{Ended, Owner, Repeated};
 use crate::recover::{self, OpenCalls, Recovery};
 use crate::verify::{self, Verdict};
@@ -281,12 +281,12 @@ impl Store {
         credits::redeem(&mut self.main.lock(), code, account, now_ms)
     }
 
-    /// Enters an order that a customer is to pay.
+    /// Enters an order that a customer is to pay until then, in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// It is none, its reference was used for another, or the database refused.
-    pub fn add_order(&self, order: &Order, now_ms: i64) -> Result<Entered, StoreError> {
-        orders::add(&mut self.main.lock(), order, now_ms)
+    pub fn add_order(&self, order: &Order, now_ms: i64, expires_ms: Option<i64>) -> Result<Entered, StoreError> {
+        orders::add(&mut self.main.lock(), order, now_ms, expires_ms)
     }
 
     /// Enters what a payment service has verifiably said was paid. The live account is the caller's to change, if it is new.
@@ -295,6 +295,15 @@ impl Store {
     /// It is for no order of ours, or not what was ordered; or the database refused.
     pub fn pay(&self, service: &str, paid: &Paid, now_ms: i64) -> Result<Payment, PayError> {
         orders::pay(&mut self.main.lock(), service, paid, now_ms)
+    }
+
+    /// Enters what a payment service has verifiably said was given back, each refund once. The live account is the
+    /// caller's to change, if it is new.
+    ///
+    /// # Errors
+    /// It is of no payment of ours, or more than was paid; or the database refused.
+    pub fn refund(&self, service: &str, refunded: &Refunded, now_ms: i64) -> Result<Payment, PayError> {
+        orders::refund(&mut self.main.lock(), service, refunded, now_ms)
     }
 
     /// The latest orders, of one account or of all, newest first.
@@ -324,6 +333,14 @@ impl Store {
     /// The database refused.
     pub fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>, StoreError> {
         query::usage(&self.reader.lock(), query)
+    }
+
+    /// What a key has used since the books began.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn key_use(&self, key: &str) -> Result<KeyUse, StoreError> {
+        query::key_use(&self.reader.lock(), key)
     }
 
     /// The calls that arrived since then and must not be charged once more, the latest first and at most so many, each

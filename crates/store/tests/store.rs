@@ -373,14 +373,15 @@ fn an_order_is_credited_once_however_often_it_is_notified() {
         currency: "CNY".to_owned(),
         credit: money(500),
     };
-    assert_eq!(store.add_order(&order("o1", 990), 0).unwrap(), Entered::New);
-    assert_eq!(store.add_order(&order("o1", 990), 1).unwrap(), Entered::Before);
-    assert!(matches!(store.add_order(&order("o1", 991), 1), Err(StoreError::Conflict(_))));
+    assert_eq!(store.add_order(&order("o1", 990), 0, Some(10)).unwrap(), Entered::New);
+    assert_eq!(store.add_order(&order("o1", 990), 1, Some(11)).unwrap(), Entered::Before);
+    assert!(matches!(store.add_order(&order("o1", 991), 1, None), Err(StoreError::Conflict(_))));
     let paid = |order: &str, payment: &str, amount| Paid {
         order: order.to_owned(),
         payment: payment.to_owned(),
         amount,
         currency: "CNY".to_owned(),
+        transaction: None,
     };
     let refused = |paid: &Paid| match store.pay("wechat", paid, 2) {
         Err(PayError::Refused(refusal)) => refusal,
@@ -402,6 +403,12 @@ fn an_order_is_credited_once_however_often_it_is_notified() {
     assert_eq!(balance(&store, "a"), 500);
     let orders = store.orders(Some("a"), 10).unwrap();
     assert_eq!(orders[0].paid, Some(("wechat".to_owned(), "p1".to_owned(), 3)));
+    // Nobody's payment is lost because it came late.
+    assert_eq!(orders[0].expires_ms, Some(10));
+    assert_eq!(store.add_order(&order("late", 990), 0, Some(10)).unwrap(), Entered::New);
+    assert_eq!(store.pay("wechat", &paid("late", "p2", 990), 10).unwrap(), Settled::Late(order("late", 990)));
+    assert_eq!(balance(&store, "a"), 1000);
+    store.credit(Kind::Refund, "refund of late", "a", money(-500), 5).unwrap();
     // What was given back is an entry of its own.
     store.credit(Kind::Refund, "refund of o1", "a", money(-500), 5).unwrap();
     assert_eq!(balance(&store, "a"), 0);
@@ -419,14 +426,21 @@ fn what_is_restored_is_what_was_backed_up() {
     for call in 1..=50 {
         store.journal().ended(&ended(call, OWNER, 2), false);
     }
+    // What the relay has learned, and how far its migrations are.
+    let plain = [("learned.json", "{\"a\":1}"), ("migrations/fast.json", "{}")];
+    std::fs::create_dir(dir.path().join("migrations")).unwrap();
+    plain.iter().for_each(|(name, text)| std::fs::write(dir.path().join(name), text).unwrap());
     let copied = store.backup(copy.path()).unwrap();
-    assert_eq!(copied.files, 2);
+    assert_eq!(copied.files, 4);
     store.journal().ended(&ended(99, OWNER, 2), false);
     assert!(matches!(store.backup(copy.path()), Err(StoreError::NotEmpty(_))));
     assert!(matches!(restore(copy.path(), dir.path()), Err(StoreError::NotEmpty(_))));
     let (restored, verdict) = restore(copy.path(), again.path()).unwrap();
     assert_eq!((restored, verdict.charges, verdict.calls), (copied, 50, 50));
     assert!(!again.path().join("restore.unfinished").exists());
+    for (name, text) in plain {
+        assert_eq!(std::fs::read_to_string(again.path().join(name)).unwrap(), text, "{name}");
+    }
     let restored = open(again.path());
     assert_eq!(balance(&restored, "a"), 900);
     assert_eq!(restored.calls(&CallsQuery { limit: 100, ..CallsQuery::default() }).unwrap().len(), 50);
@@ -476,6 +490,12 @@ fn a_backup_that_was_changed_is_not_restored() {
     assert!(refused.contains("not the file that was backed up"), "{refused}");
     assert_eq!(std::fs::read_dir(again.path()).unwrap().count(), 0);
     std::fs::write(copy.path().join("books.db"), sound).unwrap();
+    let list = std::fs::read_to_string(copy.path().join("backup.json")).unwrap();
+    for elsewhere in ["../books.db", "migrations/../books.db", "migrations/", "/tmp/books.db"] {
+        std::fs::write(copy.path().join("backup.json"), list.replace("books.db", elsewhere)).unwrap();
+        let refused = restore(copy.path(), again.path()).unwrap_err().to_string();
+        assert!(refused.contains("not the name of a file in it"), "{refused}");
+    }
     std::fs::remove_file(copy.path().join("backup.json")).unwrap();
     assert!(restore(copy.path(), again.path()).unwrap_err().to_string().contains("no backup"));
 }

@@ -41,6 +41,11 @@ fn peek_seeds_hold() {
 }
 
 #[test]
+fn fingerprint_seeds_hold() {
+    run("fingerprint", checks::fingerprint);
+}
+
+#[test]
 fn sse_seeds_hold() {
     run("sse", checks::sse);
 }

@@ -6,6 +6,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file;
 use crate::payments::{Alipay, Payments, Stripe, WeChat};
+use crate::units::Period;
 use sluicegate_vocabulary::Money;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ impl Compiler<'_> {
     pub(super) fn payments(&mut self, stated: Option<&file::Payments>) -> Option<Payments> {
         let stated = stated?;
         let mut payments = Payments::default();
+        payments.orders_expire = stated.orders_expire.unwrap_or(payments.orders_expire);
+        let (least, most) = (Period::from_secs(60), Period::from_secs(365 * 86_400));
+        self.within(payments.orders_expire, least, most, &["payments", "orders_expire"]);
         for (currency, amount) in &stated.credit {
             if amount.0 <= Money::ZERO {
                 let what = "a unit of a currency is worth more than nothing";

@@ -4,7 +4,7 @@ use super::Compiler;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::file::{self, OwnPrice};
-use crate::prices::Prices;
+use crate::prices::{Display, Prices};
 use sluicegate_ledger::{Fees, Price, Rates};
 
 impl Compiler<'_> {
@@ -13,8 +13,13 @@ impl Compiler<'_> {
             file: stated.file,
             multiplier: stated.multiplier.map(|exact| exact.0).unwrap_or_default(),
             unpriced: stated.unpriced.unwrap_or_default(),
+            display: stated.display.map(|stated| Display { currency: stated.currency, per_usd: stated.per_usd.0 }),
             ..Prices::default()
         };
+        if prices.display.as_ref().is_some_and(|display| display.per_usd.millionths() == 0) {
+            let what = "a dollar is more than nothing in any currency";
+            self.say(Diagnostic::new(codes::OUT_OF_RANGE, what), &["prices", "display", "per_usd"]);
+        }
         for (name, stated) in &stated.models {
             let path = ["prices", "models", name];
             let target = self.target(name, named, &path);

@@ -43,6 +43,15 @@ impl Compiler<'_> {
         if let Some(workers) = server.workers {
             self.within(workers.get(), 1, 1024, &["server", "workers"]);
         }
+        if server.admin_token_sha256.is_some() && server.admin_token().is_none() {
+            let what = "`admin_token_sha256` is 64 hexadecimal digits";
+            let diagnostic = Diagnostic::new(codes::BAD_VALUE, what).remedy("printf %s \"$TOKEN\" | sha256sum");
+            self.say(diagnostic, &["server", "admin_token_sha256"]);
+        }
+        if server.admin_token_sha256.is_some() && server.admin_listen.is_none() {
+            let what = "`admin_token_sha256` says nothing without `admin_listen`, where the token would be taken";
+            self.say(Diagnostic::new(codes::BAD_VALUE, what), &["server", "admin_token_sha256"]);
+        }
         if let Some(admin) = server.admin_listen
             && server.listen.addresses().contains(&admin.socket())
             && admin.socket().port() != 0

@@ -2,6 +2,7 @@
 
 use super::Exact;
 use crate::payments::Currency;
+use crate::units::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sluicegate_vocabulary::Money;
@@ -16,6 +17,8 @@ pub(crate) struct Payments {
     /// what it is worth.
     #[serde(default)]
     pub credit: BTreeMap<Currency, Exact<Money>>,
+    /// How long a customer has to pay an order. 1d when absent.
+    pub orders_expire: Option<Period>,
     /// Stripe, which notifies `/payments/stripe`.
     pub stripe: Option<Stripe>,
     /// WeChat Pay (API v3), which notifies `/payments/wechat`.

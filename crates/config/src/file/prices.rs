@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::payments::Currency;
 use crate::prices::Unpriced;
 
 /// What models cost, where the program's own list does not say it or says something else.
@@ -30,6 +31,18 @@ pub(crate) struct Prices {
     pub multiplier: Option<Exact<Multiplier>>,
     /// What is done with calls to a model that has no price. `warn` when absent.
     pub unpriced: Option<Unpriced>,
+    /// In which other currency money is shown beside dollars. In none when absent.
+    pub display: Option<DisplayCurrency>,
+}
+
+/// A currency in which money is shown beside dollars. It is kept and calculated in dollars all the same.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DisplayCurrency {
+    /// The currency, such as CNY.
+    pub currency: Currency,
+    /// How much of it a dollar of credit is: 1 where one yuan buys one dollar, up to 4000.
+    pub per_usd: Exact<Multiplier>,
 }
 
 /// What a model costs: dollars per million tokens, and dollars for each request.

@@ -3,7 +3,7 @@
 use super::{Books, CreditError, now_ms};
 use secrecy::ExposeSecret as _;
 use sluicegate_config::{Currency, Payments as Configured};
-use sluicegate_store::payment::{Alipay, KeyError, Notification, Order, PaymentService, Refusal, Stripe, WeChat};
+use sluicegate_store::payment::{Alipay, KeyError, Notification, Order, PaymentService, Refusal, Stripe, Told, WeChat};
 use sluicegate_store::{Code, Entered, PayError, Settled};
 use sluicegate_vocabulary::Money;
 
@@ -46,6 +46,12 @@ impl Payments {
     pub fn credit(&self, currency: &Currency, amount: u64) -> Option<Money> {
         self.configured.credit(currency, amount)
     }
+
+    /// How long an order is to be paid, in milliseconds.
+    #[must_use]
+    pub fn expire_after_ms(&self) -> i64 {
+        i64::try_from(self.configured.orders_expire.millis()).unwrap_or(i64::MAX)
+    }
 }
 
 impl Books {
@@ -61,6 +67,7 @@ impl Books {
         amount: u64,
         currency: &Currency,
         credit: Money,
+        expires_ms: Option<i64>,
     ) -> Result<(Entered, Order), CreditError> {
         if self.accounts.get(account).is_none() {
             return Err(CreditError::NoAccount(account.to_owned()));
@@ -69,11 +76,11 @@ impl Books {
         let reference = reference.map_or_else(made, Ok)?;
         let (account, currency) = (account.to_owned(), currency.as_str().to_owned());
         let order = Order { reference, account, amount, currency, credit };
-        Ok((self.store.add_order(&order, now_ms())?, order))
+        Ok((self.store.add_order(&order, now_ms(), expires_ms)?, order))
     }
 
-    /// Acts on what a payment service notifies: verifies it, matches it with its order and credits that. Nothing comes of a
-    /// notification of something else than a payment. Waits for the database.
+    /// Acts on what a payment service notifies: verifies it, matches it with its order and credits that, or takes off again
+    /// what was given back. Nothing comes of a notification of something else. Waits for the database.
     ///
     /// # Errors
     /// It is not the service's, not for us, or not what was ordered; or the store failed.
@@ -83,12 +90,18 @@ impl Books {
         notification: &Notification<'_>,
     ) -> Result<Option<Settled>, PayError> {
         let now = now_ms();
-        let Some(paid) = service.verify(notification, now)? else { return Ok(None) };
-        let settled = self.store.pay(service.name(), &paid, now)?;
-        if let Settled::New(order) = &settled
-            && let Some(live) = self.accounts.get(&order.account)
-        {
-            live.credit(order.credit);
+        let settled = match service.verify(notification, now)? {
+            Some(Told::Paid(paid)) => self.store.pay(service.name(), &paid, now)?,
+            Some(Told::Refunded(refunded)) => self.store.refund(service.name(), &refunded, now)?,
+            None => return Ok(None),
+        };
+        let (order, change) = match &settled {
+            Settled::New(order) | Settled::Late(order) => (order, order.credit),
+            Settled::Refunded(order, back) => (order, -*back),
+            Settled::Before(_) | Settled::Twice(_) => return Ok(Some(settled)),
+        };
+        if let Some(live) = self.accounts.get(&order.account) {
+            live.credit(change);
         }
         Ok(Some(settled))
     }
@@ -100,6 +113,8 @@ pub const fn outcome(settled: &Result<Option<Settled>, PayError>) -> &'static st
     match settled {
         Ok(None) => "ignored",
         Ok(Some(Settled::New(_))) => "credited",
+        Ok(Some(Settled::Late(_))) => "credited_late",
+        Ok(Some(Settled::Refunded(..))) => "refunded",
         Ok(Some(Settled::Before(_))) => "repeated",
         Ok(Some(Settled::Twice(_))) => "paid_twice",
         Err(PayError::Store(_)) => "failed",

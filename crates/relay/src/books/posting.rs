@@ -39,6 +39,8 @@ pub(crate) struct Posting {
     hold: Option<Hold>,
     /// Tokens of input and of output that it will probably use.
     likely: (u64, u64),
+    /// The tier that its client asked for, where it is a dearer one.
+    tier: Tier,
     /// The number of its last intent in the journal.
     intent: Option<u64>,
 }
@@ -90,6 +92,7 @@ pub(crate) fn enter(
     if money {
         crate::cost::only_priced(plan)?;
     }
+    posting.tier = tier_asked(request);
     let most = most(request, plan, posting);
     posting.hold = Some(payer.hold(arrived_ms, most).map_err(|refused| not_paid(&refused, request))?);
     Ok(())
@@ -138,6 +141,23 @@ fn payer<'a>(caller: &'a Caller, route: &Route, label: Option<&Payer>) -> Cow<'a
     Cow::Owned(all)
 }
 
+/// The tier that a request names. Only calls that money bounds are asked, and of those only the few that say something
+/// about it are read.
+fn tier_asked(request: &Request) -> Tier {
+    #[derive(serde::Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow, alias = "serviceTier")]
+        service_tier: Option<Cow<'a, str>>,
+    }
+    if memchr::memmem::find(&request.body, b"ervice").is_none() {
+        return Tier::Standard;
+    }
+    let asked = serde_json::from_slice(&request.body).ok().and_then(|Asked { service_tier }| service_tier);
+    let tier: Option<Tier> = asked.and_then(|word| word.parse().ok());
+    // Another tier costs less than the usual one, in which it may be served all the same.
+    tier.filter(|tier| *tier == Tier::Priority).unwrap_or_default()
+}
+
 /// The most that a call may cost and use, wherever it goes. A token is at least a byte of what was sent.
 fn most(request: &Request, plan: &Plan, posting: &Posting) -> Amount {
     let input = estimate::input_bytes(request).max(posting.likely.0);
@@ -153,7 +173,9 @@ fn most(request: &Request, plan: &Plan, posting: &Posting) -> Amount {
         };
         most.tokens = most.tokens.max(input.saturating_add(output));
         if let Some(tariff) = &candidate.tariff {
-            let ceiling = tariff.price().ceiling(input, output, Tier::Standard);
+            let ceiling = |tier| tariff.price().ceiling(input, output, tier);
+            // Whoever asks for a tier may be served in the usual one instead.
+            let ceiling = ceiling(Tier::Standard).max(ceiling(posting.tier));
             most.money = most.money.max(posting.charged(tariff).of(ceiling));
         }
     }
@@ -172,6 +194,7 @@ impl Posting {
             account: None,
             hold: None,
             likely: (0, 0),
+            tier: Tier::Standard,
             intent: None,
         }
     }
@@ -193,11 +216,11 @@ impl Posting {
     fn covered(&mut self, tariff: &Tariff, output: u64) -> Result<(), Fault> {
         let (charged, price, input) = (self.charged(tariff), tariff.price(), self.likely.0);
         let Some(hold) = &mut self.hold else { return Ok(()) };
-        let short = charged.of(price.ceiling(input, output, Tier::Standard)) - hold.money();
+        let short = charged.of(price.ceiling(input, output, self.tier)) - hold.money();
         if short <= Money::ZERO {
             return Ok(());
         }
-        let ahead = short + charged.of(price.ceiling(0, TOGETHER, Tier::Standard));
+        let ahead = short + charged.of(price.ceiling(0, TOGETHER, self.tier));
         let mut take = |money| hold.extend(Amount { money, tokens: 0 });
         take(ahead).or_else(|_| take(short)).map_err(|refused| {
             let message = format!("The answer ends here: {refused}.");

@@ -26,10 +26,10 @@ const DIMENSIONS: [(&str, By); 4] = [("day", By::Time), ("hour", By::Time), ("mo
 const DAY_MS: i64 = 86_400_000;
 
 /// What a key is and may do.
-pub(crate) fn key(caller: &Caller) -> Reply {
+pub(crate) fn key(caller: &Caller, snapshot: &Snapshot) -> Reply {
     let key = caller.key.as_deref();
     let spec = key.map(Key::spec);
-    quota::told(&json!({
+    let mut body = json!({
         "object": "key",
         "schema": "sluicegate.key/v1",
         "name": key.map(|key| &*key.name),
@@ -44,7 +44,8 @@ pub(crate) fn key(caller: &Caller) -> Reply {
         "budgets": key.iter().flat_map(|key| &key.payer.budgets).map(|budget| quota::spent(budget)).collect::<Vec<_>>(),
         "account": key.and_then(|key| key.payer.account.as_deref().map(quota::account)),
         "expires_at": key.and_then(|key| key.expires_ms).and_then(moment),
-    }))
+    });
+    quota::told(&mut body, snapshot)
 }
 
 /// What a question about usage asks for.
@@ -129,7 +130,7 @@ pub(crate) async fn usage(request: &Request, caller: &Caller, snapshot: &Snapsho
             return Err(Fault::new(FaultKind::Overloaded, "The books cannot be read at present; try again."));
         }
     };
-    Ok(quota::told(&json!({
+    let mut body = json!({
         "object": "usage",
         "schema": "sluicegate.own-usage/v1",
         "key": caller.key.as_ref().map(|key| &*key.name),
@@ -137,7 +138,8 @@ pub(crate) async fn usage(request: &Request, caller: &Caller, snapshot: &Snapsho
         "by": question.by.iter().map(|(word, _)| word).collect::<Vec<_>>(),
         "total": line(&[], &all),
         "data": rows.iter().map(|row| line(&question.by, row)).collect::<Vec<_>>(),
-    })))
+    });
+    Ok(quota::told(&mut body, snapshot))
 }
 
 fn line(by: &[(&'static str, By)], row: &UsageRow) -> Value {

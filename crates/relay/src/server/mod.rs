@@ -485,6 +485,17 @@ impl Relay {
         &self.shared.keys
     }
 
+    /// How many calls are being served for a key with these secrets, those that wait included.
+    #[must_use]
+    pub fn in_flight_of<'a>(&self, secrets: impl IntoIterator<Item = &'a [u8; 32]>) -> u32 {
+        let snapshot = self.shared.snapshot.load();
+        let live = |hash| match snapshot.keys.find(hash) {
+            Some(key) => key.live.in_flight(),
+            None => self.shared.keys.table().live(hash).map_or(0, |live| live.in_flight()),
+        };
+        secrets.into_iter().map(live).sum()
+    }
+
     /// Whether clients need a key.
     #[must_use]
     pub fn needs_keys(&self) -> bool {

@@ -40,7 +40,9 @@ fn table(page: &LedgerPage) -> String {
     for account in &page.accounts {
         let [balance, held, left] =
             [&account.balance_usd, &account.held_usd, &account.left_usd].map(|amount| format!("${amount}"));
-        text.push_str(&format!("{:<NAME$}  {balance:>14}  {held:>12}  {left:>14}\n", fitted(&account.name, NAME)));
+        let name = fitted(&account.name, NAME);
+        let other = other(&account.other, "left").map(|other| format!("  {other}")).unwrap_or_default();
+        text.push_str(&format!("{name:<NAME$}  {balance:>14}  {held:>12}  {left:>14}{other}\n"));
     }
     if !page.budgets.is_empty() {
         let heading = format!(
@@ -126,10 +128,14 @@ fn ordered(page: &OrdersPage) -> String {
         let (amount, worth) = (format!("{} {}", order.amount, order.currency), format!("${}", order.credit_usd));
         let paid = match (&order.service, &order.payment) {
             (Some(service), Some(payment)) => format!("{service} {payment}"),
+            _ if order.expires_ms.is_some_and(|at| at <= jiff::Timestamp::now().as_millisecond()) => {
+                "expired".to_owned()
+            }
             _ => "-".to_owned(),
         };
+        let back = order.refunded.as_ref().map(|back| format!(" · {back} given back")).unwrap_or_default();
         let account = fitted(&order.account, NAME);
-        text.push_str(&format!("{:<32}  {account:<NAME$}  {amount:>14}  {worth:>14}  {paid}\n", order.reference));
+        text.push_str(&format!("{:<32}  {account:<NAME$}  {amount:>14}  {worth:>14}  {paid}{back}\n", order.reference));
     }
     text
 }
@@ -140,8 +146,18 @@ fn entered(remote: &RemoteArguments, order: &str) -> Outcome {
     let (body, page): (String, CreditPage) = question(&data_dir(remote), Method::POST, &path, LIMIT)?;
     let now = &page.account;
     let said = if page.new { "entered" } else { "entered before, nothing changed" };
-    let text = format!("{said}; {} has ${}\n", now.name, now.balance_usd);
+    let other = other(&now.other, "balance").map(|other| format!(" ({other})")).unwrap_or_default();
+    let text = format!("{said}; {} has ${}{other}\n", now.name, now.balance_usd);
     written(terminal::results(&if remote.json { format!("{body}\n") } else { text }))
+}
+
+/// An amount in the other currency, where money is shown in one: `12.5 CNY`.
+pub(super) fn other(fields: &serde_json::Map<String, serde_json::Value>, name: &str) -> Option<String> {
+    let mut found = fields.iter().filter_map(|(field, value)| {
+        let currency = field.strip_prefix(name)?.strip_prefix('_')?;
+        Some(format!("{} {}", value.as_str()?, currency.to_ascii_uppercase()))
+    });
+    found.next()
 }
 
 /// A text as part of a URL.

@@ -1,7 +1,7 @@
 //! `backup`, `restore` and `ledger export`: the books, for whoever keeps them elsewhere too.
 
 use super::books::escaped;
-use super::remote::{data_dir, question};
+use super::remote::{Place, data_dir, local_dir, question};
 use crate::cli::{BackupArguments, ExportArguments, ExportForm, RestoreArguments};
 use crate::engine::DataDir;
 use crate::outcome::{Failure, Outcome, written};
@@ -23,13 +23,13 @@ const BOOKS: &str = "books.db";
 
 /// `backup`: by the relay where one runs, else by ourselves.
 pub(crate) fn backup(arguments: &BackupArguments) -> Outcome {
-    let folder = data_dir(&arguments.remote);
+    let folder = local_dir(&arguments.remote);
     let to = std::path::absolute(&arguments.to)
         .map_err(|error| Failure::other(format!("{}: {error}", arguments.to.display())))?;
     let page = if super::remote::running(&folder)?.is_some() {
         let order = to.to_str().ok_or_else(|| Failure::other("the folder's name is not UTF-8"))?;
         let path = format!("/admin/api/backup?to={}", escaped(order));
-        question::<CopyPage>(&folder, Method::POST, &path, COPY_LIMIT)?.1
+        question::<CopyPage>(&Place::Folder(folder), Method::POST, &path, COPY_LIMIT)?.1
     } else {
         offline(arguments, &folder, &to)?
     };
@@ -55,7 +55,7 @@ fn offline(arguments: &BackupArguments, folder: &Path, to: &Path) -> Outcome<Cop
 
 /// `restore`
 pub(crate) fn restore(arguments: &RestoreArguments) -> Outcome {
-    let folder = data_dir(&arguments.remote);
+    let folder = local_dir(&arguments.remote);
     let _data = DataDir::take(&folder)?;
     let (copied, verdict) =
         sluicegate_store::restore(&arguments.from, &folder).map_err(|error| Failure::other(error.to_string()))?;

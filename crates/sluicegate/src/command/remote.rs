@@ -5,11 +5,12 @@ use crate::cli::{ConfigArguments, RemoteArguments};
 use crate::outcome::{Code, Failure, Outcome, written};
 use crate::source::Source;
 use crate::terminal::{self, DIM, GOOD, STRONG, WARN};
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use owo_colors::OwoColorize as _;
 use serde::de::DeserializeOwned;
 use sluicegate_config::Server;
-use sluicegate_control::{AlertLevel, AskError, ReloadReport, SOCKET_FILE, Status, ask};
+use sluicegate_control::{AlertLevel, AskError, ReloadReport, SOCKET_FILE, Status, ask_at, ask_with};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,16 +64,86 @@ pub(crate) fn status(arguments: &RemoteArguments) -> Outcome {
 
 /// What the relay running with this data directory says about itself; `None` when none runs.
 pub(crate) fn running(data_dir: &Path) -> Outcome<Option<Status>> {
-    match question::<Status>(data_dir, Method::GET, "/admin/api/status", STATUS_LIMIT) {
+    let place = Place::Folder(data_dir.to_owned());
+    match question::<Status>(&place, Method::GET, "/admin/api/status", STATUS_LIMIT) {
         Ok((_, status)) => Ok(Some(status)),
         Err(failure) if failure.code == Code::Unreachable => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
-/// Where the relay keeps its socket: as the flag says, else as the configuration says. A configuration that is wrong at
-/// the moment is no reason not to ask the relay about it.
-pub(super) fn data_dir(arguments: &RemoteArguments) -> PathBuf {
+/// The relay that a command asks.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// The one that runs with this data directory.
+    Folder(PathBuf),
+    /// One elsewhere, by its URL.
+    Url(String),
+}
+
+/// Which relay is asked: as the flags say, else as the environment says, else that of the configuration's data directory.
+pub(super) fn data_dir(arguments: &RemoteArguments) -> Place {
+    let set =
+        || std::env::var("SLUICEGATE_ADMIN_URL").ok().filter(|url| !url.is_empty() && arguments.data_dir.is_none());
+    match arguments.admin_url.clone().or_else(set) {
+        Some(url) => Place::Url(url),
+        None => Place::Folder(local_dir(arguments)),
+    }
+}
+
+impl Place {
+    /// Asks it, with a body of JSON.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        limit: Duration,
+    ) -> Outcome<Result<(StatusCode, Bytes), AskError>> {
+        let url = match self {
+            Self::Folder(folder) => return Ok(ask_with(&folder.join(SOCKET_FILE), method, path, body, limit).await),
+            Self::Url(url) => url,
+        };
+        let wrong = || {
+            let what = "a relay elsewhere is named by http://HOST:PORT; its answers are not encrypted, so go there by a tunnel";
+            Failure::other(format!("{url}: {what}"))
+        };
+        let address = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
+        let port = address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !port {
+            return Err(wrong());
+        }
+        let token = std::env::var("SLUICEGATE_ADMIN_TOKEN").ok().filter(|token| !token.trim().is_empty());
+        let token = token.ok_or_else(|| {
+            Failure::new(Code::NotAllowed, "a relay elsewhere asks for a token: set SLUICEGATE_ADMIN_TOKEN")
+        })?;
+        Ok(ask_at(address, token.trim(), method, path, body, limit).await)
+    }
+
+    /// Why it gave no answer.
+    pub(super) fn silent(&self, error: &AskError) -> Failure {
+        let code = match error {
+            AskError::NotAllowed => Code::NotAllowed,
+            AskError::NotRunning | AskError::Timeout(_) => Code::Unreachable,
+            AskError::Broken(_) => Code::Failed,
+        };
+        match self {
+            Self::Url(url) if matches!(error, AskError::NotRunning) => {
+                Failure::new(code, format!("{url}: no relay takes orders there"))
+            }
+            Self::Url(url) => Failure::new(code, format!("{url}: {error}")),
+            Self::Folder(folder) if code == Code::Unreachable => {
+                let hint = "start one with sluicegate serve, or name its folder with --data-dir";
+                Failure::new(code, format!("{}: {error}\n       {hint}", folder.display()))
+            }
+            Self::Folder(folder) => Failure::new(code, format!("{}: {error}", folder.display())),
+        }
+    }
+}
+
+/// Where the relay of this machine keeps its socket: as the flag says, else as the configuration says. A configuration that
+/// is wrong at the moment is no reason not to ask the relay about it.
+pub(super) fn local_dir(arguments: &RemoteArguments) -> PathBuf {
     arguments.data_dir.clone().unwrap_or_else(|| configured_data_dir(&arguments.config))
 }
 
@@ -86,12 +157,12 @@ pub(crate) fn configured_data_dir(arguments: &ConfigArguments) -> PathBuf {
 
 /// Asks the relay, and gives its answer as text and read.
 pub(super) fn question<T: DeserializeOwned>(
-    data_dir: &Path,
+    place: &Place,
     method: Method,
     path: &str,
     limit: Duration,
 ) -> Outcome<(String, T)> {
-    runtime()?.block_on(asked(data_dir, method, path, limit))
+    runtime()?.block_on(asked(place, method, path, limit))
 }
 
 pub(super) fn runtime() -> Outcome<tokio::runtime::Runtime> {
@@ -101,25 +172,13 @@ pub(super) fn runtime() -> Outcome<tokio::runtime::Runtime> {
 
 /// The same on a runtime that is there.
 pub(super) async fn asked<T: DeserializeOwned>(
-    data_dir: &Path,
+    place: &Place,
     method: Method,
     path: &str,
     limit: Duration,
 ) -> Outcome<(String, T)> {
-    let socket = data_dir.join(SOCKET_FILE);
-    let (status, body) = ask(&socket, method, path, limit).await.map_err(|error| {
-        let code = match error {
-            AskError::NotAllowed => Code::NotAllowed,
-            AskError::NotRunning | AskError::Timeout(_) => Code::Unreachable,
-            AskError::Broken(_) => Code::Failed,
-        };
-        let hint = if code == Code::Unreachable {
-            "\n       start one with sluicegate serve, or name its folder with --data-dir"
-        } else {
-            ""
-        };
-        Failure::new(code, format!("{}: {error}{hint}", data_dir.display()))
-    })?;
+    let answer = place.ask(method, path, Bytes::new(), limit).await?;
+    let (status, body) = answer.map_err(|error| place.silent(&error))?;
     let text = String::from_utf8_lossy(&body).into_owned();
     if status.is_client_error() && status != StatusCode::UNPROCESSABLE_ENTITY
         || status == StatusCode::SERVICE_UNAVAILABLE

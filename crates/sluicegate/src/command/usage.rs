@@ -1,6 +1,6 @@
 //! `usage`: what calls have used and cost, from the books.
 
-use super::books::escaped;
+use super::books::{escaped, other};
 use super::remote::{data_dir, question};
 use super::words::{bar, brief, fitted, grouped};
 use crate::cli::{Figure, UsageArguments, UsageBy};
@@ -149,8 +149,9 @@ fn table(page: &UsagePage, by: &str) -> String {
     for line in &page.usage {
         let name = if line.name.is_empty() { "-" } else { &line.name };
         let (full, _) = bar(if most > 0.0 { dollars(line) / most } else { 0.0 }, BAR);
+        let other = other(&line.other, "billed").map(|other| format!("  {other}")).unwrap_or_default();
         let row = format!(
-            "{:<NAME$}  {:>11}  {:>8}  {:>11}  {:>14}  {:>13}  {:>13}  {:>13}  {:>8}  {:>8}  {}",
+            "{:<NAME$}  {:>11}  {:>8}  {:>11}  {:>14}  {:>13}  {:>13}  {:>13}  {:>8}  {:>8}{other}  {}",
             fitted(name, NAME),
             number(line.calls),
             number(line.errors),

@@ -251,6 +251,29 @@ fn what_the_cache_answers_is_counted_in_usage_and_costs_nothing() {
 }
 
 #[test]
+fn money_is_shown_in_another_currency_beside_dollars_and_kept_in_dollars() {
+    let file = FILE.replace("prices: { models:", "prices: { display: { currency: CNY, per_usd: 7.2 }, models:");
+    let relay = Running::serve(Some(&file), &[], &[]);
+    let added = relay.beside(&["credits", "add", "customer", "1", "--reference", "r"]);
+    assert!(text(&added.stdout).contains("customer has $1 (7.2 CNY)"), "{}", text(&added.stdout));
+    assert_eq!(relay.post(CHAT, KEY, &asks("hi", false)).status, 200);
+    let get = |path: &str| {
+        request(&relay.address(), &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{KEY}\r\n"))
+    };
+    assert_eq!(get("/v1/key").json()["account"]["left_cny"], "6.84");
+    assert_eq!(get("/v1/quota").json()["account"]["balance_cny"], "6.84");
+    let usage = get("/v1/usage").json();
+    assert_eq!((&usage["total"]["cost_usd"], &usage["total"]["cost_cny"]), (&"0.05".into(), &"0.36".into()), "{usage}");
+    let table = text(&relay.beside(&["usage"]).stdout);
+    assert!(table.contains("$0.05") && table.contains("0.36 CNY"), "{table}");
+    assert_eq!(ledger(&relay)["accounts"][0]["left_usd"], "0.95");
+    let keys = text(&relay.beside(&["keys", "list"]).stdout);
+    let line: Vec<&str> = keys.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((line[4], line[5]), ("0", "$0.05"), "{keys}");
+    assert!(line[6].starts_with("20") && line[7].len() == 5, "when it was used last: {keys}");
+}
+
+#[test]
 fn without_books_a_question_about_money_says_what_to_write_and_where() {
     let relay = Running::serve(Some("providers: { lab: { kind: simulated } }\n"), &[], &[]);
     for question in [&["usage"][..], &["ledger", "show"], &["credits", "orders"]] {

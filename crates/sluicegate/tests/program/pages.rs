@@ -1,4 +1,4 @@
-use crate::program::{Running, request};
+use crate::program::{Running, code, request, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -86,5 +86,47 @@ fn operators_can_have_an_address_of_their_own() {
     }
     let admin =
         request(&free, "POST /admin/api/reload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    assert_eq!(admin.status, 404, "orders are taken on the socket only");
+    assert_eq!(admin.status, 404, "without a token orders are taken on the socket only");
+}
+
+#[test]
+fn orders_from_elsewhere_need_the_token() {
+    const TOKEN: &str = "an operator's token that nobody guesses";
+    let hash: String = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, TOKEN.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let file = format!(
+        "providers: {{ lab: {{ kind: simulated }} }}\nserver: {{ admin_listen: '{free}', admin_token_sha256: '{hash}' }}\n"
+    );
+    let relay = Running::serve(Some(&file), &[], &[]);
+    let ask = |address: &str, header: &str| {
+        let head = format!("GET /admin/api/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n");
+        request(address, &head).status
+    };
+    let bearer = |token: &str| format!("authorization: Bearer {token}\r\n");
+    assert_eq!(ask(&free, ""), 401);
+    assert_eq!(ask(&free, &bearer("another")), 401);
+    assert_eq!(ask(&free, &bearer(&hash)), 401, "the hash is no token");
+    assert_eq!(ask(&free, &bearer(TOKEN)), 200);
+    assert_eq!(ask(&relay.address(), &bearer(TOKEN)), 404, "not on the clients' address");
+    let run = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut command = crate::program::command(elsewhere.path());
+        command.args(arguments).envs(environment.iter().copied()).output().unwrap()
+    };
+    let url = format!("http://{free}");
+    let known = [("SLUICEGATE_ADMIN_URL", &*url), ("SLUICEGATE_ADMIN_TOKEN", TOKEN)];
+    let made = run(&known, &["keys", "create", "web-app"]);
+    assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    let listed = text(&relay.beside(&["keys", "list"]).stdout);
+    assert!(listed.contains("web-app"), "{listed}");
+    let wrong = run(&[("SLUICEGATE_ADMIN_TOKEN", "x")], &["status", "--admin-url", &url]);
+    assert!(code(&wrong) != 0 && text(&wrong.stderr).contains("token"), "{}", text(&wrong.stderr));
+    let none = run(&[], &["status", "--admin-url", &url]);
+    assert!(text(&none.stderr).contains("SLUICEGATE_ADMIN_TOKEN"), "{}", text(&none.stderr));
+    let https = run(&known, &["status", "--admin-url", "https://relay.example:9080"]);
+    assert!(text(&https.stderr).contains("http://HOST:PORT"), "{}", text(&https.stderr));
 }

@@ -188,6 +188,48 @@ fn a_payment_is_credited_once_and_only_if_it_is_signed_and_was_ordered() {
     assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
 }
 
+/// What is signed as Stripe signs it.
+fn stripe_event(relay: &Running, body: &str) -> Answer {
+    let at = now();
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, STRIPE.as_bytes()), format!("{at}.{body}").as_bytes());
+    let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    send(relay, "stripe", &format!("stripe-signature: t={at},v1={tag}\r\n"), body)
+}
+
+#[test]
+fn what_is_given_back_is_an_entry_once_and_takes_its_share_of_the_credit() {
+    let relay = serve();
+    let first = order(&relay, &["customer", "3", "USD", "--worth", "1", "--reference", "order-17"]);
+    let refunded = |cents: u64| {
+        stripe_event(
+            &relay,
+            &format!(
+                r#"{{"type":"charge.refunded","data":{{"object":{{"id":"ch_1","payment_intent":"pi_1",
+                "amount_refunded":{cents},"currency":"usd"}}}}}}"#
+            ),
+        )
+    };
+    assert_eq!(refunded(100).status, 400, "what was not paid cannot be given back");
+    let paid = format!(
+        r#"{{"type":"checkout.session.completed","data":{{"object":{{"id":"cs_1","payment_intent":"pi_1",
+        "client_reference_id":"{first}","amount_total":300,"currency":"usd","payment_status":"paid"}}}}}}"#
+    );
+    assert_eq!(stripe_event(&relay, &paid).status, 200);
+    assert_eq!(balance(&relay), "1");
+    // A third of a dollar, rounded so that three thirds are all of it.
+    for (cents, left) in [(100, "0.666666667"), (100, "0.666666667"), (300, "0"), (200, "0"), (300, "0")] {
+        assert_eq!(refunded(cents).status, 200);
+        assert_eq!(balance(&relay), left, "{cents}");
+    }
+    assert_eq!(refunded(301).status, 400, "more than was paid");
+    let listed = text(&relay.beside(&["credits", "orders", "customer"]).stdout);
+    assert!(listed.contains("3.00 given back"), "{listed}");
+    let entries = text(&relay.beside(&["ledger", "export"]).stdout);
+    assert_eq!(entries.matches(",refund,order-17/ch_1:").count(), 2, "{entries}");
+    let verified = relay.beside(&["ledger", "verify"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+}
+
 #[test]
 fn a_key_that_is_none_is_refused_when_the_relay_starts() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Alipay: an RSA signature over the form's own fields, sorted by name.
 
-use super::{KeyError, Notification, Paid, PaymentService, Refusal, public_key, rsa};
+use super::{KeyError, Notification, Paid, Payment, PaymentService, Refunded, Refusal, Told, public_key, rsa};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl PaymentService for Alipay {
 
     /// A notification is sent again for a day with its first signature, so its age says nothing; that it counts once is
     /// the books' business.
-    fn verify(&self, notification: &Notification<'_>, _now_ms: i64) -> Result<Option<Paid>, Refusal> {
+    fn verify(&self, notification: &Notification<'_>, _now_ms: i64) -> Result<Option<Told>, Refusal> {
         let body = std::str::from_utf8(notification.body).map_err(|_| Refusal::Unsigned)?;
         let mut fields = form(body).ok_or(Refusal::Unsigned)?;
         let sign = fields.remove("sign").ok_or(Refusal::Unsigned)?;
@@ -46,15 +46,24 @@ impl PaymentService for Alipay {
         if field("app_id")? != self.app {
             return Err(Refusal::Foreign);
         }
-        // A payment that was refunded is told under the state of a success too, with a field more.
-        if !["TRADE_SUCCESS", "TRADE_FINISHED"].contains(&field("trade_status")?.as_str())
-            || field("refund_fee").is_ok()
-        {
+        let (state, order, currency) = (field("trade_status")?, field("out_trade_no")?, "CNY".to_owned());
+        // A payment of which a part was given back is told under the state of a success too, with the sum of all refunds;
+        // one of which all was, as closed.
+        if let Ok(sum) = field("refund_fee") {
+            if !["TRADE_SUCCESS", "TRADE_FINISHED", "TRADE_CLOSED"].contains(&state.as_str()) {
+                return Ok(None);
+            }
+            let amount = fen(&sum).ok_or(Refusal::Unreadable)?;
+            let refund = format!("{}:{amount}", field("trade_no")?);
+            let of = Payment::Order(order);
+            return Ok(Some(Told::Refunded(Refunded { of, refund, amount, in_all: true, currency })));
+        }
+        if !["TRADE_SUCCESS", "TRADE_FINISHED"].contains(&state.as_str()) {
             return Ok(None);
         }
         let amount = fen(&field("total_amount")?).ok_or(Refusal::Unreadable)?;
-        let (order, payment) = (field("out_trade_no")?, field("trade_no")?);
-        Ok(Some(Paid { order, payment, amount, currency: "CNY".to_owned() }))
+        let payment = field("trade_no")?;
+        Ok(Some(Told::Paid(Paid { order, payment, amount, currency, transaction: None })))
     }
 }
 

@@ -3,7 +3,8 @@
 //! Anybody may post to the address that a payment service notifies. So a notification is first verified by the service's
 //! own signature, and only then read; what it says was paid has to be an order of ours, for the same amount in the same
 //! currency; and the credit is entered under the order's reference, so that a notification which comes twice, or is sent
-//! again by somebody who recorded it, is entered once. Nothing here does I/O or reads a clock.
+//! again by somebody who recorded it, is entered once. A refund takes the same share of the credit off again that it is of
+//! what was paid, each once, by an entry of its own. Nothing here does I/O or reads a clock.
 
 mod alipay;
 mod stripe;
@@ -44,6 +45,41 @@ pub struct Paid {
     pub amount: u64,
     /// The currency, in three capital letters.
     pub currency: String,
+    /// What the service calls the payment where it tells of a refund, if not by our reference of the order.
+    pub transaction: Option<String>,
+}
+
+/// What a service says was given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refunded {
+    /// Of which payment.
+    pub of: Payment,
+    /// The service's reference of the refund.
+    pub refund: String,
+    /// How much, in the currency's smallest unit.
+    pub amount: u64,
+    /// Whether that is the sum of all refunds of the payment so far, this one included.
+    pub in_all: bool,
+    /// The currency, in three capital letters.
+    pub currency: String,
+}
+
+/// A payment, as a service names it when it tells of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payment {
+    /// By our reference of the order.
+    Order(String),
+    /// By its own, which it told when it was paid ([`Paid::transaction`]).
+    Transaction(String),
+}
+
+/// What a notification tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// An order was paid.
+    Paid(Paid),
+    /// A payment, or a part of one, was given back.
+    Refunded(Refunded),
 }
 
 /// Why a notification is not acted upon.
@@ -67,7 +103,7 @@ pub enum Refusal {
     /// There is no such order.
     #[error("there is no such order")]
     UnknownOrder,
-    /// The order was for another amount.
+    /// The order was for another amount, or less was paid than is given back.
     #[error("another amount was paid than was ordered")]
     WrongAmount,
     /// The order was in another currency.
@@ -80,11 +116,11 @@ pub trait PaymentService: std::fmt::Debug + Send + Sync {
     /// The word for it in the books.
     fn name(&self) -> &'static str;
 
-    /// Verifies a notification, and reads what was paid: nothing, if it tells of something else.
+    /// Verifies a notification, and reads what was paid or given back: nothing, if it tells of something else.
     ///
     /// # Errors
     /// It is not the service's, or not for us.
-    fn verify(&self, notification: &Notification<'_>, now_ms: i64) -> Result<Option<Paid>, Refusal>;
+    fn verify(&self, notification: &Notification<'_>, now_ms: i64) -> Result<Option<Told>, Refusal>;
 }
 
 /// An order that a customer is to pay.

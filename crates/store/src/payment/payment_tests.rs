@@ -40,7 +40,13 @@ fn outcome(
     currency: &str,
 ) -> Result<Option<String>, Refusal> {
     match service.verify(notification, NOW)? {
-        Some(paid) => order(currency).matches(&paid).map(|()| Some(format!("{}:{}", service.name(), paid.order))),
+        Some(Told::Paid(paid)) => {
+            order(currency).matches(&paid).map(|()| Some(format!("{}:{}", service.name(), paid.order)))
+        }
+        Some(Told::Refunded(back)) => {
+            let sort = if back.in_all { "all" } else { "one" };
+            Ok(Some(format!("{:?} {} {} {sort} {}", back.of, back.refund, back.amount, back.currency)))
+        }
         None => Ok(None),
     }
 }
@@ -79,17 +85,28 @@ fn stripe_is_believed_only_with_its_signature_its_order_and_its_amount() {
     assert_eq!(other(stripe_body("order-17", 1999, "unpaid")), Ok(None));
     assert_eq!(other(body.replace("session.completed", "session.expired")), Ok(None));
     assert_eq!(other("{}".to_owned()), Err(Refusal::Unreadable));
+    let charge = r#"{"type":"charge.refunded","data":{"object":{"id":"ch_1","object":"charge","payment_intent":"pi_1",
+        "amount":1999,"amount_refunded":500,"currency":"usd","refunded":false}}}"#;
+    assert_eq!(other(charge.to_owned()), Ok(Some("Transaction(\"pi_1\") ch_1:500 500 all USD".to_owned())));
+    assert_eq!(
+        other(charge.replace("pi_1\"", "pi_1\",\"x\":\"").replace("amount_refunded", "y")),
+        Err(Refusal::Unreadable)
+    );
     let bare = Notification { headers: &[], body: body.as_bytes() };
     assert_eq!(outcome(&service, &bare, "USD"), Err(Refusal::Unsigned));
 }
 
 fn wechat_body(inside: &str, secret: &str) -> String {
+    wechat_event("TRANSACTION.SUCCESS", inside, secret)
+}
+
+fn wechat_event(kind: &str, inside: &str, secret: &str) -> String {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, secret.as_bytes()).unwrap());
     let mut sealed = inside.as_bytes().to_vec();
     let nonce = Nonce::try_assume_unique_for_key(b"0123456789ab").unwrap();
     key.seal_in_place_append_tag(nonce, Aad::from(b"transaction"), &mut sealed).unwrap();
     format!(
-        r#"{{"id":"e1","event_type":"TRANSACTION.SUCCESS","resource_type":"encrypt-resource","resource":{{
+        r#"{{"id":"e1","event_type":"{kind}","resource_type":"encrypt-resource","resource":{{
         "algorithm":"AEAD_AES_256_GCM","ciphertext":"{}","nonce":"0123456789ab","associated_data":"transaction"}}}}"#,
         STANDARD.encode(sealed)
     )
@@ -125,6 +142,15 @@ fn wechat_is_believed_only_with_its_signature_its_merchant_its_order_and_its_amo
     assert_eq!(other(&inside.replace("\"total\":1999", "\"total\":1")), Err(Refusal::WrongAmount));
     assert_eq!(other(&inside.replace("CNY", "USD")), Err(Refusal::WrongCurrency));
     assert_eq!(other(&inside.replace("SUCCESS", "REFUND")), Ok(None));
+    let back = r#"{"mchid":"m1","out_trade_no":"order-17","transaction_id":"t1","refund_id":"r1","refund_status":"SUCCESS",
+        "amount":{"total":1999,"refund":700,"payer_total":1999,"payer_refund":700}}"#;
+    let given_back = |inside: &str| {
+        let body = wechat_event("REFUND.SUCCESS", inside, SECRET);
+        told(&OURS, "s1", NOW_S, &body, &body)
+    };
+    assert_eq!(given_back(back), Ok(Some("Order(\"order-17\") r1 700 one CNY".to_owned())));
+    assert_eq!(given_back(&back.replace("m1", "m2")), Err(Refusal::Foreign));
+    assert_eq!(given_back(&back.replace("\"SUCCESS\"", "\"CLOSED\"")), Ok(None));
     let foreign = wechat_body(inside, "another secret of 32 characters!");
     assert_eq!(told(&OURS, "s1", NOW_S, &foreign, &foreign), Err(Refusal::Forged));
 }
@@ -176,7 +202,8 @@ fn alipay_is_believed_only_with_its_signature_its_app_its_order_and_its_amount()
     assert_eq!(other("total_amount", "19.98"), Err(Refusal::WrongAmount));
     assert_eq!(other("total_amount", "19.990"), Err(Refusal::Unreadable));
     assert_eq!(other("trade_status", "WAIT_BUYER_PAY"), Ok(None));
-    assert_eq!(other("refund_fee", "19.99"), Ok(None));
+    let back = Ok(Some("Order(\"order-17\") 2026:1250 1250 all CNY".to_owned()));
+    assert_eq!(other("refund_fee", "12.50"), back);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Stripe: a keyed hash over the moment and the body.
 
-use super::{Notification, Paid, PaymentService, Refusal, fresh};
+use super::{Notification, Paid, Payment, PaymentService, Refunded, Refusal, Told, fresh};
 use aws_lc_rs::hmac;
 use serde::Deserialize;
 use std::fmt;
@@ -33,13 +33,16 @@ struct Event<'a> {
 
 #[derive(Deserialize)]
 struct Data {
-    object: Session,
+    object: Object,
 }
 
+/// A Checkout Session, or the charge that came of one.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Session {
+struct Object {
     id: String,
+    payment_intent: Option<String>,
+    amount_refunded: Option<u64>,
     client_reference_id: Option<String>,
     amount_total: Option<u64>,
     currency: Option<String>,
@@ -51,7 +54,7 @@ impl PaymentService for Stripe {
         "stripe"
     }
 
-    fn verify(&self, notification: &Notification<'_>, now_ms: i64) -> Result<Option<Paid>, Refusal> {
+    fn verify(&self, notification: &Notification<'_>, now_ms: i64) -> Result<Option<Told>, Refusal> {
         let header = notification.header("stripe-signature").ok_or(Refusal::Unsigned)?;
         let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
         let (_, at) = parts().find(|(name, _)| *name == "t").ok_or(Refusal::Unsigned)?;
@@ -68,6 +71,9 @@ impl PaymentService for Stripe {
         fresh(at, now_ms)?;
         let event: Event<'_> = serde_json::from_slice(notification.body).map_err(|_| Refusal::Unreadable)?;
         let session = event.data.object;
+        if event.kind == "charge.refunded" {
+            return session.refunded().map(|refunded| Some(Told::Refunded(refunded)));
+        }
         let completed =
             ["checkout.session.completed", "checkout.session.async_payment_succeeded"].contains(&event.kind);
         if !completed || session.payment_status.as_deref() != Some("paid") {
@@ -78,7 +84,21 @@ impl PaymentService for Stripe {
         else {
             return Err(Refusal::Unreadable);
         };
-        Ok(Some(Paid { order, payment: session.id, amount, currency: currency.to_ascii_uppercase() }))
+        let (payment, currency, transaction) = (session.id, currency.to_ascii_uppercase(), session.payment_intent);
+        Ok(Some(Told::Paid(Paid { order, payment, amount, currency, transaction })))
+    }
+}
+
+impl Object {
+    /// A charge tells how much of it was given back in all.
+    fn refunded(self) -> Result<Refunded, Refusal> {
+        let (Some(of), Some(amount), Some(currency)) = (self.payment_intent, self.amount_refunded, self.currency)
+        else {
+            return Err(Refusal::Unreadable);
+        };
+        let currency = currency.to_ascii_uppercase();
+        let refund = format!("{}:{amount}", self.id);
+        Ok(Refunded { of: Payment::Transaction(of), refund, amount, in_all: true, currency })
     }
 }
 

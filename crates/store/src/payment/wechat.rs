@@ -1,6 +1,6 @@
 //! WeChat Pay v3: an RSA signature over moment, nonce and body, and inside it the payment under a shared key.
 
-use super::{KeyError, Notification, Paid, PaymentService, Refusal, fresh, public_key, rsa};
+use super::{KeyError, Notification, Paid, Payment, PaymentService, Refunded, Refusal, Told, fresh, public_key, rsa};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -62,6 +62,22 @@ struct Transaction {
 }
 
 #[derive(Deserialize)]
+struct Refund {
+    mchid: String,
+    out_trade_no: String,
+    refund_id: String,
+    refund_status: String,
+    amount: Back,
+}
+
+#[derive(Deserialize)]
+struct Back {
+    refund: u64,
+    #[serde(default = "yuan")]
+    currency: String,
+}
+
+#[derive(Deserialize)]
 struct Total {
     total: u64,
     #[serde(default = "yuan")]
@@ -77,7 +93,7 @@ impl PaymentService for WeChat {
         "wechat"
     }
 
-    fn verify(&self, notification: &Notification<'_>, now_ms: i64) -> Result<Option<Paid>, Refusal> {
+    fn verify(&self, notification: &Notification<'_>, now_ms: i64) -> Result<Option<Told>, Refusal> {
         let header = |name| notification.header(name).ok_or(Refusal::Unsigned);
         let (at, nonce) = (header("wechatpay-timestamp")?, header("wechatpay-nonce")?);
         let serial = header("wechatpay-serial")?;
@@ -86,11 +102,17 @@ impl PaymentService for WeChat {
         rsa(key, &message, header("wechatpay-signature")?)?;
         fresh(at, now_ms)?;
         let event: Event = serde_json::from_slice(notification.body).map_err(|_| Refusal::Unreadable)?;
-        if event.event_type != "TRANSACTION.SUCCESS" {
-            return Ok(None);
+        match event.event_type.as_str() {
+            "TRANSACTION.SUCCESS" => self.paid(&self.open(&event.resource)?),
+            "REFUND.SUCCESS" => self.refunded(&self.open(&event.resource)?),
+            _ => Ok(None),
         }
-        let paid: Transaction =
-            serde_json::from_slice(&self.open(&event.resource)?).map_err(|_| Refusal::Unreadable)?;
+    }
+}
+
+impl WeChat {
+    fn paid(&self, opened: &[u8]) -> Result<Option<Told>, Refusal> {
+        let paid: Transaction = serde_json::from_slice(opened).map_err(|_| Refusal::Unreadable)?;
         if paid.mchid != self.merchant {
             return Err(Refusal::Foreign);
         }
@@ -98,11 +120,23 @@ impl PaymentService for WeChat {
             return Ok(None);
         }
         let Transaction { out_trade_no: order, transaction_id: payment, amount, .. } = paid;
-        Ok(Some(Paid { order, payment, amount: amount.total, currency: amount.currency }))
+        let (amount, currency) = (amount.total, amount.currency);
+        Ok(Some(Told::Paid(Paid { order, payment, amount, currency, transaction: None })))
     }
-}
 
-impl WeChat {
+    fn refunded(&self, opened: &[u8]) -> Result<Option<Told>, Refusal> {
+        let back: Refund = serde_json::from_slice(opened).map_err(|_| Refusal::Unreadable)?;
+        if back.mchid != self.merchant {
+            return Err(Refusal::Foreign);
+        }
+        if back.refund_status != "SUCCESS" {
+            return Ok(None);
+        }
+        let (of, refund) = (Payment::Order(back.out_trade_no), back.refund_id);
+        let (amount, currency) = (back.amount.refund, back.amount.currency);
+        Ok(Some(Told::Refunded(Refunded { of, refund, amount, in_all: false, currency })))
+    }
+
     fn open(&self, resource: &Resource) -> Result<Vec<u8>, Refusal> {
         if resource.algorithm != "AEAD_AES_256_GCM" {
             return Err(Refusal::Unreadable);

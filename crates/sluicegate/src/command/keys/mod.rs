@@ -7,7 +7,7 @@ mod arguments;
 
 pub(crate) use arguments::{KEYS_EXAMPLES, KeysCommand};
 
-use super::remote::{configured_data_dir, runtime};
+use super::remote::{Place, data_dir, runtime};
 use super::words::fitted;
 use crate::cli::RemoteArguments;
 use crate::engine::{DataDir, choose_cryptography};
@@ -21,9 +21,7 @@ use owo_colors::OwoColorize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sluicegate_config::{Ledger, Period};
-use sluicegate_control::{
-    AskError, KeyInfo, KeyOrder, KeyPage, KeysPage, NotDone, SOCKET_FILE, Wanted, ask_with, carry_out,
-};
+use sluicegate_control::{AskError, KeyInfo, KeyOrder, KeyPage, KeysPage, NotDone, Wanted, carry_out};
 use sluicegate_relay::{Books, KeyError, Keys};
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
@@ -207,7 +205,10 @@ fn list(remote: &RemoteArguments) -> Outcome {
     } else if keys.is_empty() {
         "there are no keys; sluicegate keys create NAME makes one\n".to_owned()
     } else {
-        let heading = format!("{:<NAME$}  {:<9}  {:<4}  {:<10}  {}", "NAME", "STATE", "FROM", "SECRET", "TERMS");
+        let heading = format!(
+            "{:<NAME$}  {:<9}  {:<4}  {:<10}  {:>6}  {:>12}  {:<16}  {}",
+            "NAME", "STATE", "FROM", "SECRET", "CALLS", "SPENT", "LAST USED", "TERMS"
+        );
         let rows: String = keys.iter().map(line).collect();
         format!("{}\n{rows}", heading.style(DIM))
     };
@@ -220,7 +221,17 @@ fn line(key: &KeyInfo) -> String {
     let secret = key.fingerprints.first().map_or_else(|| "-".to_owned(), |digits| format!("{digits}…"));
     let until = key.expires_at.as_ref().map(|at| format!(" · until {at}")).unwrap_or_default();
     let name = fitted(&key.name, NAME);
-    format!("{name:<NAME$}  {state}  {:<4}  {secret:<10}  {}{until}\n", key.from, summary(&key.terms))
+    let calls = key.in_flight.map_or_else(|| "-".to_owned(), |calls| calls.to_string());
+    let spent = key.spent_usd.as_ref().map_or_else(|| "-".to_owned(), |spent| format!("${spent}"));
+    let last = last_used(key);
+    let terms = summary(&key.terms);
+    let from = &key.from;
+    format!("{name:<NAME$}  {state}  {from:<4}  {secret:<10}  {calls:>6}  {spent:>12}  {last:<16}  {terms}{until}\n")
+}
+
+/// When a key was used last, to the minute, in UTC.
+fn last_used(key: &KeyInfo) -> String {
+    key.last_used.as_deref().and_then(|at| at.get(..16)).map_or_else(|| "-".to_owned(), |at| at.replace('T', " "))
 }
 
 /// Terms in a line.
@@ -244,6 +255,13 @@ fn details(key: &KeyInfo) -> String {
     text.push_str(&row("State", &key.state));
     text.push_str(&row("Declared in", if key.from == "file" { "the configuration file; read-only here" } else { "-" }));
     text.push_str(&row("Secrets", &key.fingerprints.join(", ")));
+    if let Some(calls) = key.in_flight {
+        text.push_str(&row("In flight", &calls.to_string()));
+    }
+    if let Some(spent) = &key.spent_usd {
+        text.push_str(&row("Spent", &format!("${spent}")));
+        text.push_str(&row("Last used", &last_used(key)));
+    }
     for (name, value) in
         [("Made", &key.created_at), ("Good until", &key.expires_at), ("Old secret", &key.old_secret_until)]
     {
@@ -276,10 +294,10 @@ fn confirm(name: &str, yes: bool) -> Outcome<()> {
 
 /// Has an order carried out by the running relay, or here where none runs.
 fn carried<T: DeserializeOwned>(remote: &RemoteArguments, order: KeyOrder) -> Outcome<(String, T)> {
-    let dir = remote.data_dir.clone().unwrap_or_else(|| configured_data_dir(&remote.config));
+    let place = data_dir(remote);
     let (method, path, body) = order.request();
     let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
-    let asked = runtime()?.block_on(ask_with(&dir.join(SOCKET_FILE), method, &path, body, LIMIT));
+    let asked = runtime()?.block_on(place.ask(method, &path, body, LIMIT))?;
     let text = match asked {
         Ok((status, body)) => {
             let text = String::from_utf8_lossy(&body).into_owned();
@@ -290,10 +308,10 @@ fn carried<T: DeserializeOwned>(remote: &RemoteArguments, order: KeyOrder) -> Ou
             }
             text
         }
-        Err(AskError::NotRunning) => here(remote, &dir, order)?.to_string(),
-        Err(error @ AskError::NotAllowed) => return Err(Failure::new(Code::NotAllowed, error.to_string())),
-        Err(error @ AskError::Timeout(_)) => return Err(Failure::new(Code::Unreachable, error.to_string())),
-        Err(error @ AskError::Broken(_)) => return Err(Failure::other(error.to_string())),
+        Err(error) => match &place {
+            Place::Folder(dir) if matches!(error, AskError::NotRunning) => here(remote, dir, order)?.to_string(),
+            _ => return Err(place.silent(&error)),
+        },
     };
     let parsed = serde_json::from_str(&text).map_err(|error| {
         Failure::other(format!("the running relay answers differently than this version expects: {error}"))
@@ -316,5 +334,5 @@ fn here(remote: &RemoteArguments, dir: &Path, order: KeyOrder) -> Outcome<Value>
         }
         made => made,
     };
-    carry_out(order, &keys, &config, create).map_err(|NotDone { message, .. }| Failure::other(message))
+    carry_out(order, &keys, &config, None, create).map_err(|NotDone { message, .. }| Failure::other(message))
 }

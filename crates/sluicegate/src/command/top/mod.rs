@@ -10,7 +10,7 @@ mod view;
 
 use super::providers::PROVIDERS;
 use super::quota::FLOW;
-use super::remote::{asked, data_dir, runtime};
+use super::remote::{Place, asked, data_dir, runtime};
 use crate::cli::TopArguments;
 use crate::outcome::{Code, Failure, Outcome, written};
 use crate::terminal;
@@ -19,7 +19,6 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use sluicegate_control::{Flow, ProvidersPage};
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -57,11 +56,11 @@ pub(crate) fn top(arguments: &TopArguments) -> Outcome {
     ended.map_err(failed)
 }
 
-async fn fetch(folder: &Path) -> Outcome<(String, Flow)> {
+async fn fetch(folder: &Place) -> Outcome<(String, Flow)> {
     asked(folder, Method::GET, FLOW, LIMIT).await
 }
 
-async fn providers(folder: &Path) -> Outcome<ProvidersPage> {
+async fn providers(folder: &Place) -> Outcome<ProvidersPage> {
     Ok(asked(folder, Method::GET, PROVIDERS, LIMIT).await?.1)
 }
 
@@ -69,7 +68,7 @@ async fn providers(folder: &Path) -> Outcome<ProvidersPage> {
 async fn show(
     screen: &mut DefaultTerminal,
     picture: &mut Picture,
-    folder: &Path,
+    folder: &Place,
     interval: Duration,
 ) -> std::io::Result<Code> {
     let mut terminate = signal(SignalKind::terminate())?;
