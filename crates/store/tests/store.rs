@@ -414,7 +414,7 @@ fn an_order_is_credited_once_however_often_it_is_notified() {
     assert_eq!(balance(&store, "a"), 0);
     is_right(&store);
     let edited = rusqlite::Connection::open(dir.path().join("books.db")).unwrap();
-    edited.execute("UPDATE orders SET paid_ms = NULL", []).unwrap();
+    edited.execute("UPDATE orders SET paid_ms = NULL WHERE reference = 'o1'", []).unwrap();
     assert_eq!(store.verify().unwrap().wrong, ["the order o1 has an entry and is not paid so"]);
 }
 
