@@ -30,7 +30,7 @@ pub(crate) fn put_str(out: &mut Vec<u8>, text: &str) {
 /// A record that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record is not one of this program's")]
-pub struct Unreadable;
+pub(crate) struct Unreadable;
 
 /// What is left to read of a record.
 #[derive(Debug)]

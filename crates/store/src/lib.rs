@@ -106,6 +106,9 @@
 //! [`Options::sync_every`]: crate::JournalOptions::sync_every
 
 mod backup;
+mod batch;
+mod calls;
+mod chunk;
 mod codec;
 mod credits;
 mod days;
@@ -121,10 +124,11 @@ mod record;
 mod recover;
 mod schema;
 mod store;
+mod sums;
 mod verify;
 
 pub use backup::{Copied, restore};
-pub use codec::Unreadable;
+pub use calls::{CallRow, CallsQuery, Place};
 pub use credits::{Code, Entered, RedeemError, StoredAccount};
 pub use days::Keep;
 pub use error::StoreError;
@@ -132,8 +136,8 @@ pub use export::{Mark, MovedByCall, Movement, MovementsQuery};
 pub use journal::{Failing, Health, Journal, Options as JournalOptions, WhenFailing, Written};
 pub use keys::{KeyEntry, KeyStore, KeyStoreError, NewKey, StoredKey, StoredSecret, new_secret};
 pub use orders::{PayError, Settled, StoredOrder};
-pub use query::{By, CallRow, CallsQuery, Filter, Grain, Place, UsageQuery, UsageRow};
-pub use record::{Charged, Ended, Intent, Owner, read_arithmetic};
+pub use query::{By, Filter, Grain, UsageQuery, UsageRow};
+pub use record::{Charged, Ended, Intent, Owner};
 pub use recover::{OpenCalls, Recovery};
 pub use store::{Options, Store};
 pub use verify::Verdict;

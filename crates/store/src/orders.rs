@@ -68,7 +68,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredOrder> {
 }
 
 fn find(main: &Connection, reference: &str) -> Result<Option<StoredOrder>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM orders WHERE reference = $1");
+    let sql = format!("SELECT {COLUMNS} FROM orders WHERE reference = ?1");
     Ok(main.query_row(&sql, [reference], stored).optional()?)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn add(main: &mut Connection, order: &Order, now_ms: i64) -> Result<E
         None => {}
     }
     transaction.execute(
-        "INSERT INTO orders(reference, account, amount, currency, credit, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO orders(reference, account, amount, currency, credit, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![order.reference, order.account, amount, order.currency, order.credit.nanos(), now_ms],
     )?;
     transaction.commit()?;
@@ -102,7 +102,7 @@ pub(crate) fn pay(main: &mut Connection, service: &str, paid: &Paid, now_ms: i64
         None => {}
     }
     transaction.execute(
-        "UPDATE orders SET service = $1, payment = $2, paid_ms = $3 WHERE reference = $4",
+        "UPDATE orders SET service = ?1, payment = ?2, paid_ms = ?3 WHERE reference = ?4",
         params![service, paid.payment, now_ms, order.reference],
     )?;
     let entry = LedgerEntry::credit(&order.reference, now_ms, Kind::Payment, &order.account, order.credit);
@@ -114,7 +114,7 @@ pub(crate) fn pay(main: &mut Connection, service: &str, paid: &Paid, now_ms: i64
 /// The latest orders, newest first.
 pub(crate) fn latest(main: &Connection, account: Option<&str>, limit: u32) -> Result<Vec<StoredOrder>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders WHERE $1 IS NULL OR account = $1 ORDER BY created_ms DESC, reference LIMIT $2"
+        "SELECT {COLUMNS} FROM orders WHERE ?1 IS NULL OR account = ?1 ORDER BY created_ms DESC, reference LIMIT ?2"
     );
     let mut query = main.prepare(&sql)?;
     let rows = query.query_map(params![account, limit], stored)?;

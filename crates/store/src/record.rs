@@ -214,11 +214,15 @@ impl Charged<'_> {
         write_lines(&self.lines, out);
     }
 
-    /// The arithmetic as it is kept with the charge.
-    pub(crate) fn arithmetic(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_lines(&self.lines, &mut out);
-        out
+    /// What was paid for it, and what of that was earned. Without an account the house pays the cost, whatever would have
+    /// been billed.
+    pub(crate) const fn paid(&self, account: &str) -> (i64, i64) {
+        let cost = match self.cost {
+            Some(cost) => cost.nanos(),
+            None => 0,
+        };
+        let paid = if account.is_empty() { cost } else { self.billed.nanos() };
+        (paid, paid.saturating_sub(cost))
     }
 }
 
@@ -229,14 +233,6 @@ fn write_lines(lines: &[Line], out: &mut Vec<u8>) {
         put_u64(out, line.quantity);
         put_u64(out, line.unit);
     }
-}
-
-/// The lines of a charge, as the books keep them.
-///
-/// # Errors
-/// They were not written by this program.
-pub fn read_arithmetic(bytes: &[u8]) -> Result<SmallVec<[Line; 5]>, Unreadable> {
-    read_lines(&mut Reader(bytes))
 }
 
 fn read_lines(from: &mut Reader<'_>) -> Result<SmallVec<[Line; 5]>, Unreadable> {
@@ -250,6 +246,13 @@ fn read_lines(from: &mut Reader<'_>) -> Result<SmallVec<[Line; 5]>, Unreadable> 
         lines.push(Line { class, quantity: from.u64()?, unit: from.u64()? });
     }
     Ok(lines)
+}
+
+/// The call and the attempt of an intent, and nothing more of it; `None` for another record.
+pub(crate) fn intent_of(bytes: &[u8]) -> Option<(u64, u16)> {
+    let mut from = Reader(bytes);
+    (from.u8().ok()? == INTENT).then_some(())?;
+    Some((from.u64().ok()?, from.number().ok()?))
 }
 
 impl<'a> Record<'a> {

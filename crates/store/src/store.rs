@@ -1,6 +1,7 @@
 //! The store of one data directory: it opens, feeds, answers and closes.
 
 use crate::backup::{Copied, Moment};
+use crate::calls::{self, CallRow, CallsQuery};
 use crate::credits::{self, Code, Entered, RedeemError, StoredAccount};
 use crate::error::StoreError;
 use crate::export::{self, Movement, MovementsQuery};
@@ -9,7 +10,7 @@ use crate::journal::segment;
 use crate::journal::{Journal, Options as JournalOptions, Shared};
 use crate::orders::{self, PayError, Settled as Payment, StoredOrder};
 use crate::payment::{Order, Paid};
-use crate::query::{self, CallRow, CallsQuery, UsageQuery, UsageRow};
+use crate::query::{self, UsageQuery, UsageRow};
 use crate::record::{Ended, Owner};
 use crate::recover::{self, OpenCalls, Recovery};
 use crate::verify::{self, Verdict};
@@ -29,6 +30,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes of the journal that are fed in one batch at most.
 const BATCH_BYTES: usize = 8 << 20;
+/// So many records are fed without gathering more.
+const AT_ONCE: u64 = 4096;
 /// How long a batch waits for somebody else's transaction before it is tried anew.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long an operator's entry waits for one.
@@ -50,7 +53,7 @@ pub struct Options {
     pub open_calls: OpenCalls,
     /// How much of the request log is kept.
     pub keep: days::Keep,
-    /// How long records are gathered before they are fed.
+    /// How long records are gathered before they are fed. Whoever asks ([`Store::catch_up`]) has them fed at once.
     pub feed_every: Duration,
     /// Whether a damaged file of the journal is read as far as it goes, and the rest given up.
     pub skip_damaged: bool,
@@ -62,7 +65,7 @@ impl Default for Options {
             journal: JournalOptions::default(),
             open_calls: OpenCalls::default(),
             keep: days::Keep::default(),
-            feed_every: Duration::from_millis(200),
+            feed_every: Duration::from_secs(2),
             skip_damaged: false,
         }
     }
@@ -125,6 +128,27 @@ struct Fed {
     feeding: Mutex<()>,
     lock: Mutex<()>,
     news: Condvar,
+    /// Somebody waits for what has been gathered.
+    hurry: AtomicBool,
+    begin: Condvar,
+}
+
+impl Fed {
+    /// Has what was gathered fed at once. Its caller has the lock, so that the feeder cannot be about to wait.
+    fn hurry(&self) {
+        self.hurry.store(true, Ordering::Release);
+        self.begin.notify_all();
+    }
+
+    /// Gathers until a moment, or until somebody is in a hurry.
+    fn gather(&self, until: Instant) {
+        let mut lock = self.lock.lock();
+        while !self.hurry.load(Ordering::Acquire) && !self.stop.load(Ordering::Acquire) {
+            if self.begin.wait_until(&mut lock, until).timed_out() {
+                return;
+            }
+        }
+    }
 }
 
 impl Store {
@@ -159,6 +183,8 @@ impl Store {
             feeding: Mutex::new(()),
             lock: Mutex::new(()),
             news: Condvar::new(),
+            hurry: AtomicBool::new(false),
+            begin: Condvar::new(),
         });
         let main = schema::books(&feed::books_path(dir), OPERATORS_PATIENCE)?;
         let reader = schema::read_only(&feed::books_path(dir))?;
@@ -193,6 +219,7 @@ impl Store {
         let (target, until) = (self.journal.shared().next(), Instant::now() + most);
         let mut lock = self.fed.lock.lock();
         while self.fed.to.load(Ordering::Acquire) < target {
+            self.fed.hurry();
             if self.fed.news.wait_until(&mut lock, until).timed_out() {
                 return Err(StoreError::Late);
             }
@@ -310,7 +337,7 @@ impl Store {
     pub fn keep_price(&self, vendor: &str, model: &str, entry: &sluicegate_ledger::Entry) -> Result<(), StoreError> {
         let mut book = sluicegate_ledger::PriceBook::default();
         book.insert(vendor, model, entry.clone());
-        let sql = "INSERT OR IGNORE INTO prices VALUES ($1, $2, $3, $4)";
+        let sql = "INSERT OR IGNORE INTO prices VALUES (?1, ?2, ?3, ?4)";
         let version = entry.version().0.cast_signed();
         self.main.lock().execute(sql, rusqlite::params![version, vendor, model, book.to_csv()])?;
         Ok(())
@@ -341,7 +368,7 @@ impl Store {
     /// # Errors
     /// The database refused.
     pub fn calls(&self, query: &CallsQuery) -> Result<Vec<CallRow>, StoreError> {
-        query::calls(&self.dir, query)
+        calls::calls(&self.dir, query)
     }
 
     /// Adds everything up once more.
@@ -382,6 +409,10 @@ impl Store {
                 tracing::error!("a thread of the store has panicked");
             }
             self.fed.stop.store(true, Ordering::Release);
+            {
+                let _lock = self.fed.lock.lock();
+                self.fed.hurry();
+            }
             self.journal.shared().tell_news();
         }
     }
@@ -463,7 +494,8 @@ fn start_feeding(
         let mut tidied: Option<Instant> = None;
         let mut trouble = false;
         loop {
-            let stopping = fed.stop.load(Ordering::Acquire);
+            let (stopping, began) = (fed.stop.load(Ordering::Acquire), Instant::now());
+            fed.hurry.store(false, Ordering::Release);
             let outcome = {
                 let _feeding = fed.feeding.lock();
                 feed_some(&mut feeder, &mut tail, &journal)
@@ -482,7 +514,8 @@ fn start_feeding(
                 fed.news.notify_all();
             }
             journal.delete_before(feeder.fed);
-            if tidied.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
+            // While a batch is being tried again, a day has more than the books.
+            if !trouble && tidied.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
                 tidied = Some(Instant::now());
                 let _feeding = fed.feeding.lock();
                 if let Err(error) = tidy(&mut feeder, &options) {
@@ -490,10 +523,13 @@ fn start_feeding(
                 }
             }
             match outcome {
-                Ok(count) if count > 0 => {}
+                Ok(count) if count > 0 && (stopping || feeder.fed + AT_ONCE < journal.written_to()) => {}
                 // What a locked database does not take now is in the journal, and is fed after the next start.
                 _ if stopping => return,
-                Ok(_) => journal.wait_news(options.feed_every),
+                Ok(_) => {
+                    fed.gather(began + options.feed_every);
+                    journal.wait_news(feeder.fed, options.feed_every);
+                }
                 Err(_) => std::thread::sleep(options.feed_every.min(RETRY)),
             }
         }
@@ -506,5 +542,6 @@ fn tidy(feeder: &mut Feeder, options: &Options) -> Result<(), StoreError> {
     for day in feeder.drop_days(days::of(now), &options.keep)? {
         tracing::info!(day, "a day of the request log was dropped");
     }
+    feeder.gather()?;
     feeder.drop_rollups(now - KEEP_MINUTES_MS, now - KEEP_HOURS_MS)
 }
