@@ -7,7 +7,7 @@ use crate::chunk::{Chunk, Word};
 use crate::codec::Unreadable;
 use crate::days;
 use crate::error::StoreError;
-use crate::record::{Ended, Owner, Record, intent_of};
+use crate::record::{Owner, Skimmed, intent_of};
 use crate::sums::Sums;
 use foldhash::fast::RandomState;
 use rusqlite::Transaction;
@@ -54,33 +54,34 @@ impl<'a> Batch<'a> {
             self.call = self.call.max(call);
             return Ok(());
         }
-        let Record::Ended(end) = Record::read(bytes)? else { return Err(Unreadable) };
-        self.call = self.call.max(end.call);
-        if before(end.call) || !self.ended.insert(end.call) {
+        let end = Skimmed::read(bytes)?;
+        if before(end.call) || self.ended.contains(&end.call) {
             tracing::error!(call = end.call, "a call ended twice and was entered once");
             return Ok(());
         }
+        let kind = self.sums.count(&end)?;
+        self.ended.insert(end.call);
+        self.call = self.call.max(end.call);
         if self.intents.remove(&end.call).is_none() {
             self.closed.push(end.call);
         }
-        let Some(kind) = self.sums.count(&end) else { return Ok(()) };
         let [in_charges, in_day] = &mut kind.worded;
         if !end.charges.is_empty() {
             let chunk = self.charges.next(&mut self.chunks);
             chunk.chunk.push(record, bytes);
             if chunk.is_new_to(in_charges) {
-                words_of_charges(&end, &mut chunk.chunk);
+                words_of_charges(kind.owner, &mut chunk.chunk);
             }
         }
         let chunk = self.days.entry(days::of(end.at_ms)).or_default().next(&mut self.chunks);
         chunk.chunk.push(record, bytes);
-        chunk.chunk.add(Word::Request.hash(end.request_id.as_bytes()));
+        chunk.chunk.add(Word::Request.hash(end.request_id));
         if !chunk.statuses.contains(&end.status) {
             chunk.statuses.push(end.status);
             chunk.chunk.add(status(end.status));
         }
         if chunk.is_new_to(in_day) {
-            words_of_owner(end.owner, &mut chunk.chunk);
+            words_of_owner(kind.owner, &mut chunk.chunk);
         }
         Ok(())
     }
@@ -92,15 +93,15 @@ pub(crate) fn status(status: u16) -> u32 {
 }
 
 /// The words by which the charges of a call may be asked for.
-pub(crate) fn words_of_charges(end: &Ended<'_>, chunk: &mut Chunk) {
-    chunk.add(Word::Account.hash(end.owner.account.as_bytes()));
+pub(crate) fn words_of_charges(owner: Owner<'_>, chunk: &mut Chunk) {
+    chunk.add(Word::Account.hash(owner.account.as_bytes()));
 }
 
 /// The words by which a call may be asked for.
-pub(crate) fn words_of_calls(end: &Ended<'_>, chunk: &mut Chunk) {
-    chunk.add(Word::Request.hash(end.request_id.as_bytes()));
+pub(crate) fn words_of_calls(end: &Skimmed<'_>, owner: Owner<'_>, chunk: &mut Chunk) {
+    chunk.add(Word::Request.hash(end.request_id));
     chunk.add(status(end.status));
-    words_of_owner(end.owner, chunk);
+    words_of_owner(owner, chunk);
 }
 
 fn words_of_owner(owner: Owner<'_>, chunk: &mut Chunk) {

@@ -5,9 +5,9 @@
 //! that; what a day has beyond what the books have was written by somebody who was killed in between, and is cut off.
 
 use crate::batch::Batch;
-use crate::chunk::{self, Chunk};
+use crate::chunk;
 use crate::error::StoreError;
-use crate::record::Record;
+use crate::record::{Owner, Skimmed};
 use crate::sums::signed;
 use crate::{batch, days, schema};
 use foldhash::fast::RandomState;
@@ -127,14 +127,17 @@ impl Feeder {
 
     /// Puts small chunks of calls together, of the books and of the days that are open.
     pub(crate) fn gather(&mut self) -> Result<(), StoreError> {
-        let each = |bytes: &[u8], chunk: &mut Chunk, words: fn(&crate::record::Ended<'_>, &mut Chunk)| {
-            if let Ok(Record::Ended(end)) = Record::read(bytes) {
-                words(&end, chunk);
+        chunk::gather(&mut self.main, |bytes, chunk| {
+            if let Ok(owner) = Skimmed::read(bytes).and_then(|end| Owner::read(end.owner)) {
+                batch::words_of_charges(owner, chunk);
             }
-        };
-        chunk::gather(&mut self.main, |bytes, chunk| each(bytes, chunk, batch::words_of_charges))?;
+        })?;
         for day in self.days.values_mut() {
-            chunk::gather(day, |bytes, chunk| each(bytes, chunk, batch::words_of_calls))?;
+            chunk::gather(day, |bytes, chunk| {
+                if let Ok((end, owner)) = Skimmed::read(bytes).and_then(|end| Ok((end, Owner::read(end.owner)?))) {
+                    batch::words_of_calls(&end, owner, chunk);
+                }
+            })?;
         }
         Ok(())
     }

@@ -467,14 +467,14 @@ fn feed_some(feeder: &mut Feeder, tail: &mut Tail, journal: &Shared) -> Result<u
         opened
             .read_exact_at(&mut tail.buffer, tail.offset)
             .map_err(|error| StoreError::file("cannot read", path())(error))?;
-        let count = segment::records(&tail.buffer).count() as u64;
+        let records: Vec<&[u8]> = segment::records(&tail.buffer).collect();
+        let count = records.len() as u64;
         if count == 0 {
             return Ok(0);
         }
-        let skip = feeder.fed.saturating_sub(tail.record).min(count);
-        let records = segment::records(&tail.buffer).skip(usize::try_from(skip).unwrap_or(usize::MAX));
-        let fed = feeder.feed(records)?;
-        let bytes: usize = segment::records(&tail.buffer).map(|record| record.len() + segment::FRAME).sum();
+        let skip = usize::try_from(feeder.fed.saturating_sub(tail.record)).unwrap_or(usize::MAX);
+        let fed = feeder.feed(records.iter().skip(skip).copied())?;
+        let bytes: usize = records.iter().map(|record| record.len() + segment::FRAME).sum();
         tail.offset += bytes as u64;
         tail.record += count;
         if fed > 0 {

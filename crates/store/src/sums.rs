@@ -3,11 +3,13 @@
 //! It is added up in memory and written once, so a call costs a few additions here, however many sums it is part of. Calls
 //! of one owner at one provider in one minute are one *kind*; of those a batch has few.
 
+use crate::codec::{Unreadable, text};
 use crate::error::StoreError;
-use crate::record::{Charged, Ended, Owner};
+use crate::record::{Charged, Owner, Skimmed, SkimmedCharge};
 use foldhash::fast::RandomState;
 use rusqlite::{ToSql, Transaction, params};
 use sluicegate_ledger::Book;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap};
 
 /// The lengths of roll-ups, in milliseconds: a minute, an hour, a day.
@@ -17,17 +19,26 @@ pub(crate) const GRAINS: [i64; 3] = [60_000, 3_600_000, 86_400_000];
 #[derive(Debug, Default)]
 pub(crate) struct Sums<'a> {
     kinds: Vec<Kind<'a>>,
-    places: HashMap<(i64, Owner<'a>, &'a str), usize, RandomState>,
+    /// By what they are told apart, as it lies in the records.
+    places: HashMap<Same<'a>, usize, RandomState>,
     /// The place of the kind that came last: very often the next one's too.
     last: usize,
     /// What was owed for attempts at other providers than the one that answered, by account and provider.
     others: BTreeMap<(&'a str, &'a str), Paid>,
 }
 
+/// By what calls are of one kind: the minute, and the bytes of the owner and of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Same<'a> {
+    minute: i64,
+    owner: &'a [u8],
+    provider: &'a [u8],
+}
+
 /// Calls of one owner at one provider in one minute.
 #[derive(Debug)]
 pub(crate) struct Kind<'a> {
-    minute: i64,
+    same: Same<'a>,
     pub(crate) owner: Owner<'a>,
     provider: &'a str,
     rollup: Rollup,
@@ -45,8 +56,8 @@ struct Paid {
 }
 
 impl Paid {
-    const fn add(&mut self, charge: &Charged<'_>, account: &str) {
-        let (paid, revenue) = charge.paid(account);
+    fn add(&mut self, charge: &SkimmedCharge<'_>, account: &str) {
+        let (paid, revenue) = charge.paid(!account.is_empty());
         self.paid = self.paid.saturating_add(paid);
         self.cost = self.cost.saturating_add(paid.saturating_sub(revenue));
         self.revenue = self.revenue.saturating_add(revenue);
@@ -113,49 +124,58 @@ const ADD: &str = "
 
 impl<'a> Sums<'a> {
     /// Counts a call and what it was charged, and tells its kind.
-    pub(crate) fn count(&mut self, end: &Ended<'a>) -> Option<&mut Kind<'a>> {
-        let owner = end.owner;
-        let provider = end.charges.last().map_or("", |charge| charge.provider);
-        let minute = end.at_ms.div_euclid(60_000) * 60_000;
-        let place = self.place(minute, owner, provider);
+    ///
+    /// # Errors
+    /// It was not written by this program. Nothing was counted, then.
+    pub(crate) fn count(&mut self, end: &Skimmed<'a>) -> Result<&mut Kind<'a>, Unreadable> {
+        let charges = end.charges.collect::<Result<SmallVec<[SkimmedCharge<'a>; 1]>, _>>()?;
+        let provider = charges.last().map_or(&[][..], |charge| charge.provider);
+        let place = self.place(Same { minute: end.at_ms.div_euclid(60_000) * 60_000, owner: end.owner, provider })?;
         let Self { kinds, others, .. } = self;
-        let kind = kinds.get_mut(place)?;
-        for charge in &end.charges {
-            if charge.provider == provider {
-                kind.paid.add(charge, owner.account);
-            } else {
-                others.entry((owner.account, charge.provider)).or_default().add(charge, owner.account);
-            }
-        }
-        let sums = Tokens::of(&end.charges);
-        kind.rollup.add(&Rollup {
+        let kind = kinds.get_mut(place).ok_or(Unreadable)?;
+        let mut rollup = Rollup {
             calls: 1,
             errors: i64::from(end.status == 0 || end.status >= 400),
             cache_hits: i64::from(end.cache_hit),
-            unpriced: i64::from(sums.cost.is_none()),
-            input: sums.input,
-            cached: sums.cached,
-            output: sums.output,
-            tokens: sums.input.saturating_add(sums.output),
-            cost: end.charges.iter().filter_map(|charge| charge.cost).map(|cost| cost.nanos()).sum(),
-            billed: sums.billed,
             total_us: signed(end.total_us),
             first_us: signed(end.first_us),
             first_calls: i64::from(end.first_us > 0),
-        });
-        Some(kind)
+            ..Rollup::default()
+        };
+        for charge in &charges {
+            if charge.provider == provider {
+                kind.paid.add(charge, kind.owner.account);
+            } else {
+                others.entry((kind.owner.account, text(charge.provider)?)).or_default().add(charge, kind.owner.account);
+            }
+            let (input, output) = (signed(charge.usage.total_input()), signed(charge.usage.total_output()));
+            rollup.unpriced = rollup.unpriced.max(i64::from(charge.cost.is_none()));
+            rollup.input = rollup.input.saturating_add(input);
+            rollup.cached = rollup.cached.saturating_add(signed(charge.usage.cache_read));
+            rollup.output = rollup.output.saturating_add(output);
+            rollup.tokens = rollup.tokens.saturating_add(input.saturating_add(output));
+            rollup.cost = rollup.cost.saturating_add(charge.cost.unwrap_or_default().nanos());
+            rollup.billed = rollup.billed.saturating_add(charge.billed.nanos());
+        }
+        kind.rollup.add(&rollup);
+        Ok(kind)
     }
 
-    fn place(&mut self, minute: i64, owner: Owner<'a>, provider: &'a str) -> usize {
-        let same = |kind: &Kind<'_>| kind.minute == minute && kind.owner == owner && kind.provider == provider;
-        if !self.kinds.get(self.last).is_some_and(same) {
-            self.last = *self.places.entry((minute, owner, provider)).or_insert_with(|| {
-                let (rollup, paid) = Default::default();
-                self.kinds.push(Kind { minute, owner, provider, rollup, paid, worded: [0; 2] });
-                self.kinds.len() - 1
-            });
+    fn place(&mut self, same: Same<'a>) -> Result<usize, Unreadable> {
+        if self.kinds.get(self.last).is_some_and(|kind| kind.same == same) {
+            return Ok(self.last);
         }
-        self.last
+        self.last = match self.places.get(&same) {
+            Some(place) => *place,
+            None => {
+                let (owner, provider) = (Owner::read(same.owner)?, text(same.provider)?);
+                let (rollup, paid) = Default::default();
+                self.kinds.push(Kind { same, owner, provider, rollup, paid, worded: [0; 2] });
+                self.places.insert(same, self.kinds.len() - 1);
+                self.kinds.len() - 1
+            }
+        };
+        Ok(self.last)
     }
 
     fn books(&self) -> BTreeMap<Book, i64> {
@@ -179,7 +199,7 @@ impl<'a> Sums<'a> {
             add_to_book(transaction, book, *amount)?;
         }
         let mut by_grain = HashMap::<(i64, i64, Owner<'_>, &str), Rollup>::new();
-        for Kind { minute, owner, provider, rollup, .. } in &self.kinds {
+        for Kind { same: Same { minute, .. }, owner, provider, rollup, .. } in &self.kinds {
             // The account is no dimension: it follows from the key.
             let owner = Owner { account: "", ..*owner };
             for (number, grain) in (0..).zip(GRAINS) {
