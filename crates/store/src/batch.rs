@@ -14,6 +14,9 @@ use rusqlite::Transaction;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// Calls that are under way at the end of a batch, where there are many.
+const FEW: usize = 1024;
+
 /// The attempts of a call that has not ended, with their records.
 type Attempts<'a> = SmallVec<[(u16, &'a [u8]); 1]>;
 
@@ -36,9 +39,19 @@ pub(crate) struct Batch<'a> {
     pub(crate) call: u64,
     /// Chunks begun.
     chunks: u64,
+    /// Bytes that a chunk gets room for.
+    room: usize,
 }
 
 impl<'a> Batch<'a> {
+    /// A batch of so many records with so many bytes.
+    pub(crate) fn of(records: usize, bytes: usize) -> Self {
+        let mut batch = Self { room: bytes, ..Self::default() };
+        batch.intents.reserve(records.min(FEW));
+        batch.ended.reserve(records / 2);
+        batch
+    }
+
     /// Takes a record in. One of a call that has ended `before` is passed over.
     ///
     /// # Errors
@@ -67,13 +80,13 @@ impl<'a> Batch<'a> {
         }
         let [in_charges, in_day] = &mut kind.worded;
         if !end.charges.is_empty() {
-            let chunk = self.charges.next(&mut self.chunks);
+            let chunk = self.charges.next(&mut self.chunks, self.room);
             chunk.chunk.push(record, bytes);
             if chunk.is_new_to(in_charges) {
                 words_of_charges(kind.owner, &mut chunk.chunk);
             }
         }
-        let chunk = self.days.entry(days::of(end.at_ms)).or_default().next(&mut self.chunks);
+        let chunk = self.days.entry(days::of(end.at_ms)).or_default().next(&mut self.chunks, self.room);
         chunk.chunk.push(record, bytes);
         chunk.chunk.add(Word::Request.hash(end.request_id));
         if !chunk.statuses.contains(&end.status) {
@@ -137,10 +150,11 @@ impl Numbered {
 
 impl Chunks {
     /// The chunk that takes the next record.
-    fn next(&mut self, number: &mut u64) -> &mut Numbered {
+    fn next(&mut self, number: &mut u64, room: usize) -> &mut Numbered {
         if self.open.number == 0 || self.open.chunk.is_full() {
             *number += 1;
-            let full = std::mem::replace(&mut self.open, Numbered { number: *number, ..Numbered::default() });
+            let new = Numbered { number: *number, chunk: Chunk::with_room(room), statuses: SmallVec::new() };
+            let full = std::mem::replace(&mut self.open, new);
             self.full.push(full.chunk);
         }
         &mut self.open

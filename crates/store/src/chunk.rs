@@ -95,6 +95,11 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// An empty one, with room for so many bytes if one may have that many.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self { records: Vec::with_capacity(bytes.min(MOST_BYTES)), ..Self::default() }
+    }
+
     /// Whether no more should be added.
     pub(crate) fn is_full(&self) -> bool {
         self.calls >= MOST_CALLS || self.records.len() >= MOST_BYTES

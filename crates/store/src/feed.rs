@@ -48,9 +48,10 @@ impl Feeder {
     }
 
     /// Feeds records, of which the first has the number [`Feeder::fed`]. All of them or none.
-    pub(crate) fn feed<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> Result<usize, StoreError> {
-        let (mut batch, mut next) = (Batch::default(), self.fed);
-        for bytes in records {
+    pub(crate) fn feed(&mut self, records: &[&[u8]]) -> Result<usize, StoreError> {
+        let bytes = records.iter().map(|record| record.len()).sum();
+        let (mut batch, mut next) = (Batch::of(records.len(), bytes), self.fed);
+        for bytes in records.iter().copied() {
             let before = |call: u64| self.ended.iter().any(|calls| calls.contains(&call));
             if let Err(error) = batch.take(next, bytes, before) {
                 tracing::error!(record = next, %error, "a record of the journal was passed over");

@@ -473,7 +473,7 @@ fn feed_some(feeder: &mut Feeder, tail: &mut Tail, journal: &Shared) -> Result<u
             return Ok(0);
         }
         let skip = usize::try_from(feeder.fed.saturating_sub(tail.record)).unwrap_or(usize::MAX);
-        let fed = feeder.feed(records.iter().skip(skip).copied())?;
+        let fed = feeder.feed(records.get(skip..).unwrap_or_default())?;
         let bytes: usize = records.iter().map(|record| record.len() + segment::FRAME).sum();
         tail.offset += bytes as u64;
         tail.record += count;
