@@ -11,7 +11,7 @@
 //! for it: rates may change from block to block as they like.
 
 use super::pairing::Pair;
-use super::wager::Wager;
+use super::wager::{Belief, Wager};
 use serde::{Deserialize, Serialize};
 
 /// How the two means are compared.
@@ -22,6 +22,17 @@ pub(super) enum Scale {
     Difference,
     /// New over old.
     Ratio,
+}
+
+impl Scale {
+    /// What is expected of a new side that is worse. Of one that is better nothing is: there the calls without errors win,
+    /// and they are bet on by all stakes.
+    const fn belief(self) -> Belief {
+        match self {
+            Self::Difference => Belief::FewTimesAsOften,
+            Self::Ratio => Belief::Anything,
+        }
+    }
 }
 
 /// Points of the scale of differences, each also with a minus.
@@ -104,7 +115,11 @@ impl Gap {
         // From the outside inwards and not further than the first claim that stands.
         let refuted = |claim: &&Claim, above: bool| {
             let claim = self.settled(**claim);
-            if above { claim.above.refutes(lower) } else { claim.below.refutes(upper) }
+            if above {
+                claim.above.refutes(self.scale.belief(), lower)
+            } else {
+                claim.below.refutes(Belief::Anything, upper)
+            }
         };
         let low = self.claims.iter().take_while(|claim| refuted(claim, true)).last();
         let high = self.claims.iter().rev().take_while(|claim| refuted(claim, false)).last();
@@ -113,12 +128,12 @@ impl Gap {
 
     /// Whether the gap is certainly above this point of the scale (a chance of `alpha` to say so ever, where it is not).
     pub(super) fn is_above(&self, at: f64, alpha: f64) -> bool {
-        self.claim(at).is_some_and(|claim| claim.above.refutes(alpha))
+        self.claim(at).is_some_and(|claim| claim.above.refutes(self.scale.belief(), alpha))
     }
 
     /// Whether it is certainly below it.
     pub(super) fn is_below(&self, at: f64, alpha: f64) -> bool {
-        self.claim(at).is_some_and(|claim| claim.below.refutes(alpha))
+        self.claim(at).is_some_and(|claim| claim.below.refutes(Belief::Anything, alpha))
     }
 
     fn claim(&self, at: f64) -> Option<Claim> {

@@ -19,6 +19,10 @@ const WAITING: usize = 128;
 /// Calls of either side before their ratio counts for much.
 const SURE: u64 = 10;
 
+/// Calls of the old side that may wait for more of the new side to come. Those beyond are taken with the next group: the
+/// more of them there are, the surer is what it compares with.
+const SPARE: usize = WAITING / 2;
+
 /// A group, as one number for each side.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pair {
@@ -37,6 +41,10 @@ pub(super) struct Pairing {
     new: VecDeque<f64>,
     old_calls: u64,
     new_calls: u64,
+    /// The part of a call of the old side that the groups so far have left to the next one: one and a half to each new call
+    /// are one and two in turn. Were it two each time, new calls would wait for old ones in vain.
+    #[serde(default)]
+    owed: f64,
 }
 
 impl Pairing {
@@ -53,10 +61,11 @@ impl Pairing {
         *calls += 1;
         let one_old = *self.old.front()?;
         let new = self.new.pop_front()?;
-        // As many as there are to each call of the new side, the ratio of the first few not taken at its word, and more
-        // where many wait.
+        // As many as there are to each call of the new side, the ratio of the first few not taken at its word.
         let ratio = (self.old_calls + SURE) as f64 / (self.new_calls + SURE) as f64;
-        let taken = (ratio.round().max(1.0) as usize).max(self.old.len() / 4).min(self.old.len());
+        let due = self.owed + ratio.max(1.0);
+        let taken = (due as usize).max(self.old.len().saturating_sub(SPARE)).min(self.old.len());
+        self.owed = (due - taken as f64).clamp(0.0, 1.0);
         let old = self.old.drain(..taken).sum::<f64>() / taken as f64;
         Some(Pair { old, new, one_old })
     }

@@ -22,6 +22,21 @@ fn with_equal_shares_no_call_is_lost_to_the_order_they_come_in() {
 }
 
 #[test]
+fn at_no_share_do_calls_of_the_new_side_wait_for_old_ones_in_vain() {
+    for share in [0.05, 0.2, 0.4, 0.45, 0.5] {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut open = Pairing::default();
+        let (mut new, mut groups) = (0, 0);
+        while new < 2_000 {
+            let arm = if random.f64() < share { Arm::New } else { Arm::Old };
+            new += u32::from(arm == Arm::New);
+            groups += u32::from(open.add(arm, 0.0).is_some());
+        }
+        assert!(groups >= 1_850, "{groups} of 2,000 at {share}");
+    }
+}
+
+#[test]
 fn calls_that_wait_are_bounded_and_the_oldest_go() {
     let mut open = Pairing::default();
     (0..1_000).for_each(|i| assert_eq!(open.add(Arm::Old, f64::from(i)), None));

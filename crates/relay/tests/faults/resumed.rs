@@ -260,3 +260,26 @@ fn a_client_that_leaves_while_its_stream_is_asked_for_again_leaves_one_receipt_w
     assert_eq!(receipt.end, EndReason::ClientGone);
     assert!(receipt.usage.total_output() > 0, "what was sent is paid for");
 }
+
+#[test]
+fn the_metric_counts_each_time_that_a_stream_is_gone_on_with_and_no_stream_that_is_not() {
+    let kind = ProviderKind::OpenAiCompatible;
+    let stand = Stand::new(vec![
+        Case::new("once", kind, breaks(CUT, 1)),
+        Case::new("twice", kind, breaks(CUT, 2)),
+        Case { resume: Resume::Never, ..Case::new("off", kind, breaks(CUT, 9)) },
+    ]);
+    let counted = || {
+        let text = stand.relay.relay.metrics().encode().unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("sluicegate_resumed_streams_total"));
+        let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let good = good(kind);
+    for name in ["once", "once", "twice", "off", &good] {
+        stand.call(Format::Chat, name);
+    }
+    let of = |name: &str, times: u64| format!("sluicegate_resumed_streams_total{{model=\"{name}\"}} {times}");
+    assert_eq!(counted(), [of("once", 1), of("twice", 2)]);
+}

@@ -13,9 +13,11 @@ use crate::outcome::{Code, Failure, Outcome, written};
 use crate::source::{Source, unusable};
 use crate::{terminal, tracer};
 use clap::Args;
+use sluicegate_config::Config;
 use sluicegate_control::LogFormat;
 use sluicegate_relay::{MigrationOrder, MigrationReport};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use story::{CHAPTERS, Chapter, MIGRATION};
@@ -29,7 +31,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(crate) const DEMO_EXAMPLES: &str = "\
 Examples:
   sluicegate demo                             about a minute and a half
-  sluicegate demo --speed 4                   the first chapters four times as short";
+  sluicegate demo --speed 4                   the first chapters four times as short
+  sluicegate demo --keep                      go on afterwards, to look around, until Ctrl-C";
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
@@ -40,6 +43,10 @@ pub(crate) struct DemoArguments {
     /// So many times as fast; a canary still gets the calls that it takes to judge it.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
     speed: f64,
+
+    /// Let the relay run on when the story is over, until Ctrl-C, and say where it is.
+    #[arg(long)]
+    keep: bool,
 }
 
 fn factor(text: &str) -> Result<f64, String> {
@@ -81,9 +88,17 @@ async fn told(arguments: &DemoArguments) -> Outcome {
     };
     let summary = summary(&engine, &traffic, begun.elapsed(), cut_short);
     let errors = traffic.errors();
+    let kept = arguments.keep && !cut_short;
+    if kept {
+        written(terminal::results(&summary))?;
+        terminal::tell(&around(&engine.relay().config(), address, &folder));
+        kept_on(&mut engine, &mut stop).await;
+    }
     let _ = engine.drain(FAREWELL).await;
     engine.finish();
-    written(terminal::results(&summary))?;
+    if !kept {
+        written(terminal::results(&summary))?;
+    }
     Ok(match (cut_short, errors) {
         (true, _) => Code::Interrupted,
         (false, 0) => Code::Done,
@@ -91,12 +106,43 @@ async fn told(arguments: &DemoArguments) -> Outcome {
     })
 }
 
+/// Answers whoever asks until Ctrl-C.
+async fn kept_on(engine: &mut Engine, stop: &mut tokio::signal::unix::Signal) {
+    loop {
+        tokio::select! {
+            order = engine.next_order() => {
+                // Whoever asked may have gone away.
+                let _ = order.send(engine.reload());
+            }
+            _ = stop.recv() => return,
+        }
+    }
+}
+
+/// Where a relay is that runs on, and what to try there.
+fn around(config: &Config, address: SocketAddr, folder: &Path) -> String {
+    let model = config.models.values().find(|model| !model.builtin).map_or("sim", |model| model.name.as_str());
+    let folder = folder.display();
+    format!(
+        "
+the relay runs on until Ctrl-C, at  http://{address}
+  try it        curl {address}/v1/chat/completions -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'
+  metrics       curl {address}/metrics
+  interface     curl {address}/openapi.json
+  watch it      sluicegate top --data-dir {folder}
+  at a glance   sluicegate status --data-dir {folder}
+  the canary    sluicegate migrate history {MIGRATION} --data-dir {folder}
+  play          edit {folder}/sluicegate.yaml, then sluicegate reload --data-dir {folder}
+"
+    )
+}
+
 async fn play(
     arguments: &DemoArguments,
     engine: &mut Engine,
     file: &PathBuf,
-    folder: &std::path::Path,
-    address: std::net::SocketAddr,
+    folder: &Path,
+    address: SocketAddr,
     traffic: &Arc<Traffic>,
 ) -> Outcome<()> {
     for chapter in &CHAPTERS {
