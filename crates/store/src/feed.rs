@@ -7,6 +7,7 @@
 use crate::batch::Batch;
 use crate::chunk;
 use crate::error::StoreError;
+use crate::open::Open;
 use crate::record::{Owner, Skimmed};
 use crate::sums::signed;
 use crate::{batch, days, schema};
@@ -30,6 +31,8 @@ pub(crate) struct Feeder {
     pub(crate) fed: u64,
     /// The largest number of a call that was seen.
     pub(crate) call: u64,
+    /// Intents whose calls have not ended.
+    open: Open,
     /// The calls that ended in the last two batches: one that comes again is passed over.
     ended: [HashSet<u64, RandomState>; 2],
 }
@@ -44,7 +47,8 @@ impl Feeder {
         };
         let (fed, call) = (meta("fed")?, meta("call")?);
         let (days, ended) = Default::default();
-        Ok(Self { dir: dir.to_owned(), main, days, patience, fed, call, ended })
+        let open = Open::read(main.query_row("SELECT records FROM open_intents", [], |row| row.get(0))?);
+        Ok(Self { dir: dir.to_owned(), main, days, patience, fed, call, open, ended })
     }
 
     /// Feeds records, of which the first has the number [`Feeder::fed`]. All of them or none.
@@ -70,17 +74,9 @@ impl Feeder {
             transaction.commit()?;
         }
         let transaction = self.main.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut close = transaction.prepare_cached("DELETE FROM open_intents WHERE call = ?1")?;
-            for call in &batch.closed {
-                close.execute([signed(*call)])?;
-            }
-            let mut open = transaction.prepare_cached("INSERT OR REPLACE INTO open_intents VALUES (?1, ?2, ?3)")?;
-            for (call, attempts) in &batch.intents {
-                for (attempt, bytes) in attempts {
-                    open.execute(params![signed(*call), attempt, bytes])?;
-                }
-            }
+        let open = self.open.after(&batch);
+        if let Some(open) = &open {
+            transaction.prepare_cached("UPDATE open_intents SET records = ?1")?.execute([open.bytes()])?;
         }
         batch.charges.write(&transaction)?;
         batch.sums.write(&transaction)?;
@@ -91,6 +87,9 @@ impl Feeder {
         drop(meta);
         transaction.commit()?;
         (self.fed, self.call) = (next, call);
+        if let Some(open) = open {
+            self.open = open;
+        }
         self.ended.swap(0, 1);
         if let Some(latest) = self.ended.first_mut() {
             *latest = batch.ended;
@@ -98,11 +97,9 @@ impl Feeder {
         Ok(count)
     }
 
-    /// Every intent whose call has not ended, as it lies in the journal.
-    pub(crate) fn open_intents(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut query = self.main.prepare("SELECT record FROM open_intents ORDER BY call, attempt")?;
-        let rows = query.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// Every intent whose call has not ended, as it lies in the journal, by call and attempt.
+    pub(crate) fn open_intents(&self) -> impl Iterator<Item = &[u8]> {
+        self.open.records()
     }
 
     fn day(&mut self, day: i64) -> Result<&mut Connection, StoreError> {

@@ -117,6 +117,7 @@ mod export;
 mod feed;
 mod journal;
 mod keys;
+mod open;
 mod orders;
 pub mod payment;
 mod query;

@@ -24,8 +24,8 @@ CREATE INDEX entries_account ON entries(account, at_ms);
 CREATE TABLE codes(
     hash BLOB PRIMARY KEY, amount INTEGER NOT NULL, expires_ms INTEGER, created_ms INTEGER NOT NULL,
     note TEXT NOT NULL, account TEXT, redeemed_ms INTEGER) WITHOUT ROWID;
-CREATE TABLE open_intents(
-    call INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (call, attempt)) WITHOUT ROWID;
+CREATE TABLE open_intents(only INTEGER PRIMARY KEY CHECK (only = 1), records BLOB NOT NULL);
+INSERT INTO open_intents VALUES (1, x'');
 CREATE TABLE rollups(
     grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
     tenant TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, label TEXT NOT NULL,

@@ -171,9 +171,8 @@ impl Store {
         // Numbers of calls rise with the clock, and never fall below one that was used.
         let clock = u64::try_from(now_ms()).unwrap_or(0) << CALLS_PER_MS_BITS;
         journal.set_call(clock.max(feeder.call + 1));
-        let open = feeder.open_intents()?;
         let mut settled = Vec::new();
-        let (open_calls, charged) = recover::settle(&open, options.open_calls, |end| {
+        let (open_calls, charged) = recover::settle(feeder.open_intents(), options.open_calls, |end| {
             settled.push(Settled::new(end, journal.shared().next()));
             journal.ended(end, true);
         })?;
