@@ -182,6 +182,9 @@ pub struct UsageLine {
     /// How long it took in the mean until the first content, of those calls that had any; 0 where none had.
     #[serde(default)]
     pub mean_first_us: i64,
+    /// What the response cache and choices of cheaper models have saved, in dollars.
+    #[serde(default)]
+    pub saved_usd: String,
 }
 
 pub(crate) fn routes() -> Router<Arc<Operator>> {
@@ -194,9 +197,17 @@ pub(crate) fn routes() -> Router<Arc<Operator>> {
         .route("/admin/api/codes/redeem", post(redeem))
 }
 
+/// What to do where no books are kept. `source` is the configuration's file, or `environment`.
+fn no_books(source: &str) -> String {
+    let (place, then) = match source {
+        "environment" => ("a configuration file", "start with it: sluicegate serve --config FILE"),
+        file => (file, "run: sluicegate reload"),
+    };
+    format!("no books are kept, so nobody knows what was used; write `ledger: {{}}` into {place} and {then}")
+}
+
 pub(crate) fn books(operator: &Operator) -> Result<Arc<Books>, Response> {
-    let what = "no books are kept: the configuration has no ledger, no budget and no credits";
-    operator.relay().books().ok_or_else(|| problem(StatusCode::NOT_FOUND, "no_books", what))
+    operator.relay().books().ok_or_else(|| problem(StatusCode::NOT_FOUND, "no_books", &no_books(operator.source())))
 }
 
 async fn ledger(State(operator): State<Arc<Operator>>) -> Response {
@@ -361,6 +372,7 @@ async fn usage(State(operator): State<Arc<Operator>>, Query(order): Query<UsageO
             cache_hits: row.cache_hits,
             mean_us: row.total_us.checked_div(row.calls).unwrap_or(0),
             mean_first_us: row.first_us.checked_div(row.first_calls).unwrap_or(0),
+            saved_usd: row.saved.to_string(),
         }
     };
     let usage = rows.into_iter().map(line).collect();

@@ -7,7 +7,6 @@
 
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 /// What is known about a key. `A` is what a repeat is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +30,6 @@ struct Known<A> {
     until_ms: i64,
 }
 
-type Key = (Arc<str>, Box<str>);
-
 /// The keys that are remembered. Only calls that carry one come by here.
 #[derive(Debug)]
 pub struct Repeats<A> {
@@ -44,10 +41,10 @@ pub struct Repeats<A> {
 
 #[derive(Debug)]
 struct State<A> {
-    keys: HashMap<Key, Known<A>>,
+    keys: HashMap<u128, Known<A>>,
     bytes: usize,
     /// The order in which keys came, and until when each is kept.
-    order: VecDeque<(Key, i64)>,
+    order: VecDeque<(u128, i64)>,
 }
 
 impl<A: Clone> Repeats<A> {
@@ -58,30 +55,39 @@ impl<A: Clone> Repeats<A> {
         Self { keep_ms, most: most.max(1), most_bytes, known: Mutex::new(known) }
     }
 
-    /// A call came under a key. `request` is a hash of it.
-    pub fn begin(&self, now_ms: i64, client: &Arc<str>, key: &str, request: u64) -> Repeat<A> {
+    /// A call came under a key. `key` is a hash of whose it is and what it says, `request` one of the call.
+    pub fn begin(&self, now_ms: i64, key: u128, request: u64) -> Repeat<A> {
         let mut state = self.known.lock();
         while state.order.len() >= self.most || state.order.front().is_some_and(|(_, until_ms)| *until_ms <= now_ms) {
             state.forget_oldest();
         }
-        let key = (Arc::clone(client), key.into());
         match state.keys.get(&key) {
             Some(known) if known.request != request => Repeat::Different,
             Some(Known { served: Some(answer), .. }) => Repeat::Served(answer.clone()),
             Some(_) => Repeat::Running,
             None => {
                 let until_ms = now_ms.saturating_add(self.keep_ms);
-                state.keys.insert(key.clone(), Known { request, served: None, bytes: 0, until_ms });
+                state.keys.insert(key, Known { request, served: None, bytes: 0, until_ms });
                 state.order.push_back((key, until_ms));
                 Repeat::First
             }
         }
     }
 
+    /// A call under a key was served before this memory began. Said of the oldest first, before any call comes.
+    pub fn served_before(&self, at_ms: i64, key: u128, request: u64, served: A) {
+        let mut state = self.known.lock();
+        while state.order.len() >= self.most {
+            state.forget_oldest();
+        }
+        let until_ms = at_ms.saturating_add(self.keep_ms);
+        state.keys.insert(key, Known { request, served: Some(served), bytes: 0, until_ms });
+        state.order.push_back((key, until_ms));
+    }
+
     /// The first call under a key ended: with what repeats of it are given, of so many bytes; or with nothing worth keeping,
     /// and then the next one is the first.
-    pub fn end(&self, client: &Arc<str>, key: &str, served: Option<(A, usize)>) {
-        let key = (Arc::clone(client), key.into());
+    pub fn end(&self, key: u128, served: Option<(A, usize)>) {
         let mut state = self.known.lock();
         match (served, state.keys.get_mut(&key)) {
             (Some((answer, bytes)), Some(known)) if known.served.is_none() => {

@@ -19,6 +19,7 @@ pub(crate) use kept::{Cache, Entry, Kept};
 pub use kept::{CacheReport, Purge};
 
 use crate::attempt::stopping;
+use crate::books;
 use crate::call::{Caller, Plan, Request};
 use crate::record::Record;
 use crate::reply::{Content, Reply};
@@ -77,6 +78,7 @@ pub(crate) async fn look_up(
         let (entry, age) = cache.kept.find(key.number, oldest, record.arrived())?;
         let reply = replay::reply(&entry, request, candidate, record)?;
         record.answered_from_cache(candidate, &entry, age);
+        books::count_hit(request, caller, snapshot, record);
         Some(Looked::Answer(reply))
     };
     if let Some(answer) = found(record) {
@@ -96,15 +98,25 @@ pub(crate) async fn look_up(
             Ok(Looked::Ask(Some(Lead::new(cache, &key, candidate, request, Some(flight)))))
         }
         // Few come here, so the others need not keep room for it.
-        Entered::After(landing) => Box::pin(follow(worker, request, plan, cache, &key, landing, record)).await,
+        Entered::After(landing) => {
+            let asker = Asker { request, caller, plan, snapshot };
+            Box::pin(follow(worker, asker, cache, &key, landing, record)).await
+        }
     }
+}
+
+/// Who asks, and what.
+struct Asker<'a> {
+    request: &'a Request,
+    caller: &'a Caller,
+    plan: &'a Plan,
+    snapshot: &'a Snapshot,
 }
 
 /// Waits for the answer to an identical call.
 async fn follow(
     worker: &Worker,
-    request: &Request,
-    plan: &Plan,
+    Asker { request, caller, plan, snapshot }: Asker<'_>,
     cache: &Cache,
     key: &Key,
     mut landing: flight::Watch,
@@ -132,6 +144,7 @@ async fn follow(
                     && let Some(reply) = replay::reply(&entry, request, candidate, record)
                 {
                     record.answered_from_cache(candidate, &entry, Duration::ZERO);
+                    books::count_hit(request, caller, snapshot, record);
                     return Ok(Looked::Answer(reply));
                 }
                 break;
@@ -204,7 +217,7 @@ impl Lead {
             kept: Arc::clone(&cache.kept),
             key: key.number,
             target: Arc::clone(target),
-            owner: Arc::clone(&key.owner),
+            owner: key.owner.words(),
             usage_shown: replay::shows_usage(request),
             largest: cache.largest,
             flight,

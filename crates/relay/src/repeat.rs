@@ -8,8 +8,12 @@
 //! Kept is what was answered whole and well. A refusal, an error, a stream that broke and an answer that its client did not
 //! wait for leave the key free, so that trying again is worth while; what had been used by then was charged. Streams and
 //! very large answers cannot be given once more: that they were answered is remembered, and a repeat is refused with 400 rather
-//! than charged.
+//! than charged. Not with 409, which clients try again by themselves.
+//!
+//! Where books are kept they remember it over a restart, without the answers: a repeat of a call that was charged is refused
+//! like that of a stream. A call that a kill left open counts as charged where `ledger.open_calls` charges it.
 
+use crate::books::Books;
 use crate::call::{Caller, Request};
 use crate::record::Record;
 use crate::reply::{Content, Reply};
@@ -17,9 +21,10 @@ use crate::server::Worker;
 use crate::{books, estimate};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sha2::{Digest as _, Sha256};
 use sluicegate_ledger::{Repeat, Repeats};
+use sluicegate_store::{Repeated, StoreError};
 use sluicegate_vocabulary::{EndReason, Fault, FaultKind, Receipt};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -40,9 +45,17 @@ const AGAIN_MS: u64 = 1000;
 /// The keys of all workers.
 pub(crate) type Memory = Repeats<Served>;
 
-/// An empty memory.
-pub(crate) fn memory() -> Memory {
-    Repeats::new(KEEP_MS, MOST, MOST_BYTES)
+/// A memory that knows of the calls that were charged before the process began, where books are kept.
+///
+/// # Errors
+/// The books cannot be read.
+pub(crate) fn memory(books: Option<&Books>) -> Result<Memory, StoreError> {
+    let memory = Memory::new(KEEP_MS, MOST, MOST_BYTES);
+    let found = books.map(|books| books.store().repeats(books::now_ms() - KEEP_MS, MOST)).transpose()?;
+    for (Repeated { key, request }, at_ms) in found.into_iter().flatten().rev() {
+        memory.served_before(at_ms, key, request, Served::Gone);
+    }
+    Ok(memory)
 }
 
 /// What is kept of a call that was answered.
@@ -66,14 +79,13 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct First {
     worker: Arc<Worker>,
-    client: Arc<str>,
-    key: Box<str>,
+    mark: Repeated,
     served: Option<(Served, usize)>,
 }
 
 impl Drop for First {
     fn drop(&mut self) {
-        self.worker.shared.repeats.end(&self.client, &self.key, self.served.take());
+        self.worker.shared.repeats.end(self.mark.key, self.served.take());
     }
 }
 
@@ -105,13 +117,10 @@ fn known(
         let what = format!("An Idempotency-Key has from 1 to {LONGEST} visible characters.");
         return Err(Fault::new(FaultKind::BadRequest, what).code("idempotency_key_invalid"));
     };
-    let client = caller.key.as_ref().map_or_else(|| Arc::from(""), |key| Arc::clone(&key.name));
-    let mut hasher = DefaultHasher::new();
-    request.parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str).hash(&mut hasher);
-    request.body.hash(&mut hasher);
-    match worker.shared.repeats.begin(books::now_ms(), &client, key, hasher.finish()) {
+    let mark = mark(key, request, caller);
+    match worker.shared.repeats.begin(books::now_ms(), mark.key, mark.request) {
         Repeat::First => {
-            let first = First { worker: Arc::clone(worker), client, key: key.into(), served: None };
+            let first = First { worker: Arc::clone(worker), mark, served: None };
             record.first_under_its_key(Box::new(first));
             Ok(None)
         }
@@ -136,7 +145,28 @@ fn known(
     }
 }
 
+/// What is remembered of a call under a key. The hashes are the same in every process, since the books outlive it.
+fn mark(key: &str, request: &Request, caller: &Caller) -> Repeated {
+    let client = caller.key.as_ref().map_or("", |key| &*key.name);
+    let path = request.parts.uri.path_and_query().map_or("", |path| path.as_str());
+    // No name holds a zero, and neither does a header or a path.
+    let hash =
+        |one: &str, other: &[u8]| Sha256::new().chain_update(one).chain_update([0]).chain_update(other).finalize();
+    let half = |hash: &[u8]| hash.first_chunk().map_or(0, |half| u128::from_le_bytes(*half));
+    Repeated { key: half(&hash(client, key.as_bytes())), request: half(&hash(path, &request.body)) as u64 }
+}
+
 impl First {
+    /// Under which key, of which request.
+    pub(crate) const fn mark(&self) -> Repeated {
+        self.mark
+    }
+
+    /// The same if repeats are refused or answered from now on.
+    pub(crate) fn charged(&self) -> Option<Repeated> {
+        self.served.as_ref().map(|_| self.mark)
+    }
+
     /// An answer is about to go out. Whether its client sees it is another matter.
     pub(crate) fn answered(&mut self, reply: &Reply) {
         let Content::Whole(body) = &reply.content else { return };

@@ -17,11 +17,11 @@ pub(crate) fn settle(state: &mut State) {
     if let Some(made) = state.made.take().filter(|_| state.receipt.cache != CacheUse::Hit) {
         state.receipt.saved = saved(made.default.as_deref(), &state.receipt);
     }
-    if state.posting.is_some() {
-        books::close(state, bill);
-    }
     if let Some(first) = &mut state.first {
         first.ended(&state.receipt);
+    }
+    if state.posting.is_some() {
+        books::close(state, bill);
     }
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);

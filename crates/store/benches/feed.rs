@@ -56,6 +56,7 @@ impl Books {
             held: Money::ZERO,
             expected: money,
             price: PriceVersion(7_001_002_003),
+            repeat: None,
         };
         let _ = journal.intent(&intent);
         let charge = Charged {
@@ -86,6 +87,8 @@ impl Books {
             first_us: 21_000,
             total_us: 22_000,
             charges: smallvec![charge],
+            saved: Money::ZERO,
+            repeat: None,
         };
         journal.ended(&ended, true);
     }

@@ -7,7 +7,7 @@ use crate::chunk::{Chunk, Word};
 use crate::codec::Unreadable;
 use crate::days;
 use crate::error::StoreError;
-use crate::record::{Owner, Skimmed, intent_of};
+use crate::record::{Owner, Repeated, Skimmed, intent_of};
 use crate::sums::Sums;
 use foldhash::fast::RandomState;
 use rusqlite::Transaction;
@@ -35,6 +35,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) charges: Chunks,
     /// All of them, for the request log, by day.
     pub(crate) days: BTreeMap<i64, Chunks>,
+    /// What refuses repeats of calls, and when those arrived.
+    pub(crate) repeats: Vec<(Repeated, i64)>,
     /// The largest number of a call.
     pub(crate) call: u64,
     /// Chunks begun.
@@ -78,6 +80,7 @@ impl<'a> Batch<'a> {
         if self.intents.remove(&end.call).is_none() {
             self.closed.push(end.call);
         }
+        self.repeats.extend(end.repeat.map(|repeat| (repeat, end.at_ms)));
         let [in_charges, in_day] = &mut kind.worded;
         if !end.charges.is_empty() {
             let chunk = self.charges.next(&mut self.chunks, self.room);

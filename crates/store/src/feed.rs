@@ -78,6 +78,10 @@ impl Feeder {
         if let Some(open) = &open {
             transaction.prepare_cached("UPDATE open_intents SET records = ?1")?.execute([open.bytes()])?;
         }
+        for (repeat, at_ms) in &batch.repeats {
+            let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO repeats VALUES (?1, ?2, ?3)")?;
+            insert.execute(params![repeat.key.to_le_bytes().as_slice(), repeat.request.cast_signed(), at_ms])?;
+        }
         batch.charges.write(&transaction)?;
         batch.sums.write(&transaction)?;
         let call = self.call.max(batch.call);
@@ -137,6 +141,12 @@ impl Feeder {
                 }
             })?;
         }
+        Ok(())
+    }
+
+    /// Forgets under which `Idempotency-Key`s calls were made that arrived before then.
+    pub(crate) fn drop_repeats(&mut self, before_ms: i64) -> Result<(), StoreError> {
+        self.main.execute("DELETE FROM repeats WHERE at_ms < ?1", [before_ms])?;
         Ok(())
     }
 

@@ -58,6 +58,7 @@
 //!     held: hold.money(),
 //!     expected: entry.price.ceiling(1_500, 200, Tier::Standard),
 //!     price: entry.version(),
+//!     repeat: None,
 //! };
 //! let record = journal.intent(&intent)?;
 //! // ... and before the first byte goes to the client it is certain: `journal.written(record).await?` in the relay.
@@ -93,6 +94,8 @@
 //!     }]
 //!     .into_iter()
 //!     .collect(),
+//!     saved: Money::ZERO,
+//!     repeat: None,
 //! };
 //! journal.ended(&ended, true); // `false` for a call that never had an intent: refused, or a cache hit
 //!
@@ -138,7 +141,7 @@ pub use journal::{Failing, Health, Journal, Options as JournalOptions, WhenFaili
 pub use keys::{KeyEntry, KeyStore, KeyStoreError, NewKey, StoredKey, StoredSecret, new_secret};
 pub use orders::{PayError, Settled, StoredOrder};
 pub use query::{By, Filter, Grain, UsageQuery, UsageRow};
-pub use record::{Charged, Ended, Intent, Owner};
+pub use record::{Charged, Ended, Intent, Owner, Repeated};
 pub use recover::{OpenCalls, Recovery};
 pub use store::{Options, Store};
 pub use verify::Verdict;

@@ -7,8 +7,20 @@ fn intent(call: u64, attempt: u16) -> Vec<u8> {
     let mut out = Vec::new();
     let (held, expected, price) = (Money::ZERO, Money::ZERO, PriceVersion(1));
     let (owner, at_ms) = (Owner::default(), 0);
-    Intent { call, attempt, at_ms, owner, request_id: "r", provider: "p", upstream: "u", held, expected, price }
-        .write(&mut out);
+    Intent {
+        call,
+        attempt,
+        at_ms,
+        owner,
+        request_id: "r",
+        provider: "p",
+        upstream: "u",
+        held,
+        expected,
+        price,
+        repeat: None,
+    }
+    .write(&mut out);
     out
 }
 

@@ -4,6 +4,7 @@
 //! at most is answered from the sums of that thing, any other from the roll-ups of everything that is told apart.
 
 use crate::error::StoreError;
+use crate::record::Repeated;
 use crate::sums::{Dimension, GRAINS};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -163,12 +164,14 @@ pub struct UsageRow {
     pub first_us: i64,
     /// How many calls had any.
     pub first_calls: i64,
+    /// What was saved by the cache and by choices.
+    pub saved: Money,
 }
 
 const FIGURES: &str = "coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(cache_hits), 0),
      coalesce(sum(unpriced), 0), coalesce(sum(input), 0), coalesce(sum(cached), 0), coalesce(sum(output), 0),
      coalesce(sum(cost), 0), coalesce(sum(billed), 0), coalesce(sum(total_us), 0), coalesce(sum(first_us), 0),
-     coalesce(sum(first_calls), 0)";
+     coalesce(sum(first_calls), 0), coalesce(sum(saved), 0)";
 
 /// Reads what [`FIGURES`] gave, from this place on.
 fn figures(row: &Row<'_>, by: Vec<String>, from: usize) -> rusqlite::Result<UsageRow> {
@@ -187,6 +190,7 @@ fn figures(row: &Row<'_>, by: Vec<String>, from: usize) -> rusqlite::Result<Usag
         total_us: at(9)?,
         first_us: at(10)?,
         first_calls: at(11)?,
+        saved: Money::from_nanos(at(12)?),
     })
 }
 
@@ -289,6 +293,18 @@ pub(crate) fn used(main: &Connection, subject: &Subject, unit: Unit, span: Span)
     let grain = i64::try_from(grain).unwrap_or(0);
     let values = [grain.into(), span.start_ms.into(), span.end_ms.into(), Value::from(name.to_string())];
     Ok(main.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?)
+}
+
+/// The calls of a time that must not be charged once more, the latest first, and when each arrived, in milliseconds since
+/// the Unix epoch.
+pub(crate) fn repeats(main: &Connection, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {
+    let sql = "SELECT key, request, at_ms FROM repeats WHERE at_ms >= ?1 ORDER BY at_ms DESC LIMIT ?2";
+    let mut statement = main.prepare(sql)?;
+    let rows = statement.query_map(params![since_ms, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+        let key = u128::from_le_bytes(row.get(0)?);
+        Ok((Repeated { key, request: row.get::<_, i64>(1)?.cast_unsigned() }, row.get(2)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

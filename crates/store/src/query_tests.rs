@@ -12,7 +12,7 @@ const FIRST: i64 = 1_790_000_000_000 / 86_400_000 * 86_400_000;
 /// each day's hours. Tells how many calls they are of.
 fn filled(dir: &Path, days: i64, keys: i64, calls_each: i64) -> (Connection, i64) {
     let main = schema::books(&books_path(dir), std::time::Duration::from_secs(5)).unwrap();
-    let figures = "7, 0, 1, 0, 700, 140, 70, 770, 7000, 7000, 3500, 1400, 7";
+    let figures = "7, 0, 1, 0, 700, 140, 70, 770, 7000, 7000, 3500, 1400, 7, 700";
     let figures = figures.replace('7', &calls_each.to_string());
     // Each key asks for two models at one provider; an hour has a tenth of the day's keys.
     let rows = |grain: i64, buckets: i64, length: i64, share: i64| {
@@ -32,7 +32,8 @@ fn filled(dir: &Path, days: i64, keys: i64, calls_each: i64) -> (Connection, i64
         let dimension = dimension as i64;
         main.execute_batch(&format!(
             "INSERT INTO sums SELECT grain, bucket, {dimension}, {column}, sum(calls), sum(errors), sum(cache_hits), sum(unpriced),
-             sum(input), sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+             sum(input), sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls),
+             sum(saved)
              FROM rollups GROUP BY grain, bucket, {column}"
         ))
         .unwrap();
@@ -102,7 +103,7 @@ fn from_roll_ups(main: &Connection, asked: &UsageQuery) -> Vec<UsageRow> {
     let key = asked.filter.key.clone().unwrap_or_else(|| "%".to_owned());
     let sql = format!(
         "SELECT {names} sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input), sum(cached), sum(output),
-         sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
+         sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls), sum(saved)
          FROM rollups WHERE grain = ?1 AND bucket >= ?2 AND key LIKE ?3 {group} LIMIT 1000"
     );
     let mut statement = main.prepare(&sql).unwrap();

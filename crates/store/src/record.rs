@@ -50,6 +50,17 @@ pub struct Intent<'a> {
     pub expected: Money,
     /// The price it will be billed by.
     pub price: PriceVersion,
+    /// Under which `Idempotency-Key` it was sent, if it was.
+    pub repeat: Option<Repeated>,
+}
+
+/// What is remembered of a call that its client may send again under the same `Idempotency-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Repeated {
+    /// A hash of whose key it is and what it says.
+    pub key: u128,
+    /// A hash of the request.
+    pub request: u64,
 }
 
 /// What one attempt cost.
@@ -104,6 +115,10 @@ pub struct Ended<'a> {
     pub total_us: u64,
     /// What it cost, by attempt: none for a call that used nothing.
     pub charges: SmallVec<[Charged<'a>; 1]>,
+    /// What it would have cost more if the cache had not answered, or a choice had not fallen on a cheaper model.
+    pub saved: Money,
+    /// What refuses its repeats from now on.
+    pub repeat: Option<Repeated>,
 }
 
 /// What lies in the journal.
@@ -116,6 +131,13 @@ pub(crate) enum Record<'a> {
 
 const INTENT: u8 = 1;
 const ENDED: u8 = 2;
+/// Beside the attempt of an intent: it can be sent again.
+const REPEATABLE: u64 = 1 << 16;
+/// Among the flags of an end: it was asked for as a stream, the cache answered, and what few calls have.
+const STREAM: u8 = 1;
+const CACHE_HIT: u8 = 2;
+const SAVED: u8 = 4;
+const REPEATED: u8 = 8;
 
 /// The ways a figure of usage is known, in the order of their numbers in the journal.
 const SOURCES: [UsageSource; 4] =
@@ -144,6 +166,17 @@ impl<'a> Owner<'a> {
     }
 }
 
+impl Repeated {
+    fn write(&self, out: &mut Vec<u8>) {
+        put_words(out, [self.key as u64, (self.key >> 64) as u64, self.request]);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        let [low, high, request] = from.words()?;
+        Ok(Self { key: u128::from(low) | (u128::from(high) << 64), request })
+    }
+}
+
 impl Intent<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let numbers = [
@@ -152,7 +185,7 @@ impl Intent<'_> {
             self.held.nanos().cast_unsigned(),
             self.expected.nanos().cast_unsigned(),
             self.price.0,
-            self.attempt.into(),
+            u64::from(self.attempt) | if self.repeat.is_some() { REPEATABLE } else { 0 },
         ];
         out.push(INTENT);
         put_words(out, numbers);
@@ -160,12 +193,21 @@ impl Intent<'_> {
         for word in [self.request_id, self.provider, self.upstream] {
             put_str(out, word);
         }
+        if let Some(repeat) = &self.repeat {
+            repeat.write(out);
+        }
     }
 }
 
 impl Ended<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        let flags = u8::from(self.stream) | (u8::from(self.cache_hit) << 1);
+        let flags = [
+            (self.stream, STREAM),
+            (self.cache_hit, CACHE_HIT),
+            (self.saved != Money::ZERO, SAVED),
+            (self.repeat.is_some(), REPEATED),
+        ];
+        let flags = flags.into_iter().fold(0, |sum, (is_set, flag)| if is_set { sum | flag } else { sum });
         let ([status, status_high], [attempts, attempts_high]) =
             (self.status.to_le_bytes(), self.attempts.to_le_bytes());
         let (end, charges) = (position(&EndReason::ALL, &self.end), self.charges.len().min(255));
@@ -182,6 +224,12 @@ impl Ended<'_> {
         put_words(out, numbers);
         self.owner.write(out);
         put_str(out, self.request_id);
+        if self.saved != Money::ZERO {
+            put_words(out, [self.saved.nanos().cast_unsigned()]);
+        }
+        if let Some(repeat) = &self.repeat {
+            repeat.write(out);
+        }
         for charge in self.charges.iter().take(charges) {
             charge.write(out);
         }
@@ -253,7 +301,7 @@ pub(crate) fn intent_of(bytes: &[u8]) -> Option<(u64, u16)> {
     let mut from = Reader(bytes);
     (from.u8().ok()? == INTENT).then_some(())?;
     let [call, .., attempt]: [u64; 6] = from.words().ok()?;
-    Some((call, u16::try_from(attempt).ok()?))
+    Some((call, u16::try_from(attempt & !REPEATABLE).ok()?))
 }
 
 /// What is read of every call's end, without its words being looked at: they are texts only to whoever wants to read them.
@@ -272,6 +320,8 @@ pub(crate) struct Skimmed<'a> {
     /// Whose it is, for [`Owner::read`].
     pub(crate) owner: &'a [u8],
     pub(crate) request_id: &'a [u8],
+    pub(crate) saved: Money,
+    pub(crate) repeat: Option<Repeated>,
     pub(crate) charges: Charges<'a>,
 }
 
@@ -304,6 +354,9 @@ impl<'a> Skimmed<'a> {
         }
         let [call, at_ms, queued_us, first_us, total_us, small] = from.words()?;
         let [status, status_high, attempts, attempts_high, end, flags, charges, _] = small.to_le_bytes();
+        let (owner, request_id) = (from.sized()?, from.sized()?);
+        let saved = if flags & SAVED != 0 { from.words::<1>()?.map(u64::cast_signed) } else { [0] };
+        let repeat = if flags & REPEATED != 0 { Some(Repeated::read(from)?) } else { None };
         Ok(Self {
             call,
             at_ms: at_ms.cast_signed(),
@@ -313,10 +366,12 @@ impl<'a> Skimmed<'a> {
             status: u16::from_le_bytes([status, status_high]),
             attempts: u16::from_le_bytes([attempts, attempts_high]),
             end,
-            stream: flags & 1 != 0,
-            cache_hit: flags & 2 != 0,
-            owner: from.sized()?,
-            request_id: from.sized()?,
+            stream: flags & STREAM != 0,
+            cache_hit: flags & CACHE_HIT != 0,
+            owner,
+            request_id,
+            saved: saved.into_iter().map(Money::from_nanos).sum(),
+            repeat,
             charges: Charges { left: charges, bytes: from.0 },
         })
     }
@@ -341,6 +396,8 @@ impl<'a> Skimmed<'a> {
             first_us: self.first_us,
             total_us: self.total_us,
             charges,
+            saved: self.saved,
+            repeat: self.repeat,
         })
     }
 }
@@ -441,7 +498,7 @@ impl<'a> Record<'a> {
         let owner = Owner::read(from.sized()?)?;
         Ok(Self::Intent(Intent {
             call,
-            attempt: u16::try_from(attempt).map_err(|_| Unreadable)?,
+            attempt: u16::try_from(attempt & !REPEATABLE).map_err(|_| Unreadable)?,
             at_ms: at_ms.cast_signed(),
             owner,
             request_id: from.str()?,
@@ -450,6 +507,7 @@ impl<'a> Record<'a> {
             held: Money::from_nanos(held.cast_signed()),
             expected: Money::from_nanos(expected.cast_signed()),
             price: PriceVersion(price),
+            repeat: if attempt & REPEATABLE == 0 { None } else { Some(Repeated::read(from)?) },
         }))
     }
 }

@@ -22,6 +22,7 @@ proptest! {
     #[test]
     fn a_record_is_read_as_it_was_written(numbers in vec(any::<u64>(), 8), words in vec(".{0,20}", 3), flags: [bool; 2]) {
         let (mut bytes, mut other) = (Vec::new(), Vec::new());
+        let repeat = flags[0].then(|| Repeated { key: u128::from(numbers[5]) << 31, request: numbers[7] });
         let owner = Owner { tenant: &words[0], key: &words[1], account: &words[2], model: "m", label: "" };
         let ended = Ended {
             call: numbers[0],
@@ -37,6 +38,8 @@ proptest! {
             first_us: numbers[3],
             total_us: numbers[4],
             charges: SmallVec::from_elem(charge(&numbers, &words), 2),
+            saved: Money::from_nanos((numbers[6] % 3).cast_signed()),
+            repeat,
         };
         let intent = Intent {
             call: numbers[0],
@@ -49,6 +52,7 @@ proptest! {
             held: Money::from_nanos(numbers[5].cast_signed()),
             expected: Money::from_nanos(-1),
             price: PriceVersion(numbers[6]),
+            repeat,
         };
         ended.write(&mut bytes);
         prop_assert_eq!(Record::read(&bytes), Ok(Record::Ended(ended.clone())));
@@ -62,7 +66,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd(bytes: Vec<u8>, kind in 0..4_u8) {
+    fn no_bytes_are_too_odd(bytes: Vec<u8>, kind in 0..6_u8) {
         let _ = Record::read(&bytes);
         let _ = Record::read(&[&[kind], &bytes[..]].concat());
         let _ = intent_of(&bytes);

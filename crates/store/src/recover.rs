@@ -159,5 +159,8 @@ fn closed<'a>(intent: &Intent<'a>, amount: Money, attempts: usize) -> Ended<'a> 
         first_us: 0,
         total_us: 0,
         charges: smallvec![charge],
+        saved: Money::ZERO,
+        // What was charged is not charged again under the same key; what was not may be tried again.
+        repeat: intent.repeat.filter(|_| amount > Money::ZERO),
     }
 }

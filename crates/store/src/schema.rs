@@ -73,6 +73,11 @@ INSERT INTO sums SELECT grain, bucket, 5, label, sum(calls), sum(errors), sum(ca
     sum(cached), sum(output), sum(tokens), sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls)
     FROM rollups GROUP BY grain, bucket, label;
 ",
+    "
+ALTER TABLE rollups ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sums ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE repeats(key BLOB PRIMARY KEY, request INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+",
 ];
 
 /// The steps of one day of the request log.

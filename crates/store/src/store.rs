@@ -11,7 +11,7 @@ use crate::journal::{Journal, Options as JournalOptions, Shared};
 use crate::orders::{self, PayError, Settled as Payment, StoredOrder};
 use crate::payment::{Order, Paid};
 use crate::query::{self, UsageQuery, UsageRow};
-use crate::record::{Ended, Owner};
+use crate::record::{Ended, Owner, Repeated};
 use crate::recover::{self, OpenCalls, Recovery};
 use crate::verify::{self, Verdict};
 use crate::{days, schema};
@@ -43,6 +43,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// How long roll-ups by the minute and by the hour are kept, in milliseconds.
 const KEEP_MINUTES_MS: i64 = 35 * 86_400_000;
 const KEEP_HOURS_MS: i64 = 400 * 86_400_000;
+/// How long it is known under which `Idempotency-Key` a call was charged.
+const KEEP_REPEATS_MS: i64 = 86_400_000;
 
 /// What may be chosen about a store.
 #[derive(Debug, Clone, Copy)]
@@ -362,6 +364,15 @@ impl Store {
         Ok(used.saturating_add(missing.nanos()))
     }
 
+    /// The calls that arrived since then and must not be charged once more, the latest first and at most so many, each
+    /// with when it arrived, in milliseconds since the Unix epoch. They are kept for a day.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn repeats(&self, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {
+        query::repeats(&self.reader.lock(), since_ms, most)
+    }
+
     /// A page of the request log.
     ///
     /// # Errors
@@ -542,5 +553,6 @@ fn tidy(feeder: &mut Feeder, options: &Options) -> Result<(), StoreError> {
         tracing::info!(day, "a day of the request log was dropped");
     }
     feeder.gather()?;
+    feeder.drop_repeats(now - KEEP_REPEATS_MS)?;
     feeder.drop_rollups(now - KEEP_MINUTES_MS, now - KEEP_HOURS_MS)
 }

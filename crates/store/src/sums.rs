@@ -80,6 +80,7 @@ struct Rollup {
     total_us: i64,
     first_us: i64,
     first_calls: i64,
+    saved: i64,
 }
 
 /// A count as the database has it.
@@ -111,16 +112,16 @@ impl Tokens {
 }
 
 const SUM: &str = "INSERT INTO sums VALUES
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 const ROLLUP: &str = "INSERT INTO rollups VALUES
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 const ADD: &str = "
     ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, errors = errors + excluded.errors,
     cache_hits = cache_hits + excluded.cache_hits, unpriced = unpriced + excluded.unpriced,
     input = input + excluded.input, cached = cached + excluded.cached, output = output + excluded.output,
     tokens = tokens + excluded.tokens, cost = cost + excluded.cost, billed = billed + excluded.billed,
     total_us = total_us + excluded.total_us, first_us = first_us + excluded.first_us,
-    first_calls = first_calls + excluded.first_calls";
+    first_calls = first_calls + excluded.first_calls, saved = saved + excluded.saved";
 
 impl<'a> Sums<'a> {
     /// Counts a call and what it was charged, and tells its kind.
@@ -140,6 +141,7 @@ impl<'a> Sums<'a> {
             total_us: signed(end.total_us),
             first_us: signed(end.first_us),
             first_calls: i64::from(end.first_us > 0),
+            saved: end.saved.nanos(),
             ..Rollup::default()
         };
         for charge in &charges {
@@ -268,7 +270,7 @@ impl Dimension {
 
 impl Rollup {
     /// What is summed up, in the order of the tables.
-    fn figures(&self) -> [&dyn ToSql; 13] {
+    fn figures(&self) -> [&dyn ToSql; 14] {
         [
             &self.calls,
             &self.errors,
@@ -283,6 +285,7 @@ impl Rollup {
             &self.total_us,
             &self.first_us,
             &self.first_calls,
+            &self.saved,
         ]
     }
 
@@ -301,6 +304,7 @@ impl Rollup {
             (&mut self.total_us, other.total_us),
             (&mut self.first_us, other.first_us),
             (&mut self.first_calls, other.first_calls),
+            (&mut self.saved, other.saved),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -5,17 +5,18 @@
 //! how an answer travels or on whose behalf it is asked ([`PASSED_OVER`]). Everything else does, unknown members
 //! included. Inside a JSON schema the order of members counts as well, because models put their answers in that order.
 //!
-//! The body is walked once by the scanner and no document is built: a member's value becomes a number as soon as it
-//! has gone by, and an object is the sorted list of its members' numbers. The hash is keyed with a secret of the
-//! process, so nobody outside can look for two requests that meet in one number; 128 bits of it keep chance from it.
+//! The body is walked once by the scanner and no document is built: each value becomes a number of 128 bits as soon as
+//! it has gone by, which for small ones is what they say and for others a hash of what they hold; an object is the list
+//! of its members, sorted by name. The hash is keyed with a secret of the process, so nobody outside can look for two
+//! requests that meet in one number; 128 bits of it keep chance from it.
 //! A body that says the same name twice in one object has no fingerprint, since parsers disagree about what it says.
 
-use crate::scan::{Kind, Refusal, Scanner, inner, unquote};
-use memchr::memchr;
+use crate::scan::{Kind, Refusal, Scanner};
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
-use std::hash::Hasher;
-use std::hash::{BuildHasher, RandomState};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Top-level members that do not change what is answered: the model, which is resolved elsewhere; how the answer
 /// travels; and names by which providers tell their customers' users and prompts apart.
@@ -57,11 +58,13 @@ impl Secret {
     /// A hash of texts, in their order, under this secret.
     #[must_use]
     pub fn of_texts<'a>(&self, texts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
-        let mut hasher = self.hasher();
+        let mut all = SmallVec::<[u8; 256]>::new();
         for text in texts {
-            hasher.write_usize(text.len());
-            hasher.write(text);
+            all.extend_from_slice(&text.len().to_le_bytes());
+            all.extend_from_slice(text);
         }
+        let mut hasher = self.hasher();
+        hasher.write(&all);
         hasher.finish128().as_u128()
     }
 
@@ -90,11 +93,12 @@ pub struct Fingerprint {
     pub logprobs: bool,
 }
 
-/// Reads the fingerprint of a request; `None` if it is no JSON object, nests too deep, or repeats a name.
+/// Reads the fingerprint of a request that [`crate::peek`] has looked into, so that what its strings hold is known to be
+/// text; `None` if it is no JSON object, nests too deep, or repeats a name.
 #[must_use]
 pub fn read(body: &[u8], max_depth: usize, secret: &Secret) -> Option<Fingerprint> {
     let mut walk = Walk { secret: *secret, members: Vec::with_capacity(16) };
-    let mut scanner = Scanner::new(body, max_depth);
+    let mut scanner = Scanner::again(body, max_depth);
     let mut found = Fingerprint { digest: 0, temperature: None, stateful: false, logprobs: false };
     if scanner.kind().ok()? != Kind::Object {
         return None;
@@ -107,9 +111,10 @@ pub fn read(body: &[u8], max_depth: usize, secret: &Secret) -> Option<Fingerprin
             }
             let kind = scanner.kind()?;
             let start = scanner.position();
-            walk.member(scanner, &name, false)?;
+            walk.member(scanner, name, false)?;
             let value = scanner.text(start..scanner.position());
-            match &*name {
+            let Some((name, _)) = walk.members.last() else { return Err(Stop) };
+            match &**name {
                 b"temperature" => found.temperature = number_of(value),
                 b"generationConfig" | b"generation_config" => {
                     let Generation { temperature, logprobs } = serde_json::from_slice(value).unwrap_or_default();
@@ -125,9 +130,7 @@ pub fn read(body: &[u8], max_depth: usize, secret: &Secret) -> Option<Fingerprin
         })
         .ok()?;
     scanner.end().ok()?;
-    let mut hasher = secret.hasher();
-    walk.close(0, false, &mut hasher).ok()?;
-    found.digest = hasher.finish128().as_u128();
+    found.digest = walk.close(0, false).ok()?;
     Some(found)
 }
 
@@ -148,15 +151,15 @@ impl From<Refusal> for Stop {
     }
 }
 
-/// What the hash is told before each value, so that values of different kinds never meet.
+/// What stands in the number of each value, so that values of different kinds never meet.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Tag {
     Object = 1,
     OrderedObject,
     Array,
-    ArrayEnd,
     Text,
+    Short,
     Whole,
     Negative,
     Fraction,
@@ -166,120 +169,134 @@ enum Tag {
     Null,
 }
 
-struct Walk {
-    secret: Secret,
-    /// The members of all objects that are open, those of the innermost last: name and value.
-    members: Vec<(u128, u128)>,
+impl Tag {
+    /// The number of a value that needs no hash to be one. What is hashed meets it as seldom as another hash.
+    const fn number(self, value: u64) -> u128 {
+        ((self as u128) << 120) | value as u128
+    }
+
+    /// The number of a value that was hashed. The kind comes last, where it cannot put the words before it out of step.
+    fn hashed(self, mut hasher: SipHasher13) -> u128 {
+        hasher.write_u8(self as u8);
+        hasher.finish128().as_u128()
+    }
 }
 
-impl Walk {
+/// A text of so many bytes is its own number.
+const SHORT: usize = 14;
+
+struct Walk<'a> {
+    secret: Secret,
+    /// The members of all objects that are open, those of the innermost last: name and value.
+    members: Vec<(Cow<'a, [u8]>, u128)>,
+}
+
+impl<'a> Walk<'a> {
     /// Takes a value and notes it as a member of the object that is open.
-    fn member(&mut self, scanner: &mut Scanner<'_>, name: &[u8], ordered: bool) -> Result<(), Stop> {
-        let ordered = ordered || SCHEMAS.iter().any(|schema| schema.as_bytes() == name);
-        let mut hasher = self.secret.hasher();
-        self.value(scanner, ordered, &mut hasher)?;
-        let value = hasher.finish128().as_u128();
-        let mut hasher = self.secret.hasher();
-        hasher.write(name);
-        self.members.push((hasher.finish128().as_u128(), value));
+    fn member(&mut self, scanner: &mut Scanner<'a>, name: Cow<'a, [u8]>, ordered: bool) -> Result<(), Stop> {
+        let ordered = ordered || SCHEMAS.iter().any(|schema| schema.as_bytes() == &*name);
+        let value = self.value(scanner, ordered)?;
+        self.members.push((name, value));
         Ok(())
     }
 
-    fn value(&mut self, scanner: &mut Scanner<'_>, ordered: bool, into: &mut SipHasher13) -> Result<(), Stop> {
+    fn value(&mut self, scanner: &mut Scanner<'a>, ordered: bool) -> Result<u128, Stop> {
         match scanner.kind()? {
             Kind::Object => {
                 let base = self.members.len();
                 scanner.object(|scanner, key| {
                     let name = scanner.name(&key).ok_or(Stop)?;
-                    self.member(scanner, &name, ordered)
+                    self.member(scanner, name, ordered)
                 })?;
-                self.close(base, ordered, into)
+                self.close(base, ordered)
             }
             Kind::Array => {
-                into.write_u8(Tag::Array as u8);
-                scanner.array(|scanner| self.value(scanner, ordered, into))?;
-                into.write_u8(Tag::ArrayEnd as u8);
-                Ok(())
+                let mut hasher = self.secret.hasher();
+                scanner.array(|scanner| {
+                    let entry = self.value(scanner, ordered)?;
+                    hasher.write_u128(entry);
+                    Ok::<_, Stop>(())
+                })?;
+                Ok(Tag::Array.hashed(hasher))
+            }
+            Kind::String => Ok(self.text(&scanner.said()?.ok_or(Stop)?)),
+            Kind::Number => {
+                let span = scanner.value()?.span;
+                self.number(scanner.text(span))
             }
             kind => {
-                let span = scanner.value()?.span;
-                scalar(kind, scanner.text(span), into)
+                scanner.value()?;
+                let tag = match kind {
+                    Kind::True => Tag::True,
+                    Kind::False => Tag::False,
+                    _ => Tag::Null,
+                };
+                Ok(tag.number(0))
             }
         }
     }
 
     /// An object is over whose members begin there.
-    fn close(&mut self, base: usize, ordered: bool, into: &mut SipHasher13) -> Result<(), Stop> {
+    fn close(&mut self, base: usize, ordered: bool) -> Result<u128, Stop> {
         let members = self.members.get_mut(base..).unwrap_or_default();
         if !ordered {
-            members.sort_unstable_by_key(|(name, _)| *name);
+            members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
             if members.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
                 return Err(Stop);
             }
         }
-        into.write_u8(if ordered { Tag::OrderedObject } else { Tag::Object } as u8);
-        into.write_usize(members.len());
+        let mut hasher = self.secret.hasher();
         for (name, value) in members {
-            into.write_u128(*name);
-            into.write_u128(*value);
+            hasher.write_usize(name.len());
+            hasher.write_u128(*value);
+            hasher.write(name);
         }
         self.members.truncate(base);
-        Ok(())
+        Ok(if ordered { Tag::OrderedObject } else { Tag::Object }.hashed(hasher))
     }
-}
 
-fn scalar(kind: Kind, text: &[u8], into: &mut SipHasher13) -> Result<(), Stop> {
-    match kind {
-        Kind::String => {
-            let said = inner(text).ok_or(Stop)?;
-            into.write_u8(Tag::Text as u8);
-            if memchr(b'\\', said).is_none() {
-                into.write_usize(said.len());
-                into.write(said);
-            } else {
-                let said = unquote(text).ok_or(Stop)?;
-                into.write_usize(said.len());
-                into.write(said.as_bytes());
-            }
+    fn text(&self, said: &[u8]) -> u128 {
+        if said.len() <= SHORT {
+            let mut bytes = [0; 16];
+            let [of @ .., length, tag] = &mut bytes;
+            of.iter_mut().zip(said).for_each(|(to, from)| *to = *from);
+            (*length, *tag) = (said.len() as u8, Tag::Short as u8);
+            return u128::from_le_bytes(bytes);
         }
-        Kind::Number => number(text, into)?,
-        Kind::True => into.write_u8(Tag::True as u8),
-        Kind::False => into.write_u8(Tag::False as u8),
-        _ => into.write_u8(Tag::Null as u8),
+        let mut hasher = self.secret.hasher();
+        hasher.write(said);
+        Tag::Text.hashed(hasher)
     }
-    Ok(())
+
+    /// A number counts as what it is, not as it is spelled: `1`, `1.0` and `10e-1` are one number. Whole numbers are
+    /// exact as far as 64 bits go; others are what a floating point number makes of them, which is what everybody
+    /// reads.
+    fn number(&self, text: &[u8]) -> Result<u128, Stop> {
+        let text = std::str::from_utf8(text).map_err(|_| Stop)?;
+        if let Ok(whole) = text.parse() {
+            return Ok(Tag::Whole.number(whole));
+        }
+        let below = text.strip_prefix('-').and_then(|digits| digits.parse::<u64>().ok());
+        if let Some(below) = below.filter(|below| *below > 0) {
+            return Ok(Tag::Negative.number(below));
+        }
+        let fraction: f64 = text.parse().map_err(|_| Stop)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and small enough")]
+        if fraction.fract() == 0.0 && fraction.abs() <= EXACT {
+            let tag = if fraction < 0.0 { Tag::Negative } else { Tag::Whole };
+            Ok(tag.number(fraction.abs() as u64))
+        } else if fraction.is_finite() {
+            Ok(Tag::Fraction.number(fraction.to_bits()))
+        } else {
+            let mut hasher = self.secret.hasher();
+            hasher.write(text.as_bytes());
+            Ok(Tag::Spelled.hashed(hasher))
+        }
+    }
 }
 
 /// The largest size up to which every whole number is a floating point number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
-
-/// A number counts as what it is, not as it is spelled: `1`, `1.0` and `10e-1` are one number. Whole numbers are exact
-/// as far as 64 bits go; others are what a floating point number makes of them, which is what everybody reads.
-fn number(text: &[u8], into: &mut SipHasher13) -> Result<(), Stop> {
-    let text = std::str::from_utf8(text).map_err(|_| Stop)?;
-    if let Ok(whole) = text.parse::<u64>() {
-        into.write_u8(Tag::Whole as u8);
-        into.write_u64(whole);
-    } else if let Some(below) = text.strip_prefix('-').and_then(|digits| digits.parse::<u64>().ok()).filter(|n| *n > 0)
-    {
-        into.write_u8(Tag::Negative as u8);
-        into.write_u64(below);
-    } else {
-        let fraction: f64 = text.parse().map_err(|_| Stop)?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and small enough")]
-        if fraction.fract() == 0.0 && fraction.abs() <= EXACT {
-            into.write_u8(if fraction < 0.0 { Tag::Negative } else { Tag::Whole } as u8);
-            into.write_u64(fraction.abs() as u64);
-        } else if fraction.is_finite() {
-            into.write_u8(Tag::Fraction as u8);
-            into.write_u64(fraction.to_bits());
-        } else {
-            into.write_u8(Tag::Spelled as u8);
-            into.write(text.as_bytes());
-        }
-    }
-    Ok(())
-}
 
 fn number_of(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()

@@ -192,6 +192,12 @@ fn values_of_different_kinds_and_shapes_never_meet() {
         r#"{"a":9007199254740992}"#,
         r#"{"a":1e999}"#,
         r#"{"a":1e998}"#,
+        r#"{"a":"1e998"}"#,
+        r#"{"a":"fourteen bytes"}"#,
+        r#"{"a":"fourteen bytes\u0000"}"#,
+        r#"{"a":"fifteen bytes a"}"#,
+        r#"{"a":"fifteen bytes b"}"#,
+        r#"{"a":["fourteen bytes","fourteen bytes"]}"#,
     ];
     let digests: std::collections::HashSet<_> = texts.iter().map(|text| digest(text).unwrap()).collect();
     assert_eq!(digests.len(), texts.len());

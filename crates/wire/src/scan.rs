@@ -76,11 +76,18 @@ pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     depth_left: usize,
+    /// What the strings hold has been looked at before.
+    strings_checked: bool,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Self {
-        Self { text, at: 0, depth_left: max_depth.min(DEEPEST) }
+        Self { text, at: 0, depth_left: max_depth.min(DEEPEST), strings_checked: false }
+    }
+
+    /// For a text that a scanner has been through before: of its strings only the ends are sought.
+    pub(crate) fn again(text: &'a [u8], max_depth: usize) -> Self {
+        Self { strings_checked: true, ..Self::new(text, max_depth) }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -93,7 +100,7 @@ impl<'a> Scanner<'a> {
         self.text.get(span).unwrap_or_default()
     }
 
-    /// What a key says, however it is spelled.
+    /// What a string says, however it is spelled.
     #[inline]
     pub(crate) fn name(&self, key: &Quoted) -> Option<Cow<'a, [u8]>> {
         let quoted = self.text(key.span.clone());
@@ -251,6 +258,12 @@ impl<'a> Scanner<'a> {
         Some(number)
     }
 
+    /// What the next value says, which is a string.
+    pub(crate) fn said(&mut self) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+        let quoted = self.string()?;
+        Ok(self.name(&quoted))
+    }
+
     fn word(&mut self, word: &[u8]) -> Result<(), Refusal> {
         for &byte in word {
             if self.peek() != Some(byte) {
@@ -294,6 +307,9 @@ impl<'a> Scanner<'a> {
 
     /// Takes a string, the opening quote of which is next.
     fn string(&mut self) -> Result<Quoted, Refusal> {
+        if self.strings_checked {
+            return self.checked_string();
+        }
         let start = self.at;
         self.at += 1;
         let mut high_bytes = false;
@@ -321,6 +337,27 @@ impl<'a> Scanner<'a> {
             }
         }
         Ok(Quoted { span: start..self.at, escaped })
+    }
+
+    /// As [`Self::string`], for one that has been looked at before.
+    fn checked_string(&mut self) -> Result<Quoted, Refusal> {
+        let start = self.at;
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            self.at += until_quote(self.text.get(self.at..).unwrap_or_default());
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Quoted { span: start..self.at, escaped });
+                }
+                Some(_) => {
+                    escaped = true;
+                    self.at += 2;
+                }
+                None => return self.refuse(Flaw::Truncated),
+            }
+        }
     }
 
     /// Takes an escape, the backslash of which is next.

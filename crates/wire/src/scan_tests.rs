@@ -50,6 +50,23 @@ fn digits_are_a_number_and_nothing_else_is() {
 
 proptest! {
     #[test]
+    fn what_was_looked_at_before_is_walked_to_the_same_places(said in prop::collection::vec("[a\"\\\\\n\u{e9}]{0,80}", 1..5)) {
+        let text = serde_json::to_vec(&said).unwrap();
+        let strings = |mut scanner: Scanner<'_>| {
+            let mut found = Vec::new();
+            let walked = scanner.array(|scanner| {
+                found.push(scanner.said()?.map(|said| said.to_vec()));
+                Ok::<_, Refusal>(())
+            });
+            walked.map(|()| (found, scanner.position())).unwrap()
+        };
+        let (found, end) = strings(Scanner::again(&text, 8));
+        prop_assert_eq!((&found, end), (&strings(Scanner::new(&text, 8)).0, text.len()));
+        let found: Vec<_> = found.into_iter().map(|said| String::from_utf8(said.unwrap()).unwrap()).collect();
+        prop_assert_eq!(found, said);
+    }
+
+    #[test]
     fn strings_end_where_a_plain_loop_says(text in prop::collection::vec(prop_oneof![
         8 => b' '..=b'~',
         1 => any::<u8>(),

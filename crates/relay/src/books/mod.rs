@@ -10,7 +10,7 @@ mod payments;
 mod posting;
 
 pub use payments::{Payments, outcome as payment_outcome};
-pub(crate) use posting::{NotPaid, Posting, certain, close, enter, intend};
+pub(crate) use posting::{NotPaid, Posting, certain, close, count_hit, enter, intend};
 
 use crate::snapshot::Tariff;
 use parking_lot::Mutex;

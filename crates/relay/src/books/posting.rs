@@ -9,7 +9,7 @@ use crate::settle::may_have_worked;
 use crate::snapshot::{Bill, Candidate, Key, Route, Snapshot, Tariff};
 use sluicegate_ledger::{Amount, By, Hold, Multiplier, Notice, Payer, PriceVersion, Refused, Tier, Unit};
 use sluicegate_store::{Charged, Ended, Intent, Owner};
-use sluicegate_vocabulary::{AttemptRecord, Fault, FaultKind, Money, Usage, UsageSource};
+use sluicegate_vocabulary::{AttemptRecord, CacheUse, Fault, FaultKind, Money, Usage, UsageSource};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -75,19 +75,8 @@ pub(crate) fn enter(
     let label = label(request, caller, snapshot)?;
     let payer = payer(caller, &plan.route, label.map(|(_, payer)| payer));
     let arrived_ms = i64::try_from(record.arrived_ms()).unwrap_or(i64::MAX);
-    let posting = record.posting().get_or_insert_with(|| {
-        Box::new(Posting {
-            books: Arc::clone(books),
-            call: books.store.journal().call(),
-            key: caller.key.clone(),
-            label: label.map(|(name, _)| Arc::clone(name)),
-            bound: false,
-            account: None,
-            hold: None,
-            likely: (0, 0),
-            intent: None,
-        })
-    });
+    let posting =
+        record.posting().get_or_insert_with(|| Box::new(Posting::new(books, caller, label.map(|(name, _)| name))));
     // What it held for another model goes back first.
     posting.hold = None;
     posting.likely = estimate::tokens(worker, request, caller, &plan.route);
@@ -104,6 +93,13 @@ pub(crate) fn enter(
     let most = most(request, plan, posting);
     posting.hold = Some(payer.hold(arrived_ms, most).map_err(|refused| not_paid(&refused, request))?);
     Ok(())
+}
+
+/// Counts a call in the books that the cache has answered. It costs nothing, so nothing is held and nobody is asked.
+pub(crate) fn count_hit(request: &Request, caller: &Caller, snapshot: &Snapshot, record: &mut Record) {
+    let Some(books) = &snapshot.books else { return };
+    let label = label(request, caller, snapshot).ok().flatten();
+    record.posting().get_or_insert_with(|| Box::new(Posting::new(books, caller, label.map(|(name, _)| name))));
 }
 
 /// The name that a key has, or else that its client gave the call.
@@ -165,6 +161,21 @@ fn most(request: &Request, plan: &Plan, posting: &Posting) -> Amount {
 }
 
 impl Posting {
+    /// A call of which nothing is held yet.
+    fn new(books: &Arc<Books>, caller: &Caller, label: Option<&Arc<str>>) -> Self {
+        Self {
+            books: Arc::clone(books),
+            call: books.store.journal().call(),
+            key: caller.key.clone(),
+            label: label.map(Arc::clone),
+            bound: false,
+            account: None,
+            hold: None,
+            likely: (0, 0),
+            intent: None,
+        }
+    }
+
     /// What is charged for each dollar of cost: without an account the house pays what the provider is owed.
     fn charged(&self, tariff: &Tariff) -> Multiplier {
         if self.account.is_some() { tariff.multiplier } else { Multiplier::ONE }
@@ -233,6 +244,7 @@ fn intention(candidate: &Candidate, state: &mut State) {
         held: posting.hold.as_ref().map_or(Money::ZERO, Hold::money),
         expected,
         price: candidate.tariff.as_ref().map_or(PriceVersion::default(), |tariff| tariff.version),
+        repeat: state.first.as_ref().map(|first| first.mark()),
     };
     // One that is not taken is missed before the answer goes out, where it matters.
     posting.intent = posting.books.store.journal().intent(&intent).ok();
@@ -279,12 +291,14 @@ pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
         end: receipt.end,
         status: receipt.status,
         stream: receipt.stream,
-        cache_hit: false,
+        cache_hit: receipt.cache == CacheUse::Hit,
         attempts: u16::try_from(receipt.attempts.len()).unwrap_or(u16::MAX),
         queued_us: micros(receipt.times.queued),
         first_us: receipt.times.first_token.map_or(0, micros),
         total_us: micros(receipt.times.total),
         charges,
+        saved: receipt.saved.unwrap_or_default(),
+        repeat: state.first.as_ref().and_then(|first| first.charged()),
     };
     posting.books.store.journal().ended(&ended, posting.intent.is_some());
 }

@@ -8,19 +8,58 @@ use super::Cache;
 use super::replay;
 use crate::call::{Caller, Plan, Request};
 use crate::snapshot::Candidate;
+use http::HeaderName;
 use sluicegate_config::{CacheScope, OnlyWhen};
 use sluicegate_vocabulary::Endpoint;
 use sluicegate_wire::fingerprint;
 use std::sync::Arc;
 
 /// Headers of a client that go on to providers and change what they answer.
-const THAT_COUNT: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
+static THAT_COUNT: [HeaderName; 3] = [
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("openai-beta"),
+];
 
 /// What one answer is kept under.
 pub(super) struct Key {
     pub(super) number: u128,
-    /// Whose it is, in words.
-    pub(super) owner: Arc<str>,
+    /// Whose it is.
+    pub(super) owner: Owner,
+}
+
+/// Who may have what is kept.
+pub(super) enum Owner {
+    Nobody,
+    Tenant(Arc<str>),
+    Key(Arc<str>),
+}
+
+impl Owner {
+    fn of(caller: &Caller, scope: CacheScope) -> Self {
+        let Some(key) = &caller.key else { return Self::Nobody };
+        match (&key.tenant, scope) {
+            (Some(tenant), CacheScope::Tenant) => Self::Tenant(Arc::clone(&tenant.name)),
+            _ => Self::Key(Arc::clone(&key.name)),
+        }
+    }
+
+    /// What sort it is, and its name.
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Nobody => ("", ""),
+            Self::Tenant(name) => ("tenant", name),
+            Self::Key(name) => ("key", name),
+        }
+    }
+
+    /// In words, as a purge names it. A name cannot hold a colon, so no tenant is anybody's key.
+    pub(super) fn words(&self) -> Arc<str> {
+        match self.parts() {
+            ("", _) => "-".into(),
+            (sort, name) => format!("{sort}:{name}").into(),
+        }
+    }
 }
 
 /// Whether answers of an endpoint are worth keeping: those that a model takes its time over, and that are the same when
@@ -64,7 +103,8 @@ pub(super) fn of(
     if asked.stateful || (sampled && cache.only_when == OnlyWhen::TemperatureZero) {
         return None;
     }
-    let owner = owner(caller, cache.scope);
+    let owner = Owner::of(caller, cache.scope);
+    let (sort, name) = owner.parts();
     let endpoint = match request.endpoint {
         Endpoint::GenerateStream => Endpoint::Generate,
         endpoint => endpoint,
@@ -74,12 +114,13 @@ pub(super) fn of(
         (true, false) => 1,
         (true, true) => 2 + u8::from(replay::shows_usage(request)),
     };
-    let header = |name| request.parts.headers.get(name).map_or(&[][..], |value: &http::HeaderValue| value.as_bytes());
-    let [version, beta, openai_beta] = THAT_COUNT.map(header);
+    let header = |name| request.parts.headers.get(name).map_or(&[][..], http::HeaderValue::as_bytes);
+    let [version, beta, openai_beta] = THAT_COUNT.each_ref().map(header);
     let path = candidate.path(request.endpoint).map_or("", |path| path.as_str());
     let number = secret.of_texts([
         &asked.digest.to_le_bytes()[..],
-        owner.as_bytes(),
+        sort.as_bytes(),
+        name.as_bytes(),
         &[endpoint as u8, form],
         plan.route.name.as_bytes(),
         candidate.provider.name.as_bytes(),
@@ -91,13 +132,4 @@ pub(super) fn of(
         openai_beta,
     ]);
     Some(Key { number, owner })
-}
-
-/// Who may have what is kept. A name cannot hold a colon, so no tenant is anybody's key.
-fn owner(caller: &Caller, scope: CacheScope) -> Arc<str> {
-    let Some(key) = &caller.key else { return "-".into() };
-    match (&key.tenant, scope) {
-        (Some(tenant), CacheScope::Tenant) => format!("tenant:{}", tenant.name).into(),
-        _ => format!("key:{}", key.name).into(),
-    }
 }

@@ -160,6 +160,7 @@ fn line(by: &[(&'static str, By)], row: &UsageRow) -> Value {
         ("cached_tokens", json!(row.cached)),
         ("output_tokens", json!(row.output)),
         ("cost_usd", json!(row.billed.to_string())),
+        ("saved_usd", json!(row.saved.to_string())),
         ("unpriced_calls", json!(row.unpriced)),
         ("average_ms", json!(rounded(average(row.total_us, row.calls)))),
         ("average_first_token_ms", json!(rounded(average(row.first_us, row.first_calls)))),

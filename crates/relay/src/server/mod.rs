@@ -200,6 +200,7 @@ impl Relay {
         let workers = config.server.workers.map_or_else(cores, std::num::NonZeroUsize::get);
         let (sockets, addresses) = listen::bind(config.server.listen.addresses(), workers)?;
         let (local, local_requests) = local::channel();
+        let repeats = repeat::memory(books.as_deref())?;
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             local,
@@ -213,7 +214,7 @@ impl Relay {
             providers,
             migrations,
             estimates: Estimates::new(MOST_LEARNED),
-            repeats: repeat::memory(),
+            repeats,
             keys,
             metrics,
         });

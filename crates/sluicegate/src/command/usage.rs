@@ -2,7 +2,7 @@
 
 use super::books::escaped;
 use super::remote::{data_dir, question};
-use super::words::{bar, fitted, grouped};
+use super::words::{bar, brief, fitted, grouped};
 use crate::cli::{Figure, UsageArguments, UsageBy};
 use crate::outcome::{Outcome, written};
 use crate::terminal::{self, DIM, GOOD};
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// A relay that has not answered a question by then will not.
 const LIMIT: Duration = Duration::from_secs(10);
 /// A name that is longer is cut.
-const NAME: usize = 32;
+const NAME: usize = 24;
 /// Columns of a plot at most, and its rows.
 const WIDEST: usize = 100;
 const HEIGHT: usize = 8;
@@ -113,13 +113,13 @@ fn whole(number: f64) -> u64 {
 
 fn csv(page: &UsagePage) -> String {
     let mut text =
-        "name,calls,errors,unpriced,input_tokens,cached_tokens,output_tokens,cost_usd,billed_usd,cache_hits,mean_us,mean_first_us\n".to_owned();
+        "name,calls,errors,unpriced,input_tokens,cached_tokens,output_tokens,cost_usd,billed_usd,cache_hits,mean_us,mean_first_us,saved_usd\n".to_owned();
     for line in &page.usage {
         let UsageLine { name, calls, errors, unpriced, input, cached, output, cost_usd, billed_usd, .. } = line;
-        let UsageLine { cache_hits, mean_us, mean_first_us, .. } = line;
+        let UsageLine { cache_hits, mean_us, mean_first_us, saved_usd, .. } = line;
         let name = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.clone() };
         text.push_str(&format!(
-            "{name},{calls},{errors},{unpriced},{input},{cached},{output},{cost_usd},{billed_usd},{cache_hits},{mean_us},{mean_first_us}\n"
+            "{name},{calls},{errors},{unpriced},{input},{cached},{output},{cost_usd},{billed_usd},{cache_hits},{mean_us},{mean_first_us},{saved_usd}\n"
         ));
     }
     text
@@ -133,26 +133,34 @@ fn table(page: &UsagePage, by: &str) -> String {
     let most = page.usage.iter().map(dollars).fold(0.0, f64::max);
     let number = |number: i64| grouped(u64::try_from(number).unwrap_or(0));
     let heading = format!(
-        "{:<NAME$}  {:>12}  {:>8}  {:>14}  {:>14}  {:>14}",
+        "{:<NAME$}  {:>11}  {:>8}  {:>11}  {:>14}  {:>13}  {:>13}  {:>13}  {:>8}  {:>8}",
         by.to_uppercase(),
         "CALLS",
         "ERRORS",
+        "CACHE HITS",
         "TOKENS IN",
         "TOKENS OUT",
-        "BILLED"
+        "BILLED",
+        "SAVED",
+        "LATENCY",
+        "FIRST"
     );
     let mut text = format!("{}\n", heading.style(DIM));
     for line in &page.usage {
         let name = if line.name.is_empty() { "-" } else { &line.name };
         let (full, _) = bar(if most > 0.0 { dollars(line) / most } else { 0.0 }, BAR);
         let row = format!(
-            "{:<NAME$}  {:>12}  {:>8}  {:>14}  {:>14}  {:>14}  {}",
+            "{:<NAME$}  {:>11}  {:>8}  {:>11}  {:>14}  {:>13}  {:>13}  {:>13}  {:>8}  {:>8}  {}",
             fitted(name, NAME),
             number(line.calls),
             number(line.errors),
+            number(line.cache_hits),
             number(line.input),
             number(line.output),
             format!("${}", line.billed_usd),
+            format!("${}", line.saved_usd),
+            brief(as_float(line.mean_us) / 1e3),
+            brief(as_float(line.mean_first_us) / 1e3),
             full.style(GOOD),
         );
         text.push_str(row.trim_end());

@@ -39,3 +39,19 @@ fn a_plot_of_nothing_is_empty() {
     let now = jiff::civil::datetime(2026, 11, 21, 18, 0, 0, 0);
     assert!(rows(&plot(&page(7, &[]), UsageBy::Day, Figure::Billed, now)).iter().all(|row| row.trim().is_empty()));
 }
+
+#[test]
+fn the_table_tells_tokens_calls_cache_hits_cost_and_latency() {
+    let line = serde_json::json!({
+        "name": "web-app", "calls": 1200, "errors": 3, "unpriced": 0, "input": 50_000, "cached": 0, "output": 9000,
+        "cost_usd": "1.5", "billed_usd": "1.8", "cache_hits": 408, "mean_us": 12_340, "mean_first_us": 840, "saved_usd": "0.7",
+    });
+    let page = UsagePage { usage: vec![serde_json::from_value(line).unwrap()], ..page(7, &[]) };
+    let told = anstream::adapter::strip_str(&table(&page, "key")).to_string();
+    let words: Vec<&str> = told.lines().nth(1).unwrap().split_whitespace().collect();
+    let all = ["web-app", "1,200", "3", "408", "50,000", "9,000", "$1.8", "$0.7", "12", "ms", "0.8", "ms"];
+    assert_eq!(words[..all.len()], all, "{told}");
+    for heading in ["KEY", "CALLS", "CACHE HITS", "TOKENS IN", "TOKENS OUT", "BILLED", "SAVED", "LATENCY", "FIRST"] {
+        assert!(told.lines().next().unwrap().contains(heading), "{told}");
+    }
+}

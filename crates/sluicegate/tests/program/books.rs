@@ -180,10 +180,11 @@ fn books_are_backed_up_while_calls_go_on_and_are_equal_when_restored() {
 
 #[test]
 fn a_call_sent_again_under_its_key_is_answered_again_and_charged_once() {
-    let relay = Running::serve(Some(FILE), &[], &[]);
-    let under = |key: &str, says: &str, stream: bool| {
+    let mut relay = Running::serve(Some(FILE), &[], &[]);
+    let sent = |relay: &Running, key: &str, says: &str, stream: bool| {
         relay.post(CHAT, &format!("{KEY}idempotency-key: {key}\r\n"), &asks(says, stream))
     };
+    let under = |key: &str, says: &str, stream: bool| sent(&relay, key, says, stream);
     // What was refused leaves the key free.
     assert_eq!(under("first", "hi", false).status, 402);
     assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
@@ -215,6 +216,53 @@ fn a_call_sent_again_under_its_key_is_answered_again_and_charged_once() {
     assert!(answered.status == 400 && answered.body.contains("idempotent_call_answered"), "{}", answered.body);
     assert_eq!(under(&"x".repeat(256), "hi", false).status, 400);
     assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.85", "three calls of five cents");
+    // The books know of them after a kill, and the calls are not charged once more.
+    relay.signal("KILL");
+    relay.ended();
+    let again = Running::serve_in(&relay.folder, &[], &[]);
+    for (key, says, stream) in [("first", "hi", false), ("stream", "hi [[sim:tokens=1]]", true)] {
+        let answered = sent(&again, key, says, stream);
+        assert!(answered.status == 400 && answered.body.contains("idempotent_call_answered"), "{}", answered.body);
+    }
+    assert!(sent(&again, "first", "something else", false).body.contains("idempotency_key_reused"));
+    assert_eq!(ledger(&again)["accounts"][0]["balance_usd"], "0.85");
+    assert_eq!(sent(&again, "new", "hi", false).status, 200);
+}
+
+#[test]
+fn what_the_cache_answers_is_counted_in_usage_and_costs_nothing() {
+    let relay = Running::serve(Some(&format!("{FILE}cache: {{ exact: {{ only_when: always }} }}\n")), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "1", "--reference", "r"])), 0);
+    for cached in ["miss", "hit", "hit"] {
+        let answer = relay.post(CHAT, KEY, &asks("hi", false));
+        assert_eq!((answer.status, answer.header("x-sluicegate-cache")), (200, Some(cached)), "{}", answer.body);
+    }
+    let told: serde_json::Value =
+        serde_json::from_slice(&relay.beside(&["usage", "--by", "model", "--json"]).stdout).unwrap();
+    let line = &told["usage"][0];
+    assert_eq!((&line["calls"], &line["cache_hits"]), (&3.into(), &2.into()), "{told}");
+    assert_eq!((&line["billed_usd"], &line["saved_usd"]), (&"0.05".into(), &"0.1".into()), "{told}");
+    let own = format!("GET /v1/usage?by=model HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{KEY}\r\n");
+    let own = request(&relay.address(), &own).json();
+    assert_eq!((&own["total"]["cache_hits"], &own["data"][0]["saved_usd"]), (&2.into(), &"0.1".into()), "{own}");
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "0.95");
+    let verified = relay.beside(&["ledger", "verify"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+}
+
+#[test]
+fn without_books_a_question_about_money_says_what_to_write_and_where() {
+    let relay = Running::serve(Some("providers: { lab: { kind: simulated } }\n"), &[], &[]);
+    for question in [&["usage"][..], &["ledger", "show"], &["credits", "orders"]] {
+        let output = relay.beside(question);
+        let said = text(&output.stderr);
+        assert_eq!(code(&output), 1, "{said}");
+        assert!(said.contains("write `ledger: {}` into") && said.contains("sluicegate.yaml"), "{said}");
+    }
+    let file = relay.folder.path().join("sluicegate.yaml");
+    std::fs::write(&file, "providers: { lab: { kind: simulated } }\nledger: {}\n").unwrap();
+    assert_eq!(code(&relay.beside(&["reload"])), 0);
+    assert_eq!(code(&relay.beside(&["usage"])), 0);
 }
 
 /// No file of the relay's may grow beyond this, as on a disk that is full; for ever, if it says `unlimited`.

@@ -39,6 +39,7 @@ pub fn intent(call: u64, owner: Owner<'_>, nanos: i64) -> Intent<'_> {
         held: money + money,
         expected: money,
         price: PriceVersion(7),
+        repeat: None,
     }
 }
 
@@ -69,5 +70,7 @@ pub fn ended(call: u64, owner: Owner<'_>, nanos: i64) -> Ended<'_> {
         first_us: 2,
         total_us: 3,
         charges: smallvec![charge],
+        saved: Money::ZERO,
+        repeat: None,
     }
 }
