@@ -195,13 +195,10 @@ pub(crate) fn oldest(from: &Connection, since: u64, words: &[u32], see: &mut See
     })
 }
 
-fn each(
-    from: &Connection,
-    sql: &str,
-    bound: i64,
-    words: &[u32],
-    see: &mut dyn FnMut(&[(u64, &[u8])]) -> Result<ControlFlow<()>, StoreError>,
-) -> Result<(), StoreError> {
+/// What is asked of all records of a chunk.
+type SeeAll<'s> = dyn FnMut(&[(u64, &[u8])]) -> Result<ControlFlow<()>, StoreError> + 's;
+
+fn each(from: &Connection, sql: &str, bound: i64, words: &[u32], see: &mut SeeAll<'_>) -> Result<(), StoreError> {
     let (mut chunks, mut read) =
         (from.prepare_cached(sql)?, from.prepare_cached("SELECT records FROM chunks WHERE first = ?1")?);
     let mut rows = chunks.query([bound])?;

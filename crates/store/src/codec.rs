@@ -14,9 +14,7 @@ pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends numbers of eight bytes each.
 pub(crate) fn put_words<const N: usize>(out: &mut Vec<u8>, numbers: [u64; N]) {
-    for number in numbers {
-        out.extend_from_slice(&number.to_le_bytes());
-    }
+    out.extend_from_slice(numbers.map(u64::to_le_bytes).as_flattened());
 }
 
 /// Appends what `write` writes, with its length in two bytes before it.

@@ -9,7 +9,6 @@ use crate::record::{Charged, Owner, Skimmed, SkimmedCharge};
 use foldhash::fast::RandomState;
 use rusqlite::{ToSql, Transaction, params};
 use sluicegate_ledger::Book;
-use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap};
 
 /// The lengths of roll-ups, in milliseconds: a minute, an hour, a day.
@@ -129,8 +128,13 @@ impl<'a> Sums<'a> {
     /// # Errors
     /// It was not written by this program. Nothing was counted, then.
     pub(crate) fn count(&mut self, end: &Skimmed<'a>) -> Result<&mut Kind<'a>, Unreadable> {
-        let charges = end.charges.collect::<Result<SmallVec<[SkimmedCharge<'a>; 1]>, _>>()?;
-        let provider = charges.last().map_or(&[][..], |charge| charge.provider);
+        // There is nearly always one, and it is read once.
+        let mut more = end.charges;
+        let first = more.next().transpose()?;
+        let provider = match more.last().transpose()? {
+            Some(last) => last.provider,
+            None => first.as_ref().map_or(&[][..], |first| first.provider),
+        };
         let place = self.place(Same { minute: end.at_ms.div_euclid(60_000) * 60_000, owner: end.owner, provider })?;
         let Self { kinds, others, .. } = self;
         let kind = kinds.get_mut(place).ok_or(Unreadable)?;
@@ -144,7 +148,7 @@ impl<'a> Sums<'a> {
             saved: end.saved.nanos(),
             ..Rollup::default()
         };
-        for charge in &charges {
+        let mut add = |charge: &SkimmedCharge<'a>| {
             if charge.provider == provider {
                 kind.paid.add(charge, kind.owner.account);
             } else {
@@ -158,6 +162,13 @@ impl<'a> Sums<'a> {
             rollup.tokens = rollup.tokens.saturating_add(input.saturating_add(output));
             rollup.cost = rollup.cost.saturating_add(charge.cost.unwrap_or_default().nanos());
             rollup.billed = rollup.billed.saturating_add(charge.billed.nanos());
+            Ok(())
+        };
+        if let Some(first) = &first {
+            add(first)?;
+        }
+        for charge in more {
+            add(&charge?)?;
         }
         kind.rollup.add(&rollup);
         Ok(kind)
