@@ -239,6 +239,58 @@ fn books_balance_after_concurrent_calls() {
     }
 }
 
+/// Within one process a crash is a call that panics, wherever it is: unwinding gives its permits back, and what it had
+/// reserved and not settled. The permits of a process that dies are nowhere else and die with it.
+#[test]
+fn permits_heal_after_crash() {
+    const PERMITS: u64 = 7;
+    let label = || Label::new(Scope::Key, "backend");
+    let limits = LimitSet::new([
+        Limit::new(label(), Kind::Concurrency, Quota::concurrency(PERMITS)),
+        Limit::new(label(), Kind::Tokens, Quota::window(1_000_000, MINUTE)),
+    ]);
+    let (crashed, settled) = (AtomicU64::new(0), AtomicU64::new(0));
+    let crash = || {
+        crashed.fetch_add(1, Ordering::Relaxed);
+        // A panic that prints nothing.
+        std::panic::resume_unwind(Box::new(()))
+    };
+    let ask = Ask { class: Priority::Critical, ..ask(10) };
+    let call = |number: u64| {
+        let Ok(mut reservation) = limits.reserve(Nanos(7), ask) else { return };
+        match number % 4 {
+            0 => crash(),
+            1 => {
+                reservation.top_up(Nanos(7), 30);
+                crash();
+            }
+            2 => {
+                settled.fetch_add(1, Ordering::Relaxed);
+                reservation.settle(Nanos(7), 3);
+            }
+            _ => {
+                let _other = limits.reserve(Nanos(7), ask);
+                crash();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for number in 0..1000 {
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(number)));
+                }
+            });
+        }
+    });
+    assert!(crashed.into_inner() > 1000, "calls have crashed");
+    let [permits, tokens] = &limits.status(Nanos(7))[..] else { panic!("two limits") };
+    assert_eq!(permits.left, PERMITS);
+    assert_eq!(tokens.left, 1_000_000 - 3 * settled.into_inner());
+    let all: Vec<_> = (0..PERMITS).map(|_| limits.reserve(Nanos(8), ask)).collect();
+    assert!(all.iter().all(Result::is_ok) && limits.reserve(Nanos(8), ask).is_err());
+}
+
 /// Threads that hammer one limit on a clock that moves on whenever one of them reads it: no window's length sees more
 /// than the limit, however long a thread is held up where.
 #[test]

@@ -150,8 +150,11 @@ impl<N: Clone + Default> LimitTable<N> {
     {
         let shard = self.sets.of(&id);
         if let Some(compiled) = shard.lock().get_mut(id) {
-            compiled.used = true;
             compiled.fetch();
+            // What is not changed need not be written back to memory.
+            if !compiled.used {
+                compiled.used = true;
+            }
             return read(compiled);
         }
         // Outside of the lock: two who compile the same set at once get the same limits, and one of the sets is kept.

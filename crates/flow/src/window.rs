@@ -17,10 +17,11 @@
 //! **Where a decision looks.** Among a hundred thousand callers what a decision costs is waiting for memory. Most
 //! callers use a small part of what they are allowed and come once in a while, so the sub-buckets of each are far away
 //! when it comes. Its latest charges therefore stand beside the sum first ([`Recent`]), and the sum may still count what
-//! has left since: where there is room all the same, the sub-buckets are not looked at. Everything else puts the latest
-//! charges into their sub-buckets first, in the order and by the steps in which it would have been done at once, so
-//! that no answer depends on when that happens. The latest charges lie beside the mutex and not behind it, as atomics
-//! that only its holder reads and writes: so they can be fetched from memory before it is locked.
+//! has left since: where there is room all the same, the sub-buckets are not looked at. Of a caller of whom all that
+//! counts is among the latest charges there are no sub-buckets: what has left is forgotten where it stands. Everything
+//! else puts the latest charges into their sub-buckets first, in the order and by the steps in which it would have been
+//! done at once, so that no answer depends on when that happens. The latest charges lie beside the mutex and not behind
+//! it, as atomics that only its holder reads and writes: so they can be fetched from memory before it is locked.
 
 #[path = "pace.rs"]
 mod pace;
@@ -30,9 +31,9 @@ use crate::meter::{Closed, Gauge, Hold, Level, Refused, Shortfall};
 use crate::permits::Flight;
 use crate::refusal::Reason;
 use crate::time::{Nanos, nanos};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How many whole sub-buckets a window is cut into.
@@ -44,10 +45,9 @@ const SLOTS: usize = PARTS as usize + 1;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct SlidingWindow {
-    /// `None` once closed.
-    ring: Mutex<Option<Ring>>,
     /// For the holder of `ring` only, who knows how many there are.
     recent: Recent,
+    ring: Mutex<Ring>,
 }
 
 /// The counters of a window. A sub-bucket is named by its number since the start of the clock; sub-bucket `i` lies in
@@ -64,9 +64,12 @@ pub(crate) struct Ring {
     /// The running sub-bucket, as far as `slots` goes.
     head: u64,
     /// How many of the latest charges there are.
-    recent: usize,
-    /// Elsewhere, since a bucket has no use for the room.
-    slots: Box<[u64; SLOTS]>,
+    recent: u32,
+    /// `slots` count. Where they do not, nothing is ahead of the pace.
+    sorted: bool,
+    closed: bool,
+    /// Made when there is something to put in.
+    slots: Option<Box<[u64; SLOTS]>>,
     /// Charges made before this time are not recognisable here: the ring began then, perhaps with the mere total of
     /// another meter.
     since: Nanos,
@@ -74,13 +77,13 @@ pub(crate) struct Ring {
     pacer: Pacer,
 }
 
-/// How many of the latest charges stand beside the sum.
-const RECENT: usize = 8;
+/// How many of the latest charges stand beside the sum: a cache line of them.
+const RECENT: usize = 16;
 
 /// The latest charges, none older than the head of the slots and each younger than the one before: in each the number of
 /// sub-buckets after the head, and what has been charged in that one.
 #[derive(Debug, Default)]
-struct Recent([AtomicU64; RECENT]);
+struct Recent([AtomicU32; RECENT]);
 
 /// What has been charged in one sub-bucket.
 #[derive(Debug, Clone, Copy)]
@@ -91,51 +94,75 @@ struct Charge {
 }
 
 impl Charge {
-    const AMOUNT_BITS: u32 = 48;
+    const AMOUNT_BITS: u32 = 20;
 
     #[inline]
-    const fn unpacked(word: u64) -> Self {
-        Self { after: word >> Self::AMOUNT_BITS, amount: word & ((1 << Self::AMOUNT_BITS) - 1) }
+    const fn unpacked(word: u32) -> Self {
+        Self { after: (word >> Self::AMOUNT_BITS) as u64, amount: (word & ((1 << Self::AMOUNT_BITS) - 1)) as u64 }
     }
 
     /// `None` if it is too large or too late to stand here.
     #[inline]
-    fn packed(self) -> Option<u64> {
-        let fits = self.amount >> Self::AMOUNT_BITS == 0 && self.after >> (u64::BITS - Self::AMOUNT_BITS) == 0;
-        fits.then_some(self.after << Self::AMOUNT_BITS | self.amount)
+    fn packed(self) -> Option<u32> {
+        let fits = self.amount >> Self::AMOUNT_BITS == 0 && self.after >> (u32::BITS - Self::AMOUNT_BITS) == 0;
+        fits.then_some((self.after << Self::AMOUNT_BITS | self.amount) as u32)
     }
 }
 
 impl Recent {
     /// The first so many.
     #[inline]
-    fn charges(&self, count: usize) -> impl DoubleEndedIterator<Item = (&AtomicU64, Charge)> {
-        let words = self.0.get(..count).unwrap_or_default();
+    fn charges(&self, count: u32) -> impl DoubleEndedIterator<Item = (&AtomicU32, Charge)> {
+        let words = self.0.get(..count as usize).unwrap_or_default();
         words.iter().map(|word| (word, Charge::unpacked(word.load(Ordering::Relaxed))))
     }
 
     /// Notes a charge so many sub-buckets after the head, or in the latest if that is later, where `count` are; `false`
     /// if there is no place for it.
     #[inline]
-    fn note(&self, count: &mut usize, after: u64, amount: u64) -> bool {
+    fn note(&self, count: &mut u32, after: u64, amount: u64) -> bool {
         let last = self.charges(*count).next_back().filter(|(_, last)| after <= last.after);
         let (word, charge) = match last {
             Some((word, last)) => (word, Charge { amount: last.amount.saturating_add(amount), ..last }),
             None => {
-                let Some(word) = self.0.get(*count) else { return false };
+                let Some(word) = self.0.get(*count as usize) else { return false };
                 (word, Charge { after, amount })
             }
         };
         let Some(packed) = charge.packed() else { return false };
         word.store(packed, Ordering::Relaxed);
-        *count += usize::from(last.is_none());
+        *count += u32::from(last.is_none());
         true
+    }
+
+    /// Forgets the charges of sub-buckets before `first`, and counts the others from the earliest that is left, or from
+    /// `first`. What is forgotten, and by how much they have come closer.
+    fn forget(&self, count: &mut u32, first: u64) -> (u64, u64) {
+        let (mut forgotten, mut closer, mut left) = (0, first, 0);
+        let mut places = self.0.iter();
+        for (_, charge) in self.charges(*count) {
+            if charge.after < first {
+                forgotten += charge.amount;
+                continue;
+            }
+            if left == 0 {
+                closer = charge.after;
+            }
+            // It was smaller where it stood, and fits all the more.
+            let packed = Charge { after: charge.after - closer, ..charge }.packed();
+            if let (Some(place), Some(packed)) = (places.next(), packed) {
+                place.store(packed, Ordering::Relaxed);
+                left += 1;
+            }
+        }
+        *count = left;
+        (forgotten, closer)
     }
 
     /// Has them fetched from memory. Nothing waits for that yet.
     #[inline]
     fn fetch(&self) {
-        // They may begin on one cache line and end on the next.
+        // They begin on one cache line and end on the next.
         for word in [self.0.first(), self.0.last()].into_iter().flatten() {
             black_box(word.load(Ordering::Relaxed));
         }
@@ -167,7 +194,7 @@ impl SlidingWindow {
     }
 
     fn of(ring: Ring) -> Self {
-        Self { ring: Mutex::new(Some(ring)), recent: Recent::default() }
+        Self { recent: Recent::default(), ring: Mutex::new(ring) }
     }
 
     /// Has what a decision changes fetched from memory. Nothing waits for that yet.
@@ -178,8 +205,7 @@ impl SlidingWindow {
 
     #[inline]
     pub(crate) fn take(&self, now: Nanos, amount: u64, hold: Hold) -> Result<(), Refused> {
-        let mut guard = self.ring.lock();
-        let ring = guard.as_mut().ok_or(Closed)?;
+        let ring = &mut *self.open()?;
         if ring.take_at_once(&self.recent, now, amount, hold) {
             return Ok(());
         }
@@ -204,7 +230,7 @@ impl SlidingWindow {
 
     #[inline]
     pub(crate) fn refund(&self, at: Nanos, amount: u64) -> Result<(), Closed> {
-        self.ring.lock().as_mut().ok_or(Closed)?.remove(&self.recent, at, amount);
+        self.open()?.remove(&self.recent, at, amount);
         Ok(())
     }
 
@@ -218,11 +244,15 @@ impl SlidingWindow {
     }
 
     pub(crate) fn gauge(&self, now: Nanos) -> Result<Gauge, Closed> {
-        self.with(now, |ring| Gauge { left: ring.left(), capacity: ring.limit, full_in: now.until(ring.empty_at()) })
+        let ring = &mut *self.open()?;
+        ring.refresh(&self.recent, now);
+        Ok(Gauge { left: ring.left(), capacity: ring.limit, full_in: now.until(ring.empty_at(&self.recent)) })
     }
 
     pub(crate) fn is_idle(&self, now: Nanos) -> Result<bool, Closed> {
-        self.with(now, |ring| ring.sum == 0)
+        let ring = &mut *self.open()?;
+        ring.refresh(&self.recent, now);
+        Ok(ring.sum == 0)
     }
 
     /// The even pace in units a second; with nothing left, what the window lets through in the long run.
@@ -236,16 +266,23 @@ impl SlidingWindow {
     }
 
     pub(crate) fn close(&self, now: Nanos) -> Result<Level, Closed> {
-        let mut ring = self.ring.lock().take().ok_or(Closed)?;
+        let mut ring = self.open()?;
         ring.advance(&self.recent, now);
+        ring.closed = true;
         let left = i128::from(ring.limit) - i128::from(ring.sum);
+        let ring = Ring { closed: false, ..ring.clone() };
         Ok(Level { used: ring.sum, left, ring: Some(ring), flight: Flight::default() })
     }
 
     #[inline]
+    fn open(&self) -> Result<MutexGuard<'_, Ring>, Closed> {
+        let ring = self.ring.lock();
+        if ring.closed { Err(Closed) } else { Ok(ring) }
+    }
+
+    #[inline]
     fn with<T>(&self, now: Nanos, act: impl FnOnce(&mut Ring) -> T) -> Result<T, Closed> {
-        let mut guard = self.ring.lock();
-        let ring = guard.as_mut().ok_or(Closed)?;
+        let ring = &mut *self.open()?;
         ring.advance(&self.recent, now);
         Ok(act(ring))
     }
@@ -261,7 +298,9 @@ impl Ring {
             width,
             head,
             recent: 0,
-            slots: Box::new([0; SLOTS]),
+            sorted: false,
+            closed: false,
+            slots: None,
             since: now,
             pacer: Pacer::new(),
         };
@@ -280,11 +319,66 @@ impl Ring {
         };
         let Some(sum) = self.sum.checked_add(amount).filter(|&sum| sum <= bound) else { return false };
         // Nothing is noted too: no later charge may count from an earlier time.
-        let taken = recent.note(&mut self.recent, (now.0 / self.width).saturating_sub(self.head), amount);
-        if taken {
+        if self.note(recent, now, amount) {
             self.sum = sum;
+            return true;
         }
-        taken
+        let noted = self.forget(recent, now) && self.note(recent, now, amount);
+        if noted {
+            self.sum += amount;
+        }
+        noted
+    }
+
+    #[inline]
+    fn note(&mut self, recent: &Recent, now: Nanos, amount: u64) -> bool {
+        let after = self.after_head(now);
+        recent.note(&mut self.recent, after, amount)
+    }
+
+    #[inline]
+    fn after_head(&self, now: Nanos) -> u64 {
+        (now.0 / self.width).saturating_sub(self.head)
+    }
+
+    /// How many sub-buckets after the head the newest time seen is, `now` included.
+    #[inline]
+    fn newest(&self, recent: &Recent, now: Nanos) -> u64 {
+        let latest = recent.charges(self.recent).next_back().map_or(0, |(_, charge)| charge.after);
+        self.after_head(now).max(latest)
+    }
+
+    /// Lets go of what has left the window by `now` where nothing else than the latest charges is left then; whether it
+    /// is so.
+    fn forget(&mut self, recent: &Recent, now: Nanos) -> bool {
+        let first = self.newest(recent, now).saturating_sub(PARTS);
+        if self.sorted {
+            // The head is the last that is sorted in. A debt to the pace is paid as sub-buckets pass.
+            if first == 0 || self.pacer.is_in_debt() {
+                return false;
+            }
+            self.sum = recent.charges(self.recent).map(|(_, charge)| charge.amount).sum();
+            self.sorted = false;
+        }
+        if recent.charges(self.recent).next().is_none_or(|(_, charge)| charge.after < first) {
+            let (forgotten, closer) = recent.forget(&mut self.recent, first);
+            self.sum -= forgotten;
+            self.head += closer;
+        }
+        true
+    }
+
+    /// Lets go of what has left the window by `now`, leaving the latest charges where they are if they are all there is.
+    #[inline]
+    fn refresh(&mut self, recent: &Recent, now: Nanos) {
+        if self.newest(recent, now) == 0 {
+            // No sub-bucket has begun since.
+            return;
+        }
+        let forgotten = self.forget(recent, now) && self.note(recent, now, 0);
+        if !forgotten {
+            self.advance(recent, now);
+        }
     }
 
     /// Puts the latest charges into their sub-buckets.
@@ -316,13 +410,13 @@ impl Ring {
     fn roll(&mut self, running: u64) {
         if self.sum == 0 {
             self.head = running;
+            self.sorted = false;
             return;
         }
         if running - self.head > PARTS {
-            self.slots.fill(0);
             self.sum = 0;
             self.head = running;
-            self.pacer.rest();
+            self.empty();
             return;
         }
         while self.head < running {
@@ -330,7 +424,7 @@ impl Ring {
             let gone = std::mem::take(self.slot(self.head));
             self.sum -= gone;
             if self.sum == 0 {
-                self.pacer.rest();
+                self.empty();
             }
             // A debt is paid at the pace of each sub-bucket it lasts through; a credit is soon full at any pace.
             if self.pacer.is_in_debt() {
@@ -339,10 +433,19 @@ impl Ring {
         }
     }
 
+    /// Nothing is left in the sub-buckets.
+    fn empty(&mut self) {
+        self.sorted = false;
+        self.pacer.rest();
+    }
+
     /// Adds to a sub-bucket that counts, as far as the sum can be told.
     #[inline]
     fn add(&mut self, index: u64, amount: u64) {
         let added = amount.min(u64::MAX - self.sum);
+        if added == 0 {
+            return;
+        }
         *self.slot(index) += added;
         self.sum += added;
     }
@@ -365,14 +468,14 @@ impl Ring {
     fn remove_at_once(&mut self, recent: &Recent, at: Nanos, amount: u64) -> bool {
         let part = at.0 / self.width;
         let newest = recent.charges(self.recent).next_back().map_or(0, |(_, charge)| self.head + charge.after);
-        if at < self.since || newest.saturating_sub(part) > PARTS || self.pacer.is_in_debt() {
+        if at < self.since || newest.saturating_sub(part) > PARTS || self.sorted && self.pacer.is_in_debt() {
             return false;
         }
         let Some(after) = part.checked_sub(self.head) else { return false };
         let found = recent.charges(self.recent).find(|(_, charge)| charge.after == after && charge.amount >= amount);
         let Some((word, _)) = found else { return false };
         // The amount is in the lower bits, and there is as much of it.
-        word.store(word.load(Ordering::Relaxed) - amount, Ordering::Relaxed);
+        word.store(word.load(Ordering::Relaxed) - amount as u32, Ordering::Relaxed);
         self.sum -= amount;
         self.pacer.give_back(amount);
         true
@@ -393,7 +496,7 @@ impl Ring {
         }
         self.pacer.give_back(amount - missing);
         if self.sum == 0 {
-            self.pacer.rest();
+            self.empty();
         }
     }
 
@@ -446,7 +549,18 @@ impl Ring {
     }
 
     /// When the last that is in use will have left; the past if nothing is.
-    fn empty_at(&mut self) -> Nanos {
+    fn empty_at(&mut self, recent: &Recent) -> Nanos {
+        let newest = recent.charges(self.recent).rev().find(|(_, charge)| charge.amount > 0);
+        match newest {
+            Some((_, charge)) => self.leaves_at(self.head + charge.after),
+            None => self.sorted_empty_at(),
+        }
+    }
+
+    fn sorted_empty_at(&mut self) -> Nanos {
+        if !self.sorted {
+            return Nanos::ZERO;
+        }
         let newest = (self.head.saturating_sub(PARTS)..=self.head).rev().find(|&index| *self.slot(index) > 0);
         newest.map_or(Nanos::ZERO, |index| self.leaves_at(index))
     }
@@ -459,7 +573,11 @@ impl Ring {
     #[expect(clippy::indexing_slicing, reason = "a remainder by the array's length lies within the array")]
     #[inline]
     fn slot(&mut self, index: u64) -> &mut u64 {
-        &mut self.slots[(index % SLOTS as u64) as usize]
+        let slots = self.slots.get_or_insert_with(|| Box::new([0; SLOTS]));
+        if !std::mem::replace(&mut self.sorted, true) {
+            slots.fill(0);
+        }
+        &mut slots[(index % SLOTS as u64) as usize]
     }
 }
 
@@ -508,8 +626,8 @@ impl Ring {
     /// What leaves the window when a later sub-bucket begins, if nothing is charged until then.
     #[expect(clippy::indexing_slicing, reason = "a remainder by the array's length lies within the array")]
     fn leaving(&self, part: u64) -> u64 {
-        let charged = part - self.head <= SLOTS as u64;
-        if charged { self.slots[(part % SLOTS as u64) as usize] } else { 0 }
+        let charged = self.sorted && part - self.head <= SLOTS as u64;
+        self.slots.as_ref().filter(|_| charged).map_or(0, |slots| slots[(part % SLOTS as u64) as usize])
     }
 
     /// When the pace lets a call go if none goes before.
@@ -517,7 +635,7 @@ impl Ring {
         if self.keeps_pace(now) {
             return now;
         }
-        let empty_at = self.empty_at();
+        let empty_at = self.sorted_empty_at();
         let (mut credit, mut rate) = (self.pacer.credit(), self.pacer.rate());
         let mut at = now.0.max(self.pacer.at());
         let mut left = self.limit as f64 - self.sum as f64;

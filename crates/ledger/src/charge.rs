@@ -118,6 +118,9 @@ impl Multiplier {
     /// So many times an amount, rounded up: for what is held, which must not be too little.
     #[must_use]
     pub fn of(self, amount: Money) -> Money {
+        if self == Self::ONE {
+            return amount;
+        }
         let millionths = i128::from(amount.nanos()) * i128::from(self.0);
         // By way of pico-dollars, since that saturates.
         Money::from_picos((millionths + 999_999).div_euclid(1_000_000) * 1000)

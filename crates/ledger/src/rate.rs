@@ -30,7 +30,7 @@ impl Rate {
     /// What so many tokens cost, in pico-dollars.
     #[must_use]
     pub fn times(self, tokens: u64) -> i128 {
-        i128::from(self.0).saturating_mul(i128::from(tokens))
+        i128::try_from(u128::from(self.0) * u128::from(tokens)).unwrap_or(i128::MAX)
     }
 
     /// This rate multiplied by `numerator / denominator`, rounded to the nearest pico-dollar.

@@ -103,10 +103,10 @@ pub(crate) async fn answer(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(&headers::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     if format.dialect() == Dialect::Anthropic {
-        headers.insert(&headers::REQUEST_ID.name, id.clone());
+        headers.insert(headers::REQUEST_ID.name, id.clone());
     }
-    headers.insert(&headers::X_REQUEST_ID.name, id);
-    headers.insert(&headers::X_SLUICEGATE_CONFIG.name, version);
+    headers.insert(headers::X_REQUEST_ID.name, id);
+    headers.insert(headers::X_SLUICEGATE_CONFIG.name, version);
     // Where it will be answered, and how long it will have waited, is not known yet. What its limits have left is.
     if let Some(limits) = streams.limits.lock().take() {
         let since = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);

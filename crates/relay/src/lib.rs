@@ -17,6 +17,7 @@ mod call;
 mod choose;
 mod cost;
 mod count;
+mod digits;
 mod dispatch;
 mod drain;
 mod egress;

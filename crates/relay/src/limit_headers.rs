@@ -8,6 +8,7 @@
 //! This is written for every call, so what does not change is written once for a set of limits ([`Told`]), the levels
 //! are gone through once, and values are written where they are sent from. Shadow limits are left out: they never refuse.
 
+use crate::digits::digits;
 use crate::http1::{Lines, Name, name};
 use http::HeaderValue;
 use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
@@ -56,15 +57,6 @@ static ANTHROPIC: Family = Family {
     },
     reset: moment,
 };
-
-/// `None` for Gemini, whose own API has no such headers.
-const fn family(dialect: Dialect) -> Option<&'static Family> {
-    match dialect {
-        Dialect::OpenAi => Some(&OPENAI),
-        Dialect::Anthropic => Some(&ANTHROPIC),
-        Dialect::Gemini => None,
-    }
-}
 
 static RATE_LIMIT: Name = name!("ratelimit");
 static RATE_LIMIT_POLICY: Name = name!("ratelimit-policy");
@@ -159,21 +151,38 @@ impl Told {
                 }
             }
         });
-        let Some(family) = family(dialect) else { return };
-        for (least, names) in [(requests, &family.requests), (tokens, &family.tokens)] {
-            let Some(Level { amount, left, refills_in }) = least else { continue };
-            to.put_value(&names.limit, amount);
-            to.put(&names.remaining, |out| number(out, "", left));
-            to.put(&names.reset, |out| (family.reset)(out, now_ms, refills_in));
+        match dialect {
+            Dialect::OpenAi => tell(to, &OPENAI, requests, tokens, now_ms),
+            Dialect::Anthropic => tell(to, &ANTHROPIC, requests, tokens, now_ms),
+            // Its own API has no such headers.
+            Dialect::Gemini => {}
         }
+    }
+}
+
+/// Tells of the limits with the least left as a family does. Made once for each, with its names in place.
+#[inline(always)]
+fn tell(
+    to: &mut impl Lines,
+    family: &'static Family,
+    requests: Option<Level<'_>>,
+    tokens: Option<Level<'_>>,
+    now_ms: u64,
+) {
+    for (least, names) in [(requests, &family.requests), (tokens, &family.tokens)] {
+        let Some(Level { amount, left, refills_in }) = least else { continue };
+        to.put_value(&names.limit, amount);
+        to.put(&names.remaining, |out| digits(out, left));
+        to.put(&names.reset, |out| (family.reset)(out, now_ms, refills_in));
     }
 }
 
 /// The rest of an item of `RateLimit`, whose beginning is always the same.
 fn item(out: &mut Vec<u8>, kind: Kind, level: &Level<'_>) {
-    number(out, "", level.left);
+    digits(out, level.left);
     if kind != Kind::Concurrency {
-        number(out, ";t=", level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0));
+        out.extend_from_slice(b";t=");
+        digits(out, level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0));
     }
 }
 
@@ -187,16 +196,6 @@ fn begin(out: &mut Vec<u8>, limit: &Limit, first: bool) {
 fn number(out: &mut Vec<u8>, before: &str, number: u64) {
     out.extend_from_slice(before.as_bytes());
     digits(out, number);
-}
-
-/// Most of what tells a time is a number of one digit or two.
-#[inline]
-fn digits(out: &mut Vec<u8>, number: u64) {
-    match number {
-        0..=9 => out.push(b'0' + number as u8),
-        10..=99 => out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]),
-        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-    }
 }
 
 /// A time as Go prints it: `0s`, `17ms`, `50.529s`, `6m0s`, `1h2m3s`. Rounded up, so that it is true: below a minute to the

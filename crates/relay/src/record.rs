@@ -9,6 +9,7 @@ use crate::cache::Entry;
 use crate::call::{Caller, Ticket, header_value};
 use crate::choose::Made;
 use crate::cost;
+use crate::digits::digits;
 use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
@@ -115,7 +116,7 @@ impl Record {
     /// Opens the record of a call that has just arrived.
     pub(crate) fn open(worker: &Arc<Worker>, snapshot: &Snapshot, headers: &HeaderMap) -> Self {
         let id = headers
-            .get(&headers::X_REQUEST_ID.name)
+            .get(headers::X_REQUEST_ID.name)
             .and_then(|value| CallId::from_client(value.to_str().ok()?))
             .unwrap_or_else(|| CallId::from_random(fastrand::u128(..)));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -298,9 +299,7 @@ impl Record {
             to.put_value(&headers::X_SLUICEGATE_PROVIDER, &header_value(&last.provider));
         }
         if !attempts.is_empty() {
-            to.put(&headers::X_SLUICEGATE_ATTEMPTS, |out| {
-                out.extend_from_slice(itoa::Buffer::new().format(attempts.len()).as_bytes());
-            });
+            to.put(&headers::X_SLUICEGATE_ATTEMPTS, |out| digits(out, attempts.len() as u64));
         }
         let cache = self.0.receipt.cache;
         if cache != CacheUse::Off {
@@ -310,7 +309,7 @@ impl Record {
             to.put_value(&headers::X_SLUICEGATE_CHOICE, &made.told);
         }
         if let Some(age) = self.0.age {
-            to.put(&headers::AGE, |out| out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes()));
+            to.put(&headers::AGE, |out| digits(out, age));
         }
         if let Some(from) = &self.0.receipt.degraded_from {
             to.put_value(&headers::X_SLUICEGATE_DEGRADED_FROM, &header_value(from));
@@ -322,9 +321,7 @@ impl Record {
         // A provider's limits are not the caller's to see, but what they cost him in time is.
         if self.0.limits.is_some() || self.0.egress.is_some() || !queued.is_zero() {
             let queued = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
-            to.put(&headers::X_SLUICEGATE_QUEUE_MS, |out| {
-                out.extend_from_slice(itoa::Buffer::new().format(queued).as_bytes());
-            });
+            to.put(&headers::X_SLUICEGATE_QUEUE_MS, |out| digits(out, queued));
         }
         if let Some(bill) = &self.0.bill {
             to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));

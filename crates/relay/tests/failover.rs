@@ -393,14 +393,16 @@ fn a_call_that_waits_holds_one_body_and_no_translation_of_it() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     }
-    let busy = Upstream::new(vec![vec![Act::Pause(Duration::from_secs(60)), Act::Close]]);
+    // However long it takes until all of them wait, none has waited too long.
+    const LONG: Duration = Duration::from_secs(600);
+    let busy = Upstream::new(vec![vec![Act::Pause(LONG), Act::Close]]);
     let mut up = provider("up", ProviderKind::Anthropic, busy.address);
     up.limits.concurrency = Some(1);
-    up.timeouts.first_byte = Period::from_secs(60);
+    up.timeouts.first_byte = Period::from_secs(LONG.as_secs());
     let relay = Running::new(config(vec![up]));
     let send = |body: &str| {
         let mut client = relay.connect();
-        client.write_all(post(CHAT, "", body).as_bytes()).unwrap();
+        client.write_all(post(CHAT, "x-deadline-ms: 600000\r\n", body).as_bytes()).unwrap();
         client
     };
     let _first = send(&hi("up/m"));
@@ -409,7 +411,7 @@ fn a_call_that_waits_holds_one_body_and_no_translation_of_it() {
     let before = resident();
     let clients: Vec<_> = (0..CALLS).map(|_| send(&body)).collect();
     let waiting = || relay.relay.flow().waiting.iter().map(|class| class.waiting).sum::<u64>();
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + LONG / 2;
     while waiting() < CALLS && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
     }

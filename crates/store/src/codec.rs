@@ -1,4 +1,4 @@
-//! How a record lies in the journal: numbers of variable length, texts with their length before them.
+//! How a record lies in the journal: numbers of eight bytes or of variable length, texts with their length before them.
 //!
 //! Written by hand because it runs once for each call, and read back without copying. A reader never trusts a length: what
 //! does not fit is an error, not a panic or a large allocation.
@@ -12,25 +12,38 @@ pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Appends a number of either sign, small ones short.
-pub(crate) fn put_i64(out: &mut Vec<u8>, value: i64) {
-    put_u64(out, (value.wrapping_shl(1) ^ (value >> 63)).cast_unsigned());
+/// Appends numbers of eight bytes each.
+pub(crate) fn put_words<const N: usize>(out: &mut Vec<u8>, numbers: [u64; N]) {
+    out.extend_from_slice(numbers.map(u64::to_le_bytes).as_flattened());
+}
+
+/// Appends what `write` writes, with its length in two bytes before it.
+pub(crate) fn put_sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 2]);
+    write(out);
+    let len = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
+    if let Some(head) = out.get_mut(start..start + 2) {
+        head.copy_from_slice(&len.to_le_bytes());
+    }
 }
 
 /// The longest text that is kept, in bytes. A longer one is cut, so that no record is too long to be read back.
 const LONGEST_TEXT: usize = 1024;
 
-/// Appends a text.
-pub(crate) fn put_str(out: &mut Vec<u8>, text: &str) {
-    let text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
-    put_u64(out, text.len() as u64);
+/// Appends a text with its length in two bytes before it.
+pub(crate) fn put_str(out: &mut Vec<u8>, mut text: &str) {
+    if text.len() > LONGEST_TEXT {
+        text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
+    }
+    out.extend_from_slice(&(text.len() as u16).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record is not one of this program's")]
-pub struct Unreadable;
+pub(crate) struct Unreadable;
 
 /// What is left to read of a record.
 #[derive(Debug)]
@@ -60,27 +73,36 @@ impl<'a> Reader<'a> {
         Err(Unreadable)
     }
 
-    pub(crate) fn i64(&mut self) -> Result<i64, Unreadable> {
-        let bits = self.u64()?;
-        Ok((bits >> 1).cast_signed() ^ -(bits & 1).cast_signed())
+    /// Numbers of eight bytes each.
+    pub(crate) fn words<const N: usize>(&mut self) -> Result<[u64; N], Unreadable> {
+        let mut numbers = [0; N];
+        for number in &mut numbers {
+            let (bytes, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
+            (*number, self.0) = (u64::from_le_bytes(*bytes), rest);
+        }
+        Ok(numbers)
+    }
+
+    /// What has its length in two bytes before it.
+    pub(crate) fn sized(&mut self) -> Result<&'a [u8], Unreadable> {
+        let (len, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
+        let (bytes, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len))).ok_or(Unreadable)?;
+        self.0 = rest;
+        Ok(bytes)
     }
 
     pub(crate) fn number<T: TryFrom<u64>>(&mut self) -> Result<T, Unreadable> {
         T::try_from(self.u64()?).map_err(|_| Unreadable)
     }
 
-    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
-        let (bytes, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
-        self.0 = rest;
-        Ok(*bytes)
-    }
-
     pub(crate) fn str(&mut self) -> Result<&'a str, Unreadable> {
-        let len: usize = self.number()?;
-        let (text, rest) = self.0.split_at_checked(len).ok_or(Unreadable)?;
-        self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| Unreadable)
+        text(self.sized()?)
     }
+}
+
+/// Bytes that are a text.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
+    std::str::from_utf8(bytes).map_err(|_| Unreadable)
 }
 
 #[cfg(test)]

@@ -3,20 +3,22 @@ use proptest::prelude::*;
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(number: u64, signed: i64, text in ".{0,200}") {
+    fn what_is_written_is_read(number: u64, wide: [u64; 2], text in ".{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut out = Vec::new();
         put_u64(&mut out, number);
-        put_i64(&mut out, signed);
+        put_words(&mut out, wide);
+        put_sized(&mut out, |out| out.extend_from_slice(&bytes));
         put_str(&mut out, &text);
         let mut reader = Reader(&out);
         prop_assert_eq!(reader.u64(), Ok(number));
-        prop_assert_eq!(reader.i64(), Ok(signed));
+        prop_assert_eq!(reader.words(), Ok(wide));
+        prop_assert_eq!(reader.sized(), Ok(&bytes[..]));
         prop_assert_eq!(reader.str(), Ok(text.as_str()));
         prop_assert!(reader.0.is_empty());
         // Cut anywhere, it is an error or something else, never a panic.
         for cut in 0..out.len() {
             let mut reader = Reader(out.get(..cut).unwrap());
-            let _ = reader.u64().and_then(|_| reader.i64()).and_then(|_| reader.str());
+            let _ = reader.u64().and_then(|_| reader.words::<2>()).and_then(|_| reader.sized()).and_then(|_| reader.str());
         }
     }
 
@@ -24,7 +26,8 @@ proptest! {
     fn no_bytes_are_too_odd(bytes: Vec<u8>) {
         let mut reader = Reader(&bytes);
         let _ = reader.str();
-        let _ = reader.i64();
+        let _ = reader.words::<1>();
+        let _ = reader.sized();
         let _ = reader.number::<u8>();
     }
 }

@@ -5,7 +5,7 @@
 //! statement that only one of many can win.
 
 use crate::error::StoreError;
-use crate::feed::add_to_book;
+use crate::sums::add_to_book;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 use sluicegate_ledger::{AccountTerms, Book, Kind, LedgerEntry};
@@ -103,7 +103,7 @@ pub(crate) fn open_account(
     terms: AccountTerms,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO accounts VALUES ($1, $2, $3, $4)
+    let sql = "INSERT INTO accounts VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO UPDATE SET floor = excluded.floor, low = excluded.low";
     main.execute(sql, params![name, terms.floor.nanos(), terms.low.nanos(), now_ms])?;
     Ok(())
@@ -145,7 +145,7 @@ pub(crate) fn enter(
     let kind = entry.kind.as_str();
     let before: Option<(String, i64)> = transaction
         .query_row(
-            "SELECT account, amount FROM entries WHERE kind = $1 AND reference = $2",
+            "SELECT account, amount FROM entries WHERE kind = ?1 AND reference = ?2",
             [kind, &entry.reference],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -156,7 +156,7 @@ pub(crate) fn enter(
         None => {}
     }
     transaction.execute(
-        "INSERT INTO entries(kind, reference, at_ms, account, amount) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO entries(kind, reference, at_ms, account, amount) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![kind, entry.reference, entry.at_ms, account, amount.nanos()],
     )?;
     for (book, amount) in &entry.postings {
@@ -177,7 +177,7 @@ pub(crate) fn add_codes(
     let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for code in codes {
         transaction.execute(
-            "INSERT INTO codes(hash, amount, expires_ms, created_ms, note) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO codes(hash, amount, expires_ms, created_ms, note) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![Code::hash(code.as_str()), amount.nanos(), expires_ms, now_ms, note],
         )?;
     }
@@ -189,12 +189,12 @@ pub(crate) fn redeem(main: &mut Connection, code: &str, account: &str, now_ms: i
     let hash = Code::hash(code);
     let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let won = transaction.execute(
-        "UPDATE codes SET account = $1, redeemed_ms = $2
-         WHERE hash = $3 AND redeemed_ms IS NULL AND (expires_ms IS NULL OR expires_ms > $2)",
+        "UPDATE codes SET account = ?1, redeemed_ms = ?2
+         WHERE hash = ?3 AND redeemed_ms IS NULL AND (expires_ms IS NULL OR expires_ms > ?2)",
         params![account, now_ms, hash],
     )?;
     let found: Option<(i64, Option<i64>)> = transaction
-        .query_row("SELECT amount, redeemed_ms FROM codes WHERE hash = $1", [hash], |row| {
+        .query_row("SELECT amount, redeemed_ms FROM codes WHERE hash = ?1", [hash], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;

@@ -1,20 +1,22 @@
 //! Everything that moved money, one line each, for whoever keeps other books.
 //!
 //! Pages go by place and are cheap wherever they are. What has been entered is never edited, so pages that are asked for one
-//! after the other are one list, whatever is entered meanwhile: first the calls, by number, which rises with time; then all
-//! other entries, as they came.
+//! after the other are one list, whatever is entered meanwhile: first the calls, in the order in which they ended; then
+//! all other entries, as they came.
 
+use crate::chunk::{self, Word};
 use crate::error::StoreError;
-use crate::record::read_arithmetic;
+use crate::record::{Charged, Ended, Record};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 use sluicegate_ledger::Line;
 use sluicegate_vocabulary::Money;
+use std::ops::ControlFlow;
 
 /// Where a page ends, and the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// After this call and attempt.
+    /// After this record of a call's end, and this attempt of it.
     Call(u64, u16),
     /// After this entry, all calls being behind.
     Entry(u64),
@@ -112,7 +114,7 @@ fn conditions(query: &MovementsQuery, values: &mut Vec<Value>) -> String {
     let mut sql = String::new();
     let mut add = |condition: &str, value: Value| {
         values.push(value);
-        sql.push_str(&format!(" AND {condition} ${}", values.len()));
+        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
     };
     if let Some(from) = query.from_ms {
         add("at_ms >=", from.into());
@@ -127,59 +129,57 @@ fn conditions(query: &MovementsQuery, values: &mut Vec<Value>) -> String {
 }
 
 fn charges(main: &Connection, query: &MovementsQuery, limit: usize) -> Result<Vec<Movement>, StoreError> {
-    let (call, attempt) = match query.after {
-        Some(Mark::Call(call, attempt)) => (call.cast_signed(), i64::from(attempt)),
-        _ => (-1, 0),
+    let after = match query.after {
+        Some(Mark::Call(record, attempt)) => Some((record, attempt)),
+        _ => None,
     };
-    let mut values = vec![Value::from(call), Value::from(attempt), Value::from(limit.cast_signed() as i64)];
-    let conditions = conditions(query, &mut values);
-    let sql = format!(
-        "SELECT call, attempt, at_ms, account, tenant, key, model, label, provider, upstream, input, cached, written,
-            output, reasoning, source, cost, billed, paid, revenue, price, arithmetic, tier
-         FROM charges WHERE (call, attempt) > ($1, $2){conditions} ORDER BY call, attempt LIMIT $3"
-    );
-    let mut query = main.prepare(&sql)?;
-    let mut rows = query.query(params_from_iter(values))?;
+    let words: Vec<u32> = query.account.iter().map(|account| Word::Account.hash(account.as_bytes())).collect();
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(charge(row)?);
-    }
+    chunk::oldest(main, after.map_or(0, |(record, _)| record), &words, &mut |record, bytes| {
+        let Ok(Record::Ended(end)) = Record::read(bytes) else { return Ok(ControlFlow::Continue(())) };
+        let wanted = query.from_ms.is_none_or(|from| from <= end.at_ms)
+            && query.to_ms.is_none_or(|to| end.at_ms < to)
+            && query.account.as_ref().is_none_or(|account| account == end.owner.account);
+        let new = |charge: &&Charged<'_>| after.is_none_or(|after| after < (record, charge.attempt));
+        for charge in end.charges.iter().filter(|_| wanted).filter(new).take(limit - found.len()) {
+            found.push(movement(record, &end, charge));
+        }
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
     Ok(found)
 }
 
-fn charge(row: &Row<'_>) -> Result<Movement, StoreError> {
-    let count = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
-    let money = |at: usize| row.get(at).map(Money::from_nanos);
-    let (call, attempt) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?);
-    let arithmetic: Vec<u8> = row.get(21)?;
-    Ok(Movement {
-        mark: Mark::Call(call, attempt),
-        at_ms: row.get(2)?,
+fn movement(record: u64, end: &Ended<'_>, charge: &Charged<'_>) -> Movement {
+    let (usage, owner) = (&charge.usage, &end.owner);
+    let (paid, revenue) = charge.paid(owner.account);
+    Movement {
+        mark: Mark::Call(record, charge.attempt),
+        at_ms: end.at_ms,
         kind: sluicegate_ledger::Kind::Charge.as_str().to_owned(),
-        reference: format!("{call}/{attempt}"),
-        account: row.get(3)?,
-        amount: -money(18)?,
+        reference: format!("{}/{}", end.call, charge.attempt),
+        account: owner.account.to_owned(),
+        amount: Money::from_nanos(-paid),
         call: Some(MovedByCall {
-            tenant: row.get(4)?,
-            key: row.get(5)?,
-            model: row.get(6)?,
-            label: row.get(7)?,
-            provider: row.get(8)?,
-            upstream: row.get(9)?,
-            input: count(10)?,
-            cached: count(11)?,
-            written: count(12)?,
-            output: count(13)?,
-            reasoning: count(14)?,
-            tier: row.get(22)?,
-            source: row.get(15)?,
-            cost: row.get::<_, Option<i64>>(16)?.map(Money::from_nanos),
-            billed: money(17)?,
-            revenue: money(19)?,
-            price: row.get::<_, i64>(20)?.cast_unsigned(),
-            lines: read_arithmetic(&arithmetic).map(|lines| lines.to_vec()).unwrap_or_default(),
+            tenant: owner.tenant.to_owned(),
+            key: owner.key.to_owned(),
+            model: owner.model.to_owned(),
+            label: owner.label.to_owned(),
+            provider: charge.provider.to_owned(),
+            upstream: charge.upstream.to_owned(),
+            input: usage.input,
+            cached: usage.cache_read,
+            written: usage.cache_write.saturating_add(usage.cache_write_long),
+            output: usage.output,
+            reasoning: usage.reasoning,
+            tier: usage.tier.as_str().to_owned(),
+            source: usage.source.as_str().to_owned(),
+            cost: charge.cost,
+            billed: charge.billed,
+            revenue: Money::from_nanos(revenue),
+            price: charge.price.0,
+            lines: charge.lines.to_vec(),
         }),
-    })
+    }
 }
 
 fn entries(main: &Connection, query: &MovementsQuery, limit: usize) -> Result<Vec<Movement>, StoreError> {
@@ -191,7 +191,7 @@ fn entries(main: &Connection, query: &MovementsQuery, limit: usize) -> Result<Ve
     let conditions = conditions(query, &mut values);
     let sql = format!(
         "SELECT id, at_ms, kind, reference, account, amount FROM entries
-         WHERE id > $1{conditions} ORDER BY id LIMIT $2"
+         WHERE id > ?1{conditions} ORDER BY id LIMIT ?2"
     );
     let mut query = main.prepare(&sql)?;
     let rows = query.query_map(params_from_iter(values), |row| {

@@ -192,7 +192,7 @@ impl KeyStore {
             let added = transaction
                 .prepare_cached(
                     "INSERT OR IGNORE INTO keys(name, terms, metadata, disabled, expires_ms, created_ms, changed_ms)
-                     VALUES ($1, $2, $3, 0, $4, $5, $5)",
+                     VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5)",
                 )?
                 .execute(params![key.name, key.terms, key.metadata, key.expires_ms, now_ms])?;
             if added == 0 {
@@ -219,7 +219,7 @@ impl KeyStore {
     /// The database refused.
     pub fn list(&self, after: &str, limit: u32) -> Result<Vec<StoredKey>, StoreError> {
         let connection = self.0.lock();
-        let mut query = connection.prepare_cached(&format!("{KEY} WHERE name > $1 ORDER BY name LIMIT $2"))?;
+        let mut query = connection.prepare_cached(&format!("{KEY} WHERE name > ?1 ORDER BY name LIMIT ?2"))?;
         let mut keys = query.query_map(params![after, limit], key)?.collect::<Result<Vec<_>, _>>()?;
         for key in &mut keys {
             key.secrets = secrets(&connection, key.id)?;
@@ -233,7 +233,7 @@ impl KeyStore {
     /// There is no such key, or the database refused.
     pub fn disable(&self, name: &str, disabled: bool, now_ms: i64) -> Result<StoredKey, KeyStoreError> {
         self.change(name, |transaction, key| {
-            let sql = "UPDATE keys SET disabled = $1, changed_ms = $2 WHERE id = $3";
+            let sql = "UPDATE keys SET disabled = ?1, changed_ms = ?2 WHERE id = ?3";
             transaction.execute(sql, params![disabled, now_ms, key.id])?;
             Ok(())
         })
@@ -245,7 +245,7 @@ impl KeyStore {
     /// There is no such key, or the database refused.
     pub fn expire(&self, name: &str, expires_ms: Option<i64>, now_ms: i64) -> Result<StoredKey, KeyStoreError> {
         self.change(name, |transaction, key| {
-            let sql = "UPDATE keys SET expires_ms = $1, changed_ms = $2 WHERE id = $3";
+            let sql = "UPDATE keys SET expires_ms = ?1, changed_ms = ?2 WHERE id = ?3";
             transaction.execute(sql, params![expires_ms, now_ms, key.id])?;
             Ok(())
         })
@@ -258,10 +258,10 @@ impl KeyStore {
     pub fn rotate(&self, name: &str, hash: [u8; 32], grace: Duration, now_ms: i64) -> Result<StoredKey, KeyStoreError> {
         let until = now_ms.saturating_add(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX));
         self.change(name, |transaction, key| {
-            transaction.execute("DELETE FROM secrets WHERE key = $1 AND until_ms <= $2", params![key.id, now_ms])?;
-            let sql = "UPDATE secrets SET until_ms = min(coalesce(until_ms, $1), $1) WHERE key = $2";
+            transaction.execute("DELETE FROM secrets WHERE key = ?1 AND until_ms <= ?2", params![key.id, now_ms])?;
+            let sql = "UPDATE secrets SET until_ms = min(coalesce(until_ms, ?1), ?1) WHERE key = ?2";
             transaction.execute(sql, params![until, key.id])?;
-            transaction.execute("UPDATE keys SET changed_ms = $1 WHERE id = $2", params![now_ms, key.id])?;
+            transaction.execute("UPDATE keys SET changed_ms = ?1 WHERE id = ?2", params![now_ms, key.id])?;
             add_secret(transaction, key.id, hash, now_ms)
         })
     }
@@ -274,8 +274,8 @@ impl KeyStore {
         let mut connection = self.0.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = get(&transaction, name)?.ok_or_else(|| KeyStoreError::Unknown(name.to_owned()))?;
-        transaction.execute("DELETE FROM secrets WHERE key = $1", [key.id])?;
-        transaction.execute("DELETE FROM keys WHERE id = $1", [key.id])?;
+        transaction.execute("DELETE FROM secrets WHERE key = ?1", [key.id])?;
+        transaction.execute("DELETE FROM keys WHERE id = ?1", [key.id])?;
         transaction.commit()?;
         Ok(key)
     }
@@ -298,12 +298,12 @@ impl KeyStore {
 
 fn add_secret(transaction: &Transaction<'_>, key: i64, hash: [u8; 32], now_ms: i64) -> Result<(), KeyStoreError> {
     let added = transaction
-        .prepare_cached("INSERT OR IGNORE INTO secrets(hash, key, created_ms) VALUES ($1, $2, $3)")?
+        .prepare_cached("INSERT OR IGNORE INTO secrets(hash, key, created_ms) VALUES (?1, ?2, ?3)")?
         .execute(params![hash, key, now_ms])?;
     if added == 1 {
         return Ok(());
     }
-    let sql = "SELECT k.name FROM secrets s JOIN keys k ON k.id = s.key WHERE s.hash = $1";
+    let sql = "SELECT k.name FROM secrets s JOIN keys k ON k.id = s.key WHERE s.hash = ?1";
     let owner: String = transaction.query_row(sql, [hash], |row| row.get(0))?;
     Err(KeyStoreError::SecretTaken(owner))
 }
@@ -325,14 +325,14 @@ fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
 }
 
 fn get(connection: &Connection, name: &str) -> Result<Option<StoredKey>, StoreError> {
-    let found = connection.prepare_cached(&format!("{KEY} WHERE name = $1"))?.query_row([name], key).optional()?;
+    let found = connection.prepare_cached(&format!("{KEY} WHERE name = ?1"))?.query_row([name], key).optional()?;
     let Some(mut found) = found else { return Ok(None) };
     found.secrets = secrets(connection, found.id)?;
     Ok(Some(found))
 }
 
 fn secrets(connection: &Connection, key: i64) -> Result<Vec<StoredSecret>, StoreError> {
-    let sql = "SELECT hash, until_ms FROM secrets WHERE key = $1 ORDER BY until_ms IS NOT NULL, created_ms DESC";
+    let sql = "SELECT hash, until_ms FROM secrets WHERE key = ?1 ORDER BY until_ms IS NOT NULL, created_ms DESC";
     let mut query = connection.prepare_cached(sql)?;
     let secrets = query.query_map([key], |row| Ok(StoredSecret { hash: row.get(0)?, until_ms: row.get(1)? }))?;
     Ok(secrets.collect::<Result<_, _>>()?)

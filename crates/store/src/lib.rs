@@ -109,6 +109,9 @@
 //! [`Options::sync_every`]: crate::JournalOptions::sync_every
 
 mod backup;
+mod batch;
+mod calls;
+mod chunk;
 mod codec;
 mod credits;
 mod days;
@@ -117,6 +120,7 @@ mod export;
 mod feed;
 mod journal;
 mod keys;
+mod open;
 mod orders;
 pub mod payment;
 mod query;
@@ -124,10 +128,11 @@ mod record;
 mod recover;
 mod schema;
 mod store;
+mod sums;
 mod verify;
 
 pub use backup::{Copied, restore};
-pub use codec::Unreadable;
+pub use calls::{CallRow, CallsQuery, Place};
 pub use credits::{Code, Entered, RedeemError, StoredAccount};
 pub use days::Keep;
 pub use error::StoreError;
@@ -135,8 +140,8 @@ pub use export::{Mark, MovedByCall, Movement, MovementsQuery};
 pub use journal::{Failing, Health, Journal, Options as JournalOptions, WhenFailing, Written};
 pub use keys::{KeyEntry, KeyStore, KeyStoreError, NewKey, StoredKey, StoredSecret, new_secret};
 pub use orders::{PayError, Settled, StoredOrder};
-pub use query::{By, CallRow, CallsQuery, Filter, Grain, KeyUse, Place, UsageQuery, UsageRow};
-pub use record::{Charged, Ended, Intent, Owner, Repeated, read_arithmetic};
+pub use query::{By, Filter, Grain, KeyUse, UsageQuery, UsageRow};
+pub use record::{Charged, Ended, Intent, Owner, Repeated};
 pub use recover::{OpenCalls, Recovery};
 pub use store::{Options, Store};
 pub use verify::Verdict;

@@ -82,7 +82,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredOrder> {
 }
 
 fn find(main: &Connection, reference: &str) -> Result<Option<StoredOrder>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM orders WHERE reference = $1");
+    let sql = format!("SELECT {COLUMNS} FROM orders WHERE reference = ?1");
     Ok(main.query_row(&sql, [reference], stored).optional()?)
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn add(
     }
     transaction.execute(
         "INSERT INTO orders(reference, account, amount, currency, credit, created_ms, expires_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![order.reference, order.account, amount, order.currency, order.credit.nanos(), now_ms, expires_ms],
     )?;
     transaction.commit()?;
@@ -122,7 +122,7 @@ pub(crate) fn pay(main: &mut Connection, service: &str, paid: &Paid, now_ms: i64
         None => {}
     }
     transaction.execute(
-        "UPDATE orders SET service = $1, payment = $2, paid_ms = $3, transaction_id = $4 WHERE reference = $5",
+        "UPDATE orders SET service = ?1, payment = ?2, paid_ms = ?3, transaction_id = ?4 WHERE reference = ?5",
         params![service, paid.payment, now_ms, paid.transaction, order.reference],
     )?;
     let entry = LedgerEntry::credit(&order.reference, now_ms, Kind::Payment, &order.account, order.credit);
@@ -144,7 +144,7 @@ pub(crate) fn refund(
         Payment::Order(reference) => Some(reference.clone()),
         Payment::Transaction(id) => transaction
             .query_row(
-                "SELECT reference FROM orders WHERE transaction_id = $1 AND service = $2",
+                "SELECT reference FROM orders WHERE transaction_id = ?1 AND service = ?2",
                 [id, service],
                 |row| row.get(0),
             )
@@ -159,7 +159,7 @@ pub(crate) fn refund(
     }
     let known: Option<i64> = transaction
         .query_row(
-            "SELECT amount FROM refunds WHERE reference = $1 AND refund = $2",
+            "SELECT amount FROM refunds WHERE reference = ?1 AND refund = ?2",
             [&order.reference, &refunded.refund],
             |row| row.get(0),
         )
@@ -174,7 +174,7 @@ pub(crate) fn refund(
     let back = share(&order, sum) - share(&order, before);
     let amount = i64::try_from(sum - before).map_err(|_| Refusal::WrongAmount)?;
     transaction.execute(
-        "INSERT INTO refunds VALUES ($1, $2, $3, $4)",
+        "INSERT INTO refunds VALUES (?1, ?2, ?3, ?4)",
         params![order.reference, refunded.refund, amount, now_ms],
     )?;
     if back > Money::ZERO {
@@ -195,7 +195,7 @@ fn share(order: &Order, part: u64) -> Money {
 /// The latest orders, newest first.
 pub(crate) fn latest(main: &Connection, account: Option<&str>, limit: u32) -> Result<Vec<StoredOrder>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders WHERE $1 IS NULL OR account = $1 ORDER BY created_ms DESC, reference LIMIT $2"
+        "SELECT {COLUMNS} FROM orders WHERE ?1 IS NULL OR account = ?1 ORDER BY created_ms DESC, reference LIMIT ?2"
     );
     let mut query = main.prepare(&sql)?;
     let rows = query.query_map(params![account, limit], stored)?;

@@ -1,18 +1,15 @@
-//! Questions that are asked of the store: usage by time and by whom, and single calls.
+//! Questions about usage, by time and by whom.
 //!
 //! Sums are read from roll-ups and never from calls: a question about everybody or one name that is told apart by one thing
-//! at most is answered from the sums of that thing, any other from the roll-ups of everything that is told apart. A list of calls is paged by place, newest first, day by day, so no
-//! page costs more than another, and nothing is ever counted to be skipped.
+//! at most is answered from the sums of that thing, any other from the roll-ups of everything that is told apart.
 
 use crate::error::StoreError;
-use crate::feed::{Dimension, GRAINS};
 use crate::record::Repeated;
-use crate::{days, schema};
+use crate::sums::{Dimension, GRAINS};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use sluicegate_ledger::{Span, Subject, Unit};
 use sluicegate_vocabulary::Money;
-use std::path::Path;
 
 /// The length of what is summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +73,7 @@ impl Filter {
         {
             if let Some(word) = word {
                 values.push(Value::from(word.clone()));
-                sql.push_str(&format!(" AND {column} = ${}", values.len()));
+                sql.push_str(&format!(" AND {column} = ?{}", values.len()));
             }
         }
         sql
@@ -215,7 +212,7 @@ pub(crate) fn usage(main: &Connection, query: &UsageQuery) -> Result<Vec<UsageRo
     let names: String = by.iter().map(|column| format!("CAST({column} AS TEXT), ")).collect();
     let group = if by.is_empty() { String::new() } else { format!(" GROUP BY {0} ORDER BY {0}", by.join(", ")) };
     let sql = format!(
-        "SELECT {names} {FIGURES} FROM {table} WHERE grain = $1 AND bucket >= $2 AND bucket < $3{conditions}{group} LIMIT {}",
+        "SELECT {names} {FIGURES} FROM {table} WHERE grain = ?1 AND bucket >= ?2 AND bucket < ?3{conditions}{group} LIMIT {}",
         query.limit
     );
     let mut statement = main.prepare_cached(&sql)?;
@@ -241,10 +238,10 @@ fn from_sums(
         if by_time { ("CAST(bucket AS TEXT)", "GROUP BY bucket ORDER BY bucket") } else { ("''", "") };
     let sql = format!(
         "SELECT {bucket}, count(*), {FIGURES} FROM sums
-         WHERE grain = $1 AND dimension = $2 AND name = $3 AND bucket >= $4 AND bucket < $5 {group}"
+         WHERE grain = ?1 AND dimension = ?2 AND name = ?3 AND bucket >= ?4 AND bucket < ?5 {group}"
     );
     let mut one = main.prepare_cached(&sql)?;
-    let sql = "SELECT name FROM sums WHERE grain = $1 AND dimension = $2 AND name > $3 ORDER BY name LIMIT 1";
+    let sql = "SELECT name FROM sums WHERE grain = ?1 AND dimension = ?2 AND name > ?3 ORDER BY name LIMIT 1";
     let mut next = main.prepare_cached(sql)?;
     let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
@@ -291,7 +288,7 @@ pub(crate) fn used(main: &Connection, subject: &Subject, unit: Unit, span: Span)
     let fits = |grain: &i64| span == Span::EVER || (span.start_ms % grain == 0 && span.end_ms % grain == 0);
     let grain = GRAINS.iter().rposition(fits).unwrap_or(0);
     let sql = format!(
-        "SELECT coalesce(sum({sum}), 0) FROM rollups WHERE grain = $1 AND bucket >= $2 AND bucket < $3 AND {column} = $4"
+        "SELECT coalesce(sum({sum}), 0) FROM rollups WHERE grain = ?1 AND bucket >= ?2 AND bucket < ?3 AND {column} = ?4"
     );
     let grain = i64::try_from(grain).unwrap_or(0);
     let values = [grain.into(), span.start_ms.into(), span.end_ms.into(), Value::from(name.to_string())];
@@ -310,9 +307,9 @@ pub struct KeyUse {
 
 pub(crate) fn key_use(main: &Connection, key: &str) -> Result<KeyUse, StoreError> {
     let dimension = Dimension::Key as i64;
-    let sql = "SELECT coalesce(sum(billed), 0) FROM sums WHERE grain = 2 AND dimension = $1 AND name = $2";
+    let sql = "SELECT coalesce(sum(billed), 0) FROM sums WHERE grain = 2 AND dimension = ?1 AND name = ?2";
     let billed = main.prepare_cached(sql)?.query_row(params![dimension, key], |row| row.get(0))?;
-    let sql = "SELECT max(bucket) FROM sums WHERE grain = $1 AND dimension = $2 AND name = $3";
+    let sql = "SELECT max(bucket) FROM sums WHERE grain = ?1 AND dimension = ?2 AND name = ?3";
     let mut last = main.prepare_cached(sql)?;
     let mut last_ms = None;
     for grain in [Grain::Minute, Grain::Hour, Grain::Day] {
@@ -327,118 +324,13 @@ pub(crate) fn key_use(main: &Connection, key: &str) -> Result<KeyUse, StoreError
 /// The calls of a time that must not be charged once more, the latest first, and when each arrived, in milliseconds since
 /// the Unix epoch.
 pub(crate) fn repeats(main: &Connection, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {
-    let sql = "SELECT key, request, at_ms FROM repeats WHERE at_ms >= $1 ORDER BY at_ms DESC LIMIT $2";
+    let sql = "SELECT key, request, at_ms FROM repeats WHERE at_ms >= ?1 ORDER BY at_ms DESC LIMIT ?2";
     let mut statement = main.prepare(sql)?;
     let rows = statement.query_map(params![since_ms, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
         let key = u128::from_le_bytes(row.get(0)?);
         Ok((Repeated { key, request: row.get::<_, i64>(1)?.cast_unsigned() }, row.get(2)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// A place in the request log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The day, counted from the Unix epoch.
-    pub day: i64,
-    /// The number of the record.
-    pub record: i64,
-}
-
-/// A call of the request log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallRow {
-    /// Its place in the log: where the next page begins.
-    pub place: Place,
-    /// When it arrived, in milliseconds since the Unix epoch.
-    pub at_ms: i64,
-    /// Its `x-request-id`.
-    pub request_id: String,
-    /// The key.
-    pub key: String,
-    /// The model as its client named it.
-    pub model: String,
-    /// The provider that answered.
-    pub provider: String,
-    /// The status its client saw.
-    pub status: i64,
-    /// How it ended.
-    pub end: String,
-    /// Tokens in.
-    pub input: i64,
-    /// Tokens out.
-    pub output: i64,
-    /// What it cost, if it has a price.
-    pub cost: Option<Money>,
-    /// What its account paid.
-    pub billed: Money,
-    /// How long it took, in microseconds.
-    pub total_us: i64,
-}
-
-/// A question for calls.
-#[derive(Debug, Clone, Default)]
-pub struct CallsQuery {
-    /// Whose.
-    pub filter: Filter,
-    /// With this status.
-    pub status: Option<u16>,
-    /// With this `x-request-id`.
-    pub request_id: Option<String>,
-    /// The place of the last call of the page before.
-    pub before: Option<Place>,
-    /// Rows at most.
-    pub limit: usize,
-}
-
-pub(crate) fn calls(dir: &Path, query: &CallsQuery) -> Result<Vec<CallRow>, StoreError> {
-    let mut found = Vec::new();
-    let last = query.before.map_or(i64::MAX, |place| place.day);
-    for day in days::list(dir)?.into_iter().rev().filter(|day| *day <= last) {
-        if found.len() >= query.limit {
-            break;
-        }
-        let log = schema::read_only(&days::path(dir, day))?;
-        let before = query.before.filter(|place| place.day == day).map_or(i64::MAX, |place| place.record);
-        let mut values = vec![Value::from(before)];
-        let mut conditions = query.filter.conditions(&mut values);
-        for (column, value) in [
-            ("status", query.status.map(|status| Value::from(i64::from(status)))),
-            ("request_id", query.request_id.clone().map(Value::from)),
-        ] {
-            if let Some(value) = value {
-                values.push(value);
-                conditions.push_str(&format!(" AND {column} = ${}", values.len()));
-            }
-        }
-        let sql = format!(
-            "SELECT record, at_ms, request_id, key, model, provider, status, end, input, output, cost, billed, total_us
-             FROM calls WHERE record < $1{conditions} ORDER BY record DESC LIMIT {}",
-            query.limit - found.len()
-        );
-        let mut statement = log.prepare(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), |row| {
-            Ok(CallRow {
-                place: Place { day, record: row.get(0)? },
-                at_ms: row.get(1)?,
-                request_id: row.get(2)?,
-                key: row.get(3)?,
-                model: row.get(4)?,
-                provider: row.get(5)?,
-                status: row.get(6)?,
-                end: row.get(7)?,
-                input: row.get(8)?,
-                output: row.get(9)?,
-                cost: row.get::<_, Option<i64>>(10)?.map(Money::from_nanos),
-                billed: Money::from_nanos(row.get(11)?),
-                total_us: row.get(12)?,
-            })
-        })?;
-        for row in rows {
-            found.push(row?);
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

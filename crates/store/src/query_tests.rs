@@ -1,5 +1,8 @@
 use super::*;
-use crate::feed::{Dimension, books_path};
+use crate::feed::books_path;
+use crate::schema;
+use crate::sums::Dimension;
+use std::path::Path;
 use std::time::Instant;
 
 /// A day long ago enough that all of these are over.
@@ -101,7 +104,7 @@ fn from_roll_ups(main: &Connection, asked: &UsageQuery) -> Vec<UsageRow> {
     let sql = format!(
         "SELECT {names} sum(calls), sum(errors), sum(cache_hits), sum(unpriced), sum(input), sum(cached), sum(output),
          sum(cost), sum(billed), sum(total_us), sum(first_us), sum(first_calls), sum(saved)
-         FROM rollups WHERE grain = $1 AND bucket >= $2 AND key LIKE $3 {group} LIMIT 1000"
+         FROM rollups WHERE grain = ?1 AND bucket >= ?2 AND key LIKE ?3 {group} LIMIT 1000"
     );
     let mut statement = main.prepare(&sql).unwrap();
     let rows = statement.query_map(rusqlite::params![asked.grain as i64, asked.from_ms, key], |row| {

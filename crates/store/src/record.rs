@@ -3,8 +3,11 @@
 //! An [`Intent`] is written before the first byte of an answer leaves for the client, so an answered call is in the books
 //! even if the process is killed the next moment. [`Ended`] closes all intents of its call and says all that the books and
 //! the request log want to know. Both borrow their texts, in writing and in reading.
+//!
+//! What is read of every call stands where it is found without reading the rest ([`Skimmed`]): numbers of a fixed width
+//! first, and before what may be passed over, its length.
 
-use crate::codec::{Reader, Unreadable, put_i64, put_str, put_u64};
+use crate::codec::{Reader, Unreadable, put_sized, put_str, put_u64, put_words, text};
 use sluicegate_ledger::{Class, Line, Multiplier, PriceVersion};
 use sluicegate_vocabulary::{EndReason, Money, Tier, Usage, UsageSource};
 use smallvec::SmallVec;
@@ -128,12 +131,13 @@ pub(crate) enum Record<'a> {
 
 const INTENT: u8 = 1;
 const ENDED: u8 = 2;
-/// As [`ENDED`], and its charges say what was used beside tokens of text, and in which tier.
-const ENDED_WHOLE: u8 = 3;
-/// As [`INTENT`], followed by the key under which the call may be sent again.
-const INTENT_REPEATABLE: u8 = 4;
-/// As [`ENDED_WHOLE`], followed by what few calls have.
-const ENDED_BESIDE: u8 = 5;
+/// Beside the attempt of an intent: it can be sent again.
+const REPEATABLE: u64 = 1 << 16;
+/// Among the flags of an end: it was asked for as a stream, the cache answered, and what few calls have.
+const STREAM: u8 = 1;
+const CACHE_HIT: u8 = 2;
+const SAVED: u8 = 4;
+const REPEATED: u8 = 8;
 
 /// The ways a figure of usage is known, in the order of their numbers in the journal.
 const SOURCES: [UsageSource; 4] =
@@ -144,15 +148,19 @@ fn position<T: PartialEq>(all: &[T], one: &T) -> u8 {
 }
 
 impl Owner<'_> {
+    /// With its length before it, so that it can be compared or passed over as a whole.
     fn write(&self, out: &mut Vec<u8>) {
-        for word in [self.tenant, self.key, self.account, self.model, self.label] {
-            put_str(out, word);
-        }
+        put_sized(out, |out| {
+            for word in [self.tenant, self.key, self.account, self.model, self.label] {
+                put_str(out, word);
+            }
+        });
     }
 }
 
 impl<'a> Owner<'a> {
-    fn read(from: &mut Reader<'a>) -> Result<Self, Unreadable> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let from = &mut Reader(bytes);
         let (tenant, key, account) = (from.str()?, from.str()?, from.str()?);
         Ok(Self { tenant, key, account, model: from.str()?, label: from.str()? })
     }
@@ -160,28 +168,31 @@ impl<'a> Owner<'a> {
 
 impl Repeated {
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.key.to_le_bytes());
-        out.extend_from_slice(&self.request.to_le_bytes());
+        put_words(out, [self.key as u64, (self.key >> 64) as u64, self.request]);
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        Ok(Self { key: u128::from_le_bytes(from.bytes()?), request: u64::from_le_bytes(from.bytes()?) })
+        let [low, high, request] = from.words()?;
+        Ok(Self { key: u128::from(low) | (u128::from(high) << 64), request })
     }
 }
 
 impl Intent<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.push(if self.repeat.is_some() { INTENT_REPEATABLE } else { INTENT });
-        put_u64(out, self.call);
-        put_u64(out, self.attempt.into());
-        put_i64(out, self.at_ms);
+        let numbers = [
+            self.call,
+            self.at_ms.cast_unsigned(),
+            self.held.nanos().cast_unsigned(),
+            self.expected.nanos().cast_unsigned(),
+            self.price.0,
+            u64::from(self.attempt) | if self.repeat.is_some() { REPEATABLE } else { 0 },
+        ];
+        out.push(INTENT);
+        put_words(out, numbers);
         self.owner.write(out);
         for word in [self.request_id, self.provider, self.upstream] {
             put_str(out, word);
         }
-        put_i64(out, self.held.nanos());
-        put_i64(out, self.expected.nanos());
-        put_u64(out, self.price.0);
         if let Some(repeat) = &self.repeat {
             repeat.write(out);
         }
@@ -190,205 +201,315 @@ impl Intent<'_> {
 
 impl Ended<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        let beside = self.saved != Money::ZERO || self.repeat.is_some();
-        out.push(if beside { ENDED_BESIDE } else { ENDED_WHOLE });
-        put_u64(out, self.call);
-        put_i64(out, self.at_ms);
+        let flags = [
+            (self.stream, STREAM),
+            (self.cache_hit, CACHE_HIT),
+            (self.saved != Money::ZERO, SAVED),
+            (self.repeat.is_some(), REPEATED),
+        ];
+        let flags = flags.into_iter().fold(0, |sum, (is_set, flag)| if is_set { sum | flag } else { sum });
+        let ([status, status_high], [attempts, attempts_high]) =
+            (self.status.to_le_bytes(), self.attempts.to_le_bytes());
+        let (end, charges) = (position(&EndReason::ALL, &self.end), self.charges.len().min(255));
+        let small = [status, status_high, attempts, attempts_high, end, flags, charges as u8, 0];
+        let numbers = [
+            self.call,
+            self.at_ms.cast_unsigned(),
+            self.queued_us,
+            self.first_us,
+            self.total_us,
+            u64::from_le_bytes(small),
+        ];
+        out.push(ENDED);
+        put_words(out, numbers);
         self.owner.write(out);
         put_str(out, self.request_id);
-        out.push(position(&EndReason::ALL, &self.end));
-        put_u64(out, self.status.into());
-        out.push(u8::from(self.stream) | (u8::from(self.cache_hit) << 1));
-        put_u64(out, self.attempts.into());
-        for micros in [self.queued_us, self.first_us, self.total_us] {
-            put_u64(out, micros);
+        if self.saved != Money::ZERO {
+            put_words(out, [self.saved.nanos().cast_unsigned()]);
         }
-        put_u64(out, self.charges.len() as u64);
-        for charge in &self.charges {
+        if let Some(repeat) = &self.repeat {
+            repeat.write(out);
+        }
+        for charge in self.charges.iter().take(charges) {
             charge.write(out);
         }
-        if beside {
-            put_i64(out, self.saved.nanos());
-            out.push(u8::from(self.repeat.is_some()));
-            if let Some(repeat) = &self.repeat {
-                repeat.write(out);
-            }
-        }
     }
+}
+
+/// The counts of a usage, in the order of their bits in the journal. Most are nothing, and nothing is not written.
+const fn counts(usage: &mut Usage) -> [&mut u64; 14] {
+    [
+        &mut usage.input,
+        &mut usage.cache_read,
+        &mut usage.cache_write,
+        &mut usage.cache_write_long,
+        &mut usage.input_audio,
+        &mut usage.output,
+        &mut usage.reasoning,
+        &mut usage.output_audio,
+        &mut usage.input_image,
+        &mut usage.output_image,
+        &mut usage.images,
+        &mut usage.web_searches,
+        &mut usage.file_searches,
+        &mut usage.code_sessions,
+    ]
 }
 
 impl Charged<'_> {
+    /// What is summed up comes first, then what only somebody wants to know who looks at this call.
     fn write(&self, out: &mut Vec<u8>) {
-        put_u64(out, self.attempt.into());
+        let mut usage = self.usage;
+        let mut present = 0_u16;
+        for (bit, count) in counts(&mut usage).into_iter().enumerate() {
+            present |= u16::from(*count > 0) << bit;
+        }
+        let [present, present_high] = present.to_le_bytes();
+        let [attempt, attempt_high] = self.attempt.to_le_bytes();
+        let (source, tier) = (position(&SOURCES, &usage.source), position(&Tier::ALL, &usage.tier));
+        let (priced, lines) = (u8::from(self.cost.is_some()), self.lines.len().min(255) as u8);
+        let numbers = [
+            self.cost.unwrap_or_default().nanos().cast_unsigned(),
+            self.billed.nanos().cast_unsigned(),
+            self.price.0,
+            u64::from_le_bytes([present, present_high, attempt, attempt_high, source, tier, priced, lines]),
+        ];
+        put_words(out, numbers);
         put_str(out, self.provider);
-        put_str(out, self.upstream);
-        let usage = &self.usage;
-        for tokens in [
-            usage.input,
-            usage.cache_read,
-            usage.cache_write,
-            usage.cache_write_long,
-            usage.input_audio,
-            usage.output,
-            usage.reasoning,
-            usage.output_audio,
-        ] {
-            put_u64(out, tokens);
+        for count in counts(&mut usage).into_iter().filter(|count| **count > 0) {
+            put_u64(out, *count);
         }
-        out.push(position(&SOURCES, &usage.source));
-        out.push(position(&Tier::ALL, &usage.tier));
-        for count in [
-            usage.input_image,
-            usage.output_image,
-            usage.images,
-            usage.web_searches,
-            usage.file_searches,
-            usage.code_sessions,
-        ] {
-            put_u64(out, count);
+        put_sized(out, |out| {
+            put_str(out, self.upstream);
+            put_u64(out, self.multiplier.millionths().into());
+            for line in self.lines.iter().take(usize::from(lines)) {
+                out.push(line.class as u8);
+                put_u64(out, line.quantity);
+                put_u64(out, line.unit);
+            }
+        });
+    }
+
+    /// What was paid for it, and what of that was earned.
+    pub(crate) fn paid(&self, account: &str) -> (i64, i64) {
+        paid(self.cost, self.billed, !account.is_empty())
+    }
+}
+
+/// The call and the attempt of an intent, and nothing more of it; `None` for another record.
+pub(crate) fn intent_of(bytes: &[u8]) -> Option<(u64, u16)> {
+    let mut from = Reader(bytes);
+    (from.u8().ok()? == INTENT).then_some(())?;
+    let [call, .., attempt]: [u64; 6] = from.words().ok()?;
+    Some((call, u16::try_from(attempt & !REPEATABLE).ok()?))
+}
+
+/// What is read of every call's end, without its words being looked at: they are texts only to whoever wants to read them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Skimmed<'a> {
+    pub(crate) call: u64,
+    pub(crate) at_ms: i64,
+    pub(crate) queued_us: u64,
+    pub(crate) first_us: u64,
+    pub(crate) total_us: u64,
+    pub(crate) status: u16,
+    attempts: u16,
+    end: u8,
+    pub(crate) stream: bool,
+    pub(crate) cache_hit: bool,
+    /// Whose it is, for [`Owner::read`].
+    pub(crate) owner: &'a [u8],
+    pub(crate) request_id: &'a [u8],
+    pub(crate) saved: Money,
+    pub(crate) repeat: Option<Repeated>,
+    pub(crate) charges: Charges<'a>,
+}
+
+/// The charges of a call, not yet read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Charges<'a> {
+    left: u8,
+    bytes: &'a [u8],
+}
+
+/// What is read of every charge.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SkimmedCharge<'a> {
+    pub(crate) attempt: u16,
+    pub(crate) usage: Usage,
+    pub(crate) cost: Option<Money>,
+    pub(crate) billed: Money,
+    pub(crate) price: PriceVersion,
+    pub(crate) provider: &'a [u8],
+    lines: u8,
+    rest: &'a [u8],
+}
+
+impl<'a> Skimmed<'a> {
+    /// Reads the end of a call.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let from = &mut Reader(bytes);
+        if from.u8()? != ENDED {
+            return Err(Unreadable);
         }
-        out.push(u8::from(self.cost.is_some()));
-        put_i64(out, self.cost.unwrap_or_default().nanos());
-        put_i64(out, self.billed.nanos());
-        put_u64(out, self.price.0);
-        put_u64(out, self.multiplier.millionths().into());
-        write_lines(&self.lines, out);
+        let [call, at_ms, queued_us, first_us, total_us, small] = from.words()?;
+        let [status, status_high, attempts, attempts_high, end, flags, charges, _] = small.to_le_bytes();
+        let (owner, request_id) = (from.sized()?, from.sized()?);
+        let saved = if flags & SAVED != 0 { from.words::<1>()?.map(u64::cast_signed) } else { [0] };
+        let repeat = if flags & REPEATED != 0 { Some(Repeated::read(from)?) } else { None };
+        Ok(Self {
+            call,
+            at_ms: at_ms.cast_signed(),
+            queued_us,
+            first_us,
+            total_us,
+            status: u16::from_le_bytes([status, status_high]),
+            attempts: u16::from_le_bytes([attempts, attempts_high]),
+            end,
+            stream: flags & STREAM != 0,
+            cache_hit: flags & CACHE_HIT != 0,
+            owner,
+            request_id,
+            saved: saved.into_iter().map(Money::from_nanos).sum(),
+            repeat,
+            charges: Charges { left: charges, bytes: from.0 },
+        })
     }
 
-    /// The arithmetic as it is kept with the charge.
-    pub(crate) fn arithmetic(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_lines(&self.lines, &mut out);
-        out
+    /// All of it.
+    pub(crate) fn whole(&self) -> Result<Ended<'a>, Unreadable> {
+        let mut charges = SmallVec::new();
+        for charge in self.charges {
+            charges.push(charge?.whole()?);
+        }
+        Ok(Ended {
+            call: self.call,
+            at_ms: self.at_ms,
+            owner: Owner::read(self.owner)?,
+            request_id: text(self.request_id)?,
+            end: *EndReason::ALL.get(usize::from(self.end)).ok_or(Unreadable)?,
+            status: self.status,
+            stream: self.stream,
+            cache_hit: self.cache_hit,
+            attempts: self.attempts,
+            queued_us: self.queued_us,
+            first_us: self.first_us,
+            total_us: self.total_us,
+            charges,
+            saved: self.saved,
+            repeat: self.repeat,
+        })
     }
 }
 
-fn write_lines(lines: &[Line], out: &mut Vec<u8>) {
-    put_u64(out, lines.len() as u64);
-    for line in lines {
-        out.push(line.class as u8);
-        put_u64(out, line.quantity);
-        put_u64(out, line.unit);
+impl Charges<'_> {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.left == 0
     }
 }
 
-/// The lines of a charge, as the books keep them.
-///
-/// # Errors
-/// They were not written by this program.
-pub fn read_arithmetic(bytes: &[u8]) -> Result<SmallVec<[Line; 5]>, Unreadable> {
-    read_lines(&mut Reader(bytes))
+impl<'a> Iterator for Charges<'a> {
+    type Item = Result<SkimmedCharge<'a>, Unreadable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let mut from = Reader(self.bytes);
+        let read = SkimmedCharge::read(&mut from);
+        self.bytes = from.0;
+        if read.is_err() {
+            self.left = 0;
+        }
+        Some(read)
+    }
 }
 
-fn read_lines(from: &mut Reader<'_>) -> Result<SmallVec<[Line; 5]>, Unreadable> {
-    let count = from.u64()?;
-    if count > Class::ALL.len() as u64 {
-        return Err(Unreadable);
+impl<'a> SkimmedCharge<'a> {
+    fn read(from: &mut Reader<'a>) -> Result<Self, Unreadable> {
+        let [cost, billed, price, small] = from.words()?;
+        let [present, present_high, attempt, attempt_high, source, tier, priced, lines] = small.to_le_bytes();
+        let provider = from.sized()?;
+        let mut usage = Usage {
+            source: *SOURCES.get(usize::from(source)).ok_or(Unreadable)?,
+            tier: *Tier::ALL.get(usize::from(tier)).ok_or(Unreadable)?,
+            ..Usage::default()
+        };
+        let mut present = u16::from_le_bytes([present, present_high]);
+        {
+            let mut counts = counts(&mut usage).into_iter();
+            while present != 0 {
+                let count = counts.nth(present.trailing_zeros() as usize).ok_or(Unreadable)?;
+                *count = from.u64()?;
+                present = present.checked_shr(present.trailing_zeros() + 1).unwrap_or(0);
+            }
+        }
+        Ok(Self {
+            attempt: u16::from_le_bytes([attempt, attempt_high]),
+            usage,
+            cost: (priced != 0).then_some(Money::from_nanos(cost.cast_signed())),
+            billed: Money::from_nanos(billed.cast_signed()),
+            price: PriceVersion(price),
+            provider,
+            lines,
+            rest: from.sized()?,
+        })
     }
-    let mut lines = SmallVec::new();
-    for _ in 0..count {
-        let class = *Class::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
-        lines.push(Line { class, quantity: from.u64()?, unit: from.u64()? });
+
+    fn whole(&self) -> Result<Charged<'a>, Unreadable> {
+        let from = &mut Reader(self.rest);
+        let (upstream, multiplier) = (from.str()?, Multiplier::from_millionths(from.number()?));
+        let mut lines = SmallVec::new();
+        for _ in 0..self.lines {
+            let class = *Class::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
+            lines.push(Line { class, quantity: from.u64()?, unit: from.u64()? });
+        }
+        Ok(Charged {
+            attempt: self.attempt,
+            provider: text(self.provider)?,
+            upstream,
+            usage: self.usage,
+            cost: self.cost,
+            billed: self.billed,
+            price: self.price,
+            multiplier,
+            lines,
+        })
     }
-    Ok(lines)
+
+    /// What was paid for it, and what of that was earned. Without an account the house pays the cost, whatever would have
+    /// been billed.
+    pub(crate) fn paid(&self, has_account: bool) -> (i64, i64) {
+        paid(self.cost, self.billed, has_account)
+    }
+}
+
+fn paid(cost: Option<Money>, billed: Money, has_account: bool) -> (i64, i64) {
+    let cost = cost.unwrap_or_default().nanos();
+    let paid = if has_account { billed.nanos() } else { cost };
+    (paid, paid.saturating_sub(cost))
 }
 
 impl<'a> Record<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let from = &mut Reader(bytes);
-        match from.u8()? {
-            version @ (INTENT | INTENT_REPEATABLE) => Ok(Self::Intent(Intent {
-                call: from.u64()?,
-                attempt: from.number()?,
-                at_ms: from.i64()?,
-                owner: Owner::read(from)?,
-                request_id: from.str()?,
-                provider: from.str()?,
-                upstream: from.str()?,
-                held: Money::from_nanos(from.i64()?),
-                expected: Money::from_nanos(from.i64()?),
-                price: PriceVersion(from.u64()?),
-                repeat: if version == INTENT { None } else { Some(Repeated::read(from)?) },
-            })),
-            version @ (ENDED | ENDED_WHOLE | ENDED_BESIDE) => Ok(Self::Ended(read_ended(from, version)?)),
-            _ => Err(Unreadable),
+        if from.u8()? != INTENT {
+            return Ok(Self::Ended(Skimmed::read(bytes)?.whole()?));
         }
+        let [call, at_ms, held, expected, price, attempt] = from.words()?;
+        let owner = Owner::read(from.sized()?)?;
+        Ok(Self::Intent(Intent {
+            call,
+            attempt: u16::try_from(attempt & !REPEATABLE).map_err(|_| Unreadable)?,
+            at_ms: at_ms.cast_signed(),
+            owner,
+            request_id: from.str()?,
+            provider: from.str()?,
+            upstream: from.str()?,
+            held: Money::from_nanos(held.cast_signed()),
+            expected: Money::from_nanos(expected.cast_signed()),
+            price: PriceVersion(price),
+            repeat: if attempt & REPEATABLE == 0 { None } else { Some(Repeated::read(from)?) },
+        }))
     }
-}
-
-fn read_ended<'a>(from: &mut Reader<'a>, version: u8) -> Result<Ended<'a>, Unreadable> {
-    let (call, at_ms, owner, request_id) = (from.u64()?, from.i64()?, Owner::read(from)?, from.str()?);
-    let end = *EndReason::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
-    let status = from.number()?;
-    let flags = from.u8()?;
-    let attempts = from.number()?;
-    let (queued_us, first_us, total_us) = (from.u64()?, from.u64()?, from.u64()?);
-    let count = from.u64()?;
-    let mut charges = SmallVec::new();
-    for _ in 0..count {
-        charges.push(read_charge(from, version != ENDED)?);
-    }
-    let (mut saved, mut repeat) = (Money::ZERO, None);
-    if version == ENDED_BESIDE {
-        saved = Money::from_nanos(from.i64()?);
-        repeat = if from.u8()? != 0 { Some(Repeated::read(from)?) } else { None };
-    }
-    let (stream, cache_hit) = (flags & 1 != 0, flags & 2 != 0);
-    Ok(Ended {
-        call,
-        at_ms,
-        owner,
-        request_id,
-        end,
-        status,
-        stream,
-        cache_hit,
-        attempts,
-        queued_us,
-        first_us,
-        total_us,
-        charges,
-        saved,
-        repeat,
-    })
-}
-
-fn read_charge<'a>(from: &mut Reader<'a>, whole: bool) -> Result<Charged<'a>, Unreadable> {
-    let (attempt, provider, upstream) = (from.number()?, from.str()?, from.str()?);
-    let mut usage = Usage {
-        input: from.u64()?,
-        cache_read: from.u64()?,
-        cache_write: from.u64()?,
-        cache_write_long: from.u64()?,
-        input_audio: from.u64()?,
-        output: from.u64()?,
-        reasoning: from.u64()?,
-        output_audio: from.u64()?,
-        source: *SOURCES.get(usize::from(from.u8()?)).ok_or(Unreadable)?,
-        ..Usage::default()
-    };
-    if whole {
-        usage.tier = *Tier::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
-        usage.input_image = from.u64()?;
-        usage.output_image = from.u64()?;
-        usage.images = from.u64()?;
-        usage.web_searches = from.u64()?;
-        usage.file_searches = from.u64()?;
-        usage.code_sessions = from.u64()?;
-    }
-    let priced = from.u8()? != 0;
-    let cost = Money::from_nanos(from.i64()?);
-    Ok(Charged {
-        attempt,
-        provider,
-        upstream,
-        usage,
-        cost: priced.then_some(cost),
-        billed: Money::from_nanos(from.i64()?),
-        price: PriceVersion(from.u64()?),
-        multiplier: Multiplier::from_millionths(from.number()?),
-        lines: read_lines(from)?,
-    })
 }
 
 #[cfg(test)]

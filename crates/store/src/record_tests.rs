@@ -56,18 +56,19 @@ proptest! {
         };
         ended.write(&mut bytes);
         prop_assert_eq!(Record::read(&bytes), Ok(Record::Ended(ended.clone())));
-        prop_assert_eq!(read_arithmetic(&ended.charges[0].arithmetic()), Ok(ended.charges[0].lines.clone()));
+        prop_assert_eq!(intent_of(&bytes), None);
         for cut in 0..bytes.len() {
             prop_assert!(Record::read(&bytes[..cut]).is_err());
         }
         intent.write(&mut other);
         prop_assert_eq!(Record::read(&other), Ok(Record::Intent(intent)));
+        prop_assert_eq!(intent_of(&other), Some((intent.call, intent.attempt)));
     }
 
     #[test]
     fn no_bytes_are_too_odd(bytes: Vec<u8>, kind in 0..6_u8) {
         let _ = Record::read(&bytes);
         let _ = Record::read(&[&[kind], &bytes[..]].concat());
-        let _ = read_arithmetic(&bytes);
+        let _ = intent_of(&bytes);
     }
 }

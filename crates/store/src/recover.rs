@@ -102,12 +102,12 @@ pub(crate) fn look(dir: &Path, fed: u64, skip_damaged: bool) -> Result<Found, St
 
 /// Ends the calls that were open, each by what the policy says, and hands their ends on. Tells how many there were and
 /// what was charged.
-pub(crate) fn settle(
-    open: &[Vec<u8>],
+pub(crate) fn settle<'a>(
+    open: impl Iterator<Item = &'a [u8]>,
     policy: OpenCalls,
     mut end: impl FnMut(&Ended<'_>),
 ) -> Result<(u64, Money), StoreError> {
-    let intents = open.iter().filter_map(|bytes| match Record::read(bytes) {
+    let intents = open.filter_map(|bytes| match Record::read(bytes) {
         Ok(Record::Intent(intent)) => Some(intent),
         _ => None,
     });

@@ -3,6 +3,7 @@
 //! Steps are only ever added at the end: what has been released is never edited. A step adds; what is no longer needed is
 //! taken out a release later, so that the program before can still open the file.
 
+use crate::chunk;
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
@@ -16,17 +17,6 @@ INSERT INTO meta VALUES ('fed', 0), ('call', 0);
 CREATE TABLE books(name TEXT PRIMARY KEY, balance INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE accounts(
     name TEXT PRIMARY KEY, floor INTEGER NOT NULL, low INTEGER NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE charges(
-    call INTEGER NOT NULL, attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL,
-    tenant TEXT NOT NULL, key TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL, label TEXT NOT NULL,
-    provider TEXT NOT NULL, upstream TEXT NOT NULL,
-    input INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL, output INTEGER NOT NULL,
-    reasoning INTEGER NOT NULL, source TEXT NOT NULL,
-    cost INTEGER, billed INTEGER NOT NULL, paid INTEGER NOT NULL, revenue INTEGER NOT NULL,
-    price INTEGER NOT NULL, multiplier INTEGER NOT NULL, arithmetic BLOB NOT NULL,
-    PRIMARY KEY (call, attempt),
-    CHECK (paid = coalesce(cost, 0) + revenue)) WITHOUT ROWID;
-CREATE INDEX charges_account ON charges(account, at_ms);
 CREATE TABLE entries(
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, reference TEXT NOT NULL, at_ms INTEGER NOT NULL,
     account TEXT NOT NULL, amount INTEGER NOT NULL, UNIQUE (kind, reference));
@@ -34,8 +24,8 @@ CREATE INDEX entries_account ON entries(account, at_ms);
 CREATE TABLE codes(
     hash BLOB PRIMARY KEY, amount INTEGER NOT NULL, expires_ms INTEGER, created_ms INTEGER NOT NULL,
     note TEXT NOT NULL, account TEXT, redeemed_ms INTEGER) WITHOUT ROWID;
-CREATE TABLE open_intents(
-    call INTEGER NOT NULL, attempt INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (call, attempt)) WITHOUT ROWID;
+CREATE TABLE open_intents(only INTEGER PRIMARY KEY CHECK (only = 1), records BLOB NOT NULL);
+INSERT INTO open_intents VALUES (1, x'');
 CREATE TABLE rollups(
     grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
     tenant TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, label TEXT NOT NULL,
@@ -55,9 +45,7 @@ CREATE TABLE orders(
     service TEXT, payment TEXT, paid_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX orders_created ON orders(created_ms);
 ",
-    "
-ALTER TABLE charges ADD COLUMN tier TEXT NOT NULL DEFAULT 'standard';
-",
+    chunk::TABLES,
     "
 CREATE TABLE sums(
     grain INTEGER NOT NULL, bucket INTEGER NOT NULL, dimension INTEGER NOT NULL, name TEXT NOT NULL,
@@ -88,32 +76,20 @@ INSERT INTO sums SELECT grain, bucket, 5, label, sum(calls), sum(errors), sum(ca
     "
 ALTER TABLE rollups ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sums ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE repeats(key BLOB PRIMARY KEY, request INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+",
+    "
 ALTER TABLE orders ADD COLUMN expires_ms INTEGER;
 ALTER TABLE orders ADD COLUMN transaction_id TEXT;
 CREATE INDEX orders_transaction ON orders(transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE TABLE refunds(
     reference TEXT NOT NULL REFERENCES orders(reference), refund TEXT NOT NULL, amount INTEGER NOT NULL,
     at_ms INTEGER NOT NULL, PRIMARY KEY (reference, refund)) WITHOUT ROWID;
-CREATE TABLE repeats(key BLOB PRIMARY KEY, request INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ",
 ];
 
-/// The steps of one day of the request log. Every index ends in the record's number, by which lists are ordered.
-const CALLS: &[&str] = &["
-CREATE TABLE calls(
-    record INTEGER PRIMARY KEY, call INTEGER NOT NULL, at_ms INTEGER NOT NULL, request_id TEXT NOT NULL,
-    tenant TEXT NOT NULL, key TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL, label TEXT NOT NULL,
-    provider TEXT NOT NULL, upstream TEXT NOT NULL,
-    status INTEGER NOT NULL, end TEXT NOT NULL, stream INTEGER NOT NULL, cache_hit INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, queued_us INTEGER NOT NULL, first_us INTEGER NOT NULL, total_us INTEGER NOT NULL,
-    input INTEGER NOT NULL, cached INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-    cost INTEGER, billed INTEGER NOT NULL);
-CREATE INDEX calls_at ON calls(at_ms);
-CREATE INDEX calls_key ON calls(key);
-CREATE INDEX calls_model ON calls(model);
-CREATE INDEX calls_status ON calls(status);
-CREATE INDEX calls_request ON calls(request_id);
-"];
+/// The steps of one day of the request log.
+const CALLS: &[&str] = &[chunk::TABLES];
 
 /// The steps of the keys that were made at run time.
 const KEYS: &[&str] = &["

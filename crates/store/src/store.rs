@@ -1,6 +1,7 @@
 //! The store of one data directory: it opens, feeds, answers and closes.
 
 use crate::backup::{Copied, Moment};
+use crate::calls::{self, CallRow, CallsQuery};
 use crate::credits::{self, Code, Entered, RedeemError, StoredAccount};
 use crate::error::StoreError;
 use crate::export::{self, Movement, MovementsQuery};
@@ -9,7 +10,7 @@ use crate::journal::segment;
 use crate::journal::{Journal, Options as JournalOptions, Shared};
 use crate::orders::{self, PayError, Settled as Payment, StoredOrder};
 use crate::payment::{Order, Paid, Refunded};
-use crate::query::{self, CallRow, CallsQuery, KeyUse, UsageQuery, UsageRow};
+use crate::query::{self, KeyUse, UsageQuery, UsageRow};
 use crate::record::{Ended, Owner, Repeated};
 use crate::recover::{self, OpenCalls, Recovery};
 use crate::verify::{self, Verdict};
@@ -29,6 +30,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes of the journal that are fed in one batch at most.
 const BATCH_BYTES: usize = 8 << 20;
+/// So many records are fed without gathering more.
+const AT_ONCE: u64 = 4096;
 /// How long a batch waits for somebody else's transaction before it is tried anew.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long an operator's entry waits for one.
@@ -52,7 +55,7 @@ pub struct Options {
     pub open_calls: OpenCalls,
     /// How much of the request log is kept.
     pub keep: days::Keep,
-    /// How long records are gathered before they are fed.
+    /// How long records are gathered before they are fed. Whoever asks ([`Store::catch_up`]) has them fed at once.
     pub feed_every: Duration,
     /// Whether a damaged file of the journal is read as far as it goes, and the rest given up.
     pub skip_damaged: bool,
@@ -64,7 +67,7 @@ impl Default for Options {
             journal: JournalOptions::default(),
             open_calls: OpenCalls::default(),
             keep: days::Keep::default(),
-            feed_every: Duration::from_millis(200),
+            feed_every: Duration::from_secs(2),
             skip_damaged: false,
         }
     }
@@ -127,6 +130,27 @@ struct Fed {
     feeding: Mutex<()>,
     lock: Mutex<()>,
     news: Condvar,
+    /// Somebody waits for what has been gathered.
+    hurry: AtomicBool,
+    begin: Condvar,
+}
+
+impl Fed {
+    /// Has what was gathered fed at once. Its caller has the lock, so that the feeder cannot be about to wait.
+    fn hurry(&self) {
+        self.hurry.store(true, Ordering::Release);
+        self.begin.notify_all();
+    }
+
+    /// Gathers until a moment, or until somebody is in a hurry.
+    fn gather(&self, until: Instant) {
+        let mut lock = self.lock.lock();
+        while !self.hurry.load(Ordering::Acquire) && !self.stop.load(Ordering::Acquire) {
+            if self.begin.wait_until(&mut lock, until).timed_out() {
+                return;
+            }
+        }
+    }
 }
 
 impl Store {
@@ -149,9 +173,8 @@ impl Store {
         // Numbers of calls rise with the clock, and never fall below one that was used.
         let clock = u64::try_from(now_ms()).unwrap_or(0) << CALLS_PER_MS_BITS;
         journal.set_call(clock.max(feeder.call + 1));
-        let open = feeder.open_intents()?;
         let mut settled = Vec::new();
-        let (open_calls, charged) = recover::settle(&open, options.open_calls, |end| {
+        let (open_calls, charged) = recover::settle(feeder.open_intents(), options.open_calls, |end| {
             settled.push(Settled::new(end, journal.shared().next()));
             journal.ended(end, true);
         })?;
@@ -161,6 +184,8 @@ impl Store {
             feeding: Mutex::new(()),
             lock: Mutex::new(()),
             news: Condvar::new(),
+            hurry: AtomicBool::new(false),
+            begin: Condvar::new(),
         });
         let main = schema::books(&feed::books_path(dir), OPERATORS_PATIENCE)?;
         let reader = schema::read_only(&feed::books_path(dir))?;
@@ -195,6 +220,7 @@ impl Store {
         let (target, until) = (self.journal.shared().next(), Instant::now() + most);
         let mut lock = self.fed.lock.lock();
         while self.fed.to.load(Ordering::Acquire) < target {
+            self.fed.hurry();
             if self.fed.news.wait_until(&mut lock, until).timed_out() {
                 return Err(StoreError::Late);
             }
@@ -321,7 +347,7 @@ impl Store {
     pub fn keep_price(&self, vendor: &str, model: &str, entry: &sluicegate_ledger::Entry) -> Result<(), StoreError> {
         let mut book = sluicegate_ledger::PriceBook::default();
         book.insert(vendor, model, entry.clone());
-        let sql = "INSERT OR IGNORE INTO prices VALUES ($1, $2, $3, $4)";
+        let sql = "INSERT OR IGNORE INTO prices VALUES (?1, ?2, ?3, ?4)";
         let version = entry.version().0.cast_signed();
         self.main.lock().execute(sql, rusqlite::params![version, vendor, model, book.to_csv()])?;
         Ok(())
@@ -343,15 +369,6 @@ impl Store {
         query::key_use(&self.reader.lock(), key)
     }
 
-    /// The calls that arrived since then and must not be charged once more, the latest first and at most so many, each
-    /// with when it arrived, in milliseconds since the Unix epoch. They are kept for a day.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub fn repeats(&self, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {
-        query::repeats(&self.reader.lock(), since_ms, most)
-    }
-
     /// What a subject has used in a stretch of time, for the budget that begins with it.
     ///
     /// # Errors
@@ -364,12 +381,21 @@ impl Store {
         Ok(used.saturating_add(missing.nanos()))
     }
 
+    /// The calls that arrived since then and must not be charged once more, the latest first and at most so many, each
+    /// with when it arrived, in milliseconds since the Unix epoch. They are kept for a day.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn repeats(&self, since_ms: i64, most: usize) -> Result<Vec<(Repeated, i64)>, StoreError> {
+        query::repeats(&self.reader.lock(), since_ms, most)
+    }
+
     /// A page of the request log.
     ///
     /// # Errors
     /// The database refused.
     pub fn calls(&self, query: &CallsQuery) -> Result<Vec<CallRow>, StoreError> {
-        query::calls(&self.dir, query)
+        calls::calls(&self.dir, query)
     }
 
     /// Adds everything up once more.
@@ -410,6 +436,10 @@ impl Store {
                 tracing::error!("a thread of the store has panicked");
             }
             self.fed.stop.store(true, Ordering::Release);
+            {
+                let _lock = self.fed.lock.lock();
+                self.fed.hurry();
+            }
             self.journal.shared().tell_news();
         }
     }
@@ -464,14 +494,14 @@ fn feed_some(feeder: &mut Feeder, tail: &mut Tail, journal: &Shared) -> Result<u
         opened
             .read_exact_at(&mut tail.buffer, tail.offset)
             .map_err(|error| StoreError::file("cannot read", path())(error))?;
-        let count = segment::records(&tail.buffer).count() as u64;
+        let records: Vec<&[u8]> = segment::records(&tail.buffer).collect();
+        let count = records.len() as u64;
         if count == 0 {
             return Ok(0);
         }
-        let skip = feeder.fed.saturating_sub(tail.record).min(count);
-        let records = segment::records(&tail.buffer).skip(usize::try_from(skip).unwrap_or(usize::MAX));
-        let fed = feeder.feed(records)?;
-        let bytes: usize = segment::records(&tail.buffer).map(|record| record.len() + segment::FRAME).sum();
+        let skip = usize::try_from(feeder.fed.saturating_sub(tail.record)).unwrap_or(usize::MAX);
+        let fed = feeder.feed(records.get(skip..).unwrap_or_default())?;
+        let bytes: usize = records.iter().map(|record| record.len() + segment::FRAME).sum();
         tail.offset += bytes as u64;
         tail.record += count;
         if fed > 0 {
@@ -491,7 +521,8 @@ fn start_feeding(
         let mut tidied: Option<Instant> = None;
         let mut trouble = false;
         loop {
-            let stopping = fed.stop.load(Ordering::Acquire);
+            let (stopping, began) = (fed.stop.load(Ordering::Acquire), Instant::now());
+            fed.hurry.store(false, Ordering::Release);
             let outcome = {
                 let _feeding = fed.feeding.lock();
                 feed_some(&mut feeder, &mut tail, &journal)
@@ -510,7 +541,8 @@ fn start_feeding(
                 fed.news.notify_all();
             }
             journal.delete_before(feeder.fed);
-            if tidied.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
+            // While a batch is being tried again, a day has more than the books.
+            if !trouble && tidied.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
                 tidied = Some(Instant::now());
                 let _feeding = fed.feeding.lock();
                 if let Err(error) = tidy(&mut feeder, &options) {
@@ -518,10 +550,13 @@ fn start_feeding(
                 }
             }
             match outcome {
-                Ok(count) if count > 0 => {}
+                Ok(count) if count > 0 && (stopping || feeder.fed + AT_ONCE < journal.written_to()) => {}
                 // What a locked database does not take now is in the journal, and is fed after the next start.
                 _ if stopping => return,
-                Ok(_) => journal.wait_news(options.feed_every),
+                Ok(_) => {
+                    fed.gather(began + options.feed_every);
+                    journal.wait_news(feeder.fed, options.feed_every);
+                }
                 Err(_) => std::thread::sleep(options.feed_every.min(RETRY)),
             }
         }
@@ -534,6 +569,7 @@ fn tidy(feeder: &mut Feeder, options: &Options) -> Result<(), StoreError> {
     for day in feeder.drop_days(days::of(now), &options.keep)? {
         tracing::info!(day, "a day of the request log was dropped");
     }
+    feeder.gather()?;
     feeder.drop_repeats(now - KEEP_REPEATS_MS)?;
     feeder.drop_rollups(now - KEEP_MINUTES_MS, now - KEEP_HOURS_MS)
 }

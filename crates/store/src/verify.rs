@@ -1,9 +1,12 @@
 //! Whether the books are right: everything that is summed as it comes is summed once more from what it came from.
 
 use crate::error::StoreError;
-use crate::{days, feed, schema};
+use crate::record::Record;
+use crate::sums::Tokens;
+use crate::{chunk, days, feed, schema};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// What a check of the books found.
@@ -26,17 +29,12 @@ pub(crate) fn verify(dir: &Path) -> Result<Verdict, StoreError> {
     let main = schema::read_only(&feed::books_path(dir))?;
     // One transaction, so that all questions are answered about the same moment.
     main.execute_batch("BEGIN")?;
-    let count = |sql: &str| -> Result<u64, StoreError> {
-        Ok(main.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
-    };
-    let mut verdict = Verdict {
-        charges: count("SELECT count(*) FROM charges")?,
-        entries: count("SELECT count(*) FROM entries")?,
-        ..Verdict::default()
-    };
-    balances(&main, &mut verdict)?;
+    let entries: i64 = main.query_row("SELECT count(*) FROM entries", [], |row| row.get(0))?;
+    let mut verdict = Verdict { entries: entries.unsigned_abs(), ..Verdict::default() };
+    let charged = Charges::read(&main, &mut verdict)?;
+    balances(&main, &charged, &mut verdict)?;
     orders(&main, &mut verdict)?;
-    rollups(&main, &mut verdict)?;
+    rollups(&main, &charged, &mut verdict)?;
     for day in days::list(dir)? {
         calls(&main, dir, day, &mut verdict)?;
     }
@@ -44,12 +42,64 @@ pub(crate) fn verify(dir: &Path) -> Result<Verdict, StoreError> {
     Ok(verdict)
 }
 
-fn balances(main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> {
-    let mut expected = BTreeMap::<String, i128>::new();
+/// What all charges come to.
+#[derive(Debug, Default)]
+struct Charges {
+    books: BTreeMap<String, i128>,
+    billed: i128,
+}
+
+impl Charges {
+    /// Reads every charge there is, and looks whether a call has two.
+    fn read(main: &Connection, verdict: &mut Verdict) -> Result<Self, StoreError> {
+        let mut sum = Self::default();
+        let mut accounts = HashMap::<String, i128>::new();
+        let mut providers = HashMap::<String, i128>::new();
+        let (mut revenue, mut attempts) = (0_i128, Vec::<(u64, u16)>::new());
+        chunk::oldest(main, 0, &[], &mut |record, bytes| {
+            let Ok(Record::Ended(end)) = Record::read(bytes) else {
+                verdict.wrong.push(format!("the charges of record {record} cannot be read"));
+                return Ok(ControlFlow::Continue(()));
+            };
+            for charge in &end.charges {
+                let (paid, earned) = charge.paid(end.owner.account);
+                add(&mut accounts, end.owner.account, -i128::from(paid));
+                add(&mut providers, charge.provider, i128::from(paid) - i128::from(earned));
+                revenue += i128::from(earned);
+                sum.billed += i128::from(charge.billed.nanos());
+                attempts.push((end.call, charge.attempt));
+                verdict.charges += 1;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        attempts.sort_unstable();
+        for (call, attempt) in attempts.windows(2).filter_map(|pair| match pair {
+            [one, other] if one == other => Some(*one),
+            _ => None,
+        }) {
+            verdict.wrong.push(format!("attempt {attempt} of call {call} was charged twice"));
+        }
+        for (account, amount) in accounts {
+            let book = if account.is_empty() { "house".to_owned() } else { format!("account:{account}") };
+            sum.books.insert(book, amount);
+        }
+        sum.books.extend(providers.into_iter().map(|(provider, amount)| (format!("provider:{provider}"), amount)));
+        sum.books.insert("revenue".to_owned(), revenue);
+        Ok(sum)
+    }
+}
+
+/// Adds to the sum of a name.
+fn add(sums: &mut HashMap<String, i128>, name: &str, amount: i128) {
+    match sums.get_mut(name) {
+        Some(sum) => *sum += amount,
+        None => drop(sums.insert(name.to_owned(), amount)),
+    }
+}
+
+fn balances(main: &Connection, charged: &Charges, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let mut expected = charged.books.clone();
     for sql in [
-        "SELECT CASE account WHEN '' THEN 'house' ELSE 'account:' || account END, -sum(paid) FROM charges GROUP BY account",
-        "SELECT 'provider:' || provider, sum(coalesce(cost, 0)) FROM charges GROUP BY provider",
-        "SELECT 'revenue', coalesce(sum(revenue), 0) FROM charges",
         "SELECT 'account:' || account, sum(amount) FROM entries GROUP BY account",
         "SELECT 'source:' || kind, -sum(amount) FROM entries GROUP BY kind",
     ] {
@@ -94,30 +144,47 @@ fn orders(main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn rollups(main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> {
+fn rollups(main: &Connection, charged: &Charges, verdict: &mut Verdict) -> Result<(), StoreError> {
     // Roll-ups by the day are never forgotten, so they have to come to what was billed in all.
-    let of = |sql: &str| -> Result<i64, StoreError> { Ok(main.query_row(sql, [], |row| row.get(0))?) };
-    let rolled = of("SELECT coalesce(sum(billed), 0) FROM rollups WHERE grain = 2")?;
-    let billed = of("SELECT coalesce(sum(billed), 0) FROM charges")?;
-    if rolled != billed {
+    let sql = "SELECT coalesce(sum(billed), 0) FROM rollups WHERE grain = 2";
+    let (rolled, billed): (i64, i128) = (main.query_row(sql, [], |row| row.get(0))?, charged.billed);
+    if i128::from(rolled) != billed {
         verdict.wrong.push(format!("the roll-ups by the day come to {rolled}, the charges to {billed}"));
     }
     Ok(())
 }
 
+/// Compares a day of the request log with the charges. Both lie in the order of their records.
 fn calls(main: &Connection, dir: &Path, day: i64, verdict: &mut Verdict) -> Result<(), StoreError> {
     let log = schema::read_only(&days::path(dir, day))?;
-    let mut charge = main.prepare("SELECT coalesce(sum(billed), 0) FROM charges WHERE call = $1")?;
-    let mut query = log.prepare("SELECT call, billed FROM calls")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let (call, billed): (i64, i64) = (row.get(0)?, row.get(1)?);
-        verdict.calls += 1;
-        let entered: i64 = charge.query_row([call], |row| row.get(0))?;
-        if entered != billed && verdict.wrong.len() < MOST {
+    let mut logged = Vec::<(u64, u64, i64)>::new();
+    chunk::oldest(&log, 0, &[], &mut |record, bytes| {
+        match Record::read(bytes) {
+            Ok(Record::Ended(end)) => logged.push((record, end.call, Tokens::of(&end.charges).billed)),
+            _ => verdict.wrong.push(format!("record {record} of the request log cannot be read")),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let (Some((first, ..)), Some((last, ..))) = (logged.first().copied(), logged.last().copied()) else {
+        return Ok(());
+    };
+    verdict.calls += logged.len() as u64;
+    let mut billed = HashMap::<u64, i64>::new();
+    chunk::oldest(main, first, &[], &mut |record, bytes| {
+        if record > last {
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Ok(Record::Ended(end)) = Record::read(bytes) {
+            billed.insert(record, Tokens::of(&end.charges).billed);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (record, call, logged) in logged {
+        let entered = billed.get(&record).copied().unwrap_or(0);
+        if entered != logged && verdict.wrong.len() < MOST {
             verdict
                 .wrong
-                .push(format!("call {call} was billed {billed} by the request log and {entered} by the books"));
+                .push(format!("call {call} was billed {logged} by the request log and {entered} by the books"));
         }
     }
     Ok(())

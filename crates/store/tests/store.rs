@@ -18,8 +18,8 @@ use common::{NOON, OWNER, ended, intent, open, options};
 use sluicegate_ledger::{Calendar, Kind, Per, Subject, Unit};
 use sluicegate_store::payment::{Order, Paid, Refusal};
 use sluicegate_store::{
-    By, CallsQuery, Code, Ended, Entered, Filter, Grain, JournalOptions, OpenCalls, Options, Owner, PayError,
-    RedeemError, Settled, Store, StoreError, UsageQuery, WhenFailing, restore,
+    By, CallsQuery, Code, Ended, Entered, Filter, Grain, JournalOptions, Mark, MovementsQuery, OpenCalls, Options,
+    Owner, PayError, RedeemError, Settled, Store, StoreError, UsageQuery, WhenFailing, restore,
 };
 use sluicegate_vocabulary::Money;
 use std::fs::File;
@@ -64,9 +64,9 @@ fn a_call_is_entered_once_with_its_arithmetic_and_counted_once() {
     is_right(&store);
     assert_eq!(balance(&store, "a"), -100);
     let books = rusqlite::Connection::open(dir.path().join("books.db")).unwrap();
-    let arithmetic: Vec<u8> = books.query_row("SELECT arithmetic FROM charges", [], |row| row.get(0)).unwrap();
-    let lines = sluicegate_store::read_arithmetic(&arithmetic).unwrap();
-    assert_eq!(lines[..], ended(call, OWNER, 100).charges[0].lines[..]);
+    let moved = store.movements(&MovementsQuery { limit: 10, ..MovementsQuery::default() }).unwrap();
+    assert_eq!(moved.len(), 1);
+    assert_eq!(moved[0].call.as_ref().unwrap().lines[..], ended(call, OWNER, 100).charges[0].lines[..]);
     let balance = |name| books.query_row("SELECT balance FROM books WHERE name = $1", [name], |row| row.get(0));
     assert_eq!([balance("provider:openai"), balance("revenue")], [Ok(50), Ok(50)]);
 }
@@ -360,6 +360,81 @@ fn the_request_log_is_paged_newest_first_over_days_without_gap_or_repeat() {
             .count(),
         3
     );
+}
+
+#[test]
+fn calls_are_found_by_any_of_their_words_and_by_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let names: Vec<String> = (0..300).map(|number| format!("req-{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let owner = Owner {
+            tenant: ["t0", "t1"][number % 2],
+            key: ["k0", "k1", "k2"][number % 3],
+            model: ["m0", "m1", "m2", "m3", "m4"][number % 5],
+            ..OWNER
+        };
+        // Not all of them are fed together.
+        if number % 50 == 0 {
+            store.catch_up(SOON).unwrap();
+        }
+        let status = if number == 77 { 502 } else { 200 };
+        store.journal().ended(&Ended { request_id: name, status, ..ended(number as u64, owner, 1) }, false);
+    }
+    store.catch_up(SOON).unwrap();
+    let ask = |query: CallsQuery| {
+        let found = store.calls(&CallsQuery { limit: 1000, ..query }).unwrap();
+        found.into_iter().map(|call| call.request_id[4..].parse().unwrap()).collect::<Vec<usize>>()
+    };
+    let of = |tenant: Option<&str>, key: Option<&str>, model: Option<&str>| Filter {
+        tenant: tenant.map(str::to_owned),
+        key: key.map(str::to_owned),
+        model: model.map(str::to_owned),
+        label: None,
+    };
+    let falling =
+        |step: usize, rest: usize| (0..300).rev().filter(move |number| number % step == rest).collect::<Vec<_>>();
+    assert_eq!(ask(CallsQuery::default()), falling(1, 0));
+    assert_eq!(ask(CallsQuery { filter: of(None, Some("k1"), None), ..CallsQuery::default() }), falling(3, 1));
+    let all = of(Some("t1"), Some("k1"), Some("m1"));
+    assert_eq!(ask(CallsQuery { filter: all, ..CallsQuery::default() }), falling(30, 1));
+    // The name of a key is not that of a model.
+    assert!(ask(CallsQuery { filter: of(None, None, Some("k1")), ..CallsQuery::default() }).is_empty());
+    assert_eq!(ask(CallsQuery { request_id: Some("req-123".to_owned()), ..CallsQuery::default() }), [123]);
+    assert_eq!(ask(CallsQuery { status: Some(502), ..CallsQuery::default() }), [77]);
+}
+
+#[test]
+fn movements_are_paged_without_gap_or_repeat_and_each_account_sees_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for number in 0..50_u64 {
+        let owner = Owner { account: if number % 7 == 0 { "b" } else { "a" }, ..OWNER };
+        if number % 10 == 0 {
+            store.catch_up(SOON).unwrap();
+        }
+        store.journal().ended(&ended(number, owner, 100), false);
+    }
+    store.credit(Kind::TopUp, "r", "b", money(1000), 0).unwrap();
+    store.catch_up(SOON).unwrap();
+    let pages = |account: Option<&str>| {
+        let mut query = MovementsQuery { account: account.map(str::to_owned), limit: 4, ..MovementsQuery::default() };
+        let mut seen = Vec::new();
+        loop {
+            let page = store.movements(&query).unwrap();
+            let Some(last) = page.last() else { return seen };
+            query.after = Some(last.mark);
+            seen.extend(page.into_iter().map(|moved| (moved.reference, moved.amount.nanos())));
+        }
+    };
+    let all = pages(None);
+    let references: Vec<_> = (0..50).map(|number| format!("{number}/0")).chain(["r".to_owned()]).collect();
+    assert_eq!(all.iter().map(|(reference, _)| reference.clone()).collect::<Vec<_>>(), references);
+    let own = pages(Some("b"));
+    assert_eq!(own.len(), 9);
+    assert_eq!(own.iter().map(|(_, amount)| amount).sum::<i64>(), 1000 - 8 * 100);
+    let after = Some(Mark::Entry(1));
+    assert!(store.movements(&MovementsQuery { after, limit: 4, ..MovementsQuery::default() }).unwrap().is_empty());
 }
 
 #[test]

@@ -14,6 +14,9 @@ const NANOS_PER_DOLLAR: i64 = 1_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Money(i64);
 
+/// Pico-dollars up to which rounding needs no wide numbers: about nine million dollars.
+const SMALL: i64 = i64::MAX - 500;
+
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self(0);
@@ -33,6 +36,10 @@ impl Money {
     /// Rounds pico-dollars half up, once, at the end of a sum. Saturates at the ends of the range.
     #[must_use]
     pub fn from_picos(picos: i128) -> Self {
+        // Nearly all amounts are of this size, and dividing wide numbers takes long.
+        if let Ok(small @ 0..=SMALL) = i64::try_from(picos) {
+            return Self((small + 500) / 1000);
+        }
         let nanos = (picos + 500).div_euclid(1000);
         Self(i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
     }

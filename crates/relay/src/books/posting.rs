@@ -3,7 +3,7 @@
 use super::Books;
 use crate::call::{Caller, Plan, Request};
 use crate::estimate;
-use crate::record::{Record, State};
+use crate::record::{Before, Record, State};
 use crate::server::Worker;
 use crate::settle::may_have_worked;
 use crate::snapshot::{Bill, Candidate, Key, Route, Snapshot, Tariff};
@@ -293,8 +293,13 @@ pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
     let Some(mut posting) = state.posting.take() else { return };
     let receipt = &state.receipt;
     let last = receipt.attempts.last().filter(|last| may_have_worked(last.result));
-    let charges: SmallVec<[Charged<'_>; 1]> =
-        broken(&posting, state).into_iter().chain(last.and_then(|last| charge(&posting, state, last, bill))).collect();
+    let mut charges: SmallVec<[Charged<'_>; 1]> = SmallVec::new();
+    if let Some(before) = &state.before {
+        charges.extend(broken(&posting, state, before));
+    }
+    if let Some(charge) = last.and_then(|last| charge(&posting, state, last, bill)) {
+        charges.push(charge);
+    }
     if let Some(hold) = posting.hold.take() {
         let money = charges.iter().map(|charge| charge.billed).sum();
         let tokens = charges.iter().map(|charge| charge.usage.total()).sum();
@@ -323,8 +328,7 @@ pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
 
 /// What the streams are charged that broke before the one that came last, where it went on with them. Together, since
 /// together they are known.
-fn broken<'a>(posting: &Posting, state: &'a State) -> Option<Charged<'a>> {
-    let before = state.before.as_ref()?;
+fn broken<'a>(posting: &Posting, state: &'a State, before: &Before) -> Option<Charged<'a>> {
     let attempts = &state.receipt.attempts;
     let attempt = attempts.len().checked_sub(2)?;
     let (broke, cost) = (attempts.get(attempt)?, before.cost);

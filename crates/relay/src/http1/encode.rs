@@ -2,6 +2,7 @@
 //!
 //! What describes the connection and the framing is written here and taken from nobody.
 
+use crate::digits::digits;
 use crate::reply::ReplyBody;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -10,17 +11,19 @@ use std::cell::Cell;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The name of a header of ours, and how the line of it begins: with the end of the line before.
+/// The name of a header of ours, and how the line of it begins: with the end of the line before. It only refers to the
+/// name, so that the compiler knows that a static of it never changes, and copies a line without a call.
 pub(crate) struct Name {
-    pub(crate) name: HeaderName,
+    pub(crate) name: &'static HeaderName,
     pub(crate) line: &'static str,
 }
 
 /// Makes a [`Name`].
 macro_rules! name {
-    ($name:literal) => {
-        $crate::http1::Name { name: http::HeaderName::from_static($name), line: concat!("\r\n", $name, ": ") }
-    };
+    ($name:literal) => {{
+        static NAME: http::HeaderName = http::HeaderName::from_static($name);
+        $crate::http1::Name { name: &NAME, line: concat!("\r\n", $name, ": ") }
+    }};
 }
 pub(crate) use name;
 
@@ -34,11 +37,13 @@ pub(crate) trait Lines {
 }
 
 impl Lines for Vec<u8> {
+    #[inline]
     fn put(&mut self, name: &'static Name, write: impl FnOnce(&mut Self)) {
         self.extend_from_slice(name.line.as_bytes());
         write(self);
     }
 
+    #[inline]
     fn put_value(&mut self, name: &'static Name, value: &HeaderValue) {
         self.extend_from_slice(name.line.as_bytes());
         self.extend_from_slice(value.as_bytes());
@@ -50,12 +55,12 @@ impl Lines for HeaderMap {
         let mut value = Vec::with_capacity(32);
         write(&mut value);
         if let Ok(value) = HeaderValue::from_maybe_shared(value) {
-            self.insert(&name.name, value);
+            self.insert(name.name, value);
         }
     }
 
     fn put_value(&mut self, name: &'static Name, value: &HeaderValue) {
-        self.insert(&name.name, value.clone());
+        self.insert(name.name, value.clone());
     }
 }
 
@@ -149,7 +154,7 @@ fn ending(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, body: &Rep
 
 fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"\r\ncontent-length: ");
-    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+    digits(out, length);
 }
 
 /// Bytes of a date, as headers tell it.

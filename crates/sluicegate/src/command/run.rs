@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: RunArguments, verbose: u8) -> Outcome {
             Some(status) => {
                 let (url, key) = existing(&status)?;
                 tracing::info!("using the relay at {url} (pid {})", status.pid);
-                ended(&arguments, spawn(&arguments, &url, &key)?).await
+                accompany(&arguments, &url, &key).await
             }
             None => beside_a_relay_of_its_own(&arguments, verbose).await,
         }
@@ -88,10 +88,7 @@ async fn beside_a_relay_of_its_own(arguments: &RunArguments, verbose: u8) -> Out
         terminal::tell("sluicegate: no provider keys found, so AI calls go to a SIMULATED model");
     }
     tracing::info!("a relay for this program listens at {url}");
-    let outcome = match spawn(arguments, &url, ANY_KEY) {
-        Ok(child) => ended(arguments, child).await,
-        Err(failure) => Err(failure),
-    };
+    let outcome = accompany(arguments, &url, ANY_KEY).await;
     // The program is over: whoever listened to what is still open has gone.
     let _ = engine.drain(FAREWELL).await;
     engine.finish();
@@ -141,13 +138,15 @@ fn spawn(arguments: &RunArguments, url: &str, key: &str) -> Outcome<Child> {
     })
 }
 
-/// Waits for the program, handing signals on, and gives its end as ours.
-async fn ended(arguments: &RunArguments, mut child: Child) -> Outcome {
+/// Runs the program, handing signals on, and gives its end as ours.
+async fn accompany(arguments: &RunArguments, url: &str, key: &str) -> Outcome {
+    // Before there is a program, so that no signal ends us alone.
     let listen = |kind| signal(kind).map_err(|error| Failure::other(format!("cannot hear signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hangup = listen(SignalKind::hangup())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut quit = listen(SignalKind::quit())?;
+    let mut child = spawn(arguments, url, key)?;
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     // From a terminal Ctrl-C and Ctrl-\ reach the program without us.
     let from_terminal = std::io::stdin().is_terminal();

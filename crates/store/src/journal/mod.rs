@@ -327,10 +327,12 @@ impl Shared {
         files.iter().find(|file| file.first <= record && record < file.next).copied()
     }
 
-    /// Waits for something to be written, or for so long.
-    pub(crate) fn wait_news(&self, most: Duration) {
+    /// Waits until a record is written, or for so long.
+    pub(crate) fn wait_news(&self, record: u64, most: Duration) {
         let mut lock = self.news_lock.lock();
-        self.news.wait_for(&mut lock, most);
+        if self.written_to() <= record && !self.is_stopped() {
+            self.news.wait_for(&mut lock, most);
+        }
     }
 
     /// Ends such a wait.
