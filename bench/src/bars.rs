@@ -4,6 +4,8 @@ use std::fmt;
 
 /// CPU per request, times nginx's.
 pub(crate) const CPU_RATIO: f64 = 1.4;
+/// CPU per request with everything on, times nginx's.
+pub(crate) const EVERYTHING_CPU_RATIO: f64 = 1.5;
 /// Added p99 in an open loop at 30 % of saturation, in milliseconds.
 pub(crate) const ADDED_P99_MS: f64 = 0.3;
 /// Idle memory, in MB of 10^6 bytes.

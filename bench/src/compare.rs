@@ -23,6 +23,9 @@ const CALLERS: [usize; 3] = [1, MAIN, 256];
 /// What the provider takes for an answer in the open loop, in milliseconds.
 const UPSTREAM_MS: u32 = 20;
 
+/// The arm in which nothing is left out.
+const EVERYTHING: &str = "relay, everything on";
+
 /// One side of the comparison.
 struct Arm {
     name: &'static str,
@@ -95,6 +98,12 @@ pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
         failed += wrong(&results);
         cleared.extend(cpu_bars("streamed", &results));
     }
+    if wanted("everything") {
+        let arms = [start("nginx")?, start(EVERYTHING)?];
+        let (bars, wrong) = everything(&mut page, &arms, &plan).await?;
+        cleared.extend(bars);
+        failed += wrong;
+    }
     if let Some(saturation) = saturation.filter(|_| wanted("open")) {
         let mut programs: Vec<u32> = arms.iter().flat_map(|arm| arm.server.pids()).chain(upstream.pids()).collect();
         programs.push(std::process::id());
@@ -123,6 +132,7 @@ fn start(name: &'static str, relay: &Path, upstream: SocketAddr, folder: &Path) 
         "nginx" => servers::nginx(upstream, folder, false)?,
         "nginx, log on" => servers::nginx(upstream, folder, true)?,
         _ if relay == Path::new("nginx") => servers::nginx(upstream, &folder.join("again"), false)?,
+        EVERYTHING => servers::relay_with_everything(relay, upstream, folder)?,
         _ => servers::relay(relay, upstream, folder)?,
     };
     Ok(Arm { name, server })
@@ -255,6 +265,28 @@ async fn buffered(page: &mut Page, arms: &[Arm; 3], plan: &Plan, whole: bool) ->
         page.say(&format!("- that rate held for a day: {:.0} million calls\n", rate * 86_400.0 / 1e6));
     }
     Ok(results)
+}
+
+/// Buffered calls to a relay with limits at every scope, prices, and books with a budget.
+async fn everything(page: &mut Page, arms: &[Arm; 2], plan: &Plan) -> Outcome<(Vec<Bar>, u64)> {
+    let template = Template::buffered(0);
+    let mut results = Vec::new();
+    for callers in [MAIN, 256] {
+        complain(&format!("everything on, {callers} callers, {} rounds", plan.rounds));
+        let load = Load { template: &template, callers, rounds: plan.rounds, span: plan.span };
+        results.push(rounds(arms, &load).await?);
+    }
+    page.say("## The same calls with everything on\n");
+    page.say("Limits on requests, tokens and concurrency of all calls, the key, the model and the provider; a price; books with a");
+    page.say("budget of the key. Everybody's CPU counts, also that of the threads which write the books. The cache is off, since");
+    page.say("this load asks the same thing again and again.\n");
+    table(page, arms, &results);
+    let mut bars = cpu_bars("buffered", &results);
+    for bar in &mut bars {
+        bar.what.push_str(", everything on");
+        bar.at_most = bars::EVERYTHING_CPU_RATIO;
+    }
+    Ok((bars, wrong(&results)))
 }
 
 /// Streams of 50 events over 100 ms.

@@ -140,6 +140,28 @@ keys:
     relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], folder)
 }
 
+/// The relay with all that it can do for a call that needs none of it: limits at every scope, prices, books with a budget,
+/// and the rest. The cache stays off, since the load asks the same thing again and again.
+pub(crate) fn relay_with_everything(binary: &Path, upstream: SocketAddr, folder: &Path) -> Outcome<Server> {
+    let limits = "rpm: 100000000, tpm: 1000000000000, concurrency: 100000";
+    let config = format!(
+        "version: 1
+server: {{ listen: \"127.0.0.1:0\", request_log: requests.log, data_dir: data }}
+rate_limits: {{ global: {{ requests_per_minute: 100000000, tokens_per_minute: 1000000000000, concurrency: 100000 }} }}
+providers:
+  simulator:
+    {{ kind: openai_compatible, base_url: \"http://{upstream}/v1\", limits: {{ rpm: 100000000, tpm: 1000000000000 }}, max_concurrency: 100000 }}
+models:
+  bench: {{ to: simulator/gpt-4.1-mini, limits: {{ {limits} }} }}
+keys:
+  - {{ name: bench, value_env: BENCH_KEY, limits: {{ {limits} }}, budget: {{ usd: 1000000, per: day }} }}
+prices: {{ models: {{ simulator/gpt-4.1-mini: {{ input: 0.4, output: 1.6 }} }} }}
+ledger: {{}}
+"
+    );
+    relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], &folder.join("everything"))
+}
+
 /// The relay with this configuration and these variables in its environment. It lives in `relay` under the folder.
 pub(crate) fn relay_with(
     binary: &Path,
