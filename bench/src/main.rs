@@ -88,7 +88,7 @@ pub(crate) struct CompareArgs {
     /// A third of the time, for a first look.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only the parts whose name contains this: buffered, streamed, open, memory.
+    /// Only the parts whose name contains this: buffered, streamed, open, memory, everything.
     #[arg(long)]
     pub(crate) only: Option<String>,
     /// Interleaved pairs of the main measurement and of the open loop; the others take a third of them.

@@ -374,6 +374,10 @@ impl Store {
     /// # Errors
     /// The database refused.
     pub fn used(&self, subject: &Subject, unit: Unit, span: Span) -> Result<i64, StoreError> {
+        // What has been gathered counts too; a database that is held up is told about without it.
+        if self.behind() > 0 {
+            let _ = self.catch_up(PATIENCE);
+        }
         let (used, missing) = self.read(|main| query::used(main, subject, unit, span))?;
         let missing = missing.iter().filter(|settled| settled.counts(subject, span)).map(|settled| settled.billed);
         // No tokens are known of what was settled at a start.
