@@ -371,12 +371,29 @@ impl Ring {
     /// Lets go of what has left the window by `now`, leaving the latest charges where they are if they are all there is.
     #[inline]
     fn refresh(&mut self, recent: &Recent, now: Nanos) {
-        if self.newest(recent, now) == 0 {
-            // No sub-bucket has begun since.
-            return;
+        let newest = self.newest(recent, now);
+        // Where nothing can have left yet: there is nothing before the head, or no sub-bucket has begun since.
+        let stays = if self.sorted { 0 } else { PARTS };
+        if newest > stays {
+            self.let_go(recent, now);
+        } else if newest > 0 && recent.charges(self.recent).next_back().is_none_or(|(_, last)| last.after != newest) {
+            // No later charge may count from an earlier time.
+            self.note_or_sort(recent, now);
         }
-        let forgotten = self.forget(recent, now) && self.note(recent, now, 0);
-        if !forgotten {
+    }
+
+    #[cold]
+    fn let_go(&mut self, recent: &Recent, now: Nanos) {
+        if self.forget(recent, now) {
+            self.note_or_sort(recent, now);
+        } else {
+            self.advance(recent, now);
+        }
+    }
+
+    #[cold]
+    fn note_or_sort(&mut self, recent: &Recent, now: Nanos) {
+        if !self.note(recent, now, 0) {
             self.advance(recent, now);
         }
     }
