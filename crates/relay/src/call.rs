@@ -111,9 +111,17 @@ impl Request {
     pub(crate) fn model(&self) -> Option<Cow<'_, str>> {
         match &self.target {
             PathTarget::Model(model) => Some(Cow::Borrowed(model)),
-            PathTarget::None => self.head.model(&self.body),
+            PathTarget::None => self.head.model(&self.body).or_else(|| usual_model(self.endpoint).map(Cow::Borrowed)),
             PathTarget::Provider { .. } => None,
         }
+    }
+}
+
+/// What OpenAI asks where a client may leave the model out and does.
+const fn usual_model(endpoint: Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Moderations => Some("omni-moderation-latest"),
+        _ => None,
     }
 }
 

@@ -224,6 +224,10 @@ def test_moderations(either):
     assert len(reply.results) == 2 and reply.results[0].categories is not None
 
 
+def test_moderations_need_no_model(either):
+    assert len(either.moderations.create(input="one").results) == 1
+
+
 def test_models_list_names_aliases_and_models(client):
     models = {model.id: model for model in client.models.list()}
     for name in stand.UPSTREAMS:
