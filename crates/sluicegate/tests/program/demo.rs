@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn the_demo_ends_with_a_canary_that_went_back_and_no_error_for_any_client() {
     let folder = tempfile::tempdir().unwrap();
-    let told = output(folder.path(), &["demo", "--speed", "5"]);
+    let told = output(folder.path(), &["demo", "--speed", "3"]);
     let summary = text(&told.stdout);
     assert_eq!(code(&told), 0, "{summary}{}", text(&told.stderr));
     assert!(summary.contains("errors shown to clients 0"), "{summary}");
