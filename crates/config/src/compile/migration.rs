@@ -156,9 +156,8 @@ impl Compiler<'_> {
         let at = at.to_string();
         let path = |field| ["migrations", name, "guards", &at, field];
         let metric: Metric = match stated.metric.parse() {
-            Ok(Metric::InvalidToolCalls) | Err(_) => {
-                let known: Vec<&str> =
-                    Metric::all().filter(|metric| *metric != Metric::InvalidToolCalls).map(Metric::as_str).collect();
+            Err(_) => {
+                let known: Vec<&str> = Metric::all().map(Metric::as_str).collect();
                 let mut diagnostic =
                     Diagnostic::new(codes::UNKNOWN_WORD, format!("`{}` is not measured", stated.metric));
                 if let Some(near) = nearest(&stated.metric, known.iter().copied()) {

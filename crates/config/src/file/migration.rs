@@ -72,8 +72,8 @@ pub(crate) struct MigrationStep {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MigrationGuard {
-    /// What is measured: error_rate, empty_response_rate, truncated_rate, ttft_p50, ttft_p95, ttft_p99, total_p50,
-    /// total_p95, total_p99 or cost_per_request.
+    /// What is measured: error_rate, empty_response_rate, truncated_rate, invalid_tool_call_rate, ttft_p50, ttft_p95,
+    /// ttft_p99, total_p50, total_p95, total_p99 or cost_per_request.
     pub metric: String,
     /// How much more than the old side at most: `1pp` for a rate, `25%` for a time or a cost.
     pub max_increase: Option<String>,

@@ -12,10 +12,12 @@ mod compare;
 mod keep;
 mod lane;
 mod mirror;
+mod overheard;
 mod report;
 
 pub(crate) use lane::{Mover, assign};
-pub(crate) use mirror::{Copied, Job, run as make_copies};
+pub(crate) use mirror::{Job, run as make_copies};
+pub(crate) use overheard::Overheard;
 pub use report::{EntryReport, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport};
 
 use crate::metrics::MigrationMetrics;
@@ -24,7 +26,7 @@ pub(crate) use lane::Lane;
 use mirror::Shown;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_config::{Migration as Configured, Start};
-use sluicegate_migration::{Action, Entry, Migration, Moment, Phase, Refused, Seed, Started};
+use sluicegate_migration::{Action, Entry, Metric, Migration, Moment, Phase, Refused, Seed, Started};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -120,7 +122,11 @@ impl Migrations {
     /// The lane of a name, the same in every configuration.
     pub(crate) fn lane(&self, name: &str) -> Arc<Lane> {
         let mut lanes = self.lanes.lock();
-        Arc::clone(lanes.entry(name.to_owned()).or_insert_with(|| Arc::new(Lane::new(name, self.copies.clone()))))
+        Arc::clone(
+            lanes
+                .entry(name.to_owned())
+                .or_insert_with(|| Arc::new(Lane::new(name, self.copies.clone(), self.metrics.clone()))),
+        )
     }
 
     /// The calls of which copies are to be made; once.
@@ -393,7 +399,8 @@ impl Running {
     fn publish(&self) {
         let watched = self.machine.phase().is_under_way();
         let mirrors = self.mirrors_now() && !self.killed;
-        self.lane.publish(self.machine.seed(), self.machine.share(), watched, mirrors);
+        let tools = self.machine.definition().guards.iter().any(|guard| guard.metric == Metric::InvalidToolCalls);
+        self.lane.publish(self.machine.seed(), self.machine.share(), watched, tools, mirrors);
     }
 }
 
