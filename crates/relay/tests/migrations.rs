@@ -368,6 +368,54 @@ fn whoever_insists_on_a_provider_is_no_part_of_it_and_without_a_start_nobody_is(
 }
 
 #[test]
+fn several_models_move_at_once_each_to_its_own_name_at_the_other_provider() {
+    let (old, new, third) = (Target2::new(), Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let one = moving(vec![Step::new(percent(100.0)).hold(Duration::from_secs(600))], Vec::new());
+    let definition = Definition {
+        model: "models of old".to_owned(),
+        from: vec![Target::new("old", "a"), Target::new("old", Target::ANY)],
+        to: vec![Target::new("new", "b"), Target::new("new", Target::ANY)],
+        mapped: true,
+        ..one.definition
+    };
+    let mut config = configured(old.address, new.address, Migration { definition, ..one });
+    let other = provider("third", ProviderKind::OpenAi, third.address);
+    config.providers.insert("third".to_owned(), other);
+    let listed = sluicegate_config::ListedModel {
+        id: "listed".to_owned(),
+        context_window: None,
+        max_output: None,
+        deployment: None,
+    };
+    config.providers.get_mut("old").unwrap().models.push(listed);
+    for (name, to) in [("small", "old/c"), ("apart", "third/a"), ("spread", "old/a")] {
+        config.models.insert(name.into(), model(name, &[to]));
+    }
+    config.models.get_mut("spread").unwrap().to.push(model("x", &["third/a"]).to.remove(0));
+    let relay = Running::in_dir(config, folder.path());
+    let answered = |name: &str| {
+        let answer = relay.post(CHAT, "", &hi(name));
+        let told = |field: &str| header(&answer, field).unwrap_or_default().to_owned();
+        (told("x-sluicegate-provider"), told("x-sluicegate-model"), told("x-sluicegate-arm"))
+    };
+    let is = |provider: &str, model: &str, arm: &str| (provider.to_owned(), model.to_owned(), arm.to_owned());
+    assert_eq!(answered("m"), is("old", "a", ""));
+    order(&relay, MigrationOrder::Start);
+    assert_eq!(answered("m"), is("new", "b", "new"));
+    assert_eq!(answered("small"), is("new", "c", "new"), "the others keep their names");
+    assert_eq!(answered("listed"), is("new", "listed", "new"), "asked for by the provider's own name");
+    assert_eq!(answered("apart"), is("third", "a", ""), "another provider's models stay");
+    assert_eq!(answered("spread").2, "", "what leads to several providers stays");
+    assert_eq!(answered("old/a"), is("old", "a", ""), "whoever names the provider means it");
+    new.status.store(500, Ordering::Relaxed);
+    assert_eq!(answered("small"), is("old", "c", "new"), "each falls back to its own old model");
+    until("read", || report(&relay).new_calls >= 4);
+    order(&relay, MigrationOrder::Rollback);
+    assert_eq!(answered("listed"), is("old", "listed", ""));
+}
+
+#[test]
 fn a_kill_switch_in_the_configuration_sends_every_call_back_with_the_reload() {
     let (old, new) = (Target2::new(), Target2::new());
     let folder = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use crate::egress::Seeker;
 use crate::prepare::prepare;
 use crate::providers::UnderWay;
 use crate::server::Worker;
-use crate::snapshot::{Candidate, Route};
+use crate::snapshot::Candidate;
 use bytes::Bytes;
 use http::request::Parts;
 use parking_lot::Mutex;
@@ -298,9 +298,9 @@ fn compared(lane: &Lane, job: &Job, new: &Answer) -> Fate {
 async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
     let Copied { target, endpoint, dialect, parts, path, body, head, stream, caller, .. } = &job.copied;
     let snapshot = worker.shared.snapshot.load_full();
-    let is_its =
-        |route: &&Arc<Route>| route.mover.as_ref().is_some_and(|mover| Arc::ptr_eq(&mover.lane, &job.copied.lane));
-    let route = snapshot.names.aliases.get(&*job.copied.route).filter(is_its)?;
+    let is_its = |mover: &Arc<super::Mover>| Arc::ptr_eq(&mover.lane, &job.copied.lane);
+    let route =
+        snapshot.names.resolve(&job.copied.route).ok().filter(|route| route.mover.as_ref().is_some_and(is_its))?;
     let request = Request {
         endpoint: *endpoint,
         dialect: *dialect,
@@ -313,7 +313,7 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
         head: head.clone(),
         stream: *stream,
     };
-    let plan = Plan { route: Arc::clone(route), candidates: vec![Arc::clone(target)], mover: None };
+    let plan = Plan { route: Arc::clone(&route), candidates: vec![Arc::clone(target)], mover: None };
     let room = &worker.shared.room;
     let now = room.now();
     let pass = target.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
@@ -321,7 +321,7 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
         return None;
     }
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let prepared = prepare(&request, route, target, &snapshot, None, &job.id, now_s).ok()?;
+    let prepared = prepare(&request, &route, target, &snapshot, None, &job.id, now_s).ok()?;
     let wanted = Wanted { draw: fastrand::u64(..), ..Wanted::default() };
     let taken = Seeker { worker, request: &request, caller, plan: &plan, candidate: target, wanted }.take(now).ok()?;
     let credential = target.provider.credentials().get(taken.lease.index());

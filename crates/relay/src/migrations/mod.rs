@@ -38,6 +38,8 @@ use tokio::sync::mpsc;
 const TICK: Duration = Duration::from_millis(20);
 /// How often what merely counts is kept.
 const CHECKPOINT: Duration = Duration::from_secs(1);
+/// What has happened and nobody has been told of yet, at most.
+const MOST_UNTOLD: usize = 256;
 /// Where a person reads what happens.
 const NOTICE: &str = "notice";
 
@@ -80,6 +82,9 @@ pub(crate) struct Migrations {
     table: Mutex<BTreeMap<String, Running>>,
     lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
     copies: mpsc::Sender<Job>,
+    /// What happens, for whoever tells others.
+    events: mpsc::Sender<(String, EntryReport)>,
+    told: Mutex<Option<mpsc::Receiver<(String, EntryReport)>>>,
     /// For whoever makes the copies.
     jobs: Mutex<Option<mpsc::Receiver<Job>>>,
     wake: Condvar,
@@ -107,8 +112,11 @@ struct Running {
 impl Migrations {
     pub(crate) fn new(data_dir: &Path, metrics: MigrationMetrics) -> Arc<Self> {
         let (copies, jobs) = mpsc::channel(mirror::WAITING);
+        let (events, told) = mpsc::channel(MOST_UNTOLD);
         Arc::new(Self {
             copies,
+            events,
+            told: Mutex::new(Some(told)),
             jobs: Mutex::new(Some(jobs)),
             keeper: Keeper::new(data_dir),
             metrics,
@@ -132,6 +140,11 @@ impl Migrations {
     /// The calls of which copies are to be made; once.
     pub(crate) fn jobs(&self) -> Option<mpsc::Receiver<Job>> {
         self.jobs.lock().take()
+    }
+
+    /// What happens to migrations from the start on; once.
+    pub(crate) fn events(&self) -> Option<mpsc::Receiver<(String, EntryReport)>> {
+        self.told.lock().take()
     }
 
     /// Puts the migrations of a configuration in force, before its snapshot is. What is under way stays at its step.
@@ -294,6 +307,8 @@ impl Migrations {
 
     fn said(&self, name: &str, entry: &Entry) {
         self.metrics.happened(name, entry.action);
+        // Nobody has to listen, and nothing here waits for whoever does.
+        let _ = self.events.try_send((name.to_owned(), report::entry(entry)));
         let Entry { action, share, who, why, .. } = entry;
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         let action = action.as_str().replace('_', " ");
