@@ -183,7 +183,8 @@ codes! {
         "A guard names a metric and either how much more than before is allowed (`max_increase`: `1pp` for a rate, `25%` for \
          a time or a cost) or the most it may be (`max`: `5%`, `2s`, `$0.02`)."
     BAD_MIGRATION "E060" "a migration that leads nowhere"
-        "Both sides are the same, or one has no target."
+        "Both sides are the same, one has no target, or it is not said what is moved: one `model`, or the `models` of a \
+         provider."
     TWO_MIGRATIONS "E061" "two migrations of one model"
         "A call can be moved by one migration only. Finish the one and remove it before the next."
 

@@ -12,6 +12,7 @@ use crate::payments::Payments;
 use crate::prices::Prices;
 use crate::priorities::Priorities;
 use crate::provider::Provider;
+use crate::receiver::Receiver;
 use crate::server::Server;
 use sluicegate_vocabulary::{Mode, Money, ProviderKind};
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub struct Config {
     pub priorities: Priorities,
     /// Alerts on measured values, in the order of the file.
     pub alerts: Vec<Alert>,
+    /// Who is told of alerts, and of what happens to migrations.
+    pub receivers: Vec<Receiver>,
     /// Names that clients give their calls, and what may be spent on each.
     pub labels: BTreeMap<String, Vec<Budget>>,
     /// What models cost.

@@ -64,6 +64,7 @@ pub(crate) fn canonical(config: &Config) -> Value {
         "keys": value(&config.keys),
         "rate_limits": { "global": value(&config.limits.global), "per_endpoint": endpoints },
         "metrics": value(&config.alerts),
+        "alerts": { "to": config.receivers.iter().map(|it| (it.name.clone(), value(it))).collect::<Map<_, _>>() },
         "labels": labels,
         "prices": value(&config.prices),
         "credits": { "signup": config.signup.to_string() },

@@ -12,6 +12,7 @@ mod egress;
 mod limit;
 mod migration;
 mod payments;
+mod receiver;
 mod prices;
 
 pub(crate) use books::{Budget, Credits, Label, Ledger, NewAccounts, OneOrMore};
@@ -21,6 +22,7 @@ pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
 pub(crate) use payments::Payments;
+pub(crate) use receiver::{Alerts, Kind, Receiver, Rule};
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 
 use crate::alert::AlertMetric;
@@ -57,6 +59,9 @@ pub(crate) struct File {
     /// Alerts: each names a measured value and the threshold at which it is raised.
     #[serde(default)]
     pub metrics: Vec<Metric>,
+    /// Who is told of alerts, and of what happens to migrations.
+    #[serde(default)]
+    pub alerts: Alerts,
     /// Where the relay listens, what it accepts and how long it waits.
     #[serde(default)]
     pub server: Server,

@@ -1,9 +1,11 @@
 //! Moves of traffic, as the relay carries them out.
 
+use crate::model::Model;
 use schemars::JsonSchema;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use sluicegate_migration::{Definition, KillSwitch, Limit, Share, Step, Target};
+use std::collections::BTreeMap;
 
 /// A move of one model's calls.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +18,21 @@ pub struct Migration {
     pub start: Start,
     /// What stops it: the file or the environment, as they were when this was read.
     pub kill: KillSwitch,
+}
+
+impl Migration {
+    /// Where a public model's calls go; nowhere where this does not move them.
+    #[must_use]
+    pub fn goes_to(&self, model: &Model) -> Vec<Target> {
+        let definition = &self.definition;
+        match model.to.as_slice() {
+            [only] if definition.mapped => {
+                definition.goes_to(&only.model.provider, &only.model.model).into_iter().collect()
+            }
+            _ if !definition.mapped && definition.model == model.name => definition.to.clone(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Calls of which the new side gets a copy whose answer nobody sees.
@@ -89,9 +106,18 @@ impl Serialize for Migration {
             serde_json::json!({ "metric": guard.metric.as_str(), name: by, "confidence": guard.confidence })
         };
         let mut fields = serializer.serialize_struct("Migration", 13)?;
-        fields.serialize_field("model", &definition.model)?;
-        fields.serialize_field("from", &targets(&definition.from))?;
-        fields.serialize_field("to", &targets(&definition.to))?;
+        if definition.mapped {
+            let provider = |side: &[Target]| side.first().map(|target| target.provider.clone());
+            let pairs = definition.from.iter().zip(&definition.to);
+            let models: BTreeMap<&str, &str> = pairs.map(|(from, to)| (&*from.model, &*to.model)).collect();
+            fields.serialize_field("models", &models)?;
+            fields.serialize_field("from", &provider(&definition.from))?;
+            fields.serialize_field("to", &provider(&definition.to))?;
+        } else {
+            fields.serialize_field("model", &definition.model)?;
+            fields.serialize_field("from", &targets(&definition.from))?;
+            fields.serialize_field("to", &targets(&definition.to))?;
+        }
         fields.serialize_field("sticky_by", &definition.sticky_by.to_string())?;
         fields.serialize_field("steps", &definition.plan.steps().iter().map(step).collect::<Vec<_>>())?;
         fields.serialize_field("guards", &definition.guards.iter().map(guard).collect::<Vec<_>>())?;

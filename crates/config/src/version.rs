@@ -25,6 +25,11 @@ pub(crate) fn of(config: &Config) -> ConfigVersion {
             hash.update(Sha256::digest(secret.expose_secret()));
         }
     }
+    for receiver in &config.receivers {
+        for secret in [&receiver.url, &receiver.secret] {
+            hash.update(Sha256::digest(secret.expose_secret()));
+        }
+    }
     for key in &config.keys {
         hash.update(key.hash.0);
     }

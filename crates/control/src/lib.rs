@@ -29,6 +29,7 @@ mod recent;
 mod serve;
 mod socket;
 mod watch;
+mod webhooks;
 
 pub use api::{LimitLevel, ProviderStatus, ReloadReport, Status, operator_api};
 pub use books::{CodesPage, CreditPage, LedgerAccount, LedgerBudget, LedgerPage, UsageLine, UsagePage, VerdictPage};

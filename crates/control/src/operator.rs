@@ -2,6 +2,7 @@
 
 use crate::alerts::{Change, Evaluator};
 use crate::recent::{LastMinute, Recent};
+use crate::webhooks::{Event, Webhooks};
 use parking_lot::Mutex;
 use sluicegate_relay::Relay;
 use sluicegate_vocabulary::{ConfigVersion, Receipt, Stamp};
@@ -25,6 +26,7 @@ pub struct Operator {
     source: String,
     figures: Arc<Figures>,
     alerts: Mutex<Watched>,
+    webhooks: Webhooks,
     pub(crate) reloads: mpsc::Sender<Reload>,
 }
 
@@ -41,7 +43,8 @@ impl Operator {
     pub fn new(relay: Arc<Relay>, version: &'static str, source: String) -> (Arc<Self>, mpsc::Receiver<Reload>) {
         let (reloads, orders) = mpsc::channel(RELOADS_WAITING);
         let (figures, alerts) = (Arc::default(), Mutex::default());
-        (Arc::new(Self { relay, version, source, figures, alerts, reloads }), orders)
+        let webhooks = Webhooks::default();
+        (Arc::new(Self { relay, version, source, figures, alerts, webhooks, reloads }), orders)
     }
 
     pub(crate) fn relay(&self) -> &Relay {
@@ -75,6 +78,11 @@ impl Operator {
 
     pub(crate) fn address(&self) -> String {
         self.addresses().into_iter().next().unwrap_or_default()
+    }
+
+    /// Tells whoever wants to know, without waiting for anybody.
+    pub(crate) fn tell(&self, event: Event) {
+        self.webhooks.tell(&self.relay, event);
     }
 
     /// Calls being served now.

@@ -1,13 +1,14 @@
 //! Alerts, once a second: measure, decide, say what has changed.
 //!
-//! What an alert does today is to be seen: as a line among what the relay says of itself, in `sluicegate_alert_firing`,
-//! in `status` and `top`. There is one line when it is raised and one when it is over, so a threshold around which a
+//! An alert is seen as a line among what the relay says of itself, in `sluicegate_alert_firing`, in `status` and `top`, and
+//! whoever is named under `alerts` is told of it ([`crate::webhooks`]). There is one line when it is raised and one when it is over, so a threshold around which a
 //! value hovers fills no log faster than one line a second; `for:` is there to make that rarer.
 
 use crate::alerts::{Change, Down, Measured, Raised};
 use crate::flow::rounded;
 use crate::key_files::watch_key_files;
 use crate::operator::{Figures, Operator};
+use crate::webhooks::Event;
 use sluicegate_config::AlertMetric;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,19 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Watches what alerts are about, and the files that keys come from. Ends only when it is dropped.
 pub async fn watch(operator: Arc<Operator>) {
-    tokio::join!(watch_alerts(Arc::clone(&operator)), watch_key_files(operator));
+    tokio::join!(
+        watch_alerts(Arc::clone(&operator)),
+        tell_of_migrations(Arc::clone(&operator)),
+        watch_key_files(operator)
+    );
+}
+
+/// Tells receivers what happens to migrations.
+async fn tell_of_migrations(operator: Arc<Operator>) {
+    let Some(mut events) = operator.relay().migration_events() else { return };
+    while let Some((name, entry)) = events.recv().await {
+        operator.tell(Event::migration(operator.relay(), &name, &entry));
+    }
 }
 
 async fn watch_alerts(operator: Arc<Operator>) {
@@ -30,7 +43,7 @@ async fn watch_alerts(operator: Arc<Operator>) {
     loop {
         ticks.tick().await;
         for change in look(&operator) {
-            say(&change, operator.figures());
+            say(&change, &operator);
         }
     }
 }
@@ -57,11 +70,18 @@ fn look(operator: &Operator) -> Vec<Change> {
     changes
 }
 
-fn say(change: &Change, figures: &Figures) {
-    match change {
-        Change::Raised(raised) => tracing::warn!(target: NOTICE, "alert: {}", told(raised, figures)),
-        Change::Over(raised) => tracing::info!(target: NOTICE, "alert over: {}", told(raised, figures)),
+fn say(change: &Change, operator: &Operator) {
+    let (raised, is_over) = match change {
+        Change::Raised(raised) => (raised, false),
+        Change::Over(raised) => (raised, true),
+    };
+    let told = told(raised, operator.figures());
+    if is_over {
+        tracing::info!(target: NOTICE, "alert over: {told}");
+    } else {
+        tracing::warn!(target: NOTICE, "alert: {told}");
     }
+    operator.tell(Event::alert(operator.relay(), raised, is_over, told));
 }
 
 /// `bucket_fill_percentage is 12% (<20% for 120 s): key:backend requests per 60 s, since 2026-11-21T05:21:39Z`

@@ -19,6 +19,9 @@ pub struct Target {
 }
 
 impl Target {
+    /// The name of a model that stands for all others.
+    pub const ANY: &str = "*";
+
     /// The only target of its side.
     #[must_use]
     pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
@@ -63,6 +66,11 @@ pub struct Definition {
     pub from: Vec<Target>,
     /// Where it goes.
     pub to: Vec<Target>,
+    /// Whether each entry of `from` goes to the one of `to` at its place, so that several models move at once, instead of all
+    /// calls of one model going to any of `to` by weight. A model of the name [`Target::ANY`] stands for all others of its
+    /// provider, which keep their names.
+    #[serde(default)]
+    pub mapped: bool,
     /// By which steps.
     pub plan: Plan,
     /// What keeps its side.
@@ -85,6 +93,9 @@ pub enum DefinitionError {
     /// A side without anywhere to go.
     #[error("the side `{0}` of a migration has no target with a weight over 0")]
     NoTarget(&'static str),
+    /// Two sides that are to be read place by place and have not as many places.
+    #[error("each model that is moved needs one that it becomes")]
+    Uneven,
     /// Both sides are the same.
     #[error("both sides of the migration are the same; there is nothing to move")]
     SameSides,
@@ -103,6 +114,7 @@ impl Definition {
             model: model.into(),
             from: vec![from],
             to: vec![to],
+            mapped: false,
             plan,
             sticky_by: StickyBy::default(),
             guards: Guard::defaults(),
@@ -123,15 +135,37 @@ impl Definition {
                 return Err(DefinitionError::NoTarget(side));
             }
         }
-        if self.from == self.to {
+        if self.mapped && self.from.len() != self.to.len() {
+            return Err(DefinitionError::Uneven);
+        }
+        let same = |(from, to): (&Target, &Target)| from == to;
+        if self.from == self.to || (self.mapped && self.from.iter().zip(&self.to).any(same)) {
             return Err(DefinitionError::SameSides);
         }
         self.guards.iter().try_for_each(|guard| guard.check().map_err(Into::into))
     }
 
+    /// Where the calls of one provider's model go, of a migration whose sides are read place by place; `None` where it does
+    /// not move them.
+    #[must_use]
+    pub fn goes_to(&self, provider: &str, model: &str) -> Option<Target> {
+        let named = |name: &str| {
+            let is_it = |from: &Target| from.provider == provider && from.model == name;
+            self.from.iter().position(is_it).and_then(|at| self.to.get(at))
+        };
+        let to = named(model).or_else(|| named(Target::ANY)).filter(|_| self.mapped)?;
+        let model = if to.model == Target::ANY { model.to_owned() } else { to.model.clone() };
+        Some(Target { model, ..to.clone() })
+    }
+
     /// Whether `other` moves the same traffic between the same places.
     #[must_use]
     pub fn is_same_move(&self, other: &Self) -> bool {
-        self.name == other.name && self.model == other.model && self.from == other.from && self.to == other.to
+        let same = self.name == other.name && self.model == other.model && self.mapped == other.mapped;
+        same && self.from == other.from && self.to == other.to
     }
 }
+
+#[cfg(test)]
+#[path = "definition_tests.rs"]
+mod tests;

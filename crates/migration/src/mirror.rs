@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sluicegate_vocabulary::Money;
 use std::time::Duration;
 
+use similarity::directions;
 pub use similarity::similarity;
 pub use tally::{Sample, Tally};
 
@@ -41,6 +42,8 @@ pub struct Answer {
     pub text: String,
     /// The tools it calls, in order: name and arguments.
     pub tools: Vec<(String, String)>,
+    /// Its vectors, where it is an answer of embeddings.
+    pub vectors: Vec<Vec<f32>>,
     /// Whether JSON was asked for.
     pub json: bool,
     /// Time to the first token.
@@ -77,11 +80,13 @@ pub enum Difference {
     Json,
     /// The new side's answer is less than half or more than twice as long.
     Length,
+    /// Another number of vectors, or of another dimension.
+    Shape,
 }
 
 impl Difference {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Status,
         Self::Finish,
         Self::Empty,
@@ -90,6 +95,7 @@ impl Difference {
         Self::ToolJson,
         Self::Json,
         Self::Length,
+        Self::Shape,
     ];
 
     /// The word used in metrics and logs.
@@ -104,6 +110,7 @@ impl Difference {
             Self::ToolJson => "tool_json",
             Self::Json => "json",
             Self::Length => "length",
+            Self::Shape => "shape",
         }
     }
 }
@@ -113,7 +120,7 @@ impl Difference {
 pub struct Comparison {
     /// What ought to be alike and is not, in the order of [`Difference::ALL`].
     pub differences: Vec<Difference>,
-    /// How alike the texts are, 0 to 1; `None` where either has none.
+    /// How alike the texts are, 0 to 1, or the vectors' directions; `None` where either has none.
     pub similarity: Option<f64>,
     /// How many times as long as the old text the new one is.
     pub length: Option<f64>,
@@ -151,13 +158,21 @@ pub fn compare(old: &Answer, new: &Answer) -> Comparison {
         differ(Difference::Json, old.json && parsed(&old.text).is_some() && parsed(&new.text).is_none());
         differ(Difference::Length, length.is_some_and(|ratio| !(0.5..=2.0).contains(&ratio)) && !empty(new));
     }
+    let shape = |answer: &Answer| answer.vectors.iter().map(Vec::len).collect::<Vec<_>>();
+    if both && shape(old) != shape(new) {
+        differences.push(Difference::Shape);
+    }
     let seconds = |old: Option<Duration>, new: Option<Duration>| {
         ratio(old.map(|old| old.as_secs_f64()), new.map(|new| new.as_secs_f64()))
     };
     let dollars = |cost: Option<Money>| cost.map(|cost| cost.nanos() as f64);
     Comparison {
         differences,
-        similarity: (both && !old.text.is_empty() && !new.text.is_empty()).then(|| similarity(&old.text, &new.text)),
+        similarity: match (both, old.vectors.is_empty()) {
+            (true, true) => (!old.text.is_empty() && !new.text.is_empty()).then(|| similarity(&old.text, &new.text)),
+            (true, false) if shape(old) == shape(new) => Some(directions(&old.vectors, &new.vectors)),
+            _ => None,
+        },
         length,
         first_token: seconds(old.first_token, new.first_token),
         total: seconds(old.total, new.total),

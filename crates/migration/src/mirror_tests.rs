@@ -42,6 +42,20 @@ fn each_kind_of_difference_is_found() {
 }
 
 #[test]
+fn vectors_differ_in_shape_or_are_as_alike_as_their_directions() {
+    let vectors =
+        |vectors: &[&[f32]]| Answer { vectors: vectors.iter().map(|vector| vector.to_vec()).collect(), ..answer("") };
+    let old = vectors(&[&[1.0, 0.0], &[0.0, 2.0]]);
+    let seen = compare(&old, &vectors(&[&[3.0, 0.0], &[1.0, 1.0]]));
+    assert_eq!(seen.differences, []);
+    assert!(seen.similarity.is_some_and(|alike| (alike - f64::midpoint(1.0, 0.5_f64.sqrt())).abs() < 1e-6), "{seen:?}");
+    for other in [vectors(&[&[1.0, 0.0]]), vectors(&[&[1.0, 0.0, 0.0], &[0.0, 2.0, 0.0]]), answer("")] {
+        assert_eq!(compare(&old, &other).differences, [Difference::Shape]);
+        assert_eq!(compare(&old, &other).similarity, None);
+    }
+}
+
+#[test]
 fn ratios_are_new_over_old() {
     let timed = |ms: u64, nanos: i64| Answer {
         first_token: Some(Duration::from_millis(ms)),

@@ -33,6 +33,12 @@ pub struct CallLabels {
     pub outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    receiver: Arc<str>,
+    outcome: &'static str,
+}
+
 /// Labels of a time or a token count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ModelLabels {
@@ -130,6 +136,8 @@ pub struct Metrics {
     saved: Dollars,
     pub(crate) cached: CacheMetrics,
     flow: flow::FlowMetrics,
+    /// What receivers of `alerts` were told.
+    deliveries: Family<DeliveryLabels, Counter>,
     /// What is counted of migrations.
     pub(crate) migrations: MigrationMetrics,
     /// For every name that is not the configuration's own.
@@ -175,6 +183,7 @@ impl Metrics {
             saved: Dollars::default(),
             cached: CacheMetrics::default(),
             flow: flow::FlowMetrics::new(),
+            deliveries: Family::default(),
             migrations: MigrationMetrics::default(),
             other: Arc::new(RouteMetrics::new("other")),
             registry: Registry::default(),
@@ -233,6 +242,11 @@ impl Metrics {
         );
         metrics.flow.register(&mut registry);
         metrics.migrations.register(&mut registry);
+        registry.register(
+            "webhook_deliveries",
+            "What receivers of `alerts` were told, by what came of it",
+            metrics.deliveries.clone(),
+        );
         registry.register("attempts", "Tries at providers by result", metrics.attempts.clone());
         registry.register(
             "request_log_dropped",
@@ -253,6 +267,11 @@ impl Metrics {
         }
         metrics.reload_ok.set(1);
         Self { registry, ..metrics }
+    }
+
+    /// A receiver was told of something, or was not: `delivered`, `retried`, `refused`, `given_up` or `dropped`.
+    pub fn told(&self, receiver: &str, outcome: &'static str) {
+        self.deliveries.get_or_create(&DeliveryLabels { receiver: receiver.into(), outcome }).inc();
     }
 
     /// How many calls the cache answered, did not and was gone around by, and what that saved in dollars.

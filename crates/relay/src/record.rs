@@ -14,7 +14,7 @@ use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
 use crate::limit_headers::Told;
-use crate::migrations::{Copied, Mover};
+use crate::migrations::{Mover, Overheard};
 use crate::providers::UnderWay;
 use crate::repeat::First;
 use crate::reply::Reply;
@@ -77,8 +77,8 @@ pub(crate) struct State {
     should_retry: Option<bool>,
     /// Who wants to know how it goes, where its model is being moved.
     pub(crate) mover: Option<Arc<Mover>>,
-    /// The call, where it is one of those of which a copy is made.
-    pub(crate) copied: Option<Box<Copied>>,
+    /// The call, where a migration wants the words of its answer.
+    pub(crate) overheard: Option<Box<Overheard>>,
     /// The client broke off while it was still sending.
     left: bool,
     /// The request is one whose answer has no body.
@@ -152,7 +152,7 @@ impl Record {
             under_way: None,
             should_retry: None,
             mover: None,
-            copied: None,
+            overheard: None,
             left: false,
             head: false,
             made: None,
@@ -521,14 +521,14 @@ impl Record {
 
     pub(crate) fn sent(&mut self, piece: &[u8]) {
         self.0.receipt.bytes_out += piece.len() as u64;
-        if let Some(copied) = &mut self.0.copied {
-            copied.sent(piece);
+        if let Some(overheard) = &mut self.0.overheard {
+            overheard.sent(piece);
         }
     }
 
-    /// A copy will be made of the call when it is over.
-    pub(crate) fn copied(&mut self, copied: Copied) {
-        self.0.copied = Some(Box::new(copied));
+    /// A migration wants the words of the call's answer.
+    pub(crate) fn overheard(&mut self, overheard: Overheard) {
+        self.0.overheard = Some(Box::new(overheard));
     }
 
     pub(crate) fn ended(&mut self, end: EndReason) {

@@ -34,12 +34,10 @@ pub(crate) fn settle(state: &mut State) {
     let shared = &state.worker.shared;
     shared.metrics.in_flight.dec();
     shared.metrics.count(&state.receipt, state.route.as_deref(), state.candidate.as_deref());
-    if let Some(copied) = state.copied.take() {
-        copied.over(&state.receipt);
-    }
+    let tools = state.overheard.take().and_then(|overheard| overheard.over(&state.receipt));
     // An answer from the cache says nothing about either side of a migration.
     if let Some(mover) = state.mover.take().filter(|_| state.receipt.cache != CacheUse::Hit) {
-        mover.read(&state.receipt);
+        mover.read(&state.receipt, tools);
     }
     state.worker.receipts.push(std::mem::take(&mut state.receipt));
 }

@@ -19,8 +19,8 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::*;
 
@@ -30,6 +30,8 @@ struct Target2 {
     status: Arc<AtomicU16>,
     /// How long it takes, in milliseconds.
     takes: Arc<AtomicU64>,
+    /// What it answers where it does not fail.
+    says: Arc<Mutex<String>>,
     calls: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
     /// When it was called last, in milliseconds since the Unix epoch.
@@ -47,11 +49,12 @@ impl Target2 {
             address: listener.local_addr().unwrap(),
             status: Arc::new(AtomicU16::new(200)),
             takes: Arc::default(),
+            says: Arc::new(Mutex::new(ANSWER.to_owned())),
             calls: Arc::default(),
             failed: Arc::default(),
             last: Arc::default(),
         };
-        let takes = Arc::clone(&target.takes);
+        let (takes, says) = (Arc::clone(&target.takes), Arc::clone(&target.says));
         let (status, calls, failed, last) = (
             Arc::clone(&target.status),
             Arc::clone(&target.calls),
@@ -60,7 +63,7 @@ impl Target2 {
         );
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let takes = Arc::clone(&takes);
+                let (takes, says) = (Arc::clone(&takes), Arc::clone(&says));
                 let (status, calls, failed, last) =
                     (Arc::clone(&status), Arc::clone(&calls), Arc::clone(&failed), Arc::clone(&last));
                 std::thread::spawn(move || {
@@ -72,8 +75,8 @@ impl Target2 {
                         std::thread::sleep(Duration::from_millis(takes.load(Ordering::Relaxed)));
                         let status = status.load(Ordering::Relaxed);
                         failed.fetch_add(u64::from(status != 200), Ordering::Relaxed);
-                        let body =
-                            if status == 200 { ANSWER } else { r#"{"error":{"message":"no","type":"x","code":"x"}}"# };
+                        let refusal = r#"{"error":{"message":"no","type":"x","code":"x"}}"#;
+                        let body = if status == 200 { says.lock().unwrap().clone() } else { refusal.to_owned() };
                         let answer = format!(
                             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                             body.len()
@@ -86,6 +89,10 @@ impl Target2 {
             }
         });
         target
+    }
+
+    fn says(&self, body: &str) {
+        body.clone_into(&mut self.says.lock().unwrap());
     }
 
     fn calls(&self) -> u64 {
@@ -361,6 +368,54 @@ fn whoever_insists_on_a_provider_is_no_part_of_it_and_without_a_start_nobody_is(
 }
 
 #[test]
+fn several_models_move_at_once_each_to_its_own_name_at_the_other_provider() {
+    let (old, new, third) = (Target2::new(), Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let one = moving(vec![Step::new(percent(100.0)).hold(Duration::from_secs(600))], Vec::new());
+    let definition = Definition {
+        model: "models of old".to_owned(),
+        from: vec![Target::new("old", "a"), Target::new("old", Target::ANY)],
+        to: vec![Target::new("new", "b"), Target::new("new", Target::ANY)],
+        mapped: true,
+        ..one.definition
+    };
+    let mut config = configured(old.address, new.address, Migration { definition, ..one });
+    let other = provider("third", ProviderKind::OpenAi, third.address);
+    config.providers.insert("third".to_owned(), other);
+    let listed = sluicegate_config::ListedModel {
+        id: "listed".to_owned(),
+        context_window: None,
+        max_output: None,
+        deployment: None,
+    };
+    config.providers.get_mut("old").unwrap().models.push(listed);
+    for (name, to) in [("small", "old/c"), ("apart", "third/a"), ("spread", "old/a")] {
+        config.models.insert(name.into(), model(name, &[to]));
+    }
+    config.models.get_mut("spread").unwrap().to.push(model("x", &["third/a"]).to.remove(0));
+    let relay = Running::in_dir(config, folder.path());
+    let answered = |name: &str| {
+        let answer = relay.post(CHAT, "", &hi(name));
+        let told = |field: &str| header(&answer, field).unwrap_or_default().to_owned();
+        (told("x-sluicegate-provider"), told("x-sluicegate-model"), told("x-sluicegate-arm"))
+    };
+    let is = |provider: &str, model: &str, arm: &str| (provider.to_owned(), model.to_owned(), arm.to_owned());
+    assert_eq!(answered("m"), is("old", "a", ""));
+    order(&relay, MigrationOrder::Start);
+    assert_eq!(answered("m"), is("new", "b", "new"));
+    assert_eq!(answered("small"), is("new", "c", "new"), "the others keep their names");
+    assert_eq!(answered("listed"), is("new", "listed", "new"), "asked for by the provider's own name");
+    assert_eq!(answered("apart"), is("third", "a", ""), "another provider's models stay");
+    assert_eq!(answered("spread").2, "", "what leads to several providers stays");
+    assert_eq!(answered("old/a"), is("old", "a", ""), "whoever names the provider means it");
+    new.status.store(500, Ordering::Relaxed);
+    assert_eq!(answered("small"), is("old", "c", "new"), "each falls back to its own old model");
+    until("read", || report(&relay).new_calls >= 4);
+    order(&relay, MigrationOrder::Rollback);
+    assert_eq!(answered("listed"), is("old", "listed", ""));
+}
+
+#[test]
 fn a_kill_switch_in_the_configuration_sends_every_call_back_with_the_reload() {
     let (old, new) = (Target2::new(), Target2::new());
     let folder = tempfile::tempdir().unwrap();
@@ -429,6 +484,126 @@ fn copies_slow_nobody_and_show_in_what_answers_differ() {
     drop(relay);
     let relay = mirrored(&old, &new, folder.path(), self::mirror(100.0));
     assert_eq!(report(&relay).mirror.unwrap().calls, mirror.calls, "kept over a restart");
+}
+
+#[test]
+fn copies_are_counted_by_what_became_of_them() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let relay = mirrored(&old, &new, folder.path(), mirror(100.0));
+    let counted = |outcome: &str| {
+        let series = format!("sluicegate_migration_copies_total{{migration=\"a-to-b\",outcome=\"{outcome}\"}} ");
+        let metrics = relay.relay.metrics().encode().unwrap();
+        metrics.lines().find_map(|line| line.strip_prefix(&series)?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    relay.post(CHAT, "", &hi("m"));
+    until("compared", || counted("alike") == 1);
+    new.says(r#"{"choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"length"}]}"#);
+    relay.post(CHAT, "", &hi("m"));
+    until("differs", || counted("differs") == 1);
+    drop(relay);
+    let folder = tempfile::tempdir().unwrap();
+    let relay = mirrored(&old, &new, folder.path(), Mirror { usd_per_day: Some(1.0), ..mirror(100.0) });
+    relay.post(CHAT, "", &hi("m"));
+    let unpriced = "sluicegate_migration_copies_total{migration=\"a-to-b\",outcome=\"left_out_unpriced\"} 1";
+    until("left out", || relay.relay.metrics().encode().unwrap().lines().any(|line| line == unpriced));
+}
+
+#[test]
+fn copies_are_made_of_responses_embeddings_and_older_completions_too() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let relay = mirrored(&old, &new, folder.path(), mirror(100.0));
+    let text = |text: &str| {
+        format!(
+            r#"{{"object":"response","status":"completed","output":[{{"type":"message","content":[{{"type":"output_text","text":"{text}"}}]}}]}}"#
+        )
+    };
+    let cases = [
+        ("/v1/responses", r#"{"model":"m","input":"hi"}"#, text("hi"), text(""), "empty"),
+        (
+            "/v1/embeddings",
+            r#"{"model":"m","input":"hi","encoding_format":"float"}"#,
+            r#"{"data":[{"embedding":[1,0]}]}"#.to_owned(),
+            r#"{"data":[{"embedding":[1,0,0]}]}"#.to_owned(),
+            "shape",
+        ),
+        (
+            "/v1/completions",
+            r#"{"model":"m","prompt":"hi"}"#,
+            r#"{"choices":[{"index":0,"text":"a b c","finish_reason":"stop"}]}"#.to_owned(),
+            r#"{"choices":[{"index":0,"text":"a b c","finish_reason":"length"}]}"#.to_owned(),
+            "finish",
+        ),
+    ];
+    for (at, (path, body, said, differs, how)) in cases.into_iter().enumerate() {
+        old.says(&said);
+        new.says(&said);
+        assert!(relay.post(path, "", body).starts_with("HTTP/1.1 200"));
+        until("compared", || report(&relay).mirror.unwrap().calls == 2 * at as u64 + 1);
+        assert_eq!(report(&relay).mirror.unwrap().differing, at as u64, "{path}");
+        new.says(&differs);
+        relay.post(path, "", body);
+        until("differs", || report(&relay).mirror.unwrap().differing == at as u64 + 1);
+        assert_eq!(report(&relay).mirror.unwrap().by_kind.get(how), Some(&1), "{path}");
+    }
+    // A response that goes on with one that only the old side has is copied to nobody.
+    let before = new.calls();
+    relay.post("/v1/responses", "", r#"{"model":"m","input":"and?","previous_response_id":"resp_1"}"#);
+    old.says(ANSWER);
+    new.says(ANSWER);
+    relay.post(CHAT, "", &hi("m"));
+    until("the next", || report(&relay).mirror.unwrap().calls == 7);
+    assert_eq!(new.calls(), before + 1);
+}
+
+#[test]
+fn a_new_side_that_calls_tools_without_json_is_left() {
+    let called = |arguments: &str| {
+        let arguments = serde_json::Value::from(arguments);
+        format!(
+            r#"{{"choices":[{{"index":0,"finish_reason":"tool_calls","message":{{"tool_calls":[{{"id":"1","type":"function","function":{{"name":"find","arguments":{arguments}}}}}]}}}}],"usage":{{"prompt_tokens":1,"completion_tokens":2}}}}"#
+        )
+    };
+    let (old, new) = (Target2::new(), Target2::new());
+    old.says(&called("{\"q\":1}"));
+    new.says(&called("{\"q\":1}"));
+    let folder = tempfile::tempdir().unwrap();
+    let migration = Migration {
+        definition: Definition {
+            sticky_by: StickyBy::Call,
+            ..moving(
+                vec![Step::new(percent(50.0)).hold(Duration::from_secs(600))],
+                vec![Guard::new(Metric::InvalidToolCalls, Limit::Max(0.05))],
+            )
+            .definition
+        },
+        ..moving(doubled(1, 1), Vec::new())
+    };
+    let relay = Running::in_dir(configured(old.address, new.address, migration), folder.path());
+    order(&relay, MigrationOrder::Start);
+    let asked = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"find"}}]}"#;
+    for _ in 0..120 {
+        assert!(relay.post(CHAT, "", asked).starts_with("HTTP/1.1 200"));
+        // What offers no tools says nothing about how they are called.
+        relay.post(CHAT, "", &hi("m"));
+    }
+    until("both sides judged", || {
+        let now = report(&relay);
+        // The answer to a call that offered no tools calls one here, and is not looked at.
+        now.guards[0].old_calls + now.guards[0].new_calls == 120 && now.old_calls + now.new_calls == 240
+    });
+    assert_eq!(
+        (report(&relay).phase.as_str(), report(&relay).guards.remove(0).new),
+        ("running", Some("0.0 %".to_owned()))
+    );
+    new.says(&called("{\"q\":"));
+    until("rolled back", || {
+        relay.post(CHAT, "", asked);
+        report(&relay).phase == "rolled_back"
+    });
+    let why = relay.relay.migration_history("a-to-b").unwrap().pop().unwrap().why;
+    assert!(why.starts_with("invalid tool calls"), "{why}");
 }
 
 #[test]

@@ -37,14 +37,28 @@ impl Compiler<'_> {
                 let what = "the name of a migration is letters, digits, `-`, `_` and `.`, at most 64";
                 self.say_at_name(Diagnostic::new(codes::BAD_NAME, what), &["migrations", name]);
             }
-            if let Some(other) = movers.insert(&stated.model, name) {
-                let what = format!("`{other}` moves the calls of `{}` already", stated.model);
-                self.say(Diagnostic::new(codes::TWO_MIGRATIONS, what), &["migrations", name, "model"]);
+            if let Some(model) = &stated.model
+                && let Some(other) = movers.insert(model, name)
+            {
+                self.say(two_movers(other, model), &["migrations", name, "model"]);
             }
             let migration = self.migration(name, stated, models, named, &killed);
             found.extend(migration.map(|migration| (name.clone(), migration)));
         }
+        self.moved_once(&found, models);
         found
+    }
+
+    /// A model's calls are moved by one migration at most, also where one moves all of a provider's.
+    fn moved_once(&mut self, found: &BTreeMap<String, Migration>, models: &BTreeMap<String, Model>) {
+        for model in models.values() {
+            let mut movers = found.iter().filter(|(_, migration)| !migration.goes_to(model).is_empty());
+            let (Some(one), Some(other)) = (movers.next(), movers.next()) else { continue };
+            let ((name, _), (other, _)) = if one.1.definition.mapped { (one, other) } else { (other, one) };
+            if found.get(name).is_some_and(|it| it.definition.mapped) {
+                self.say(two_movers(other, &model.name), &["migrations", name, "models"]);
+            }
+        }
     }
 
     fn migration(
@@ -69,31 +83,24 @@ impl Compiler<'_> {
             None => Guard::defaults(),
             Some(list) => list.iter().enumerate().filter_map(|(at, guard)| self.guard(name, at, guard)).collect(),
         };
-        let to = self.side(&path("to"), &stated.to, named);
         let mirror = stated.mirror.as_ref().and_then(|mirror| self.mirror(name, mirror));
-        let Some(model) = models.get(&stated.model).filter(|model| !model.builtin) else {
-            let what = format!("no entry under `models:` is called `{}`", stated.model);
-            let mut diagnostic = Diagnostic::new(codes::UNKNOWN_MOVED_MODEL, what);
-            if let Some(near) = nearest(&stated.model, models.keys().map(String::as_str)) {
-                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+        let sides = match (&stated.model, stated.models.is_empty()) {
+            (Some(model), true) => self.sides(name, model, stated, models, named),
+            (None, false) => self.mapped(name, stated, named),
+            _ => {
+                let what =
+                    "write either `model`, or `models` with what each of a provider's models is called at the other";
+                self.say_at_name(Diagnostic::new(codes::BAD_MIGRATION, what), &["migrations", name]);
+                None
             }
-            self.say(diagnostic, &path("model"));
-            return None;
         };
-        let from = targets(&model.to);
-        if let Some(stated) = &stated.from
-            && self.side(&path("from"), stated, named) != from
-        {
-            let what = format!("`{}` does not lead there now", model.name);
-            let diagnostic = Diagnostic::new(codes::OTHER_ORIGIN, what);
-            let remedy = format!("write what `models.{}.to` says, or leave `from` out", model.name);
-            self.say(diagnostic.remedy(remedy), &path("from"));
-        }
+        let Sides { moved, from, to, mapped } = sides?;
         let (on_breach, on_inconclusive) = (stated.on_breach.into(), stated.on_inconclusive.into());
-        let usual = Definition::new(name, &*model.name, Target::new("", ""), Target::new("", ""), plan?);
+        let usual = Definition::new(name, moved, Target::new("", ""), Target::new("", ""), plan?);
         let definition = Definition {
             from,
             to,
+            mapped,
             sticky_by,
             guards,
             on_breach,
@@ -111,6 +118,87 @@ impl Compiler<'_> {
         let environment = is_named(killed, name);
         let kill = KillSwitch { configuration: stated.kill, environment };
         Some(Migration { definition, mirror, start: stated.start, kill })
+    }
+
+    /// The sides of a migration of one model.
+    fn sides(
+        &mut self,
+        name: &str,
+        moved: &str,
+        stated: &file::Migration,
+        models: &BTreeMap<String, Model>,
+        named: &[String],
+    ) -> Option<Sides> {
+        let path = |field| ["migrations", name, field];
+        let to = self.side(&path("to"), &stated.to, named);
+        let Some(model) = models.get(moved).filter(|model| !model.builtin) else {
+            let what = format!("no entry under `models:` is called `{moved}`");
+            let mut diagnostic = Diagnostic::new(codes::UNKNOWN_MOVED_MODEL, what);
+            if let Some(near) = nearest(moved, models.keys().map(String::as_str)) {
+                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+            }
+            self.say(diagnostic, &path("model"));
+            return None;
+        };
+        let from = targets(&model.to);
+        if let Some(stated) = &stated.from
+            && self.side(&path("from"), stated, named) != from
+        {
+            let what = format!("`{}` does not lead there now", model.name);
+            let diagnostic = Diagnostic::new(codes::OTHER_ORIGIN, what);
+            let remedy = format!("write what `models.{}.to` says, or leave `from` out", model.name);
+            self.say(diagnostic.remedy(remedy), &path("from"));
+        }
+        Some(Sides { moved: model.name.clone(), from, to, mapped: false })
+    }
+
+    /// The sides of a migration of several of a provider's models.
+    fn mapped(&mut self, name: &str, stated: &file::Migration, named: &[String]) -> Option<Sides> {
+        let from = self.whole_provider(&["migrations", name, "from"], stated.from.as_ref(), named);
+        let to = self.whole_provider(&["migrations", name, "to"], Some(&stated.to), named);
+        for (old, new) in &stated.models {
+            if (new == Target::ANY) != (old == Target::ANY) || old.trim().is_empty() || new.trim().is_empty() {
+                let what = "`*` stands for all other models, which keep their names: write `\"*\": \"*\"`";
+                self.say(Diagnostic::new(codes::BAD_MIGRATION, what), &["migrations", name, "models", old]);
+            }
+        }
+        let (from, to) = (from?, to?);
+        let side = |provider: &str, names: Vec<&String>| -> Vec<Target> {
+            names.into_iter().map(|model| Target::new(provider, model.trim())).collect()
+        };
+        Some(Sides {
+            moved: format!("models of {from}"),
+            from: side(&from, stated.models.keys().collect()),
+            to: side(&to, stated.models.values().collect()),
+            mapped: true,
+        })
+    }
+
+    /// A provider where otherwise a target is written.
+    fn whole_provider(&mut self, path: &[&str], stated: Option<&Targets>, named: &[String]) -> Option<String> {
+        let provider = match stated {
+            Some(Targets::One(provider)) => provider.trim(),
+            _ => "",
+        };
+        if named.iter().any(|name| name == provider) {
+            return Some(provider.to_owned());
+        }
+        let what = match provider {
+            "" => "with `models`, `from` and `to` are each the name of a provider".to_owned(),
+            _ => format!("no provider `{provider}` is configured; with `models`, this is the name of one"),
+        };
+        let known = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_PROVIDER, what);
+        if let Some(near) = nearest(provider, named.iter().map(String::as_str)) {
+            diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+        }
+        let diagnostic = diagnostic.note(format!("configured providers: {known}"));
+        if stated.is_some() {
+            self.say(diagnostic, path)
+        } else {
+            self.say_at_name(diagnostic, &path[..path.len() - 1])
+        }
+        None
     }
 
     fn plan(&mut self, name: &str, stated: &file::Migration) -> Option<Plan> {
@@ -156,9 +244,8 @@ impl Compiler<'_> {
         let at = at.to_string();
         let path = |field| ["migrations", name, "guards", &at, field];
         let metric: Metric = match stated.metric.parse() {
-            Ok(Metric::InvalidToolCalls) | Err(_) => {
-                let known: Vec<&str> =
-                    Metric::all().filter(|metric| *metric != Metric::InvalidToolCalls).map(Metric::as_str).collect();
+            Err(_) => {
+                let known: Vec<&str> = Metric::all().map(Metric::as_str).collect();
                 let mut diagnostic =
                     Diagnostic::new(codes::UNKNOWN_WORD, format!("`{}` is not measured", stated.metric));
                 if let Some(near) = nearest(&stated.metric, known.iter().copied()) {
@@ -208,6 +295,19 @@ impl Compiler<'_> {
         let list = self.targets_at(path, stated, named);
         targets(&list)
     }
+}
+
+/// Where calls come from and go.
+struct Sides {
+    /// What is moved, in words.
+    moved: String,
+    from: Vec<Target>,
+    to: Vec<Target>,
+    mapped: bool,
+}
+
+fn two_movers(other: &str, model: &str) -> Diagnostic {
+    Diagnostic::new(codes::TWO_MIGRATIONS, format!("`{other}` moves the calls of `{model}` already"))
 }
 
 /// Whether a list of names, or the word `all`, names this one.

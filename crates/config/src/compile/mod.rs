@@ -18,6 +18,7 @@ mod payments;
 mod prices;
 mod priorities;
 mod provider;
+mod receiver;
 mod resilience;
 pub(crate) mod runtime;
 pub(crate) mod secret;
@@ -97,6 +98,7 @@ impl<'a> Compiler<'a> {
         let prices = self.prices(file.prices, &named);
         let priorities = self.priorities(file.priorities.as_ref(), &file.server);
         let alerts = self.alerts(&file.metrics);
+        let receivers = self.receivers(&file.alerts);
         let bounded = payments.is_some()
             || !labels.is_empty()
             || keys.iter().any(|key| key.is_bounded())
@@ -114,6 +116,7 @@ impl<'a> Compiler<'a> {
             limits,
             priorities,
             alerts,
+            receivers,
             labels,
             prices,
             signup: self.signup(&file.credits),

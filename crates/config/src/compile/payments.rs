@@ -46,7 +46,7 @@ impl Compiler<'_> {
         Some(payments)
     }
 
-    fn needed(&mut self, variable: &Option<String>, file: &Option<PathBuf>, path: &[&str]) -> Option<Found> {
+    pub(super) fn needed(&mut self, variable: &Option<String>, file: &Option<PathBuf>, path: &[&str]) -> Option<Found> {
         let sources = Sources {
             variable: ("secret_env", variable.as_deref()),
             file: ("secret_file", file.as_deref()),

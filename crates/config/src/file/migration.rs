@@ -5,16 +5,24 @@ use crate::migration::{Approval, Start};
 use crate::units::{Period, Share};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A move of one model's calls to somewhere else, by steps, and back by itself when the evidence says so.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Migration {
-    /// The public name whose calls are moved: an entry under `models`. Its `to` is where they come from.
-    pub model: String,
-    /// Where they come from, to be sure: it must be what the model's `to` says.
+    /// The public name whose calls are moved: an entry under `models`. Its `to` is where they come from. Either this or
+    /// `models`.
+    pub model: Option<String>,
+    /// Several models at once: names of `from`, a provider, and what each is called at `to`, another. `*: "*"` stands for
+    /// all others, which keep their names. Moved are the entries under `models` that lead there and nowhere else, and the
+    /// models that clients ask for by the provider's own name.
+    #[serde(default)]
+    pub models: BTreeMap<String, String>,
+    /// Where they come from, to be sure: it must be what the model's `to` says. With `models`: the provider.
     pub from: Option<Targets>,
-    /// Where they go: `provider/model`, or a list of such with weights. The provider has keys and limits of its own.
+    /// Where they go: `provider/model`, or a list of such with weights. With `models`: a provider. Each provider has keys
+    /// and limits of its own.
     pub to: Targets,
     /// What keeps its side: `key`, `user`, `header:NAME`, or `call` for each call by itself. `key` when absent.
     pub sticky_by: Option<String>,
@@ -72,8 +80,8 @@ pub(crate) struct MigrationStep {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MigrationGuard {
-    /// What is measured: error_rate, empty_response_rate, truncated_rate, ttft_p50, ttft_p95, ttft_p99, total_p50,
-    /// total_p95, total_p99 or cost_per_request.
+    /// What is measured: error_rate, empty_response_rate, truncated_rate, invalid_tool_call_rate, ttft_p50, ttft_p95,
+    /// ttft_p99, total_p50, total_p95, total_p99 or cost_per_request.
     pub metric: String,
     /// How much more than the old side at most: `1pp` for a rate, `25%` for a time or a cost.
     pub max_increase: Option<String>,

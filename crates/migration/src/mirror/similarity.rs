@@ -31,6 +31,18 @@ pub fn similarity(one: &str, other: &str) -> f64 {
     if all == 0 { 0.0 } else { 2.0 * common as f64 / all as f64 }
 }
 
+/// How alike the directions of vectors of the same shapes are, pair by pair: the mean cosine, 0 where they are opposite or
+/// unrelated.
+pub(super) fn directions(one: &[Vec<f32>], other: &[Vec<f32>]) -> f64 {
+    let dot =
+        |one: &[f32], other: &[f32]| one.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let cosine = |(one, other): (&Vec<f32>, &Vec<f32>)| {
+        let length = (dot(one, one) * dot(other, other)).sqrt();
+        if length > 0.0 { (dot(one, other) / length).clamp(0.0, 1.0) } else { 0.0 }
+    };
+    one.iter().zip(other).map(cosine).sum::<f64>() / one.len().max(1) as f64
+}
+
 /// In lower case, with single spaces, between two spaces so that words at either end count like others.
 fn plain(text: &str) -> Vec<char> {
     let mut plain = vec![' '];

@@ -28,6 +28,12 @@ struct ArmLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CopyLabels {
+    migration: Arc<str>,
+    outcome: &'static str,
+}
+
 /// The counters of migrations. Their names are the configuration's own, so there are few.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MigrationMetrics {
@@ -35,6 +41,7 @@ pub(crate) struct MigrationMetrics {
     under_way: Family<NameLabels, Gauge>,
     events: Family<ActionLabels, Counter>,
     calls: Family<ArmLabels, Counter>,
+    copies: Family<CopyLabels, Counter>,
 }
 
 impl MigrationMetrics {
@@ -51,6 +58,11 @@ impl MigrationMetrics {
             "Calls by the side they were given and how they ended",
             self.calls.clone(),
         );
+        registry.register(
+            "migration_copies",
+            "Copies of calls for a new side by what became of them, those that were left out among them",
+            self.copies.clone(),
+        );
     }
 
     /// How a migration stands.
@@ -63,6 +75,11 @@ impl MigrationMetrics {
     /// Something happened to it.
     pub(crate) fn happened(&self, name: &str, action: Action) {
         self.events.get_or_create(&ActionLabels { migration: name.into(), action: action.as_str() }).inc();
+    }
+
+    /// A copy was made and compared, or left out.
+    pub(crate) fn copied(&self, name: &Arc<str>, outcome: &'static str) {
+        self.copies.get_or_create(&CopyLabels { migration: Arc::clone(name), outcome }).inc();
     }
 
     pub(super) fn count(&self, receipt: &Receipt, Moved { migration, arm }: &Moved) {

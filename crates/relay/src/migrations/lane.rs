@@ -5,7 +5,9 @@
 //! receipt and put into the lane's buffer; everything else happens on a thread that no call waits for.
 
 use super::mirror::{Copied, Copies, Job};
+use super::overheard::{Overheard, ToolCalls, offers};
 use crate::call::{Caller, PathTarget, Request};
+use crate::metrics::MigrationMetrics;
 use crate::record::Record;
 use crate::snapshot::{Candidate, Route, Target};
 use parking_lot::Mutex;
@@ -18,6 +20,8 @@ use tokio::sync::mpsc;
 
 /// What calls have said and nobody has read yet, at most. The evidence is read fifty times a second.
 const MOST_UNREAD: usize = 65_536;
+/// The most bytes of requests and answers among it. Beyond them nothing is said of tool calls.
+const MOST_WORDS: usize = 16 << 20;
 
 /// What a migration is at the moment, and what calls say about it.
 #[derive(Debug)]
@@ -28,29 +32,43 @@ pub(crate) struct Lane {
     share: AtomicU32,
     /// Whether it wants to know how calls went.
     watched: AtomicBool,
-    unread: Mutex<Vec<(Arm, Observation)>>,
+    /// Whether a guard wants to know how tools are called.
+    wants_tools: AtomicBool,
+    unread: Mutex<Unread>,
     /// Whether calls of the old side are copied.
     mirroring: AtomicBool,
     pub(super) copies: mpsc::Sender<Job>,
     pub(super) copied: Copies,
+    pub(super) metrics: MigrationMetrics,
+}
+
+/// What calls have said since the last time.
+#[derive(Debug, Default)]
+struct Unread {
+    said: Vec<(Arm, Observation, Option<ToolCalls>)>,
+    /// Bytes of the tool calls among it.
+    words: usize,
 }
 
 impl Lane {
-    pub(super) fn new(name: &str, copies: mpsc::Sender<Job>) -> Self {
+    pub(super) fn new(name: &str, copies: mpsc::Sender<Job>, metrics: MigrationMetrics) -> Self {
         Self {
             name: name.into(),
             seed: AtomicU64::new(0),
             share: AtomicU32::new(0),
             watched: AtomicBool::new(false),
+            wants_tools: AtomicBool::new(false),
             unread: Mutex::default(),
             mirroring: AtomicBool::new(false),
             copies,
             copied: Copies::default(),
+            metrics,
         }
     }
 
     /// From now on calls are divided so.
-    pub(super) fn publish(&self, seed: Seed, share: Share, watched: bool, mirroring: bool) {
+    pub(super) fn publish(&self, seed: Seed, share: Share, watched: bool, tools: bool, mirroring: bool) {
+        self.wants_tools.store(watched && tools, Ordering::Relaxed);
         self.mirroring.store(mirroring, Ordering::Relaxed);
         self.seed.store(seed.0, Ordering::Relaxed);
         self.watched.store(watched, Ordering::Relaxed);
@@ -65,16 +83,27 @@ impl Lane {
         Seed(self.seed.load(Ordering::Relaxed))
     }
 
-    fn say(&self, arm: Arm, seen: Observation) {
+    pub(super) fn wants_tools(&self) -> bool {
+        self.wants_tools.load(Ordering::Relaxed)
+    }
+
+    fn say(&self, arm: Arm, seen: Observation, tools: Option<ToolCalls>) {
         let mut unread = self.unread.lock();
-        if unread.len() < MOST_UNREAD {
-            unread.push((arm, seen));
+        if unread.said.len() >= MOST_UNREAD {
+            return;
         }
+        let tools = tools.filter(|tools| unread.words + tools.size() <= MOST_WORDS);
+        unread.words += tools.as_ref().map_or(0, ToolCalls::size);
+        unread.said.push((arm, seen, tools));
     }
 
     /// What calls have said since the last time.
     pub(super) fn take(&self) -> Vec<(Arm, Observation)> {
-        std::mem::take(&mut *self.unread.lock())
+        let said = std::mem::take(&mut *self.unread.lock()).said;
+        let judged = |(arm, seen, tools): (Arm, Observation, Option<ToolCalls>)| {
+            (arm, Observation { tool_calls_valid: tools.and_then(|tools| tools.are_valid()), ..seen })
+        };
+        said.into_iter().map(judged).collect()
     }
 }
 
@@ -107,15 +136,15 @@ impl Mover {
         }
     }
 
-    /// Reads a receipt for what it says about its side.
-    pub(crate) fn read(&self, receipt: &Receipt) {
+    /// Reads a receipt for what it says about its side, and what else was heard of the call.
+    pub(crate) fn read(&self, receipt: &Receipt, tools: Option<ToolCalls>) {
         if !self.lane.watched.load(Ordering::Relaxed) {
             return;
         }
         if let Some(moved) = &receipt.moved
             && let Some(seen) = self.observation(moved.arm, receipt)
         {
-            self.lane.say(moved.arm, seen);
+            self.lane.say(moved.arm, seen, tools.filter(|_| !seen.failed));
         }
     }
 
@@ -178,12 +207,12 @@ pub(crate) fn assign(
     record: &mut Record,
 ) -> Option<Arc<Mover>> {
     let mover = route.mover.as_ref()?;
-    place(mover, candidates, &may_have, request, caller, record)
+    place((route, mover), candidates, &may_have, request, caller, record)
 }
 
 #[cold]
 fn place(
-    mover: &Arc<Mover>,
+    (route, mover): (&Route, &Arc<Mover>),
     candidates: &mut Vec<Arc<Candidate>>,
     may_have: &dyn Fn(&Candidate) -> bool,
     request: &Request,
@@ -203,12 +232,12 @@ fn place(
     let unit = unit(&mover.sticky_by, request, caller, record).into_owned();
     let seed = mover.lane.seed();
     let arm = seed.arm(unit.as_bytes(), share);
-    if let Some(rule) = mirror
-        && arm == Arm::Old
-        && let Some(target) = to().next()
-        && let Some(copied) = Copied::of(&mover.lane, rule, &target.candidate, request, caller, record.id())
-    {
-        record.copied(copied);
+    let copied = mirror.filter(|_| arm == Arm::Old).and_then(|rule| {
+        Copied::of(&mover.lane, rule, &to().next()?.candidate, &route.name, (request, caller, record.id()))
+    });
+    let offers = offers(&mover.lane, request.endpoint, &request.body);
+    if let Some(overheard) = Overheard::new(copied, offers) {
+        record.overheard(overheard);
     }
     if share == Share::NONE {
         return None;

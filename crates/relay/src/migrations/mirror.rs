@@ -10,6 +10,7 @@
 
 use super::Lane;
 use super::compare::{is_read, read};
+use super::overheard::LARGEST;
 use crate::attempt::{self, Answered};
 use crate::budget::Share as Memory;
 use crate::call::{Caller, PathTarget, Plan, Request};
@@ -34,15 +35,22 @@ use tokio::sync::mpsc;
 
 /// Copies that wait to be made, at most.
 pub(super) const WAITING: usize = 64;
-/// The largest request, and the largest answer, that is copied, in bytes.
-const LARGEST: usize = 256 << 10;
 /// How long a copy may take.
 const LONGEST: Duration = Duration::from_secs(120);
 const DAY: u64 = 86_400;
 /// What marks a call as having effects.
 const EFFECTS: &str = "x-sluicegate-effects";
 /// What providers run by themselves.
-const RUN_THERE: [&[u8]; 4] = [b"\"mcp_servers\"", b"\"mcp\"", b"\"computer_", b"\"code_execution"];
+const RUN_THERE: [&[u8]; 6] = [
+    b"\"mcp_servers\"",
+    b"\"mcp\"",
+    b"\"computer_",
+    b"\"code_execution",
+    b"\"codeExecution\"",
+    b"\"code_interpreter\"",
+];
+/// What makes a response go on with something that only the old side has.
+const KEPT_THERE: [&[u8]; 2] = [b"\"previous_response_id\"", b"\"conversation\""];
 
 /// What copies of a migration have shown, and what they may cost.
 #[derive(Debug, Default)]
@@ -69,6 +77,47 @@ impl Shown {
     }
 }
 
+/// What became of a copy, or why none was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Its answer was like the client's.
+    Alike,
+    /// It differed.
+    Differs,
+    /// Too many wait to be made.
+    Queue,
+    /// As many as may be are being made.
+    Concurrency,
+    /// What copies may cost in a day is spent.
+    Budget,
+    /// There is a budget, and nobody knows what this one would cost.
+    Unpriced,
+    /// The provider has no room within its limits, or is isolated.
+    NoRoom,
+    /// It took too long.
+    Late,
+}
+
+impl Fate {
+    /// The word in metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alike => "alike",
+            Self::Differs => "differs",
+            Self::Queue => "left_out_queue",
+            Self::Concurrency => "left_out_concurrency",
+            Self::Budget => "left_out_budget",
+            Self::Unpriced => "left_out_unpriced",
+            Self::NoRoom => "left_out_no_room",
+            Self::Late => "left_out_late",
+        }
+    }
+
+    const fn is_left_out(self) -> bool {
+        !matches!(self, Self::Alike | Self::Differs)
+    }
+}
+
 impl Copies {
     pub(super) fn shown(&self) -> Shown {
         self.shown.lock().clone()
@@ -76,10 +125,6 @@ impl Copies {
 
     pub(super) fn recall(&self, shown: Shown) {
         *self.shown.lock() = shown;
-    }
-
-    fn left_out(&self) {
-        self.shown.lock().left_out += 1;
     }
 
     /// Whether the copies of today may cost more.
@@ -93,6 +138,16 @@ impl Copies {
     }
 }
 
+impl Lane {
+    /// Counts what became of a copy.
+    fn copy_ended(&self, fate: Fate) {
+        if fate.is_left_out() {
+            self.copied.shown.lock().left_out += 1;
+        }
+        self.metrics.copied(&self.name, fate.as_str());
+    }
+}
+
 fn today() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY
 }
@@ -103,16 +158,16 @@ pub(crate) struct Copied {
     lane: Arc<Lane>,
     rule: sluicegate_config::Mirror,
     target: Arc<Candidate>,
+    /// The name by which it was routed.
+    route: Arc<str>,
     endpoint: Endpoint,
     dialect: Dialect,
     parts: Box<Parts>,
+    path: PathTarget,
     body: Bytes,
     head: Head,
     stream: bool,
     caller: Caller,
-    /// What went to the client.
-    answer: Vec<u8>,
-    whole: bool,
 }
 
 /// The same, when it is over.
@@ -129,63 +184,69 @@ impl Copied {
         lane: &Arc<Lane>,
         rule: sluicegate_config::Mirror,
         target: &Arc<Candidate>,
-        request: &Request,
-        caller: &Caller,
-        id: &CallId,
+        route: &Arc<str>,
+        (request, caller, id): (&Request, &Caller, &CallId),
     ) -> Option<Self> {
-        let is_small = request.body.len() <= LARGEST;
+        let names = |words: &[&[u8]]| words.iter().any(|word| memchr::memmem::find(&request.body, word).is_some());
+        let is_wanted = is_read(request.endpoint)
+            && request.body.len() <= LARGEST
+            && is_mirrored(lane.seed(), id.as_str().as_bytes(), rule.share, false);
+        if !is_wanted || matches!(request.target, PathTarget::Provider { .. }) {
+            return None;
+        }
         let effects =
             request.parts.headers.get(EFFECTS).is_some_and(|value| !matches!(value.as_bytes(), b"none" | b"false"))
-                || RUN_THERE.iter().any(|word| memchr::memmem::find(&request.body, word).is_some());
-        let wanted = is_read(request.endpoint)
-            && matches!(request.target, PathTarget::None)
-            && is_mirrored(lane.seed(), id.as_str().as_bytes(), rule.share, effects);
-        (wanted && is_small).then(|| Self {
+                || names(&RUN_THERE);
+        if effects || (request.endpoint == Endpoint::Responses && names(&KEPT_THERE)) {
+            return None;
+        }
+        Some(Self {
             lane: Arc::clone(lane),
             rule,
             target: Arc::clone(target),
+            route: Arc::clone(route),
             endpoint: request.endpoint,
             dialect: request.dialect,
             parts: request.parts.clone(),
+            path: request.target.clone(),
             body: request.body.clone(),
             head: request.head.clone(),
             stream: request.stream,
             caller: caller.clone(),
-            answer: Vec::new(),
-            whole: true,
         })
     }
+}
 
-    /// A piece of the answer is on its way to the client.
-    pub(crate) fn sent(&mut self, piece: &[u8]) {
-        self.whole &= self.answer.len() + piece.len() <= LARGEST;
-        if self.whole {
-            self.answer.extend_from_slice(piece);
-        }
-    }
-
-    /// The call is over.
-    pub(crate) fn over(self: Box<Self>, receipt: &Receipt) {
+impl Job {
+    /// A call that is over, if it is one to measure by.
+    pub(super) fn of(copied: Copied, receipt: &Receipt, answer: &[u8]) -> Option<Self> {
         // What did not go well is no measure, and neither is what another side answered.
-        if receipt.end != EndReason::Done || !self.whole || receipt.attempts.len() != 1 {
-            return;
+        if receipt.end != EndReason::Done || receipt.attempts.len() != 1 {
+            return None;
         }
         let began = receipt.attempts.first().map_or(Duration::ZERO, |first| first.started);
-        let mut old = read(self.endpoint, receipt.status, &self.answer);
-        old.json = asks_for_json(&self.body);
-        old.first_token = receipt.times.first_token.map(|at| at.saturating_sub(began));
-        old.total = Some(receipt.times.total.saturating_sub(began));
-        old.cost = receipt.cost;
-        let lane = Arc::clone(&self.lane);
-        let job = Job { copied: *self, id: receipt.id.clone(), old };
-        if lane.copies.try_send(job).is_err() {
-            lane.copied.left_out();
+        let old = Answer {
+            json: asks_for_json(&copied.body),
+            first_token: receipt.times.first_token.map(|at| at.saturating_sub(began)),
+            total: Some(receipt.times.total.saturating_sub(began)),
+            cost: receipt.cost,
+            ..read(copied.endpoint, receipt.status, answer)
+        };
+        Some(Self { copied, id: receipt.id.clone(), old })
+    }
+
+    /// Lets it be made, if there is room for one more to wait.
+    pub(super) fn hand_over(self) {
+        let lane = Arc::clone(&self.copied.lane);
+        if lane.copies.try_send(self).is_err() {
+            lane.copy_ended(Fate::Queue);
         }
     }
 }
 
 fn asks_for_json(body: &[u8]) -> bool {
-    memchr::memmem::find(body, b"\"json_object\"").is_some() || memchr::memmem::find(body, b"\"json_schema\"").is_some()
+    let words: [&[u8]; 3] = [b"\"json_object\"", b"\"json_schema\"", b"\"application/json\""];
+    words.iter().any(|word| memchr::memmem::find(body, word).is_some())
 }
 
 /// Makes copies until nobody can ask for one any more. Belongs on a thread of its own.
@@ -199,10 +260,14 @@ pub(crate) async fn run(worker: Arc<Worker>, mut jobs: mpsc::Receiver<Job>) {
         let lane = Arc::clone(&job.copied.lane);
         let rule = job.copied.rule;
         // What nobody can price cannot be kept within a budget.
-        let priced = rule.usd_per_day.is_none() || job.copied.target.tariff.is_some();
-        let is_room = lane.copied.at_once.load(Ordering::Relaxed) < rule.max_concurrency;
-        if !is_room || !priced || !lane.copied.may_spend(rule.usd_per_day) {
-            lane.copied.left_out();
+        let unpriced = rule.usd_per_day.is_some() && job.copied.target.tariff.is_none();
+        let left_out = [
+            (Fate::Concurrency, lane.copied.at_once.load(Ordering::Relaxed) >= rule.max_concurrency),
+            (Fate::Unpriced, unpriced),
+            (Fate::Budget, !lane.copied.may_spend(rule.usd_per_day)),
+        ];
+        if let Some((fate, _)) = left_out.into_iter().find(|(_, is_so)| *is_so) {
+            lane.copy_ended(fate);
             continue;
         }
         lane.copied.at_once.fetch_add(1, Ordering::Relaxed);
@@ -210,45 +275,45 @@ pub(crate) async fn run(worker: Arc<Worker>, mut jobs: mpsc::Receiver<Job>) {
         tokio::spawn(async move {
             let made = tokio::time::timeout(LONGEST, Box::pin(copy(&worker, &job))).await;
             lane.copied.at_once.fetch_sub(1, Ordering::Relaxed);
-            match made {
+            lane.copy_ended(match made {
                 Ok(Some(new)) => compared(&lane, &job, &new),
-                Ok(None) | Err(_) => lane.copied.left_out(),
-            }
+                Ok(None) => Fate::NoRoom,
+                Err(_) => Fate::Late,
+            });
         });
     }
 }
 
-fn compared(lane: &Lane, job: &Job, new: &Answer) {
+fn compared(lane: &Lane, job: &Job, new: &Answer) -> Fate {
     let seen = compare(&job.old, new);
     let mut shown = lane.copied.shown.lock();
     let keep_text = job.copied.rule.keep_text;
     shown.tally.add(job.id.as_str(), (&job.old, new), &seen, keep_text, fastrand::f64());
     let cost = new.cost.map_or(0, Money::nanos);
     shown.spent_nanos = shown.spent_nanos.saturating_add(cost);
+    if seen.differences.is_empty() { Fate::Alike } else { Fate::Differs }
 }
 
 /// The new side's answer to a call; `None` where it has no room for it now.
 async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
-    let Copied { target, endpoint, dialect, parts, body, head, stream, caller, .. } = &job.copied;
+    let Copied { target, endpoint, dialect, parts, path, body, head, stream, caller, .. } = &job.copied;
     let snapshot = worker.shared.snapshot.load_full();
-    let route = snapshot
-        .names
-        .aliases
-        .values()
-        .find(|route| route.mover.as_ref().is_some_and(|mover| Arc::ptr_eq(&mover.lane, &job.copied.lane)))?;
+    let is_its = |mover: &Arc<super::Mover>| Arc::ptr_eq(&mover.lane, &job.copied.lane);
+    let route =
+        snapshot.names.resolve(&job.copied.route).ok().filter(|route| route.mover.as_ref().is_some_and(is_its))?;
     let request = Request {
         endpoint: *endpoint,
         dialect: *dialect,
         deadline: None,
         client_timeout: None,
         parts: parts.clone(),
-        target: PathTarget::None,
+        target: path.clone(),
         body: body.clone(),
         share: Memory::new(&worker.shared.bodies),
         head: head.clone(),
         stream: *stream,
     };
-    let plan = Plan { route: Arc::clone(route), candidates: vec![Arc::clone(target)], mover: None };
+    let plan = Plan { route: Arc::clone(&route), candidates: vec![Arc::clone(target)], mover: None };
     let room = &worker.shared.room;
     let now = room.now();
     let pass = target.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;
@@ -256,7 +321,7 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
         return None;
     }
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let prepared = prepare(&request, route, target, &snapshot, None, &job.id, now_s).ok()?;
+    let prepared = prepare(&request, &route, target, &snapshot, None, &job.id, now_s).ok()?;
     let wanted = Wanted { draw: fastrand::u64(..), ..Wanted::default() };
     let taken = Seeker { worker, request: &request, caller, plan: &plan, candidate: target, wanted }.take(now).ok()?;
     let credential = target.provider.credentials().get(taken.lease.index());

@@ -12,10 +12,12 @@ mod compare;
 mod keep;
 mod lane;
 mod mirror;
+mod overheard;
 mod report;
 
 pub(crate) use lane::{Mover, assign};
-pub(crate) use mirror::{Copied, Job, run as make_copies};
+pub(crate) use mirror::{Job, run as make_copies};
+pub(crate) use overheard::Overheard;
 pub use report::{EntryReport, MigrationReport, MirrorReport, SampleReport, StepReport, WatchReport};
 
 use crate::metrics::MigrationMetrics;
@@ -24,7 +26,7 @@ pub(crate) use lane::Lane;
 use mirror::Shown;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_config::{Migration as Configured, Start};
-use sluicegate_migration::{Action, Entry, Migration, Moment, Phase, Refused, Seed, Started};
+use sluicegate_migration::{Action, Entry, Metric, Migration, Moment, Phase, Refused, Seed, Started};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ use tokio::sync::mpsc;
 const TICK: Duration = Duration::from_millis(20);
 /// How often what merely counts is kept.
 const CHECKPOINT: Duration = Duration::from_secs(1);
+/// What has happened and nobody has been told of yet, at most.
+const MOST_UNTOLD: usize = 256;
 /// Where a person reads what happens.
 const NOTICE: &str = "notice";
 
@@ -78,6 +82,9 @@ pub(crate) struct Migrations {
     table: Mutex<BTreeMap<String, Running>>,
     lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
     copies: mpsc::Sender<Job>,
+    /// What happens, for whoever tells others.
+    events: mpsc::Sender<(String, EntryReport)>,
+    told: Mutex<Option<mpsc::Receiver<(String, EntryReport)>>>,
     /// For whoever makes the copies.
     jobs: Mutex<Option<mpsc::Receiver<Job>>>,
     wake: Condvar,
@@ -105,8 +112,11 @@ struct Running {
 impl Migrations {
     pub(crate) fn new(data_dir: &Path, metrics: MigrationMetrics) -> Arc<Self> {
         let (copies, jobs) = mpsc::channel(mirror::WAITING);
+        let (events, told) = mpsc::channel(MOST_UNTOLD);
         Arc::new(Self {
             copies,
+            events,
+            told: Mutex::new(Some(told)),
             jobs: Mutex::new(Some(jobs)),
             keeper: Keeper::new(data_dir),
             metrics,
@@ -120,12 +130,21 @@ impl Migrations {
     /// The lane of a name, the same in every configuration.
     pub(crate) fn lane(&self, name: &str) -> Arc<Lane> {
         let mut lanes = self.lanes.lock();
-        Arc::clone(lanes.entry(name.to_owned()).or_insert_with(|| Arc::new(Lane::new(name, self.copies.clone()))))
+        Arc::clone(
+            lanes
+                .entry(name.to_owned())
+                .or_insert_with(|| Arc::new(Lane::new(name, self.copies.clone(), self.metrics.clone()))),
+        )
     }
 
     /// The calls of which copies are to be made; once.
     pub(crate) fn jobs(&self) -> Option<mpsc::Receiver<Job>> {
         self.jobs.lock().take()
+    }
+
+    /// What happens to migrations from the start on; once.
+    pub(crate) fn events(&self) -> Option<mpsc::Receiver<(String, EntryReport)>> {
+        self.told.lock().take()
     }
 
     /// Puts the migrations of a configuration in force, before its snapshot is. What is under way stays at its step.
@@ -288,6 +307,8 @@ impl Migrations {
 
     fn said(&self, name: &str, entry: &Entry) {
         self.metrics.happened(name, entry.action);
+        // Nobody has to listen, and nothing here waits for whoever does.
+        let _ = self.events.try_send((name.to_owned(), report::entry(entry)));
         let Entry { action, share, who, why, .. } = entry;
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         let action = action.as_str().replace('_', " ");
@@ -393,7 +414,8 @@ impl Running {
     fn publish(&self) {
         let watched = self.machine.phase().is_under_way();
         let mirrors = self.mirrors_now() && !self.killed;
-        self.lane.publish(self.machine.seed(), self.machine.share(), watched, mirrors);
+        let tools = self.machine.definition().guards.iter().any(|guard| guard.metric == Metric::InvalidToolCalls);
+        self.lane.publish(self.machine.seed(), self.machine.share(), watched, tools, mirrors);
     }
 }
 

@@ -257,6 +257,9 @@ fn next(machine: &Migration, now: Moment) -> String {
         Phase::RolledBack => {
             format!("all calls go to the old side, and it does not begin by itself: sluicegate migrate start {name}")
         }
+        Phase::Promoted if machine.definition().mapped => {
+            "over: write the new provider into the models' entries and take the migration out".to_owned()
+        }
         Phase::Promoted => {
             format!(
                 "over: write the new target into models.{}.to and take the migration out",

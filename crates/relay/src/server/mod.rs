@@ -544,6 +544,12 @@ impl Relay {
         self.shared.migrations.one(name)
     }
 
+    /// What happens to migrations from the start on, by their names, for whoever tells others. `None` when it has been
+    /// asked for before. What has not been taken is bounded, and lost beyond that.
+    pub fn migration_events(&self) -> Option<tokio::sync::mpsc::Receiver<(String, EntryReport)>> {
+        self.shared.migrations.events()
+    }
+
     /// What has happened to a migration, the oldest first.
     ///
     /// # Errors

@@ -131,10 +131,17 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, tariffs, inputs.metrics, revision);
     for model in config.models.values() {
-        let moved = config.migrations.values().find(|migration| migration.definition.model == model.name);
+        let moved = config.migrations.values().map(|migration| (migration, migration.goes_to(model)));
+        let moved = moved.into_iter().find(|(_, to)| !to.is_empty());
         let route = Arc::new(route(model, moved, &names, inputs, revision)?);
         names.aliases.insert(model.name.clone(), route);
     }
+    names.move_listed(|names, provider, model| {
+        let mut moves = config.migrations.values();
+        let (migration, to) = moves.find_map(|it| Some((it, it.definition.goes_to(provider, model)?)))?;
+        let from = vec![names.candidate(provider, model)?];
+        mover(migration, vec![to], from, names, inputs).ok()
+    });
     let version = config.version();
     let payments = config.payments.as_ref().map(Payments::new).transpose();
     let payments = payments.map_err(|(service, error)| CompileError::Payments { service, error })?;
@@ -307,7 +314,7 @@ fn listed(
 
 fn route(
     model: &Model,
-    moved: Option<&Migration>,
+    moved: Option<(&Migration, Vec<sluicegate_migration::Target>)>,
     names: &Names,
     inputs: &Inputs<'_>,
     revision: u64,
@@ -325,21 +332,8 @@ fn route(
         .map(|target| Ok(Target { candidate: candidate(&target.model)?, weight: target.weight }))
         .collect::<Result<_, CompileError>>()?;
     let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
-    let mover = moved.map(|moved| -> Result<Arc<Mover>, CompileError> {
-        let definition = &moved.definition;
-        let to = definition.to.iter().map(|target| {
-            let named = Named { provider: target.provider.clone(), model: target.model.clone() };
-            Ok(Target { candidate: candidate(&named)?, weight: target.weight })
-        });
-        Ok(Arc::new(Mover {
-            lane: inputs.migrations.lane(&definition.name),
-            sticky_by: definition.sticky_by.clone(),
-            from: targets.iter().map(|target| Arc::clone(&target.candidate)).collect(),
-            to: to.collect::<Result<_, CompileError>>()?,
-            mirror: moved.mirror,
-        }))
-    });
-    let mover = mover.transpose()?;
+    let from = || targets.iter().map(|target| Arc::clone(&target.candidate)).collect();
+    let mover = moved.map(|(moved, to)| mover(moved, to, from(), names, inputs)).transpose()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
     let before = inputs.before.and_then(|before| before.names.aliases.get(&model.name));
     Ok(Route {
@@ -366,6 +360,32 @@ fn route(
         mover,
         ladder: before.map_or_else(|| Arc::new(Ladder::new()), |route| Arc::clone(&route.ladder)),
     })
+}
+
+/// A migration as the calls of one route meet it, which come from `from` and go to `to`.
+fn mover(
+    moved: &Migration,
+    to: Vec<sluicegate_migration::Target>,
+    from: Vec<Arc<Candidate>>,
+    names: &Names,
+    inputs: &Inputs<'_>,
+) -> Result<Arc<Mover>, CompileError> {
+    let definition = &moved.definition;
+    let to = to.into_iter().map(|target| {
+        let candidate = names.candidate(&target.provider, &target.model);
+        let candidate = candidate.ok_or_else(|| CompileError::NoProvider {
+            model: definition.model.clone(),
+            provider: target.provider.clone(),
+        })?;
+        Ok(Target { candidate, weight: target.weight })
+    });
+    Ok(Arc::new(Mover {
+        lane: inputs.migrations.lane(&definition.name),
+        sticky_by: definition.sticky_by.clone(),
+        from,
+        to: to.collect::<Result<_, CompileError>>()?,
+        mirror: moved.mirror,
+    }))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::candidate::{Candidate, Route, Target, number_of};
 use super::limits::{Owned, specs};
 use super::tariff::{Tariff, Tariffs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
+use crate::migrations::Mover;
 use crate::providers::{ProviderState, Standing};
 use parking_lot::RwLock;
 use sluicegate_config::{Provider as Configured, ProviderKey, nearest};
@@ -142,6 +143,16 @@ impl Names {
             }
         }
         names
+    }
+
+    /// Says of each listed model which migration moves it when it is asked for by its provider's own name.
+    pub(crate) fn move_listed(&mut self, mover: impl Fn(&Self, &str, &str) -> Option<Arc<Mover>>) {
+        let mut by_id = std::mem::take(&mut self.by_id);
+        for route in by_id.values_mut().flatten().filter_map(Arc::get_mut) {
+            let Some(target) = route.targets.first() else { continue };
+            route.mover = mover(self, &target.candidate.provider.name, &target.candidate.model);
+        }
+        self.by_id = by_id;
     }
 
     /// The candidate for one model of one configured provider.
