@@ -38,7 +38,7 @@ const GROWTH: f64 = 1.5;
 pub(crate) async fn run(relay: PathBuf, minutes: u64) -> Outcome<ExitCode> {
     let folder = tempfile::tempdir()?;
     let upstream = servers::upstream(folder.path())?;
-    let mut relay = servers::relay(&relay, upstream.buffered, folder.path())?;
+    let mut relay = servers::relay_beside_failures(&relay, upstream.buffered, folder.path())?;
     let address = relay.buffered;
     let files_before = usage::open_files(relay.pid())?;
     let stop = Rc::new(Cell::new(false));

@@ -162,6 +162,28 @@ ledger: {{}}
     relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], &folder.join("everything"))
 }
 
+/// The model whose provider fails by order. It is left alone never, so that all of its failures are met.
+pub(crate) const FAULTY: &str = "faulty";
+
+/// The relay with the same server behind it twice: once as a provider that fails by order, and once as one that does not, of
+/// which every call has to be answered whatever the other does.
+pub(crate) fn relay_beside_failures(binary: &Path, upstream: SocketAddr, folder: &Path) -> Outcome<Server> {
+    let config = format!(
+        "version: 1
+server: {{ listen: \"127.0.0.1:0\", request_log: requests.log, data_dir: data }}
+providers:
+  simulator: {{ kind: openai_compatible, base_url: \"http://{upstream}/v1\" }}
+  failing: {{ kind: openai_compatible, base_url: \"http://{upstream}/v1\", breaker: disabled }}
+models:
+  bench: {{ to: simulator/gpt-4.1-mini }}
+  {FAULTY}: {{ to: failing/gpt-4.1-mini }}
+keys:
+  - {{ name: bench, value_env: BENCH_KEY }}
+"
+    );
+    relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], folder)
+}
+
 /// The relay with this configuration and these variables in its environment. It lives in `relay` under the folder.
 pub(crate) fn relay_with(
     binary: &Path,

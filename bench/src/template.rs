@@ -6,7 +6,7 @@ use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 
 use crate::Outcome;
-use crate::servers::CLIENT_KEY;
+use crate::servers::{self, CLIENT_KEY};
 
 /// How an answer is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +27,11 @@ pub(crate) struct Template {
 }
 
 /// A question of about a kilobyte, as a chat client sends it.
-fn body(markers: &str, stream: bool) -> Bytes {
+fn body(model: &str, markers: &str, stream: bool) -> Bytes {
     const SENTENCE: &str = "The quick brown fox jumps over the lazy dog while the band plays on. ";
     let text = SENTENCE.repeat(12);
     Bytes::from(format!(
-        r#"{{"model":"bench","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"{text}{markers}"}}],"temperature":0.7,"max_tokens":200,"stream":{stream}}}"#
+        r#"{{"model":"{model}","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"{text}{markers}"}}],"temperature":0.7,"max_tokens":200,"stream":{stream}}}"#
     ))
 }
 
@@ -39,26 +39,30 @@ impl Template {
     /// A buffered answer of a few dozen tokens, after `wait_ms` at the provider.
     pub(crate) fn buffered(wait_ms: u32) -> Self {
         let wait = if wait_ms == 0 { String::new() } else { format!("[[sim:ttft={wait_ms}ms]]") };
-        Self { body: body(&wait, false), expect: Expect::Whole }
+        Self { body: body("bench", &wait, false), expect: Expect::Whole }
     }
 
     /// A stream of `tokens` tokens at a pace, `tokens_per_second`; each token is an event of its own.
     pub(crate) fn streamed(tokens: usize, tokens_per_second: u32) -> Self {
         let markers = format!("[[sim:tokens={tokens}]] [[sim:tps={tokens_per_second}]]");
-        Self { body: body(&markers, true), expect: Expect::Events(tokens) }
+        Self { body: body("bench", &markers, true), expect: Expect::Events(tokens) }
     }
 
-    /// Whatever the markers order, streamed or not.
+    /// Whatever the markers order, streamed or not, of a model that nobody expects anything of.
     pub(crate) fn fault(markers: &str, stream: bool) -> Self {
-        Self { body: body(markers, stream), expect: Expect::Anything }
+        Self { body: body(servers::FAULTY, markers, stream), expect: Expect::Anything }
     }
 
     /// The request as hyper sends it.
     pub(crate) fn request(&self) -> Outcome<Request<Full<Bytes>>> {
-        Ok(Request::post("/v1/chat/completions")
+        let mut request = Request::post("/v1/chat/completions")
             .header(HOST, "127.0.0.1")
             .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {CLIENT_KEY}"))
-            .body(Full::new(self.body.clone()))?)
+            .header(AUTHORIZATION, format!("Bearer {CLIENT_KEY}"));
+        if self.expect == Expect::Anything {
+            // What was ordered would be waited out, or tried again for long.
+            request = request.header("x-deadline-ms", "300");
+        }
+        Ok(request.body(Full::new(self.body.clone()))?)
     }
 }
