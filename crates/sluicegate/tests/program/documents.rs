@@ -22,8 +22,15 @@ fn the_page_of_metrics_names_exactly_those_that_are_served() {
     names.sort_unstable();
     // What is served only where something is configured is looked at where it is (load.rs, migrate.rs, payments.rs, kept.rs,
     // and control's provider_metrics_tests.rs).
-    let elsewhere =
-        ["`metrics_url` is", "`migrations` are", "`payments` is", "`choices` are", "`fallbacks` are", "`resume` is"];
+    let elsewhere = [
+        "`metrics_url` is",
+        "`migrations` are",
+        "`payments` is",
+        "`choices` are",
+        "`fallbacks` are",
+        "`resume` is",
+        "`alerts` are",
+    ];
     let elsewhere = elsewhere.map(|what| format!("where {what} configured"));
     let mut told: Vec<&str> = page
         .lines()

@@ -43,6 +43,80 @@ fn status(relay: &Running) -> Value {
     json(&relay.beside(&["migrate", "status", "move", "--json"]))["migrations"][0].clone()
 }
 
+/// A receiver of webhooks: its address, and the heads and bodies of what it was told.
+fn receiver() -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook", listener.local_addr().unwrap());
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let hears = Arc::clone(&hears);
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let (mut text, mut piece) = (String::new(), [0; 4096]);
+                while let Ok(n @ 1..) = stream.read(&mut piece) {
+                    text.push_str(&String::from_utf8_lossy(&piece[..n]));
+                    // The body is one JSON object, and ends with the brace that ends it.
+                    if text.contains("\r\n\r\n") && text.ends_with("}}") {
+                        hears.lock().unwrap().push(std::mem::take(&mut text));
+                        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+                    }
+                }
+            });
+        }
+    });
+    (address, heard)
+}
+
+#[test]
+fn whoever_is_named_is_told_what_happens_to_a_migration_and_of_alerts() {
+    let (address, heard) = receiver();
+    let file = format!(
+        "{FILE}
+metrics:
+  - {{ name: in_flight, alert_threshold: '>=0' }}
+alerts:
+  to:
+    pager: {{ url: '{address}', secret_env: PAGER_HMAC }}
+    other: {{ url: '{address}/other', secret_env: PAGER_HMAC }}
+  rules:
+    - {{ when: migration, to: [pager] }}
+    - {{ when: alert.raised, to: [pager, other] }}
+"
+    );
+    let relay = Running::serve(Some(&file), &[], &[("PAGER_HMAC", "a-long-secret")]);
+    for order in ["start", "rollback"] {
+        let done = relay.beside(&["migrate", order, "move", "--who", "ada", "--why", "it is time"]);
+        assert_eq!(code(&done), 0, "{}", text(&done.stderr));
+    }
+    let told = |path: &str, event: &str| {
+        let heard = heard.lock().unwrap();
+        let is_it = |told: &&String| {
+            told.starts_with(&format!("POST {path} ")) && told.contains(&format!("x-sluicegate-event: {event}\r\n"))
+        };
+        heard.iter().find(is_it).cloned()
+    };
+    for event in ["migration.started", "migration.rolled_back", "alert.raised"] {
+        until(event, || told("/hook", event).is_some());
+    }
+    until("the other", || told("/hook/other", "alert.raised").is_some());
+    assert_eq!(told("/hook/other", "migration.started"), None, "it was named for alerts only");
+    let back = told("/hook", "migration.rolled_back").unwrap();
+    assert!(back.contains("x-sluicegate-signature: t=") && !back.contains("a-long-secret"), "{back}");
+    let body: Value = serde_json::from_str(back.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(
+        (&body["level"], &body["data"]["migration"], &body["data"]["who"], &body["data"]["why"]),
+        (&"page".into(), &"move".into(), &"ada".into(), &"it is time".into()),
+        "{body}"
+    );
+    until("counted", || {
+        let delivered = "sluicegate_webhook_deliveries_total{receiver=\"pager\",outcome=\"delivered\"} 3";
+        relay.get("/metrics").body.lines().any(|line| line == delivered)
+    });
+}
+
 #[test]
 fn a_kill_in_the_middle_of_a_step_changes_nobodys_side() {
     let relay = Running::serve(Some(FILE), &[], &[]);
