@@ -46,6 +46,8 @@ pub(crate) struct Sent {
     pub(crate) fields: Fields,
     /// The beginning of an error's body.
     pub(crate) error: String,
+    /// Whether it was JSON with a reason where the formats have one.
+    pub(crate) reasoned: bool,
     pub(crate) ended: Instant,
 }
 
@@ -69,6 +71,7 @@ fn failed(word: &str, error: String, since: Instant) -> Sent {
         said: Said::default(),
         fields: Fields::default(),
         error,
+        reasoned: false,
         ended,
     }
 }
@@ -86,6 +89,8 @@ async fn exchange(client: &Client, dialect: Dialect, body: Bytes, stream: bool, 
     if !answer.status.is_success() {
         let text = read(body).await.map(|body| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default();
         sent.went = if status == 429 { Went::Limited(too_much(&text)) } else { Went::Failed(status.to_string()) };
+        sent.reasoned =
+            serde_json::from_str::<Value>(&text).is_ok_and(|error| error.pointer("/error/message").is_some());
         sent.error = text.chars().take(EXCERPT).collect();
     } else if stream {
         sent.went = match streamed(body, dialect, since, &mut sent.said, &mut sent.first).await {

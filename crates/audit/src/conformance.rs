@@ -213,11 +213,9 @@ async fn length(context: &Context) -> Option<Check> {
 async fn errors(context: &Context) -> Option<Check> {
     let unknown = context.ask_model("no-such-model-0000", &Ask::question("Hello", 5)).await?;
     let broken = context.client.send(Method::POST, crate::speech::path(context.target.dialect), Some("{".into())).await;
-    let shaped =
-        serde_json::from_str::<Value>(&unknown.error).is_ok_and(|error| error.pointer("/error/message").is_some());
     Some(match (unknown.status, broken.map(|answer| answer.status)) {
         (200..300, _) => check("errors", Finding::Doubtful, "errors: it answers for a model that does not exist"),
-        (_, Ok(StatusCode::BAD_REQUEST)) if shaped => check("errors", Finding::Good, "errors, with their reasons"),
+        (_, Ok(StatusCode::BAD_REQUEST)) if unknown.reasoned => check("errors", Finding::Good, "errors, with their reasons"),
         (status, Ok(StatusCode::BAD_REQUEST)) => check(
             "errors",
             Finding::Bad,

@@ -55,6 +55,18 @@ fn finding(report: &Report, name: &str) -> Finding {
     found.unwrap_or_else(|| panic!("no check {name} in {:?}", report.checks)).finding
 }
 
+/// What was spent is known, and no more than was allowed.
+fn is_within(report: &Report, cap: &str) {
+    let (cost, cap): (Money, Money) = (report.cost_usd.as_deref().unwrap().parse().unwrap(), cap.parse().unwrap());
+    assert!(cost > Money::ZERO && cost <= cap && !report.cut_short, "{cost} of {cap}, cut short: {}", report.cut_short);
+}
+
+/// An allowance of this much.
+fn up_to(cap: &str, order: Order) -> Order {
+    let allowance = Allowance { cost: Some(cap.parse().unwrap()), ..order.allowance.clone() };
+    Order { allowance, ..order }
+}
+
 fn near(bound: Bound, expected: f64) {
     let found = bound.found().unwrap_or_else(|| panic!("{bound:?} instead of {expected}"));
     assert!((found / expected - 1.0).abs() <= 0.1, "{found} instead of {expected}");
@@ -106,8 +118,15 @@ impl Liar {
             {
                 return reply(200, "application/json", format!(r#"{{"id":"{unlisted}"}}"#));
             }
+            if path.ends_with("/completions") {
+                return reply(400, "application/json", r#"{"error":{"message":"this is no JSON"}}"#.to_owned());
+            }
             return reply(200, "application/json", r#"{"data":[{"id":"gpt-x"}]}"#.to_owned());
         };
+        if asked["model"] != "gpt-x" {
+            let known = "gpt-x ".repeat(100);
+            return reply(404, "application/json", format!(r#"{{"error":{{"message":"known are {known}"}}}}"#));
+        }
         if now.fetch_add(1, SeqCst) >= self.at_once {
             now.fetch_sub(1, SeqCst);
             return reply(429, "application/json", r#"{"error":{"message":"slow down"}}"#.to_owned());
@@ -155,13 +174,16 @@ async fn a_provider_that_lies_about_its_model_and_its_counts_is_found_out() {
     let honest = Liar { at_once: 100, factor: 1.0, model: "gpt-x" }.start().await;
     let report = done(&order(honest)).await;
     assert_eq!((finding(&report, "identity"), finding(&report, "input_count")), (Finding::Good, Finding::Good));
+    // A reason of any length is one.
+    assert_eq!(finding(&report, "errors"), Finding::Good, "{:?}", report.checks);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hidden_limit_of_requests_is_found_within_ten_percent() {
     let options = Options { label: false, requests_per_minute: Some(300), ..Options::default() };
     let (address, _simulator) = Simulator::start(options).unwrap();
-    let report = done(&Order { search: Some(search()), ..order(address) }).await;
+    let report = done(&up_to("0.25", Order { search: Some(search()), ..order(address) })).await;
+    is_within(&report, "0.25");
     let limits = report.limits.unwrap();
     near(limits.requests_per_minute, 300.0);
     assert_eq!(limits.tokens_per_minute.found(), None, "{limits:?}");
@@ -171,7 +193,8 @@ async fn a_hidden_limit_of_requests_is_found_within_ten_percent() {
 async fn a_hidden_limit_of_tokens_is_found_within_ten_percent() {
     let options = Options { label: false, tokens_per_minute: Some(60_000), ..Options::default() };
     let (address, _simulator) = Simulator::start(options).unwrap();
-    let report = done(&Order { search: Some(search()), ..order(address) }).await;
+    let report = done(&up_to("0.50", Order { search: Some(search()), ..order(address) })).await;
+    is_within(&report, "0.50");
     let limits = report.limits.unwrap();
     near(limits.tokens_per_minute, 60_000.0);
     assert_eq!(limits.requests_per_minute.found(), None, "{limits:?}");
@@ -181,7 +204,8 @@ async fn a_hidden_limit_of_tokens_is_found_within_ten_percent() {
 async fn a_hidden_limit_of_calls_at_once_is_found() {
     let address = Liar { at_once: 7, factor: 1.0, model: "gpt-x" }.start().await;
     let quick = Search { patience: Duration::from_millis(500), ..search() };
-    let report = done(&Order { search: Some(quick), ..order(address) }).await;
+    let report = done(&up_to("0.25", Order { search: Some(quick), ..order(address) })).await;
+    is_within(&report, "0.25");
     assert_eq!(report.limits.unwrap().concurrency, Bound::At(7.0));
     assert_eq!(report.suggested.max_concurrency, Some(7));
 }
