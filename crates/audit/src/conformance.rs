@@ -215,7 +215,9 @@ async fn errors(context: &Context) -> Option<Check> {
     let broken = context.client.send(Method::POST, crate::speech::path(context.target.dialect), Some("{".into())).await;
     Some(match (unknown.status, broken.map(|answer| answer.status)) {
         (200..300, _) => check("errors", Finding::Doubtful, "errors: it answers for a model that does not exist"),
-        (_, Ok(StatusCode::BAD_REQUEST)) if unknown.reasoned => check("errors", Finding::Good, "errors, with their reasons"),
+        (_, Ok(StatusCode::BAD_REQUEST)) if unknown.reasoned => {
+            check("errors", Finding::Good, "errors, with their reasons")
+        }
         (status, Ok(StatusCode::BAD_REQUEST)) => check(
             "errors",
             Finding::Bad,

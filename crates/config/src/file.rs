@@ -12,8 +12,8 @@ mod egress;
 mod limit;
 mod migration;
 mod payments;
-mod receiver;
 mod prices;
+mod receiver;
 
 pub(crate) use books::{Budget, Credits, Label, Ledger, NewAccounts, OneOrMore};
 pub(crate) use cache::Cache;
@@ -22,8 +22,8 @@ pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
 pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
 pub(crate) use payments::Payments;
-pub(crate) use receiver::{Alerts, Kind, Receiver, Rule};
 pub(crate) use prices::{Exact, OwnPrice, Prices};
+pub(crate) use receiver::{Alerts, Kind, Receiver, Rule};
 
 use crate::alert::AlertMetric;
 use crate::connections::UseHttp2;

@@ -74,13 +74,13 @@ pub use meaning::Line;
 pub use migration::{Approval, Migration, Mirror, Start};
 pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
-pub use receiver::{EVENTS, Receiver};
 pub use payments::{Alipay, Currency, CurrencyError, Payments, Stripe, WeChat};
 pub use prices::{Display, Prices, Unpriced};
 pub use priorities::{ClassRule, Classes, Priorities};
 pub use provider::{
     Azure, AzureStyle, ListedModel, Provider, ProviderKey, SimulatedFault, Simulation, Speaks, Timeouts,
 };
+pub use receiver::{EVENTS, Receiver};
 pub use schema::{schema, starter};
 pub use server::{Address, Keepalive, Listen, RequestLog, Server, Tls};
 pub use sluicegate_vocabulary::ProviderKind;
