@@ -66,10 +66,11 @@ fn answer(mut stream: TcpStream, counting: &Mutex<Counting>) {
     while stream.read(&mut piece).is_ok_and(|read| read > 0) {
         let number = {
             let mut counting = counting.lock().unwrap();
-            counting.present.retain(|(_, stream)| is_open(stream));
             counting.calls += 1;
             let number = counting.calls;
             counting.present.push((number, stream.try_clone().unwrap()));
+            // This one may have been closed too before anybody here came to read it.
+            counting.present.retain(|(_, stream)| is_open(stream));
             counting.most = counting.most.max(counting.present.len());
             number
         };
@@ -139,7 +140,7 @@ fn a_model_never_has_more_calls_at_once_than_its_permits_whoever_races_and_leave
 
 #[test]
 fn who_finds_no_permit_is_told_when_one_commonly_comes_back() {
-    let slow = [vec![Act::Pause(Duration::from_millis(600))], json(200, ANSWER)].concat();
+    let slow = [vec![Act::Pause(Duration::from_millis(400))], json(200, ANSWER)].concat();
     let upstream = Upstream::new(vec![slow; 2]);
     let mut config = before(upstream.address);
     config.limits.global = concurrency(1);
@@ -160,5 +161,5 @@ fn who_finds_no_permit_is_told_when_one_commonly_comes_back() {
         });
     }
     assert!((1000..=1100).contains(&told[0]), "nothing was known yet: {told:?}");
-    assert!((600..=990).contains(&told[1]), "{told:?}");
+    assert!((400..=990).contains(&told[1]), "{told:?}");
 }
