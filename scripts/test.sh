@@ -53,14 +53,14 @@ run() {
 missed() {
   local line
   while IFS= read -r line; do MISSED+=("${line#- }"); done < <(
-    grep -E '^(- )?(MISS|BROKEN) |^ *(FAIL|TIMEOUT|SIGABRT|SIGSEGV) \[|^(FAILED|ERROR) |^not ok ' "$LOGS/$1" | sort -u | head -20 || true
+    grep -E '^(- )?(MISS|BROKEN) |^ *(FAIL|TIMEOUT|SIGABRT|SIGSEGV|FLAKY [0-9/]+|TRY [0-9]+ FAIL) \[|^(FAILED|ERROR) |^not ok ' "$LOGS/$1" | sort -u | head -20 || true
   )
 }
 
 rust_suite() {
   say "Rust tests"
   if cargo nextest --version >/dev/null 2>&1; then
-    run rust.log cargo nextest run --workspace --locked --no-fail-fast --status-level fail --final-status-level fail \
+    run rust.log cargo nextest run --workspace --locked --no-fail-fast --status-level fail --final-status-level flaky \
       --show-progress none --no-tests pass
     missed rust.log
     local line
