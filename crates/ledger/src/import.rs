@@ -179,7 +179,7 @@ impl Fields<'_, '_> {
         let fees = Fees {
             request: self.fee("input_cost_per_request")?,
             image: self.fee("output_cost_per_image")?,
-            ..Fees::default()
+            ..self.litellm_searches()?
         };
         let input = match input {
             Some(input) => input,
@@ -210,6 +210,26 @@ impl Fields<'_, '_> {
         }
         let (context_window, max_output) = (self.count("max_input_tokens"), self.count("max_output_tokens"));
         Ok(Price { rates, long_context, tiers, fees, context_window, max_output })
+    }
+
+    /// What searches cost, where they cost the same whatever their size: which size is asked for nobody tells. Of Gemini's
+    /// models a request is billed that has searched, unless the list says that searches are.
+    fn litellm_searches(&self) -> Result<Fees, String> {
+        let Some(raw) = self.fields.get("search_context_cost_per_query").filter(|raw| raw.get() != "null") else {
+            return Ok(Fees::default());
+        };
+        let fields: BTreeMap<String, &RawValue> =
+            serde_json::from_str(raw.get()).map_err(|_| "search_context_cost_per_query is not an object")?;
+        let sizes = Fields { fields: &fields, scale: self.scale };
+        let costs: Vec<Option<Money>> = fields.keys().map(|size| sizes.fee(size)).collect::<Result<_, _>>()?;
+        let fee = costs.first().copied().flatten().filter(|fee| costs.iter().all(|cost| *cost == Some(*fee)));
+        let google =
+            self.word("litellm_provider").is_some_and(|vendor| vendor == "gemini" || vendor.starts_with("vertex"));
+        let by_query = self.word("web_search_billing_unit").map_or(!google, |unit| unit == "per_query");
+        Ok(match by_query {
+            true => Fees { web_search: fee, ..Fees::default() },
+            false => Fees { search_request: fee, ..Fees::default() },
+        })
     }
 
     fn litellm_long(&self, rates: &Rates) -> Result<Option<LongContext>, String> {

@@ -35,6 +35,7 @@ fn a_litellm_list_is_read_to_the_pico_dollar() {
     let claude = imported.book.entry("anthropic", "claude-x").unwrap();
     assert_eq!(claude.price.rates.cache_write_long, Some(rate("6")));
     assert_eq!((claude.price.context_window, claude.price.max_output), (Some(200_000), Some(64_000)));
+    assert_eq!(claude.price.fees.web_search, Some("0.01".parse().unwrap()));
     let gpt = imported.book.price("openai", "gpt-x").unwrap();
     assert_eq!(gpt.rates.input, rate("2.5"));
     assert_eq!(gpt.long_context.unwrap().above, 272_000);
@@ -42,6 +43,29 @@ fn a_litellm_list_is_read_to_the_pico_dollar() {
     let cost = |tier| gpt.charge(&Usage { tier, ..usage }).unwrap().total.to_string();
     // 300,000 x 5 + 1,000 x 0.5 + 100 x 22.5, half of it in a batch, twice as much before others.
     assert_eq!([cost(Tier::Standard), cost(Tier::Batch), cost(Tier::Priority)], ["1.50275", "0.751375", "3.0055"]);
+}
+
+#[test]
+fn a_litellm_list_says_what_searches_cost_and_whether_each_counts() {
+    let fees = |vendor: &str, more: &str| {
+        let costs = r#""mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6"#;
+        let list = format!(r#"{{ "m": {{ "litellm_provider": "{vendor}", {costs}, {more} }} }}"#);
+        let fees = from_litellm(&list, "2026-11-21").unwrap().book.price(vendor, "m").unwrap().fees;
+        [fees.web_search, fees.search_request].map(|fee| fee.map(|fee| fee.to_string()))
+    };
+    let same = |cost: &str| {
+        let sizes = ["low", "medium", "high"].map(|size| format!(r#""search_context_size_{size}": {cost}"#)).join(", ");
+        format!(r#""search_context_cost_per_query": {{ {sizes} }}"#)
+    };
+    let fee = |text: &str| Some(text.to_owned());
+    assert_eq!(fees("anthropic", &same("0.01")), [fee("0.01"), None]);
+    assert_eq!(fees("gemini", &same("0.035")), [None, fee("0.035")]);
+    let by_query = format!(r#"{}, "web_search_billing_unit": "per_query""#, same("0.014"));
+    assert_eq!(fees("gemini", &by_query), [fee("0.014"), None]);
+    // Nobody tells which size was asked for.
+    let by_size =
+        r#""search_context_cost_per_query": { "search_context_size_low": 0.03, "search_context_size_high": 0.05 }"#;
+    assert_eq!(fees("openai", by_size), [None, None]);
 }
 
 #[test]

@@ -83,6 +83,8 @@ pub struct Fees {
     pub image: Option<Money>,
     /// A search in the web.
     pub web_search: Option<Money>,
+    /// A request that searched in the web, however often: what stands in the place of a price of each search.
+    pub search_request: Option<Money>,
     /// A search in files.
     pub file_search: Option<Money>,
     /// A session in which code is run.
@@ -96,10 +98,20 @@ impl Fees {
         match class {
             Class::Request => self.request,
             Class::Image => self.image,
+            Class::WebSearch if self.search_request.is_some() => self.search_request,
             Class::WebSearch => self.web_search,
             Class::FileSearch => self.file_search,
             Class::CodeSession => self.code_session,
             _ => None,
+        }
+    }
+
+    /// How much of a class is billed of what was used.
+    const fn billed(&self, class: Class, used: &Usage) -> u64 {
+        let quantity = class.of(used);
+        match class {
+            Class::WebSearch if self.search_request.is_some() && quantity > 1 => 1,
+            _ => quantity,
         }
     }
 }
@@ -126,7 +138,7 @@ impl Price {
         let rates = self.rates_for(used).ok_or(Unpriced::Tier(used.tier))?;
         let mut lines = SmallVec::new();
         for class in Class::ALL {
-            let quantity = class.of(used);
+            let quantity = self.fees.billed(class, used);
             if quantity == 0 || (class == Class::Request && self.fees.request.is_none()) {
                 continue;
             }
@@ -151,7 +163,7 @@ impl Price {
                 _ => None,
             };
             let unit = self.unit(rates, class).or_else(|| self.unit(rates, instead?))?;
-            Some(Line { class, quantity: class.of(&used), unit })
+            Some(Line { class, quantity: self.fees.billed(class, &used), unit })
         };
         Charge::new(Class::ALL.into_iter().filter_map(line).filter(|line| line.quantity > 0).collect())
     }

@@ -124,6 +124,18 @@ fn pieces_without_a_price_are_unpriced_and_requests_without_one_are_free() {
 }
 
 #[test]
+fn a_request_that_searched_costs_the_same_however_often_where_its_price_says_so() {
+    let mut model = Price::flat(rate("2"), rate("8"));
+    model.fees.search_request = Some("0.035".parse().unwrap());
+    let total = |web_searches| {
+        let used = Usage { web_searches, ..Usage::default() };
+        assert_eq!(model.at_least(&used), model.charge(&used).unwrap());
+        model.charge(&used).unwrap().total.to_string()
+    };
+    assert_eq!([total(0), total(1), total(4)], ["0", "0.035", "0.035"]);
+}
+
+#[test]
 fn what_has_no_rate_is_charged_no_less_than_the_ordinary() {
     let mut model = Price::flat(rate("2"), rate("8"));
     let used = Usage { input: 10, output: 5, output_image: 100, web_searches: 2, ..Usage::default() };

@@ -46,6 +46,7 @@ pub const COLUMNS: &[&str] = &[
     "request_fee",
     "image_fee",
     "web_search_fee",
+    "search_request_fee",
     "file_search_fee",
     "code_session_fee",
     "context_window",
@@ -184,9 +185,15 @@ impl<'t> Row<'_, 't> {
             request: self.fee("request_fee")?,
             image: self.fee("image_fee")?,
             web_search: self.fee("web_search_fee")?,
+            search_request: self.fee("search_request_fee")?,
             file_search: self.fee("file_search_fee")?,
             code_session: self.fee("code_session_fee")?,
         };
+        if fees.web_search.is_some() && fees.search_request.is_some() {
+            return Err(
+                "web_search_fee is for each search and search_request_fee for all of a request; give one".to_owned()
+            );
+        }
         let (context_window, max_output) = (self.read("context_window")?, self.read("max_output")?);
         Ok(Price { rates, long_context, tiers, fees, context_window, max_output })
     }
@@ -263,6 +270,7 @@ fn field(entry: &Entry, column: &str) -> String {
         "request_fee" => price.fees.request,
         "image_fee" => price.fees.image,
         "web_search_fee" => price.fees.web_search,
+        "search_request_fee" => price.fees.search_request,
         "file_search_fee" => price.fees.file_search,
         "code_session_fee" => price.fees.code_session,
         _ => None,

@@ -1,8 +1,9 @@
 //! Recorded shapes of usage, priced against a table that was worked out by hand.
 //!
 //! `shapes/shapes.jsonl` has one a line: the provider's own usage object, what else was billed, the model, the arithmetic
-//! written out (`1200 x 2 + 300 x 8`, dollars per million tokens, or dollars each) and its total. The test checks the
-//! table against itself, then the bill against the table, line by line and to the nano-dollar.
+//! written out (`1200 x 2 + 300 x 8`, dollars per million tokens, or dollars each) and its total. Where what is billed is
+//! told beside the usage, the line has the provider's whole answer instead, or the events of its stream. The test checks
+//! the table against itself, then the bill against the table, line by line and to the nano-dollar.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,8 +16,9 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluicegate_ledger::{Charge, PriceBook, Rate};
-use sluicegate_vocabulary::{Money, Usage};
-use sluicegate_wire::usage::{read_chat, read_generate, read_messages, read_responses};
+use sluicegate_vocabulary::{Endpoint, Money, Usage};
+use sluicegate_wire::tap::{Out, StreamEnd, Tap};
+use sluicegate_wire::usage::{cites, from_body, read_chat, read_generate, read_messages, read_responses};
 
 #[derive(Deserialize)]
 struct Shape {
@@ -24,7 +26,12 @@ struct Shape {
     form: String,
     vendor: String,
     model: String,
-    usage: Box<RawValue>,
+    #[serde(default)]
+    usage: Option<Box<RawValue>>,
+    #[serde(default)]
+    answer: Option<Box<RawValue>>,
+    #[serde(default)]
+    stream: Vec<Box<RawValue>>,
     #[serde(default)]
     tier: Option<String>,
     #[serde(default)]
@@ -45,15 +52,43 @@ struct Shape {
 
 impl Shape {
     fn usage(&self) -> Usage {
-        let text = self.usage.get();
-        let usage = match self.form.as_str() {
-            "chat" => read_chat(text),
-            "responses" => read_responses(text),
-            "messages" => read_messages(text),
-            "generate" => read_generate(text),
+        let (endpoint, read): (Endpoint, fn(&str) -> Option<Usage>) = match self.form.as_str() {
+            "chat" => (Endpoint::ChatCompletions, read_chat),
+            "responses" => (Endpoint::Responses, read_responses),
+            "messages" => (Endpoint::Messages, read_messages),
+            "generate" => (Endpoint::Generate, read_generate),
             other => panic!("{other}"),
         };
-        usage.unwrap()
+        let usage = match (&self.usage, &self.answer) {
+            (Some(usage), None) => read(usage.get()),
+            (None, Some(answer)) => from_body(endpoint, answer.get().as_bytes()).map(|usage| Usage {
+                web_searches: usage.web_searches.max(u64::from(cites(answer.get().as_bytes()))),
+                ..usage
+            }),
+            (None, None) => self.streamed(endpoint),
+            (Some(_), Some(_)) => panic!("{}: a usage and an answer", self.name),
+        };
+        usage.unwrap_or_else(|| panic!("{}: no usage", self.name))
+    }
+
+    /// What a stream's tap reads of it, which passes on all of it.
+    fn streamed(&self, endpoint: Endpoint) -> Option<Usage> {
+        let mut tap = Tap::new(endpoint, false).unwrap().citing();
+        let (mut sent, mut out) = (String::new(), Out::new());
+        for event in &self.stream {
+            let kind = serde_json::from_str::<serde_json::Value>(event.get()).unwrap();
+            let name = kind["type"].as_str().map(|name| format!("event: {name}\n")).unwrap_or_default();
+            let event = format!("{name}data: {}\n\n", event.get());
+            tap.feed(event.clone().into(), &mut out).unwrap();
+            sent.push_str(&event);
+        }
+        if endpoint == Endpoint::ChatCompletions {
+            tap.feed("data: [DONE]\n\n".into(), &mut out).unwrap();
+            sent.push_str("data: [DONE]\n\n");
+        }
+        assert_eq!(tap.finish(&mut out), StreamEnd::Complete, "{}", self.name);
+        assert_eq!(out.concat(), sent.as_bytes(), "{}", self.name);
+        tap.usage()
     }
 
     fn used(&self) -> Usage {

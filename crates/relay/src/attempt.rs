@@ -281,7 +281,7 @@ async fn exchange(
     }
     if request.stream && is_stream {
         let dialect = dialect(candidate, &way, request.endpoint);
-        let passage = Passage::of(way, request.endpoint, resume);
+        let passage = Passage::of(way, request.endpoint, resume, candidate.searches);
         let mut streaming = Box::new(Streaming::new(body, inflate, passage, request, candidate, id, worker));
         if resume == Resuming::GoesOn {
             streaming.keep();
@@ -385,13 +385,15 @@ fn answered(
     if request.stream
         && let Some(context) = streamed_context(request, candidate, &way, id)
     {
-        let (body, used) = as_stream(&body, context).map_err(untranslatable)?;
+        let (events, used) = as_stream(&body, context).map_err(untranslatable)?;
+        let usage = candidate.searches.of_whole(&body, used);
         out.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        return Ok(Answered::Whole { status, headers: out, body, usage: used, error: None });
+        return Ok(Answered::Whole { status, headers: out, body: events, usage, error: None });
     }
     let (body, used) = match way {
         Way::Same { .. } | Way::Passthrough => {
             let used = said.or_else(|| usage::from_body(request.endpoint, &body));
+            let used = candidate.searches.of_whole(&body, used);
             if used.is_none() && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
                 return Err(self::broken(candidate, status.as_u16(), "answered with something that is not JSON"));
             }
@@ -400,7 +402,7 @@ fn answered(
         Way::Translated(context) => {
             let inbound = translate::response(&body, &context).map_err(untranslatable)?;
             out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            (Bytes::from(inbound.body), inbound.usage)
+            (Bytes::from(inbound.body), candidate.searches.of_whole(&body, inbound.usage))
         }
         Way::Embeddings(context) => {
             let (body, used) = embeddings::response(&body, &context).map_err(untranslatable)?;

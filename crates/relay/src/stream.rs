@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::reply::{Content, Reply};
 use crate::resume::{Continued, Resume, may_help};
 use crate::server::Worker;
-use crate::snapshot::Candidate;
+use crate::snapshot::{Candidate, Searches};
 use crate::surface::{self, Surface};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
@@ -90,14 +90,15 @@ pub(crate) enum Passage {
 }
 
 impl Passage {
-    pub(crate) fn of(way: Way, endpoint: Endpoint, resume: Resuming) -> Self {
+    pub(crate) fn of(way: Way, endpoint: Endpoint, resume: Resuming, searches: Searches) -> Self {
         match way {
             Way::Translated(context) => {
                 let translator = StreamTranslator::new(*context);
                 let may_break = resume == Resuming::May;
                 Self::Translated(Box::new(if may_break { translator.remembering() } else { translator }))
             }
-            Way::Same { hide_usage } => Tap::new(endpoint, hide_usage).map_or(Self::Raw, Self::Same),
+            Way::Same { hide_usage } => Tap::new(endpoint, hide_usage)
+                .map_or(Self::Raw, |tap| Self::Same(if searches == Searches::Cited { tap.citing() } else { tap })),
             Way::Passthrough | Way::Embeddings(_) => Self::Raw,
         }
     }
@@ -118,6 +119,7 @@ pub(crate) struct Streaming {
     upstream: Option<ResponseBody>,
     inflate: Option<Box<Inflate>>,
     passage: Passage,
+    searches: Searches,
     /// Gemini's JSON array instead of events, when the client asked so.
     array: Option<Box<Array>>,
     format: Format,
@@ -168,6 +170,7 @@ impl Streaming {
             upstream: Some(body),
             inflate,
             passage,
+            searches: candidate.searches,
             array: request.wants_array().then(|| Box::new(Array::new())),
             format: request.endpoint.format().unwrap_or(Format::Chat),
             id: id.clone(),
@@ -308,6 +311,10 @@ impl Streaming {
     /// What was used: the provider's word where it has said all, else at least what has been seen to come. A stream
     /// that broke or was left is never free because its last event is missing.
     pub(crate) fn used(&self) -> Option<Usage> {
+        self.searches.of_stream(self.counted())
+    }
+
+    fn counted(&self) -> Option<Usage> {
         let said = match &self.passage {
             Passage::Same(tap) => tap.usage(),
             Passage::Translated(translator) => translator.usage(),
@@ -320,6 +327,9 @@ impl Streaming {
         let pieces = self.pieces().saturating_sub(self.resume.as_ref().map_or(0, |resume| resume.pieces));
         let mut used = said.unwrap_or(Usage { input: self.estimated_input, ..Usage::default() });
         used.output += pieces.saturating_sub(used.total_output());
+        if let Passage::Same(tap) = &self.passage {
+            used.web_searches = used.web_searches.max(tap.searches_seen());
+        }
         used.source = UsageSource::Estimated;
         Some(used)
     }

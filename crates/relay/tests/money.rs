@@ -313,6 +313,101 @@ fn a_stream_is_charged_at_its_end_and_one_whose_client_left_for_what_had_come() 
     assert!(books.store().verify().unwrap().wrong.is_empty());
 }
 
+/// A price of a dollar and ten a million tokens, and this for searches.
+fn searching(fees: Fees) -> Price {
+    Price { fees, ..Price::flat(rate("1"), rate("10")) }
+}
+
+/// What one call costs whose provider answers so. A part of it may have no price: then it has no cost, and is counted.
+fn cost_of(kind: ProviderKind, model: &str, fees: Fees, path: &str, body: &str, answer: Vec<Act>) -> Option<Money> {
+    let upstream = Upstream::new(vec![answer]);
+    let mut config = config(vec![provider("up", kind, upstream.address)]);
+    config.prices.models.insert(format!("up/{model}"), searching(fees));
+    let relay = Running::new(config);
+    let answer = relay.post(path, "anthropic-version: 2023-06-01\r\n", body);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let cost = relay.receipts(1)[0].cost;
+    let metrics = relay.relay.metrics().encode().unwrap();
+    let unpriced = metrics.contains("sluicegate_unpriced_calls_total{model=\"other\"} 1\n");
+    assert_eq!(cost.is_none(), unpriced, "{metrics}");
+    cost
+}
+
+fn each_search(fee: &str) -> Fees {
+    Fees { web_search: Some(dollars(fee)), ..Fees::default() }
+}
+
+fn streamed(events: &[&str]) -> Vec<Act> {
+    let events = events.iter().map(|event| chunk(&format!("{event}\n\n")));
+    std::iter::once(stream_head()).chain(events).chain([end()]).collect()
+}
+
+#[test]
+fn what_gemini_searched_for_is_charged_whole_and_streamed_by_the_search_or_by_the_request() {
+    const ASKED: &str = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"tools":[{"googleSearch":{}}]}"#;
+    const FIRST: &str = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"a"}]},"groundingMetadata":{"webSearchQueries":["one"]}}],"usageMetadata":{"promptTokenCount":7}}"#;
+    const LAST: &str = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"b"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["one","two"]}}],"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":3,"totalTokenCount":10}}"#;
+    let by_request = Fees { search_request: Some(dollars("0.035")), ..Fees::default() };
+    // 7 in at 1, 3 out at 10 dollars a million, and the searches.
+    for (fees, cost) in
+        [(each_search("0.014"), Some("0.028037")), (by_request, Some("0.035037")), (Fees::default(), None)]
+    {
+        let whole =
+            cost_of(ProviderKind::Gemini, "g", fees, "/v1beta/models/up%2Fg:generateContent", ASKED, json(200, LAST));
+        let cost = cost.map(dollars);
+        assert_eq!(whole, cost);
+        let events = streamed(&[&format!("data: {FIRST}"), &format!("data: {LAST}")]);
+        let path = "/v1beta/models/up%2Fg:streamGenerateContent?alt=sse";
+        assert_eq!(cost_of(ProviderKind::Gemini, "g", fees, path, ASKED, events), cost);
+    }
+}
+
+#[test]
+fn a_search_model_is_charged_one_search_an_answer_and_another_where_it_cites_pages() {
+    const CHUNK: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}"#;
+    const CITED: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://a.b"}}]},"finish_reason":null}]}"#;
+    const STOP: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    const USAGE: &str =
+        r#"data: {"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#;
+    let plain = [CHUNK, CHUNK, STOP, USAGE, "data: [DONE]"];
+    let citing = [CHUNK, CHUNK, CITED, STOP, USAGE, "data: [DONE]"];
+    let citing_whole = ANSWER.replace(
+        r#""content":"hi""#,
+        r#""content":"hi","annotations":[{"type":"url_citation","url_citation":{"url":"https://a.b"}}]"#,
+    );
+    let fee = each_search("0.01");
+    let cost = |model: &str, fees, path: &str, body: String, answer| {
+        cost_of(ProviderKind::OpenAi, model, fees, path, &body, answer)
+    };
+    let search = "gpt-4o-search-preview";
+    let ask = format!("up/{search}");
+    let paid = Some(dollars("0.010037"));
+    assert_eq!(cost(search, fee, CHAT, hi(&ask), json(200, ANSWER)), paid);
+    assert_eq!(cost(search, fee, CHAT, hi_streamed(&ask), streamed(&plain)), paid);
+    assert_eq!(cost(search, fee, CHAT, hi(&ask), json(200, &citing_whole)), paid, "once");
+    let message = format!(r#"{{"model":"{ask}","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]}}"#);
+    assert_eq!(cost(search, fee, "/v1/messages", message, json(200, ANSWER)), paid, "and in another dialect");
+    assert_eq!(cost(search, Fees::default(), CHAT, hi(&ask), json(200, ANSWER)), None);
+    // Of another model only an answer that cites pages has searched.
+    let free = Some(dollars("0.000037"));
+    assert_eq!(cost("m", fee, CHAT, hi("up/m"), json(200, &citing_whole)), paid);
+    assert_eq!(cost("m", fee, CHAT, hi_streamed("up/m"), streamed(&citing)), paid);
+    assert_eq!(cost("m", fee, CHAT, hi("up/m"), json(200, ANSWER)), free);
+    assert_eq!(cost("m", fee, CHAT, hi_streamed("up/m"), streamed(&plain)), free);
+}
+
+#[test]
+fn searches_of_a_stream_that_broke_are_charged() {
+    const SEARCHED: &str = "event: response.web_search_call.completed\ndata: {\"type\":\"response.web_search_call.completed\",\"sequence_number\":0,\"output_index\":0,\"item_id\":\"ws\"}";
+    const TEXT: &str = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hi\"}";
+    let body = r#"{"model":"up/m","input":"hi","stream":true,"tools":[{"type":"web_search"}]}"#;
+    let cost = |events: &[&str]| {
+        cost_of(ProviderKind::OpenAi, "m", each_search("0.01"), "/v1/responses", body, streamed(events)).unwrap()
+    };
+    let searching = SEARCHED.replace("completed", "searching");
+    assert_eq!(cost(&[SEARCHED, SEARCHED, TEXT]) - cost(&[&searching, &searching, TEXT]), dollars("0.02"));
+}
+
 fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod load;
 mod outline;
 pub mod peek;
+mod probe;
 pub mod quirks;
 pub mod resume;
 mod scan;

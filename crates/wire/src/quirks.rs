@@ -92,6 +92,8 @@ pub struct Quirks {
     pub thought_signatures: bool,
     /// JSON schemas are taken whole (`parametersJsonSchema`, `responseJsonSchema`) rather than as the OpenAPI subset.
     pub whole_schemas: bool,
+    /// It searches the web for every answer, once, and bills it so.
+    pub searches: bool,
     /// The `anthropic-version` to send.
     pub anthropic_version: String,
 }
@@ -121,6 +123,7 @@ impl Default for Quirks {
             reasoning_history: false,
             thought_signatures: false,
             whole_schemas: true,
+            searches: false,
             anthropic_version: "2023-06-01".to_owned(),
         }
     }
@@ -155,6 +158,7 @@ struct Entry {
     reasoning_history: Option<bool>,
     thought_signatures: Option<bool>,
     whole_schemas: Option<bool>,
+    searches: Option<bool>,
     anthropic_version: Option<String>,
 }
 
@@ -190,6 +194,7 @@ impl Entry {
             reasoning_history,
             thought_signatures,
             whole_schemas,
+            searches,
             anthropic_version
         );
         quirks.max_output = self.max_output.or(quirks.max_output);

@@ -65,6 +65,10 @@ fn openai_by_generation() {
     assert!(openai("gpt-5.4").chat_tools_with_reasoning && !openai("gpt-5.6-sol").chat_tools_with_reasoning);
     assert!(!openai("gpt-6-astra").chat_tools_with_reasoning && !openai("gpt-6-astra").sampling_params);
     assert!(!openai("gpt-5").disable_thinking && openai("gpt-5.1").disable_thinking);
+    for model in ["gpt-4o-search-preview", "gpt-4o-mini-search-preview-2025-03-11", "gpt-5-search-api"] {
+        assert!(openai(model).searches, "{model}");
+    }
+    assert!(!openai("gpt-4o").searches && !openai("gpt-5").searches);
     let copy = Table::bundled().for_model("openai_compatible", "llama-3.3-70b");
     assert_eq!(copy, Quirks::default());
 }

@@ -2,7 +2,7 @@
 
 use super::limits::Owned;
 use super::names::Listed;
-use super::tariff::Tariff;
+use super::tariff::{Searches, Tariff};
 use crate::call::header_value;
 use crate::metrics::{CandidateMetrics, RouteMetrics};
 use crate::migrations::Mover;
@@ -29,6 +29,7 @@ pub(crate) struct Candidate {
     pub(crate) model_header: HeaderValue,
     pub(crate) quirks: Quirks,
     pub(crate) tariff: Option<Arc<Tariff>>,
+    pub(crate) searches: Searches,
     pub(crate) simulated: bool,
     /// What stands for the credential's name where there is none.
     pub(crate) no_credential: Arc<str>,
@@ -61,6 +62,7 @@ impl Candidate {
             paths: Endpoint::ALL.into_iter().map(|endpoint| provider.path(endpoint, in_path)).collect(),
             model: model.into(),
             model_header: header_value(model),
+            searches: Searches::of(&quirks, tariff.as_deref()),
             quirks,
             tariff,
             simulated: provider.kind == ProviderKind::Simulated,

@@ -17,7 +17,7 @@ pub(crate) use compile::{Inputs, compile, duration};
 pub(crate) use keys::{Key, KeyRing, Live, Prefix, Tenant};
 pub(crate) use limits::{Limits, number};
 pub(crate) use names::{Listed, Names};
-pub(crate) use tariff::{Bill, Tariff};
+pub(crate) use tariff::{Bill, Searches, Tariff};
 
 use crate::books::{Books, Payments};
 use crate::cache::Cache;

@@ -6,9 +6,11 @@
 
 use super::compile::CompileError;
 use sluicegate_config::{Config, Unpriced};
-use sluicegate_ledger::{Charge, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate, Rates};
+use sluicegate_ledger::{Charge, Class, Entry, Multiplier, Price, PriceBook, PriceVersion, Rate, Rates};
 use sluicegate_upstream::Provider;
 use sluicegate_vocabulary::{Money, ProviderKind, Usage};
+use sluicegate_wire::quirks::Quirks;
+use sluicegate_wire::usage;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +44,46 @@ pub(crate) struct Bill {
     pub(crate) billed: Money,
     /// Some of it has no rate: it costs at least so much.
     pub(crate) at_least: bool,
+}
+
+/// How a model's answers tell that they searched the web, where their usage does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Searches {
+    /// By what every answer is read for anyway.
+    Told,
+    /// By the pages that they cite. Searches have a price, so it is worth a look.
+    Cited,
+    /// Every answer has searched once.
+    Each,
+}
+
+impl Searches {
+    pub(crate) fn of(quirks: &Quirks, tariff: Option<&Tariff>) -> Self {
+        match tariff.and_then(|tariff| tariff.price().fees.of(Class::WebSearch)) {
+            _ if quirks.searches => Self::Each,
+            Some(_) => Self::Cited,
+            None => Self::Told,
+        }
+    }
+
+    /// What was used by a whole answer of this model, `body`, of which `usage` was read.
+    pub(crate) fn of_whole(self, body: &[u8], usage: Option<Usage>) -> Option<Usage> {
+        match self {
+            Self::Told => usage,
+            Self::Cited => usage.map(|used| if usage::cites(body) { searched(used) } else { used }),
+            Self::Each => usage.map(searched),
+        }
+    }
+
+    /// What was used by a stream of this model, of which `usage` was read.
+    pub(crate) fn of_stream(self, usage: Option<Usage>) -> Option<Usage> {
+        if self == Self::Each { usage.map(searched) } else { usage }
+    }
+}
+
+/// What was used if there was a search at least.
+fn searched(used: Usage) -> Usage {
+    Usage { web_searches: used.web_searches.max(1), ..used }
 }
 
 impl Tariffs {

@@ -116,6 +116,14 @@ impl Tap {
         })
     }
 
+    /// Looks out for pages of the web that a chat completion cites, which tell that it searched for them. Not every tap
+    /// does, since that is a look at each chunk.
+    #[must_use]
+    pub fn citing(mut self) -> Self {
+        self.tally.citing();
+        self
+    }
+
     /// Takes in a chunk, cut anywhere, and appends to `out` what goes on to the client. After the closing mark and
     /// after an error nothing goes on.
     ///
@@ -237,6 +245,13 @@ impl Tap {
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.tally.usage()
+    }
+
+    /// Searches in the web that were seen to be made, whether or not a usage has counted them yet: more than were, if
+    /// some came to nothing.
+    #[must_use]
+    pub fn searches_seen(&self) -> u64 {
+        self.tally.searches_seen()
     }
 
     /// What ended the stream early, if something did: the provider's error, or something that is no event.

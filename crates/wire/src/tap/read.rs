@@ -1,5 +1,6 @@
 //! What one event says, format by format, with as little parsing as its format allows.
 
+use crate::probe::{Name, says};
 use crate::usage::{GenerateUsage, Tally};
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -79,7 +80,7 @@ impl Kind {
     /// is parsed once.
     pub(super) fn glance(self, name: Option<&[u8]>, data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
         match self {
-            Self::Chat if want_token || !has_braces(data) || tells(data) => Finding::NOTHING,
+            Self::Chat if want_token || !has_braces(data) || tells(data) || tally.cited_in(data) => Finding::NOTHING,
             Self::Chat => Finding::Ordinary,
             _ => self.look(name, data, want_token, tally),
         }
@@ -120,9 +121,19 @@ impl Kind {
             (_, b"error") | (Self::Responses, b"response.failed") => (Finding::Error, true),
             (Self::Responses, b"response.completed" | b"response.incomplete") => (Finding::CLOSED, true),
             (Self::Responses, name) if name.ends_with(b".delta") => (Finding::TOKEN, false),
+            (Self::Responses, b"response.web_search_call.completed") => {
+                tally.saw_search();
+                (Finding::Ordinary, false)
+            }
             (Self::Messages, b"ping") => (Finding::Ping, false),
             (Self::Messages, b"message_start" | b"message_delta") => (Finding::NOTHING, true),
             (Self::Messages, b"content_block_delta") => (Finding::TOKEN, false),
+            (Self::Messages, b"content_block_start") => {
+                if SERVER_TOOL.find(data).is_some() && WEB_SEARCH.find(data).is_some() {
+                    tally.saw_search();
+                }
+                (Finding::Ordinary, false)
+            }
             (Self::Messages, b"message_stop") => (Finding::CLOSED, false),
             (Self::Images, name) if name.ends_with(b".completed") => (Finding::CLOSED, true),
             (Self::Images, name) if name.ends_with(b".partial_image") => (Finding::TOKEN, false),
@@ -138,9 +149,11 @@ impl Kind {
     }
 }
 
-static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
-static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
-static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+static USAGE: Name = LazyLock::new(|| Finder::new(b"\"usage\""));
+static FINISH: Name = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
+static ERROR: Name = LazyLock::new(|| Finder::new(b"\"error\""));
+static SERVER_TOOL: Name = LazyLock::new(|| Finder::new(b"\"server_tool_use\""));
+static WEB_SEARCH: Name = LazyLock::new(|| Finder::new(b"\"web_search\""));
 
 /// Whether a chat chunk has a word that matters.
 fn tells(data: &[u8]) -> bool {
@@ -152,7 +165,7 @@ fn chat(data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
     if !has_braces(data) {
         return Finding::Broken;
     }
-    if !want_token && !tells(data) {
+    if !want_token && !tells(data) && !tally.cited_in(data) {
         return Finding::Ordinary;
     }
     let chunk = match parse::<Chunk>(data) {
@@ -166,6 +179,7 @@ fn chat(data: &[u8], want_token: bool, tally: &mut Tally) -> Finding {
     if says(data, &USAGE) {
         tally.observe(data);
     }
+    tally.note_citations(data);
     let choices = chunk.choices.as_deref();
     Finding::Seen {
         token: choices.is_some_and(|choices| choices.iter().any(Choice::says_something)),
@@ -187,6 +201,9 @@ fn generate(data: &[u8], tally: &mut Tally) -> Finding {
             tally.absorb_generate(&said);
         }
         for candidate in chunk.candidates.unwrap_or_default() {
+            if let Some(grounding) = candidate.grounding_metadata {
+                tally.grounded(grounding.get().as_bytes());
+            }
             seen.0 |= candidate.content.is_some_and(|content| content.parts.0);
             seen.1 |= candidate.finish_reason.0;
         }
@@ -209,16 +226,6 @@ fn generate(data: &[u8], tally: &mut Tally) -> Finding {
         return Finding::Error;
     }
     Finding::Seen { token: seen.0, finished: seen.1, closed: false, usage_only: false }
-}
-
-/// Whether the text has this key with something other than null. Inside a string its quotes would be escaped, so the
-/// probe cannot hit there; it can hit a nested key, and the parse that follows sorts that out.
-fn says(data: &[u8], key: &Finder<'_>) -> bool {
-    key.find_iter(data).any(|at| {
-        let after = data.get(at + key.needle().len()..).unwrap_or_default().trim_ascii_start();
-        let Some((b':', value)) = after.split_first() else { return false };
-        !value.trim_ascii_start().starts_with(b"null")
-    })
 }
 
 /// The cheap half of being a JSON object. What is cut off inside fails it almost always.
@@ -316,17 +323,19 @@ struct GenerateChunk<'a> {
     error: Filled,
     #[serde(default, borrow)]
     usage_metadata: Option<&'a RawValue>,
-    #[serde(default)]
-    candidates: Option<Vec<Candidate>>,
+    #[serde(default, borrow)]
+    candidates: Option<Vec<Candidate<'a>>>,
     #[serde(default)]
     prompt_feedback: Option<Feedback>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Candidate {
+struct Candidate<'a> {
     #[serde(default)]
     content: Option<Content>,
+    #[serde(default, borrow)]
+    grounding_metadata: Option<&'a RawValue>,
     #[serde(default)]
     finish_reason: Filled,
 }

@@ -363,3 +363,46 @@ proptest! {
         prop_assert!(before.starts_with(&after), "{:?} {:?}", before, after);
     }
 }
+
+#[test]
+fn what_a_stream_searched_for_before_it_broke_is_known_in_every_format() {
+    let cited = "data: {\"choices\":[{\"index\":0,\"delta\":{\"annotations\":[{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"https://example.com\"}}]}}]}\n\n";
+    let called = "event: response.web_search_call.completed\ndata: {\"type\":\"response.web_search_call.completed\",\"item_id\":\"ws_1\"}\n\n";
+    let block = |name: &str| {
+        format!(
+            "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"content_block\":{{\"type\":\"server_tool_use\",\"name\":\"{name}\"}}}}\n\n"
+        )
+    };
+    let grounded = "data: {\"candidates\":[{\"groundingMetadata\":{\"webSearchQueries\":[\"a\",\"b\",\"\"]}}]}\r\n\r\n";
+    for (endpoint, text, seen) in [
+        (Endpoint::ChatCompletions, [ROLE, TEXT, cited].concat(), 1),
+        (Endpoint::ChatCompletions, [cited, TEXT, cited].concat(), 1),
+        (Endpoint::ChatCompletions, [ROLE, TEXT].concat(), 0),
+        (Endpoint::Responses, [called, called].concat(), 2),
+        (Endpoint::Messages, [block("web_search"), block("code_execution"), block("web_search")].concat(), 2),
+        (Endpoint::GenerateStream, [grounded, grounded].concat(), 2),
+    ] {
+        for piece in 1..=3 {
+            let mut tap = Tap::new(endpoint, false).unwrap().citing();
+            let mut out = Out::new();
+            for piece in text.as_bytes().chunks(text.len().div_ceil(piece)) {
+                tap.feed(Bytes::copy_from_slice(piece), &mut out).unwrap();
+            }
+            assert_eq!(tap.searches_seen(), seen, "{endpoint:?} in {piece}: {text}");
+            assert_eq!(tap.usage(), None, "nobody has told");
+        }
+    }
+}
+
+#[test]
+fn citations_are_looked_for_only_where_somebody_wants_to_know() {
+    let cited = "data: {\"choices\":[{\"delta\":{\"annotations\":[{\"url_citation\":{}}]},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
+    for (tap, searches) in [
+        (Tap::new(Endpoint::ChatCompletions, false).unwrap(), 0),
+        (Tap::new(Endpoint::ChatCompletions, false).unwrap().citing(), 1),
+    ] {
+        let mut tap = tap;
+        tap.feed(Bytes::from(cited), &mut Out::new()).unwrap();
+        assert_eq!(tap.usage(), reported(3, 4).map(|usage| Usage { web_searches: searches, ..usage }));
+    }
+}

@@ -17,6 +17,7 @@ mod beside;
 mod forms;
 mod read;
 
+pub use beside::cites;
 pub use forms::{ChatUsage, GenerateUsage, MessagesUsage, ResponsesUsage};
 
 use crate::outline;
@@ -110,7 +111,7 @@ pub fn look(body: &[u8], endpoint: Option<Endpoint>) -> Option<Look<'_>> {
         match name {
             b"error" => look.error = Some(walk.value()?),
             b"object" => look.object = Some(walk.value()?),
-            b"service_tier" | b"output" | b"data" => {
+            b"service_tier" | b"output" | b"data" | b"candidates" => {
                 let value = walk.value()?;
                 if let Some(tally) = &mut tally {
                     tally.beside.member(name, value);
@@ -220,6 +221,38 @@ impl Tally {
         }
     }
 
+    /// Takes in Gemini's grounding of one candidate.
+    pub(crate) fn grounded(&mut self, grounding: &[u8]) {
+        self.beside.grounded(grounding);
+    }
+
+    /// From now on looks out for citations.
+    pub(crate) const fn citing(&mut self) {
+        self.beside.citing = true;
+    }
+
+    /// Whether this says for the first time that pages of the web are cited, and somebody wants to know.
+    pub(crate) fn cited_in(&self, json: &[u8]) -> bool {
+        self.beside.citing && self.beside.web_searches == 0 && cites(json)
+    }
+
+    /// Takes note of pages of the web that are cited, if somebody wants to know.
+    pub(crate) fn note_citations(&mut self, json: &[u8]) {
+        if self.cited_in(json) {
+            self.beside.web_searches = 1;
+        }
+    }
+
+    /// A search was seen, of which the usage may yet tell.
+    pub(crate) const fn saw_search(&mut self) {
+        self.beside.seen += 1;
+    }
+
+    /// Searches that were told or seen so far.
+    pub(crate) fn searches_seen(&self) -> u64 {
+        self.beside.seen.max(self.beside.add_to(Usage::default()).web_searches)
+    }
+
     /// Takes in a usage object itself, which is followed by something else. Its length, or `None` if it is none.
     fn take(&mut self, json: &[u8]) -> Option<usize> {
         match &mut self.said {
@@ -308,7 +341,7 @@ fn take<T: Form>(form: &mut T, json: &[u8]) -> Option<usize> {
 }
 
 fn observe<T: Form>(form: &mut T, beside: &mut Beside, json: &[u8]) {
-    let mut told = *beside;
+    let mut told = beside.clone();
     // Gemini without `alt=sse` answers a stream as one array.
     let envelopes = read::whole(json, |scanner| match json.trim_ascii_start().first() {
         Some(b'[') => list(scanner, |scanner| Envelope::<T>::take(scanner, &mut told).map(Some)),

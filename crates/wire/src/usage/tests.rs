@@ -465,6 +465,30 @@ fn the_tier_and_what_was_done_beside_answering_are_read_where_each_provider_tell
         assert_eq!((used.web_searches, used.file_searches, used.code_sessions), (2, 1, 1));
         assert_eq!(used.tier, Tier::Priority);
     }
+    let grounding = r#""groundingMetadata":{"webSearchQueries":["a","b","a",""],"groundingChunks":[]}"#;
+    let grounded = format!(
+        r#"{{"candidates":[{{"content":{{"parts":[{{"text":"x"}}]}},{grounding}}},{{{grounding}}}],
+        "usageMetadata":{{"promptTokenCount":5,"candidatesTokenCount":1}}}}"#
+    );
+    let mut tally = Tally::for_format(Format::Generate);
+    tally.observe(grounded.as_bytes());
+    let array = format!("[{grounded}]");
+    for used in [
+        from_body(Endpoint::Generate, grounded.as_bytes()),
+        from_body(Endpoint::GenerateStream, array.as_bytes()),
+        from_body(Endpoint::Passthrough, grounded.as_bytes()),
+        tally.usage(),
+    ] {
+        assert_eq!(used.unwrap().web_searches, 2);
+    }
+    // What cannot be read says nothing, and spoils nothing.
+    for odd in ["7", "null", "[]", r#"{"webSearchQueries":{"a":1}}"#, r#"{"webSearchQueries":[7,null]}"#] {
+        let odd = format!(
+            r#"{{"candidates":[{{"groundingMetadata":{odd}}}],"usageMetadata":{{"promptTokenCount":5}},"webSearchQueries":["a"]}}"#
+        );
+        let used = from_body(Endpoint::Generate, odd.as_bytes()).unwrap();
+        assert_eq!((used.input, used.web_searches), (5, 0), "{odd}");
+    }
     let by_tokens =
         br#"{"data":[{"b64_json":"aa"}],"usage":{"input_tokens":350,"output_tokens":4160,"total_tokens":4510,
         "input_tokens_details":{"text_tokens":50,"image_tokens":300}}}"#;
