@@ -196,7 +196,7 @@ impl Compiler<'_> {
         if stated.is_some() {
             self.say(diagnostic, path)
         } else {
-            self.say_at_name(diagnostic, &path[..path.len() - 1])
+            self.say_at_name(diagnostic, path.split_last().map_or(path, |(_, above)| above))
         }
         None
     }
