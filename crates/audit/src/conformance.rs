@@ -7,6 +7,7 @@
 use crate::audit::Context;
 use crate::call::{Sent, Went, is_simulated, limit_header, read};
 use crate::speech::{Ask, Extra};
+use crate::verify::counted;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
@@ -95,20 +96,20 @@ async fn models(context: &Context) -> Check {
         Some(ids) if ids.contains(&context.target.model.as_str()) => check(
             "models",
             Finding::Good,
-            format!("/models · {} models, {} among them", ids.len(), context.target.model),
+            format!("/models · {}, {} among them", counted(ids.len()), context.target.model),
         ),
         Some(ids) if is_simulated(&answer.fields) => {
-            check("models", Finding::Good, format!("/models · {} models; a simulator answers to any name", ids.len()))
+            check("models", Finding::Good, format!("/models · {}; a simulator answers to any name", counted(ids.len())))
         }
         Some(ids) if context.client.knows(&context.target.model).await => check(
             "models",
             Finding::Good,
-            format!("/models · {} models, {} not listed but known", ids.len(), context.target.model),
+            format!("/models · {}, {} not listed but known", counted(ids.len()), context.target.model),
         ),
         Some(ids) => check(
             "models",
             Finding::Doubtful,
-            format!("/models · {} models, {} not among them", ids.len(), context.target.model),
+            format!("/models · {}, {} not among them", counted(ids.len()), context.target.model),
         ),
     }
 }

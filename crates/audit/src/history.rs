@@ -3,6 +3,9 @@
 //! One call a line, as JSON or as comma-separated values with a line of names first. Logs of different makers name the
 //! same things differently, so a field is looked for under all the names in use (the tables below); what a log does not
 //! have is not known, and never 0. A line without a time or that cannot be read is counted and left out.
+//!
+//! A provider's export of usage has many calls to a line, those of a minute, an hour or a day, or holds them in pages of
+//! such periods. How much came in all is known from it; how much came at once is not, unless its periods are that short.
 
 use crate::measure::Times;
 use serde::Serialize;
@@ -11,9 +14,22 @@ use sluicegate_ledger::Price;
 use sluicegate_vocabulary::{Money, Usage, UsageSource};
 use std::collections::BTreeMap;
 
-const TIME: &[&str] =
-    &["ts", "timestamp", "time", "created_at", "created", "start_time", "startTime", "date", "start_time_iso"];
-const MODEL: &[&str] = &["upstream_model", "model", "model_id", "model_name", "model_permaslug"];
+const TIME: &[&str] = &[
+    "ts",
+    "timestamp",
+    "time",
+    "created_at",
+    "created",
+    "start_time",
+    "startTime",
+    "date",
+    "start_time_iso",
+    "starting_at",
+    "usage_date_utc",
+];
+/// Where a period ends whose calls stand in one line.
+const UNTIL: &[&str] = &["end_time", "ending_at", "end_time_iso"];
+const MODEL: &[&str] = &["upstream_model", "model", "model_id", "model_name", "model_permaslug", "model_version"];
 const STATUS: &[&str] = &["status", "status_code", "http_status", "response_status"];
 const INPUT: &[&str] = &[
     "input_tokens",
@@ -26,6 +42,16 @@ const INPUT: &[&str] = &[
     "n_context_tokens_total",
     "promptTokens",
 ];
+/// Input that no cache served, where a provider counts what one did beside it.
+const FRESH: &[&str] = &["uncached_input_tokens", "usage_input_tokens_no_cache"];
+const CACHED: &[&str] = &[
+    "cache_read_input_tokens",
+    "cache_creation.ephemeral_5m_input_tokens",
+    "cache_creation.ephemeral_1h_input_tokens",
+    "usage_input_tokens_cache_read",
+    "usage_input_tokens_cache_write_5m",
+    "usage_input_tokens_cache_write_1h",
+];
 const OUTPUT: &[&str] = &[
     "output_tokens",
     "completion_tokens",
@@ -36,6 +62,7 @@ const OUTPUT: &[&str] = &[
     "tokens_completion",
     "n_generated_tokens_total",
     "completionTokens",
+    "usage_output_tokens",
 ];
 const COST: &[&str] = &["cost_usd", "cost", "spend", "total_cost", "cost_total", "usage.cost"];
 const FIRST: &[&str] = &["ms.first_token", "ttft_ms", "first_token_ms", "time_to_first_token_ms", "latency"];
@@ -47,18 +74,20 @@ const CALLS: &[&str] = &["num_model_requests", "n_requests", "request_count"];
 pub struct History {
     /// Which form this is.
     pub schema: &'static str,
-    /// Calls.
-    pub calls: u64,
+    /// Lines that were used.
+    pub lines: u64,
+    /// Calls, where the log counts them.
+    pub calls: Option<u64>,
     /// Lines that could not be used.
     pub unread: u64,
-    /// From the first call to the last, in seconds.
+    /// From the first call to the last, or to the end of the last period, in seconds.
     pub seconds: f64,
-    /// Calls a second on average, and in the busiest second.
-    pub calls_per_second: Option<(f64, u64)>,
-    /// Calls in the busiest minute.
-    pub peak_calls_per_minute: u64,
+    /// Calls a second on average, and in the busiest second where calls stand by themselves.
+    pub calls_per_second: Option<(f64, Option<u64>)>,
+    /// Calls in the busiest minute, where the log tells minutes apart.
+    pub peak_calls_per_minute: Option<u64>,
     /// Tokens in the busiest minute, by when their calls began.
-    pub peak_tokens_per_minute: u64,
+    pub peak_tokens_per_minute: Option<u64>,
     /// Tokens of input.
     pub input: u64,
     /// Tokens of output.
@@ -69,9 +98,9 @@ pub struct History {
     pub first_token: Option<Times>,
     /// Time to the end.
     pub total: Option<Times>,
-    /// Calls that failed, by status.
-    pub errors: BTreeMap<u16, u64>,
-    /// Calls by model.
+    /// Calls that failed, by status, where the log has one.
+    pub errors: Option<BTreeMap<u16, u64>>,
+    /// Calls by model; lines, where calls are not counted.
     pub models: BTreeMap<String, u64>,
     /// What a month (30 days) at this pace costs by the log's own figures, in dollars.
     pub logged_monthly_usd: Option<f64>,
@@ -81,7 +110,9 @@ pub struct History {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Seen {
     at: f64,
-    calls: u64,
+    /// How long the period lasts whose calls these are; nothing for a call by itself.
+    period: f64,
+    calls: Option<u64>,
     input: u64,
     output: u64,
     total: Option<f64>,
@@ -103,19 +134,25 @@ impl History {
             {
                 continue;
             }
-            let Some(at) = find(&record, TIME).and_then(moment) else {
+            let time = find(&record, TIME);
+            let Some(at) = time.and_then(moment) else {
                 history.unread += 1;
                 continue;
             };
             let amount = |names: &[&str]| find(&record, names).and_then(number);
             let count = |names: &[&str]| amount(names).unwrap_or_default().max(0.0) as u64;
-            let calls = amount(CALLS).map_or(1, |calls| calls.max(0.0) as u64);
-            if let Some(status) =
-                amount(STATUS).map(|status| status as u16).filter(|status| *status >= 400 || *status == 0)
-            {
-                *history.errors.entry(status).or_default() += calls;
+            let told = amount(CALLS).map(|calls| calls.max(0.0) as u64);
+            let fresh = find(&record, FRESH).is_some();
+            let is_period = told.is_some() || fresh;
+            let calls = if is_period { told } else { Some(1) };
+            let counted = calls.unwrap_or(1);
+            if let Some(status) = amount(STATUS).map(|status| status as u16) {
+                let errors = history.errors.get_or_insert_default();
+                if status >= 400 || status == 0 {
+                    *errors.entry(status).or_default() += counted;
+                }
             }
-            *history.models.entry(name.unwrap_or_else(|| "unknown".to_owned())).or_default() += calls;
+            *history.models.entry(name.unwrap_or_else(|| "unknown".to_owned())).or_default() += counted;
             first.extend(amount(FIRST));
             let took = amount(TOTAL);
             total.extend(took);
@@ -124,9 +161,16 @@ impl History {
             }
             // Our own log tells what a cache served, and reasoning, beside the rest.
             let beside = |names: &[&str]| names.iter().map(|name| count(&[*name])).sum::<u64>();
-            let input = count(INPUT) + beside(&["usage.cache_read", "usage.cache_write", "usage.cache_write_long"]);
+            let input = if fresh {
+                count(FRESH) + beside(CACHED)
+            } else {
+                count(INPUT) + beside(&["usage.cache_read", "usage.cache_write", "usage.cache_write_long"])
+            };
             let output = count(OUTPUT) + beside(&["usage.reasoning"]);
-            seen.push(Seen { at, calls, input, output, total: took });
+            let until =
+                find(&record, UNTIL).and_then(moment).unwrap_or_else(|| at + if is_day(time) { DAY } else { 0.0 });
+            let period = if is_period { (until - at).max(0.0) } else { 0.0 };
+            seen.push(Seen { at, period, calls, input, output, total: took });
         }
         history.first_token = Times::of(first);
         history.total = Times::of(total);
@@ -136,9 +180,14 @@ impl History {
 
     fn summed(&mut self, mut seen: Vec<Seen>, cost: Option<f64>) {
         seen.sort_by(|a, b| a.at.total_cmp(&b.at));
-        let (Some(first), Some(last)) = (seen.first().copied(), seen.last().copied()) else { return };
-        self.seconds = last.at - first.at;
+        let Some(first) = seen.first().copied() else { return };
+        self.lines = seen.len() as u64;
+        self.seconds = seen.iter().map(|seen| seen.at + seen.period).fold(first.at, f64::max) - first.at;
         self.calls = seen.iter().map(|seen| seen.calls).sum();
+        // What came within a period is not known to have come in its first second, nor evenly.
+        let longest = seen.iter().map(|seen| seen.period).fold(0.0, f64::max);
+        let grouped = seen.iter().any(|seen| seen.calls != Some(1));
+        let minutes = !grouped || (longest > 0.0 && longest <= 60.0);
         self.input = seen.iter().map(|seen| seen.input).sum();
         self.output = seen.iter().map(|seen| seen.output).sum();
         let busiest = |span: f64, weight: fn(&Seen) -> u64| {
@@ -154,10 +203,13 @@ impl History {
             }
             most
         };
-        self.peak_calls_per_minute = busiest(60.0, |seen| seen.calls);
-        self.peak_tokens_per_minute = busiest(60.0, |seen| seen.input + seen.output);
+        if minutes {
+            self.peak_calls_per_minute = self.calls.map(|_| busiest(60.0, |seen| seen.calls.unwrap_or_default()));
+            self.peak_tokens_per_minute = Some(busiest(60.0, |seen| seen.input + seen.output));
+        }
         if self.seconds > 0.0 {
-            self.calls_per_second = Some((self.calls as f64 / self.seconds, busiest(1.0, |seen| seen.calls)));
+            let second = (!grouped).then(|| busiest(1.0, |seen| seen.calls.unwrap_or_default()));
+            self.calls_per_second = self.calls.map(|calls| (calls as f64 / self.seconds, second));
             self.logged_monthly_usd = cost.map(|dollars| dollars * MONTH / self.seconds);
         }
         // Each call adds one where it begins and takes one where it ends; ends come first at the same moment.
@@ -186,19 +238,25 @@ impl History {
     }
 }
 
-/// Seconds of 30 days.
-const MONTH: f64 = 30.0 * 86_400.0;
+/// Seconds of a day, and of 30.
+const DAY: f64 = 86_400.0;
+const MONTH: f64 = 30.0 * DAY;
 
 /// The records of a log; `None` for a line that is none.
 fn records(log: &str) -> Box<dyn Iterator<Item = Option<Value>> + '_> {
     let log = log.trim_start_matches('\u{feff}').trim_start();
     let mut lines = log.lines().filter(|line| !line.trim().is_empty());
-    if log.starts_with('{') {
-        return Box::new(lines.map(|line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object)));
-    }
-    if log.starts_with('[') {
-        let all = serde_json::from_str::<Vec<Value>>(log).unwrap_or_default();
-        return Box::new(all.into_iter().map(Some));
+    let object = |line: &str| serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
+    let values = || serde_json::Deserializer::from_str(log).into_iter::<Value>();
+    if log.starts_with(['{', '[']) {
+        let is_a_value_a_line = lines.clone().next().is_some_and(|line| object(line).is_some());
+        if !is_a_value_a_line && values().next().is_some_and(|value| value.is_ok()) {
+            return Box::new(values().map_while(Result::ok).flat_map(opened).map(Some));
+        }
+        return Box::new(lines.flat_map(move |line| match object(line) {
+            Some(value) => opened(value).into_iter().map(Some).collect(),
+            None => vec![None],
+        }));
     }
     let names: Vec<String> = lines.next().map(cells).unwrap_or_default();
     Box::new(lines.map(move |line| {
@@ -206,6 +264,36 @@ fn records(log: &str) -> Box<dyn Iterator<Item = Option<Value>> + '_> {
         let record = names.iter().cloned().zip(cells.into_iter().map(Value::String));
         Some(Value::Object(record.collect()))
     }))
+}
+
+/// The records of a page of periods, each with what its period says; of a list, its items; else the value itself.
+fn opened(value: Value) -> Vec<Value> {
+    let mut value = match value {
+        Value::Array(items) => return items.into_iter().flat_map(opened).collect(),
+        other => other,
+    };
+    let periods = match value.get_mut("data") {
+        Some(Value::Array(periods)) if periods.iter().any(|period| period.get("results").is_some()) => {
+            std::mem::take(periods)
+        }
+        _ => return vec![value],
+    };
+    let mut records = Vec::new();
+    for mut period in periods {
+        let Some(Value::Array(results)) = period.get_mut("results").map(Value::take) else { continue };
+        let Value::Object(period) = period else { continue };
+        for result in results {
+            let Value::Object(result) = result else { continue };
+            let both = period.clone().into_iter().filter(|(name, _)| name != "results").chain(result);
+            records.push(Value::Object(both.collect()));
+        }
+    }
+    records
+}
+
+/// Whether a moment is a day without a time.
+fn is_day(time: Option<&Value>) -> bool {
+    time.and_then(Value::as_str).is_some_and(|text| text.trim().len() == 10 && text.contains('-'))
 }
 
 /// The cells of a line of comma-separated values, with quotes where there are some.

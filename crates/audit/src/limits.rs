@@ -221,6 +221,17 @@ const ENOUGH: u64 = 12;
 /// Calls whose recent pace is looked at to see whether another limit binds now.
 const RECENT: usize = 20;
 
+/// How often it is asked while calls are refused, in times the pace that is expected. Before a refusal counts the limit's
+/// own pace is kept, to see whether another binds. Afterwards a bucket that holds little must not be left full, or what
+/// it would have let through is lost; one that holds much loses nothing, and every refused call counts as sent.
+const fn often(counts: bool, held: u64) -> f64 {
+    match (counts, held) {
+        (false, _) => 1.5,
+        (true, ..20) => 8.0,
+        (true, _) => 3.0,
+    }
+}
+
 /// Asks until refused and then watches. With `pace`, calls a minute that are known to be let through, a refusal counts only
 /// when it is not one of that limit's: when it says so itself, or when fewer are let through than that.
 async fn let_through(
@@ -300,7 +311,7 @@ async fn let_through(
                     through.before_seconds = now.saturating_duration_since(begun).as_secs_f64();
                 }
                 let expected = pace.unwrap_or(through.before as f64).max(20.0);
-                let pause = Duration::from_secs_f64(60.0 / (8.0 * expected))
+                let pause = Duration::from_secs_f64(60.0 / (often(refused_at.is_some(), through.before) * expected))
                     .clamp(Duration::from_millis(10), Duration::from_millis(400));
                 tokio::time::sleep(pause).await;
             }

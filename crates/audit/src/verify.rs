@@ -62,10 +62,21 @@ const PATHS: [&str; 6] = ["/v1", "", "/api/v1", "/openai/v1", "/api", "/v1beta/o
 enum Tried {
     Models(Listed),
     Refused(u16, String),
+    Elsewhere(Place, u16, String),
     Missing,
     Other,
     Page,
     Failed(Stage, String),
+}
+
+/// What a refusal for a place is about.
+enum Place {
+    /// Where the call comes from.
+    Caller,
+    /// The host that was asked, and the one to be asked instead where it says so.
+    Host(Option<String>),
+    /// The key or the host: it does not say which.
+    KeyOrHost,
 }
 
 /// A list of models.
@@ -86,10 +97,29 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
         |answer, told: String| Verified { schema: "sluicegate.verify/v1", answer, told, url: None, key_form: None };
     Ok(match tried(&client).await {
         Tried::Models(listed) => found(&client, target, &listed).await,
-        Tried::Refused(status, why) if is_region(&why) => say(
-            Answer::WrongRegion,
-            format!("{status} from {}: {why}. The key may belong to another region's endpoint.", client.host()),
-        ),
+        Tried::Elsewhere(place, status, why) => {
+            let refused = format!("{status} from {}: {why}.", client.host());
+            match place {
+                Place::Caller => say(
+                    Answer::WrongRegion,
+                    format!("{refused} It does not serve the place this call comes from; another key does not help."),
+                ),
+                Place::Host(Some(host)) => {
+                    let url = with_host(&target.url, &host);
+                    let told = format!("{refused} The key belongs to another region; its API begins at {url}.");
+                    Verified { url: Some(url), ..say(Answer::WrongRegion, told) }
+                }
+                Place::Host(None) => {
+                    say(Answer::WrongRegion, format!("{refused} The key belongs to another region's address."))
+                }
+                Place::KeyOrHost => say(
+                    Answer::WrongRegion,
+                    format!(
+                        "{refused} The key is wrong, or it belongs to another region's address; it does not say which."
+                    ),
+                ),
+            }
+        }
         Tried::Refused(status, why) => match key {
             None => say(Answer::NoKey, format!("{} wants a key ({status}).", client.host())),
             Some(key) => {
@@ -111,7 +141,7 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
         Tried::Missing | Tried::Page | Tried::Other => {
             for path in PATHS.into_iter().filter(|path| *path != client.base()) {
                 let there = client.at(path);
-                if matches!(tried(&there).await, Tried::Models(_) | Tried::Refused(..)) {
+                if matches!(tried(&there).await, Tried::Models(_) | Tried::Refused(..) | Tried::Elsewhere(..)) {
                     let url = with_path(&target.url, path);
                     let told = format!("Nothing is at {}; the API begins at {url}.", target.url);
                     return Ok(Verified { url: Some(url), ..say(Answer::WrongPath, told) });
@@ -143,18 +173,23 @@ async fn found(client: &Client, target: &Target, Listed { models, any }: &Listed
     let is_listed = *any || target.model.is_empty() || models.contains(&target.model);
     if !is_listed && !known(client, &target.model).await {
         let told =
-            format!("URL and key are right, but {} is not among the {} models listed.", target.model, models.len());
+            format!("URL and key are right, but {} is not among the {} listed.", target.model, counted(models.len()));
         return say(Answer::WrongModel, told);
     }
     if target.key.is_some() && matches!(tried(&client.with_key(None)).await, Tried::Models(_)) {
         let told = format!(
-            "The URL is right ({} models), but they are listed to anybody, so this says nothing about the key.",
-            models.len()
+            "The URL is right ({}), but they are listed to anybody, so this says nothing about the key.",
+            counted(models.len())
         );
         return say(Answer::Open, told);
     }
     let key = if target.key.is_some() { "URL and key are right" } else { "The URL is right, and no key is wanted" };
-    say(Answer::Right, format!("{key}: {} models.", models.len()))
+    say(Answer::Right, format!("{key}: {}.", counted(models.len())))
+}
+
+/// So many models.
+pub(crate) fn counted(count: usize) -> String {
+    format!("{count} model{}", if count == 1 { "" } else { "s" })
 }
 
 async fn known(client: &Client, model: &str) -> bool {
@@ -182,12 +217,17 @@ async fn tried(client: &Client) -> Tried {
                 None => Tried::Page,
             },
             (200, None) => Tried::Page,
-            (401 | 403, json) => {
-                let why = json.as_ref().and_then(|error| error.pointer("/error/message").and_then(Value::as_str));
-                Tried::Refused(
-                    status,
-                    why.unwrap_or("no reason given").trim_end_matches('.').chars().take(160).collect(),
-                )
+            (400 | 401 | 403, json) => {
+                // Gemini's compatible surface puts its errors into a list.
+                let error = json.as_ref().map(|json| json.get(0).unwrap_or(json));
+                let said = |path| error.and_then(|error| error.pointer(path).and_then(Value::as_str));
+                let why = said("/error/message");
+                let shown = why.unwrap_or("no reason given").trim_end_matches('.').chars().take(160).collect();
+                match place(said("/error/code"), why.unwrap_or_default(), client.host()) {
+                    Some(place) => Tried::Elsewhere(place, status, shown),
+                    None if status == 400 && !why.is_some_and(|why| why.contains("API key not valid")) => Tried::Other,
+                    None => Tried::Refused(status, shown),
+                }
             }
             (404 | 405, _) => Tried::Missing,
             _ => Tried::Other,
@@ -199,9 +239,35 @@ async fn tried(client: &Client) -> Tried {
     }
 }
 
-fn is_region(why: &str) -> bool {
-    let why = why.to_ascii_lowercase();
-    ["region", "country", "territory", "location is not supported"].iter().any(|word| why.contains(word))
+/// What a refusal says of places, by the codes and words in use: OpenAI's for a caller's country and for a key of another
+/// region's host, Gemini's for a caller's location, Azure's for a key or a host that does not fit.
+fn place(code: Option<&str>, why: &str, asked: &str) -> Option<Place> {
+    let words = why.to_ascii_lowercase();
+    let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    if code == Some("unsupported_country_region_territory")
+        || has(&["country", "territory", "location is not supported"])
+    {
+        return Some(Place::Caller);
+    }
+    if code == Some("incorrect_hostname") || has(&["regional hostname", "regional host name"]) {
+        return Some(Place::Host(sibling(&words, asked)));
+    }
+    has(&["region"]).then_some(Place::KeyOrHost)
+}
+
+/// Another host of the same domain that a refusal names.
+fn sibling(words: &str, asked: &str) -> Option<String> {
+    let asked = asked.split(':').next().unwrap_or(asked);
+    let domain = asked.rmatch_indices('.').nth(1).map_or(asked, |(at, _)| asked.get(at + 1..).unwrap_or(asked));
+    let trimmed = words.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    let mut hosts = trimmed.filter(|word| word.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')));
+    hosts.find(|host| *host != asked).map(str::to_owned)
+}
+
+fn with_host(url: &str, host: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 fn with_path(url: &str, path: &str) -> String {
@@ -209,3 +275,7 @@ fn with_path(url: &str, path: &str) -> String {
     let authority = rest.split('/').next().unwrap_or(rest);
     format!("{scheme}://{authority}{path}")
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

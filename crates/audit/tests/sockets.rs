@@ -186,6 +186,7 @@ async fn a_hidden_limit_of_requests_is_found_within_ten_percent() {
     is_within(&report, "0.25");
     let limits = report.limits.unwrap();
     near(limits.requests_per_minute, 300.0);
+    assert!(report.calls < 700, "{} calls are more than it takes", report.calls);
     assert_eq!(limits.tokens_per_minute.found(), None, "{limits:?}");
 }
 
@@ -263,6 +264,72 @@ async fn verify_misses_a_model_that_is_neither_listed_nor_known() {
         let target =
             Target { url: format!("http://{address}/v1"), key: None, model: model.to_owned(), ..target(address) };
         assert_eq!(verify(&target).await.unwrap().answer, expected, "{model}");
+    }
+}
+
+/// A server that answers everything with one refusal.
+async fn refusing(status: u16, body: &'static str) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = move |_: Request<Incoming>| async move {
+                let refusal = Response::builder().status(status).header("content-type", "application/json");
+                Ok::<_, Infallible>(refusal.body(Full::new(Bytes::from(body))).unwrap())
+            };
+            let service = hyper::service::service_fn(answer);
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// The bodies are those of OpenAI, Gemini and Azure.
+#[tokio::test]
+async fn a_wrong_region_is_told_apart_from_a_wrong_key_and_from_a_place_that_is_not_served() {
+    for (status, body, answer, says) in [
+        (
+            403,
+            r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","param":null,"type":"request_forbidden"}}"#,
+            Answer::WrongRegion,
+            "another key does not help",
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
+            Answer::WrongRegion,
+            "another key does not help",
+        ),
+        (
+            401,
+            r#"{"error":{"message":"Attempted to access resource with incorrect regional hostname. Please make your request to us.api.openai.com","type":"invalid_request_error","code":"incorrect_hostname","param":null},"status":401}"#,
+            Answer::WrongRegion,
+            "belongs to another region's address",
+        ),
+        (
+            401,
+            r#"{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."}}"#,
+            Answer::WrongRegion,
+            "does not say which",
+        ),
+        (
+            401,
+            r#"{"error":{"message":"Incorrect API key provided: sk-x.","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+            Answer::WrongKey,
+            "refuses the key (401)",
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
+            Answer::WrongKey,
+            "refuses the key (400)",
+        ),
+        (400, r#"{"error":{"message":"unexpected query"}}"#, Answer::NotAnApi, "not as such an API does"),
+    ] {
+        let address = refusing(status, body).await;
+        let verified = verify(&Target { key: Some("k".to_owned()), ..target(address) }).await.unwrap();
+        assert_eq!(verified.answer, answer, "{}", verified.told);
+        assert!(verified.told.contains(says), "{}", verified.told);
     }
 }
 

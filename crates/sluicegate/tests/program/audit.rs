@@ -64,6 +64,12 @@ fn a_log_is_read_without_sending_anything() {
     assert_eq!((code(&told), history["calls"].as_u64()), (0, Some(2)), "{history:#}");
     assert_eq!(history["peak_tokens_per_minute"], 2_200);
     assert!(history["monthly_usd"].as_str().is_some_and(|dollars| dollars.starts_with("207.36")), "{history:#}");
+    let saved = output(folder.path(), &["audit", "--from-log", "log", "--markdown", "--save", "kept.json"]);
+    assert!(text(&saved.stdout).starts_with("# Calls of log\n"), "{}", text(&saved.stdout));
+    assert!(text(&saved.stdout).contains("2 calls in 30.0 seconds"), "{}", text(&saved.stdout));
+    let kept: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("kept.json")).unwrap()).unwrap();
+    assert_eq!(kept["calls"], 2);
     std::fs::write(folder.path().join("log"), "nothing\n").unwrap();
     assert_eq!(code(&output(folder.path(), &["audit", "--from-log", "log"])), 1);
 }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sluicegate_audit::history::History;
 use sluicegate_audit::{Allowance, Answer, Load, Order, Progress, Report, Search, Step, estimate};
 use sluicegate_ledger::{Price, PriceBook};
+use sluicegate_vocabulary::Money;
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -38,10 +39,7 @@ pub(crate) fn audit(arguments: &AuditArguments) -> Outcome {
         }
     })?;
     let json = || serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
-    if let Some(file) = &arguments.save {
-        std::fs::write(file, json()).map_err(|error| Failure::other(format!("{}: {error}", file.display())))?;
-        terminal::tell(&format!("saved {}", file.display()));
-    }
+    save(arguments, json)?;
     let text = match (arguments.json, arguments.markdown) {
         (true, _) => json(),
         (_, true) => report.markdown(),
@@ -49,6 +47,14 @@ pub(crate) fn audit(arguments: &AuditArguments) -> Outcome {
     };
     written(terminal::results(&text))?;
     Ok(ended(&report))
+}
+
+/// Writes the report as JSON into the file that was named, if one was.
+fn save(arguments: &AuditArguments, json: impl Fn() -> String) -> Outcome<()> {
+    let Some(file) = &arguments.save else { return Ok(()) };
+    std::fs::write(file, json()).map_err(|error| Failure::other(format!("{}: {error}", file.display())))?;
+    terminal::tell(&format!("saved {}", file.display()));
+    Ok(())
 }
 
 fn ended(report: &Report) -> Code {
@@ -172,7 +178,7 @@ fn from_log(arguments: &AuditArguments, log: &Path) -> Outcome {
     source.take(LARGEST_LOG).read_to_string(&mut text).map_err(failed)?;
     let model = arguments.endpoint.model.as_deref();
     let history = History::read(&text, model);
-    if history.calls == 0 {
+    if history.lines == 0 {
         return Err(Failure::other(format!(
             "{}: no calls in it ({} lines could not be read)",
             log.display(),
@@ -193,19 +199,24 @@ fn from_log(arguments: &AuditArguments, log: &Path) -> Outcome {
             history.monthly(&price).map(|money| (name, money))
         }
     };
-    let text = if arguments.json {
+    let json = || {
         let mut document = serde_json::to_value(&history).unwrap_or_default();
         if let Some(fields) = document.as_object_mut() {
             fields.insert("monthly_usd".to_owned(), now.map(|money| money.to_string()).into());
             fields.insert("compared_monthly_usd".to_owned(), after.map(|(_, money)| money.to_string()).into());
         }
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
-    } else {
-        told(
-            &history,
-            now.map(|money| money.nanos() as f64 / 1e9),
-            after.map(|(name, money)| (name.as_str(), money.nanos() as f64 / 1e9)),
-        )
+    };
+    save(arguments, json)?;
+    let dollars = |money: Money| money.nanos() as f64 / 1e9;
+    let whose = if arguments.price.is_some() { "at the price given" } else { "by the price book" };
+    let told = || {
+        told(&history, now.map(|now| (whose, dollars(now))), after.map(|(name, money)| (name.as_str(), dollars(money))))
+    };
+    let text = match (arguments.json, arguments.markdown) {
+        (true, _) => json(),
+        (_, true) => format!("# Calls of {}\n\n```\n{}```\n", log.display(), told()),
+        _ => told(),
     };
     if history.unread > 0 {
         terminal::tell(&format!("{} lines could not be read and are not in these numbers", history.unread));
@@ -213,15 +224,28 @@ fn from_log(arguments: &AuditArguments, log: &Path) -> Outcome {
     written(terminal::results(&text))
 }
 
-fn told(history: &History, now: Option<f64>, after: Option<(&str, f64)>) -> String {
-    let mut lines = vec![format!("{} calls in {:.1} hours", history.calls, history.seconds / 3_600.0)];
+fn told(history: &History, now: Option<(&str, f64)>, after: Option<(&str, f64)>) -> String {
+    let calls = history.calls.map_or_else(|| "calls not counted,".to_owned(), |calls| format!("{calls} calls in"));
+    let lasted = match history.seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.1} seconds"),
+        seconds if seconds < 7_200.0 => format!("{:.1} minutes", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.1} hours", seconds / 3_600.0),
+        seconds => format!("{:.1} days", seconds / 86_400.0),
+    };
+    let mut lines = vec![format!("{calls} {lasted}")];
     if let Some((mean, peak)) = history.calls_per_second {
-        lines.push(format!("calls/s          mean {mean:.2} · busiest second {peak}"));
+        let peak = peak.map(|peak| format!(" · busiest second {peak}")).unwrap_or_default();
+        lines.push(format!("calls/s          mean {mean:.2}{peak}"));
     }
-    lines.push(format!(
-        "busiest minute   {} calls · {} tokens",
-        history.peak_calls_per_minute, history.peak_tokens_per_minute
-    ));
+    let counted = |number: Option<u64>, what: &str| number.map(|number| format!("{number} {what}"));
+    let busiest: Vec<String> =
+        [counted(history.peak_calls_per_minute, "calls"), counted(history.peak_tokens_per_minute, "tokens")]
+            .into_iter()
+            .flatten()
+            .collect();
+    let busiest =
+        if busiest.is_empty() { "not in this log: its lines are sums".to_owned() } else { busiest.join(" · ") };
+    lines.push(format!("busiest minute   {busiest}"));
     if let Some(most) = history.peak_concurrency {
         lines.push(format!("at once          {most} at most"));
     }
@@ -234,13 +258,16 @@ fn told(history: &History, now: Option<f64>, after: Option<(&str, f64)>) -> Stri
         }
     }
     lines.push(format!("tokens           {} in · {} out", history.input, history.output));
-    let errors: Vec<String> = history.errors.iter().map(|(status, count)| format!("{status} × {count}")).collect();
-    lines.push(format!("errors           {}", if errors.is_empty() { "none".to_owned() } else { errors.join(" · ") }));
+    let errors = history.errors.as_ref().map_or_else(
+        || "not in this log".to_owned(),
+        |errors| errors.iter().map(|(status, count)| format!("{status} × {count}")).collect::<Vec<_>>().join(" · "),
+    );
+    lines.push(format!("errors           {}", if errors.is_empty() { "none" } else { &errors }));
     if let Some(dollars) = history.logged_monthly_usd {
         lines.push(format!("a month          ${dollars:.2} by the log's own figures"));
     }
-    if let Some(dollars) = now {
-        lines.push(format!("a month          ${dollars:.2} by the price book"));
+    if let Some((whose, dollars)) = now {
+        lines.push(format!("a month          ${dollars:.2} {whose}"));
     }
     if let Some((name, dollars)) = after {
         lines.push(format!("a month          ${dollars:.2} with {name}"));
