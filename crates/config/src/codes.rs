@@ -254,6 +254,8 @@ codes! {
     NO_PRIMARY "W127" "a pool in which every key stands by"
         "A key with `role: standby` is used when no primary key can be. Where there is no primary key at all, the standby \
          keys are used all the time."
+    KILLS_NOBODY "W128" "a kill switch that stops nothing"
+        "SLUICEGATE_MIGRATIONS_KILL names migrations, or says `all`. A name that no migration has sends no calls back."
 
     PRICES "N201" "where prices come from"
         "Prices come from a dated list inside the program, from the list that `prices.file` names, and from \

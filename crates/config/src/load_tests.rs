@@ -257,6 +257,26 @@ fn variables_of_the_vendors_sdks_become_providers() {
 }
 
 #[test]
+fn a_kill_switch_that_names_no_migration_is_told_of() {
+    let file = "providers: { a: { kind: simulated }, b: { kind: simulated } }
+models: { m: { to: a/x } }
+migrations: { move: { model: m, to: b/x, double_every: 1h } }";
+    for (value, found, killed) in [
+        ("move", 0, true),
+        ("all", 0, true),
+        ("0", 0, false),
+        ("", 0, false),
+        ("mvoe", 1, false),
+        ("move, other", 1, true),
+    ] {
+        let loaded = World::with(&[("SLUICEGATE_MIGRATIONS_KILL", value)]).load(file).unwrap();
+        let told: Vec<_> = loaded.diagnostics.iter().filter(|it| it.code == "W128").collect();
+        assert_eq!(told.len(), found, "{value}: {told:?}");
+        assert_eq!(loaded.config.migrations["move"].kill.environment, killed, "{value}");
+    }
+}
+
+#[test]
 fn azure_needs_its_endpoint_too() {
     let world = World::with(&[("AZURE_OPENAI_API_KEY", "a"), ("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com/")]);
     let config = Loader::with_environment(&world).environment_only().unwrap().config;

@@ -98,7 +98,8 @@ impl Event {
         });
         let why = if entry.why.is_empty() { String::new() } else { format!(": {}", entry.why) };
         let did = entry.action.replace('_', " ");
-        let summary = format!("{name} {did} at {} % by {}{why}", entry.share_percent, entry.who);
+        let reached = if entry.action == "advanced" { "to" } else { "at" };
+        let summary = format!("{name} {did} {reached} {} % by {}{why}", entry.share_percent, entry.who);
         Self::new(relay, format!("migration.{}", entry.action), level, summary, data)
     }
 }

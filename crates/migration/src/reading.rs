@@ -126,9 +126,12 @@ impl Reading {
             Verdict::BetterOrEqual => "certainly within the limit of",
             Verdict::Undecided => "not decided against the limit of",
         };
+        let interval = match (self.low, self.high) {
+            (None, None) => "too few for an interval".to_owned(),
+            _ => format!("{confidence} % interval {}", self.interval()),
+        };
         format!(
-            "{measured} ({confidence} % interval {}, {} new and {} old calls): {follows} {}",
-            self.interval(),
+            "{measured} ({interval}, {} new and {} old calls): {follows} {}",
             self.new_calls,
             self.old_calls,
             self.limit()

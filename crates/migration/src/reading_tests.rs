@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Arm, Evidence, Observation};
+use crate::{Arm, Evidence, Observation, Percentile};
+use std::time::Duration;
 
 fn reading(limit: Limit) -> Reading {
     let mut evidence = Evidence::new(&[Guard::new(Metric::Errors, limit)]);
@@ -23,6 +24,16 @@ fn a_sentence_says_what_is_compared_how_sure_one_is_and_what_follows() {
             && told.ends_with("certainly within the limit of 50 %"),
         "{told}"
     );
+}
+
+#[test]
+fn what_has_no_interval_yet_says_so() {
+    let mut evidence = Evidence::new(&[Guard::new(Metric::FirstToken(Percentile::P95), Limit::MaxIncrease(0.25))]);
+    for arm in [Arm::Old, Arm::New] {
+        evidence.observe(arm, &Observation { first_token: Some(Duration::from_millis(50)), ..Observation::default() });
+    }
+    let told = evidence.readings()[0].sentence();
+    assert!(told.contains("(too few for an interval, 1 new and 1 old calls): not decided"), "{told}");
 }
 
 #[test]

@@ -46,7 +46,24 @@ impl Compiler<'_> {
             found.extend(migration.map(|migration| (name.clone(), migration)));
         }
         self.moved_once(&found, models);
+        self.killed_nobody(&killed, stated);
         found
+    }
+
+    /// A switch that is meant to send calls back must not miss by a letter and say nothing.
+    fn killed_nobody(&mut self, killed: &str, stated: &BTreeMap<String, file::Migration>) {
+        for word in words(killed).filter(|word| !ALL.contains(word) && !NONE.contains(word)) {
+            if stated.contains_key(word) {
+                continue;
+            }
+            let what = format!("{KILL_VARIABLE} names `{word}`, and no migration is called so: it stops nothing");
+            let near = nearest(word, stated.keys().map(String::as_str));
+            let remedy = near.map_or_else(
+                || "name one under `migrations:`, or say `all`".to_owned(),
+                |near| format!("did you mean `{near}`? `all` stops every one"),
+            );
+            self.found.push(Diagnostic::new(codes::KILLS_NOBODY, what).remedy(remedy));
+        }
     }
 
     /// A model's calls are moved by one migration at most, also where one moves all of a provider's.
@@ -311,8 +328,16 @@ fn two_movers(other: &str, model: &str) -> Diagnostic {
 }
 
 /// Whether a list of names, or the word `all`, names this one.
+/// Words that name every migration, and such as name none.
+const ALL: [&str; 3] = ["all", "1", "true"];
+const NONE: [&str; 2] = ["0", "false"];
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty())
+}
+
 fn is_named(list: &str, name: &str) -> bool {
-    list.split([',', ' ']).map(str::trim).any(|word| word == name || matches!(word, "all" | "1" | "true"))
+    words(list).any(|word| word == name || ALL.contains(&word))
 }
 
 fn share(share: units::Share) -> Share {

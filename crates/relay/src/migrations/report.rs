@@ -3,7 +3,7 @@
 use super::mirror::Shown;
 use serde::{Deserialize, Serialize};
 use sluicegate_migration::mirror::{Difference, Sample};
-use sluicegate_migration::{Entry, Migration, Moment, Phase, Reading, Target};
+use sluicegate_migration::{Entry, Migration, Moment, Phase, Reading, Share, Target, Verdict};
 use sluicegate_vocabulary::{Arm, Stamp};
 use std::collections::BTreeMap;
 
@@ -272,7 +272,7 @@ fn next(machine: &Migration, now: Moment) -> String {
             let time = step.hold.saturating_sub(machine.held_until(now));
             let seconds = time.as_millis().div_ceil(1000);
             match (calls, time.is_zero()) {
-                (0, true) => "the guards decide".to_owned(),
+                (0, true) => undecided(machine),
                 (0, false) => format!("the step lasts {seconds} s more"),
                 (calls, true) => format!("the step wants {calls} more calls on the new side"),
                 (calls, false) => {
@@ -283,10 +283,32 @@ fn next(machine: &Migration, now: Moment) -> String {
     }
 }
 
-fn percent(share: sluicegate_migration::Share) -> f64 {
+/// What a step that is over waits for.
+fn undecided(machine: &Migration) -> String {
+    let definition = machine.definition();
+    let calls = machine.evidence().calls(Arm::New);
+    let promotes = definition.plan.step(machine.step_index() + 1).share > Share::HALF;
+    let (before_back, before_all) =
+        (definition.min_calls_rollback.saturating_sub(calls), definition.min_calls_promotion.saturating_sub(calls));
+    match machine.evidence().verdict() {
+        Verdict::Worse if before_back > 0 => {
+            format!("a guard is beyond its limit; nothing follows before {before_back} more calls on the new side")
+        }
+        Verdict::Undecided | Verdict::BetterOrEqual if promotes && before_all > 0 => {
+            format!("before everything moves it wants {before_all} more calls on the new side")
+        }
+        _ => "the guards have not decided yet".to_owned(),
+    }
+}
+
+fn percent(share: Share) -> f64 {
     f64::from(share.millionths()) / 10_000.0
 }
 
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -87,7 +87,7 @@ alerts:
 "
     );
     let relay = Running::serve(Some(&file), &[], &[("PAGER_HMAC", "a-long-secret")]);
-    for order in ["start", "rollback"] {
+    for order in ["start", "advance", "rollback"] {
         let done = relay.beside(&["migrate", order, "move", "--who", "ada", "--why", "it is time"]);
         assert_eq!(code(&done), 0, "{}", text(&done.stderr));
     }
@@ -98,11 +98,13 @@ alerts:
         };
         heard.iter().find(is_it).cloned()
     };
-    for event in ["migration.started", "migration.rolled_back", "alert.raised"] {
+    for event in ["migration.started", "migration.advanced", "migration.rolled_back", "alert.raised"] {
         until(event, || told("/hook", event).is_some());
     }
     until("the other", || told("/hook/other", "alert.raised").is_some());
     assert_eq!(told("/hook/other", "migration.started"), None, "it was named for alerts only");
+    let onward = told("/hook", "migration.advanced").unwrap();
+    assert!(onward.contains("move advanced to ") && onward.contains(" % by ada: it is time"), "{onward}");
     let back = told("/hook", "migration.rolled_back").unwrap();
     assert!(back.contains("x-sluicegate-signature: t=") && !back.contains("a-long-secret"), "{back}");
     let body: Value = serde_json::from_str(back.split_once("\r\n\r\n").unwrap().1).unwrap();
@@ -112,7 +114,7 @@ alerts:
         "{body}"
     );
     until("counted", || {
-        let delivered = "sluicegate_webhook_deliveries_total{receiver=\"pager\",outcome=\"delivered\"} 3";
+        let delivered = "sluicegate_webhook_deliveries_total{receiver=\"pager\",outcome=\"delivered\"} 4";
         relay.get("/metrics").body.lines().any(|line| line == delivered)
     });
 }

@@ -78,7 +78,7 @@ pub(crate) struct OrderArguments {
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) why: String,
 
-    /// Who, for the history. The user of this machine when not given.
+    /// Who, for the history. The user of this machine when not given ($USER, $LOGNAME, else the number).
     #[arg(long, value_name = "NAME")]
     pub(crate) who: Option<String>,
 

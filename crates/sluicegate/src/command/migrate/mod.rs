@@ -104,9 +104,10 @@ fn wait(remote: &RemoteArguments, name: &str, timeout: Option<Period>) -> Outcom
 }
 
 fn order(arguments: &OrderArguments, word: &str) -> Outcome {
-    let user =
-        || std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "an operator".to_owned());
-    let who = arguments.who.clone().unwrap_or_else(user);
+    let who = arguments
+        .who
+        .clone()
+        .unwrap_or_else(|| user(|name| std::env::var(name).ok(), rustix::process::getuid().as_raw()));
     let path = format!(
         "{MIGRATIONS}/{}/{word}?who={}&why={}&in_spite={}",
         escaped(&arguments.name),
@@ -124,6 +125,12 @@ fn order(arguments: &OrderArguments, word: &str) -> Outcome {
     written(terminal::results(&page.migrations.iter().map(|it| view::line(it) + "\n").collect::<String>()))
 }
 
+/// Who gives the order: the user by name, and by number where no variable has the name, as under `cron`.
+fn user(variable: impl Fn(&str) -> Option<String>, uid: u32) -> String {
+    let named = ["USER", "LOGNAME"].into_iter().filter_map(variable).find(|name| !name.trim().is_empty());
+    named.unwrap_or_else(|| format!("uid {uid}"))
+}
+
 fn history(arguments: &HistoryArguments) -> Outcome {
     let path = format!("{MIGRATIONS}/{}/history", escaped(&arguments.name));
     let (body, history): (String, MigrationHistory) =
@@ -131,3 +138,7 @@ fn history(arguments: &HistoryArguments) -> Outcome {
     let text = || history.entries.iter().map(view::entry).collect::<String>();
     written(terminal::results(&if arguments.remote.json { format!("{body}\n") } else { text() }))
 }
+
+#[cfg(test)]
+#[path = "user_tests.rs"]
+mod tests;
