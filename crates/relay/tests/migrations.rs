@@ -77,8 +77,9 @@ impl Target2 {
                         failed.fetch_add(u64::from(status != 200), Ordering::Relaxed);
                         let refusal = r#"{"error":{"message":"no","type":"x","code":"x"}}"#;
                         let body = if status == 200 { says.lock().unwrap().clone() } else { refusal.to_owned() };
+                        let kind = if body.starts_with("data:") { "text/event-stream" } else { "application/json" };
                         let answer = format!(
-                            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                            "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
                             body.len()
                         );
                         if stream.write_all(answer.as_bytes()).is_err() {
@@ -146,8 +147,11 @@ fn doubled(hold_ms: u64, min_calls: u64) -> Vec<Step> {
 }
 
 fn configured(old: SocketAddr, new: SocketAddr, migration: Migration) -> Config {
-    let mut config =
-        config(vec![provider("old", ProviderKind::OpenAi, old), provider("new", ProviderKind::OpenAi, new)]);
+    configured_as(ProviderKind::OpenAi, old, new, migration)
+}
+
+fn configured_as(kind: ProviderKind, old: SocketAddr, new: SocketAddr, migration: Migration) -> Config {
+    let mut config = config(vec![provider("old", kind, old), provider("new", kind, new)]);
     config.models.insert("m".into(), model("m", &["old/a"]));
     config.migrations.insert("a-to-b".into(), migration);
     config
@@ -453,9 +457,13 @@ fn a_restart_goes_on_at_the_step_with_everybody_on_the_same_side() {
 }
 
 fn mirrored(old: &Target2, new: &Target2, folder: &Path, rule: Mirror) -> Running {
+    mirrored_as(ProviderKind::OpenAi, old, new, folder, rule)
+}
+
+fn mirrored_as(kind: ProviderKind, old: &Target2, new: &Target2, folder: &Path, rule: Mirror) -> Running {
     let mut migration = moving(doubled(600_000, 0), Vec::new());
     migration.mirror = Some(rule);
-    Running::in_dir(configured(old.address, new.address, migration), folder)
+    Running::in_dir(configured_as(kind, old.address, new.address, migration), folder)
 }
 
 #[test]
@@ -555,6 +563,46 @@ fn copies_are_made_of_responses_embeddings_and_older_completions_too() {
     relay.post(CHAT, "", &hi("m"));
     until("the next", || report(&relay).mirror.unwrap().calls == 7);
     assert_eq!(new.calls(), before + 1);
+}
+
+#[test]
+fn copies_are_made_of_geminis_answers_buffered_and_streamed() {
+    let (old, new) = (Target2::new(), Target2::new());
+    let folder = tempfile::tempdir().unwrap();
+    let relay = mirrored_as(ProviderKind::Gemini, &old, &new, folder.path(), mirror(100.0));
+    let piece = |text: &str, end: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"role":"model","parts":[{{"text":"{text}"}}]}},"index":0{end}}}],"usageMetadata":{{"promptTokenCount":4,"candidatesTokenCount":2,"totalTokenCount":6}}}}"#
+        )
+    };
+    let stop = r#","finishReason":"STOP""#;
+    let streamed = |parts: &[String]| parts.iter().map(|part| format!("data: {part}\r\n\r\n")).collect::<String>();
+    let cut = r#","finishReason":"MAX_TOKENS""#;
+    let cases = [
+        ("generateContent", piece("one two", stop), piece("one two", cut), "finish"),
+        (
+            "streamGenerateContent?alt=sse",
+            streamed(&[piece("one ", ""), piece("two", stop)]),
+            streamed(&[piece("", ""), piece("", stop)]),
+            "empty",
+        ),
+    ];
+    let body = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
+    for (at, (method, said, differs, how)) in cases.into_iter().enumerate() {
+        let path = format!("/v1beta/models/m:{method}");
+        old.says(&said);
+        new.says(&said);
+        let answer = relay.post(&path, "", body);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("two"), "{answer}");
+        until("compared", || report(&relay).mirror.unwrap().calls == 2 * at as u64 + 1);
+        let seen = report(&relay).mirror.unwrap();
+        assert_eq!((seen.differing, seen.similarity), (at as u64, Some(1.0)), "{method}: {seen:?}");
+        new.says(&differs);
+        relay.post(&path, "", body);
+        until("differs", || report(&relay).mirror.unwrap().differing == at as u64 + 1);
+        assert_eq!(report(&relay).mirror.unwrap().by_kind.get(how), Some(&1), "{method}");
+    }
+    assert_eq!((old.calls(), new.calls()), (4, 4));
 }
 
 #[test]
