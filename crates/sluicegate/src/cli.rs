@@ -16,7 +16,7 @@ use crate::command::{AUDIT_EXAMPLES, AuditArguments, KEYS_EXAMPLES, KeysCommand,
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate_config::Period;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -343,9 +343,13 @@ pub(crate) struct RunArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// The file, or - for standard input.
-    #[arg(default_value = crate::source::DEFAULT_FILE, value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    /// The file, or - for standard input. Without this: sluicegate.yaml.
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
+
+    /// The same, as other commands take it.
+    #[arg(short = 'c', long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "file")]
+    config: Option<PathBuf>,
 
     /// The form of the report.
     #[arg(long, value_enum, default_value_t)]
@@ -362,6 +366,13 @@ pub(crate) struct CheckArguments {
     /// Do not ask for keys, to check a file on a machine that does not have them.
     #[arg(long)]
     pub(crate) without_secrets: bool,
+}
+
+impl CheckArguments {
+    /// The file that is checked.
+    pub(crate) fn file(&self) -> &Path {
+        self.file.as_deref().or(self.config.as_deref()).unwrap_or(Path::new(crate::source::DEFAULT_FILE))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -9,9 +9,10 @@ use serde_json::json;
 use sluicegate_config::{Diagnostic, Loaded, Loader, Severity};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Outcome {
-    let name = arguments.file.display().to_string();
+    let file = arguments.file();
+    let name = file.display().to_string();
     let loader = if arguments.without_secrets { Loader::new().without_secrets() } else { Loader::new() };
-    let checked = match source::read(&arguments.file) {
+    let checked = match source::read(file) {
         Ok(text) => loader.file(&text, &name),
         Err(why) => Err(vec![Diagnostic::unreadable(&name, why)]),
     };

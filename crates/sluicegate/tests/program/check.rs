@@ -28,6 +28,24 @@ fn a_bad_file_is_shown_every_mistake_where_it_is() {
 }
 
 #[test]
+fn the_file_is_named_as_other_commands_take_it_too_but_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.yaml"), GOOD).unwrap();
+    let plain = output(folder.path(), &["check", "mine.yaml"]);
+    assert_eq!(code(&plain), 0, "{}", text(&plain.stderr));
+    for flag in ["-c", "--config"] {
+        let flagged = output(folder.path(), &["check", flag, "mine.yaml"]);
+        assert_eq!((code(&flagged), text(&flagged.stdout)), (0, text(&plain.stdout)));
+    }
+    let both = output(folder.path(), &["check", "-c", "mine.yaml", "mine.yaml"]);
+    assert_eq!(code(&both), 2);
+    assert!(text(&both.stderr).contains("cannot be used with"), "{}", text(&both.stderr));
+    let none = output(folder.path(), &["check"]);
+    assert_eq!(code(&none), 78);
+    assert!(text(&none.stdout).contains("sluicegate.yaml"), "{}", text(&none.stdout));
+}
+
+#[test]
 fn programs_and_pull_requests_get_the_same_in_their_form() {
     for (file, ok) in [(GOOD, true), (BAD, false)] {
         let (_, said) = check(file, &["--json"]);
