@@ -192,6 +192,7 @@ fn routes() -> Router<Arc<Operator>> {
         .merge(crate::migrations::routes())
         .merge(crate::providers::routes())
         .merge(crate::books::routes())
+        .merge(crate::calls::routes())
         .merge(crate::cache::routes())
         .merge(crate::keys::routes())
         .merge(crate::copies::routes())

@@ -5,12 +5,14 @@ mod books;
 mod lab;
 
 pub(crate) use self::books::{
-    BackupArguments, CreditsCommand, ExportArguments, ExportForm, Figure, LedgerCommand, ListFormat, PricesCommand,
-    RestoreArguments, UsageArguments, UsageBy,
+    BackupArguments, CallsArguments, CreditsCommand, ExportArguments, ExportForm, Figure, LedgerCommand, ListFormat,
+    PricesCommand, RestoreArguments, UsageArguments, UsageBy,
 };
 pub(crate) use self::lab::{Fault, LabArguments, ProviderArguments, SimulateCommand};
 
-use self::books::{BACKUP_EXAMPLES, CREDITS_EXAMPLES, LEDGER_EXAMPLES, PRICES_EXAMPLES, USAGE_EXAMPLES};
+use self::books::{
+    BACKUP_EXAMPLES, CALLS_EXAMPLES, CREDITS_EXAMPLES, LEDGER_EXAMPLES, PRICES_EXAMPLES, USAGE_EXAMPLES,
+};
 use self::lab::LAB_EXAMPLES;
 use crate::command::{AUDIT_EXAMPLES, AuditArguments, KEYS_EXAMPLES, KeysCommand, VERIFY_EXAMPLES, VerifyArguments};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -164,6 +166,10 @@ pub(crate) enum Command {
     /// Show what calls have used and cost, by day, hour, key, tenant, model, provider or label.
     #[command(after_help = USAGE_EXAMPLES)]
     Usage(UsageArguments),
+
+    /// Show single calls of the books, the newest first: whose, to which model, how they ended, what they cost.
+    #[command(after_help = CALLS_EXAMPLES)]
+    Calls(CallsArguments),
 
     /// Show what models cost, or make a price list out of somebody else's.
     #[command(after_help = PRICES_EXAMPLES)]

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Some(Command::Keys { command }) => command::keys(&command),
         Some(Command::Migrate { command }) => command::migrate(&command),
         Some(Command::Usage(arguments)) => command::usage(&arguments),
+        Some(Command::Calls(arguments)) => command::calls(&arguments),
         Some(Command::Prices { command }) => command::prices(&command),
         Some(Command::Ledger { command }) => command::ledger(&command),
         Some(Command::Credits { command }) => command::credits(&command),

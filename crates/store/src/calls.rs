@@ -135,3 +135,7 @@ fn row(place: Place, end: &Ended<'_>) -> CallRow {
         total_us: crate::sums::signed(end.total_us),
     }
 }
+
+#[cfg(test)]
+#[path = "calls_tests.rs"]
+mod tests;

@@ -13,6 +13,51 @@ Examples:
   sluicegate usage --key web-app --by model   what one key asks for
   sluicegate usage --by model --csv > usage.csv";
 
+pub(super) const CALLS_EXAMPLES: &str = "\
+Examples:
+  sluicegate calls                            the last fifty
+  sluicegate calls --request-id 0198c0de      the one with this x-request-id
+  sluicegate calls --key web-app --status 429
+  sluicegate calls --limit 1000 --json        a page for programs; its `next` is the --before of the one after";
+
+#[derive(Debug, Args)]
+pub(crate) struct CallsArguments {
+    /// Only this key's calls.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+
+    /// Only this tenant's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+
+    /// Only calls to this model, as clients name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+
+    /// Only calls with this label.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+
+    /// Only those whose clients saw this status.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(100..=999))]
+    pub(crate) status: Option<u16>,
+
+    /// Only the one with this x-request-id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+
+    /// Only calls before this place, which the page before has told.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) before: Option<String>,
+
+    /// How many at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct UsageArguments {
     /// By what it is told apart.

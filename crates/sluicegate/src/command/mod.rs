@@ -3,6 +3,7 @@
 mod audit;
 mod books;
 mod cache;
+mod calls;
 mod check;
 mod config;
 mod copies;
@@ -26,6 +27,7 @@ mod words;
 pub(crate) use audit::{AUDIT_EXAMPLES, AuditArguments, VERIFY_EXAMPLES, VerifyArguments, audit, verify};
 pub(crate) use books::{credits, ledger};
 pub(crate) use cache::cache;
+pub(crate) use calls::calls;
 pub(crate) use check::check;
 pub(crate) use config::config;
 pub(crate) use copies::{backup, restore};

@@ -251,6 +251,38 @@ fn what_the_cache_answers_is_counted_in_usage_and_costs_nothing() {
 }
 
 #[test]
+fn single_calls_are_found_by_what_is_known_of_them_a_page_at_a_time() {
+    let relay = Running::serve(Some(FILE), &[], &[]);
+    assert_eq!(code(&relay.beside(&["credits", "add", "customer", "0.12", "--reference", "r"])), 0);
+    for (number, status) in [200, 200, 402].into_iter().enumerate() {
+        let headers = format!("{KEY}x-request-id: call-{number}\r\n");
+        assert_eq!(relay.post(CHAT, &headers, &asks("hi", false)).status, status);
+    }
+    let told = |arguments: &[&str]| -> (Vec<String>, serde_json::Value) {
+        let output = relay.beside(&[&["calls", "--json"], arguments].concat());
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let page: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let ids = page["calls"].as_array().unwrap().iter().map(|call| call["request_id"].as_str().unwrap().to_owned());
+        (ids.collect(), page)
+    };
+    assert_eq!(told(&[]).0, ["call-2", "call-1", "call-0"]);
+    assert_eq!(told(&["--status", "200", "--key", "customer", "--model", "sim"]).0, ["call-1", "call-0"]);
+    assert_eq!(told(&["--key", "nobody"]).0, [""; 0]);
+    let (one, page) = told(&["--request-id", "call-1"]);
+    assert_eq!((one, &page["next"]), (vec!["call-1".to_owned()], &serde_json::Value::Null));
+    let call = &page["calls"][0];
+    assert_eq!((&call["billed_usd"], &call["status"], &call["end"]), (&"0.05".into(), &200.into(), &"done".into()));
+    let (first, page) = told(&["--limit", "2"]);
+    let (second, _) = told(&["--limit", "2", "--before", page["next"].as_str().unwrap()]);
+    assert_eq!([first, second].concat(), ["call-2", "call-1", "call-0"]);
+    let wrong = relay.beside(&["calls", "--before", "yesterday"]);
+    assert_eq!(code(&wrong), 1);
+    assert!(text(&wrong.stderr).contains("not what a page said"), "{}", text(&wrong.stderr));
+    let table = relay.beside(&["calls", "--limit", "2"]);
+    assert!(text(&table.stdout).contains("call-1") && text(&table.stderr).contains("--before "), "{table:?}");
+}
+
+#[test]
 fn money_is_shown_in_another_currency_beside_dollars_and_kept_in_dollars() {
     let file = FILE.replace("prices: { models:", "prices: { display: { currency: CNY, per_usd: 7.2 }, models:");
     let relay = Running::serve(Some(&file), &[], &[]);

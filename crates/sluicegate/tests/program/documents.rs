@@ -76,6 +76,7 @@ fn the_page_of_commands_names_every_command_and_flag() {
         "cache purge",
         "route explain",
         "usage",
+        "calls",
         "prices",
         "ledger",
         "credits",
