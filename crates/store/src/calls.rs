@@ -6,7 +6,7 @@
 use crate::chunk::{self, Word};
 use crate::error::StoreError;
 use crate::query::Filter;
-use crate::record::{Ended, Record};
+use crate::record::{Ended, Owner, Skimmed};
 use crate::sums::Tokens;
 use crate::{batch, days, schema};
 use sluicegate_vocabulary::Money;
@@ -83,16 +83,18 @@ impl CallsQuery {
         words.chain(self.status.map(batch::status)).collect()
     }
 
-    fn wants(&self, end: &Ended<'_>) -> bool {
-        let Filter { tenant, key, model, label } = &self.filter;
-        let owner = &end.owner;
-        let is = |asked: &Option<String>, word: &str| asked.as_ref().is_none_or(|asked| asked == word);
-        is(tenant, owner.tenant)
-            && is(key, owner.key)
-            && is(model, owner.model)
-            && is(label, owner.label)
+    /// Whether this is one of them. Of thousands in a chunk few are, so no more of a record is read than it takes to say no.
+    fn wants(&self, end: &Skimmed<'_>) -> bool {
+        let is = |asked: &Option<String>, word: &[u8]| asked.as_ref().is_none_or(|asked| asked.as_bytes() == word);
+        let is_owner = |owner: Owner<'_>| {
+            let Filter { tenant, key, model, label } = &self.filter;
+            [(tenant, owner.tenant), (key, owner.key), (model, owner.model), (label, owner.label)]
+                .iter()
+                .all(|(asked, word)| is(asked, word.as_bytes()))
+        };
+        self.status.is_none_or(|status| status == end.status)
             && is(&self.request_id, end.request_id)
-            && self.status.is_none_or(|status| status == end.status)
+            && (self.filter == Filter::default() || Owner::read(end.owner).is_ok_and(is_owner))
     }
 }
 
@@ -106,8 +108,9 @@ pub(crate) fn calls(dir: &Path, query: &CallsQuery) -> Result<Vec<CallRow>, Stor
         let log = schema::read_only(&days::path(dir, day))?;
         let before = query.before.filter(|place| place.day == day).map_or(i64::MAX, |place| place.record);
         chunk::newest(&log, before.unsigned_abs(), &words, &mut |record, bytes| {
-            if let Ok(Record::Ended(end)) = Record::read(bytes)
+            if let Ok(end) = Skimmed::read(bytes)
                 && query.wants(&end)
+                && let Ok(end) = end.whole()
             {
                 found.push(row(Place { day, record: record.cast_signed() }, &end));
             }
