@@ -8,7 +8,7 @@
 //! one line, and a terminal is not steered by it.
 
 use owo_colors::{OwoColorize, Style};
-use sluicegate_vocabulary::{AttemptRecord, CacheUse, ConfigVersion, EndReason, Receipt, Stamp, Usage};
+use sluicegate_vocabulary::{AttemptRecord, CacheUse, ConfigVersion, EndReason, Money, Receipt, Stamp, Usage};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -78,10 +78,10 @@ pub fn json(out: &mut String, stamp: &mut Stamp, receipt: &Receipt) {
         number(out, key!("reserved"), receipt.reserved);
     }
     if let Some(cost) = receipt.cost {
-        let _ = write!(out, ",\"cost_usd\":\"{cost}\"");
+        word(out, key!("cost_usd"), cost.text(&mut [0; Money::LONGEST]));
     }
     if let Some(saved) = receipt.saved {
-        let _ = write!(out, ",\"saved_usd\":\"{saved}\"");
+        word(out, key!("saved_usd"), saved.text(&mut [0; Money::LONGEST]));
     }
     out.push_str(",\"ms\":{\"received\":");
     millis(out, receipt.times.received);

@@ -7,7 +7,7 @@ use crate::call::{Plan, Request};
 use crate::estimate;
 use crate::record::Record;
 use crate::snapshot::{Candidate, Snapshot};
-use sluicegate_vocabulary::{Fault, FaultKind, Money, Usage};
+use sluicegate_vocabulary::{Fault, FaultKind, Usage};
 
 /// Leaves out candidates without a price, where every call must have one.
 ///
@@ -46,29 +46,3 @@ pub(crate) fn of_whole(candidate: &Candidate, usage: Option<&Usage>, record: &mu
         record.billed(tariff.bill(usage));
     }
 }
-
-/// Writes an amount of dollars. By hand, because the formatter takes longer over it than the whole bill.
-pub(crate) fn write_dollars(out: &mut Vec<u8>, amount: Money) {
-    const UNIT: u64 = 1_000_000_000;
-    let Ok(nanos) = u64::try_from(amount.nanos()) else {
-        out.extend_from_slice(amount.to_string().as_bytes());
-        return;
-    };
-    let (whole, mut part) = (nanos / UNIT, nanos % UNIT);
-    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-    if part == 0 {
-        return;
-    }
-    let mut digits = [b'0'; 9];
-    for digit in digits.iter_mut().rev() {
-        *digit += u8::try_from(part % 10).unwrap_or(0);
-        part /= 10;
-    }
-    let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
-    out.push(b'.');
-    out.extend_from_slice(digits.get(..significant).unwrap_or_default());
-}
-
-#[cfg(test)]
-#[path = "cost_tests.rs"]
-mod tests;

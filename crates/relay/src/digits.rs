@@ -6,6 +6,8 @@
 
 /// The first number of more than eight digits.
 const TOO_LONG: u64 = 100_000_000;
+/// The first of more than sixteen.
+const FAR_TOO_LONG: u64 = TOO_LONG * TOO_LONG;
 
 /// Writes a number.
 #[inline]
@@ -19,6 +21,10 @@ pub(crate) fn digits(out: &mut Vec<u8>, number: u64) {
             let text = (eight | 0x3030_3030_3030_3030) >> (8 * zeros);
             out.extend_from_slice(&text.to_le_bytes());
             out.truncate(out.len() - zeros as usize);
+        }
+        TOO_LONG..FAR_TOO_LONG => {
+            digits(out, number / TOO_LONG);
+            out.extend_from_slice(&(eight(number % TOO_LONG) | 0x3030_3030_3030_3030).to_le_bytes());
         }
         _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
     }

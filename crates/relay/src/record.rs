@@ -8,7 +8,6 @@ use crate::books::Posting;
 use crate::cache::Entry;
 use crate::call::{Caller, Ticket, header_value};
 use crate::choose::Made;
-use crate::cost;
 use crate::digits::digits;
 use crate::headers;
 use crate::http1::Lines;
@@ -324,7 +323,9 @@ impl Record {
             to.put(&headers::X_SLUICEGATE_QUEUE_MS, |out| digits(out, queued));
         }
         if let Some(bill) = &self.0.bill {
-            to.put(&headers::X_SLUICEGATE_COST_USD, |out| cost::write_dollars(out, bill.billed));
+            to.put(&headers::X_SLUICEGATE_COST_USD, |out| {
+                out.extend_from_slice(bill.billed.text(&mut [0; Money::LONGEST]).as_bytes());
+            });
         }
         let Some(limits) = &self.0.limits else { return };
         // What answers has just looked at the clock.

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const SECRET: Secret = Secret(1, 2);
+const SECRET: Secret = Secret { short: (1, 2), long: [3, 4, 5, 6] };
 
 fn digest(text: &str) -> Option<u128> {
     read(text.as_bytes(), 64, &SECRET).map(|found| found.digest)
@@ -229,5 +229,23 @@ fn temperature_and_state_are_seen_where_each_format_says_them() {
 fn another_process_has_other_fingerprints() {
     let (one, other) = (Secret::random(), Secret::random());
     assert_ne!(read(b"{}", 8, &one), read(b"{}", 8, &other));
-    assert_ne!(one.of_texts([&b"ab"[..], b"c"]), one.of_texts([&b"a"[..], b"bc"]));
+    assert_ne!(one.of(&[1], [&b"ab"[..], b"c"]), one.of(&[1], [&b"a"[..], b"bc"]));
+    assert_ne!(one.of(&[1], [&b"ab"[..], b"c"]), one.of(&[2], [&b"ab"[..], b"c"]));
+    assert_ne!(one.of(&[1], [&b""[..], b"c"]), one.of(&[1], [&b"c"[..], b""]));
+}
+
+#[test]
+fn every_byte_of_a_text_counts_and_so_does_its_length() {
+    for length in [14, 15, 255, 256, 257, 287, 288, 289, 1024, 2100] {
+        let text = "x".repeat(length);
+        let asked = |text: &str| digest(&format!(r#"{{"a":"{text}"}}"#)).unwrap();
+        let whole = asked(&text);
+        let mut seen = std::collections::HashSet::from([whole, asked(&text[1..]), asked(&format!("{text}x"))]);
+        assert_eq!(seen.len(), 3, "{length}");
+        for at in 0..length {
+            let other = format!("{}y{}", &text[..at], &text[at + 1..]);
+            assert!(seen.insert(asked(&other)), "byte {at} of {length}");
+        }
+        assert_ne!(asked(&format!("{text}\\u0000")), whole, "{length}");
+    }
 }

@@ -141,21 +141,11 @@ fn payer<'a>(caller: &'a Caller, route: &Route, label: Option<&Payer>) -> Cow<'a
     Cow::Owned(all)
 }
 
-/// The tier that a request names. Only calls that money bounds are asked, and of those only the few that say something
-/// about it are read.
+/// The tier that a request names.
 fn tier_asked(request: &Request) -> Tier {
-    #[derive(serde::Deserialize)]
-    struct Asked<'a> {
-        #[serde(borrow, alias = "serviceTier")]
-        service_tier: Option<Cow<'a, str>>,
-    }
-    if memchr::memmem::find(&request.body, b"ervice").is_none() {
-        return Tier::Standard;
-    }
-    let asked = serde_json::from_slice(&request.body).ok().and_then(|Asked { service_tier }| service_tier);
-    let tier: Option<Tier> = asked.and_then(|word| word.parse().ok());
+    let asked = request.head.service_tier(&request.body).and_then(|word| word.parse().ok());
     // Another tier costs less than the usual one, in which it may be served all the same.
-    tier.filter(|tier| *tier == Tier::Priority).unwrap_or_default()
+    asked.filter(|tier| *tier == Tier::Priority).unwrap_or_default()
 }
 
 /// The most that a call may cost and use, wherever it goes. A token is at least a byte of what was sent.
@@ -173,9 +163,12 @@ fn most(request: &Request, plan: &Plan, posting: &Posting) -> Amount {
         };
         most.tokens = most.tokens.max(input.saturating_add(output));
         if let Some(tariff) = &candidate.tariff {
-            let ceiling = |tier| tariff.price().ceiling(input, output, tier);
-            // Whoever asks for a tier may be served in the usual one instead.
-            let ceiling = ceiling(Tier::Standard).max(ceiling(posting.tier));
+            let price = tariff.price();
+            let mut ceiling = price.ceiling(input, output, Tier::Standard);
+            if posting.tier != Tier::Standard {
+                // Whoever asks for a tier may be served in the usual one instead.
+                ceiling = ceiling.max(price.ceiling(input, output, posting.tier));
+            }
             most.money = most.money.max(posting.charged(tariff).of(ceiling));
         }
     }

@@ -45,19 +45,20 @@ impl Owner {
     }
 
     /// What sort it is, and its name.
-    fn parts(&self) -> (&'static str, &str) {
+    fn parts(&self) -> (u8, &str) {
         match self {
-            Self::Nobody => ("", ""),
-            Self::Tenant(name) => ("tenant", name),
-            Self::Key(name) => ("key", name),
+            Self::Nobody => (0, ""),
+            Self::Tenant(name) => (1, name),
+            Self::Key(name) => (2, name),
         }
     }
 
     /// In words, as a purge names it. A name cannot hold a colon, so no tenant is anybody's key.
     pub(super) fn words(&self) -> Arc<str> {
-        match self.parts() {
-            ("", _) => "-".into(),
-            (sort, name) => format!("{sort}:{name}").into(),
+        match self {
+            Self::Nobody => "-".into(),
+            Self::Tenant(name) => format!("tenant:{name}").into(),
+            Self::Key(name) => format!("key:{name}").into(),
         }
     }
 }
@@ -116,20 +117,14 @@ pub(super) fn of(
     };
     let header = |name| request.parts.headers.get(name).map_or(&[][..], http::HeaderValue::as_bytes);
     let [version, beta, openai_beta] = THAT_COUNT.each_ref().map(header);
-    let path = candidate.path(request.endpoint).map_or("", |path| path.as_str());
-    let number = secret.of_texts([
-        &asked.digest.to_le_bytes()[..],
-        sort.as_bytes(),
-        name.as_bytes(),
-        &[endpoint as u8, form],
-        plan.route.name.as_bytes(),
-        candidate.provider.name.as_bytes(),
-        candidate.provider.host.as_bytes(),
-        if form == 0 { &[] } else { path.as_bytes() },
-        candidate.model.as_bytes(),
-        version,
-        beta,
-        openai_beta,
-    ]);
+    let path = match form {
+        0 => &[][..],
+        _ => candidate.path(request.endpoint).map_or(&[][..], |path| path.as_str().as_bytes()),
+    };
+    let sorts = u128::from(plan.route.number) << 64 | u128::from(u32::from_le_bytes([endpoint as u8, form, sort, 0]));
+    let number = secret.of(
+        &[asked.digest, candidate.number, sorts],
+        [name.as_bytes(), path, version, beta, openai_beta],
+    );
     Some(Key { number, owner })
 }

@@ -144,7 +144,7 @@ pub(crate) fn respond(worker: &Arc<Worker>, parts: Parts, body: Inbound) -> Answ
         Surface::Endpoint(endpoint, target) => {
             let worker = Arc::clone(worker);
             let arrival = Arrival { parts: Box::new(parts), body, endpoint, target, methods };
-            return Box::pin(async move {
+            return boxed(|| async move {
                 let response = pipeline::answer(&worker, arrival).await;
                 finish(response, methods)
             });
@@ -162,6 +162,14 @@ pub(crate) fn respond(worker: &Arc<Worker>, parts: Parts, body: Inbound) -> Answ
         }
     };
     Box::pin(std::future::ready(finish(response, methods)))
+}
+
+/// Makes work where it is to lie. Made first and moved there, all the room it will ever need would be copied, of which
+/// nothing has been used yet.
+#[inline(always)]
+fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    let place = Box::new_uninit();
+    Box::into_pin(Box::write(place, make()))
 }
 
 /// What a refused method is told besides.

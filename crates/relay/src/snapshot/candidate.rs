@@ -9,6 +9,7 @@ use crate::migrations::Mover;
 use crate::providers::Standing;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use sha2::{Digest as _, Sha256};
 use sluicegate_flow::Ladder;
 use sluicegate_flow::egress::{Breakers, FailoverBudget};
 use sluicegate_ledger::Budget;
@@ -25,6 +26,8 @@ pub(crate) struct Candidate {
     pub(crate) provider: Arc<Provider>,
     /// The provider's own id of the model.
     pub(crate) model: Arc<str>,
+    /// Provider, host and model as a number, the same in every configuration.
+    pub(crate) number: u128,
     /// `provider/model` as a header.
     pub(crate) model_header: HeaderValue,
     pub(crate) quirks: Quirks,
@@ -61,6 +64,7 @@ impl Candidate {
             context_window: listed.context_window.or_else(|| tariff.as_ref()?.price().context_window),
             paths: Endpoint::ALL.into_iter().map(|endpoint| provider.path(endpoint, in_path)).collect(),
             model: model.into(),
+            number: target_number(&provider.name, provider.host.as_bytes(), model),
             model_header: header_value(model),
             searches: Searches::of(&quirks, tariff.as_deref()),
             quirks,
@@ -78,6 +82,12 @@ impl Candidate {
     pub(crate) fn path(&self, endpoint: Endpoint) -> Option<&PathAndQuery> {
         self.paths.get(endpoint as usize)?.as_ref()
     }
+}
+
+/// Who answers, as a number that no two share: nobody's name holds a zero.
+fn target_number(provider: &str, host: &[u8], model: &str) -> u128 {
+    let hash = Sha256::new().chain_update(provider).chain_update([0]).chain_update(host).chain_update([0]);
+    hash.chain_update(model).finalize().first_chunk().map_or(0, |half| u128::from_le_bytes(*half))
 }
 
 /// A candidate and its share of the calls.

@@ -1,8 +1,10 @@
 //! The thread that writes the journal.
 //!
-//! While there is traffic it looks into the buffer every half millisecond, so that no worker has to wake it; when there
-//! has been none for a while it sleeps, and the first record wakes it. It never gives up a record: what cannot be written
-//! is tried again, at the same place, until it can.
+//! While there is traffic it looks into the buffer now and then, so that no worker has to wake it; when there has been none
+//! for a while it sleeps, and the first record wakes it. How often is a matter of what providers take: most answer long
+//! after the intent was written, and then it looks seldom, since each look costs as much as half a call. Where calls come
+//! to wait for it, which wakes it, it looks more often. It never gives up a record: what cannot be written is tried again,
+//! at the same place, until it can.
 
 use super::{SegmentFile, Shared, segment};
 use std::fs::File;
@@ -12,10 +14,10 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long it waits for the next records while there is traffic.
-const ROUND: Duration = Duration::from_micros(500);
-/// After so many rounds without a record it sleeps.
-const EMPTY_ROUNDS: u32 = 20;
+/// How long it waits for the next records while there is traffic: at least, and at most.
+const ROUND: [Duration; 2] = [Duration::from_micros(500), Duration::from_millis(4)];
+/// After so long without a record it sleeps.
+const EMPTY: Duration = Duration::from_millis(10);
 /// How long it waits after a failure.
 const RETRY: Duration = Duration::from_millis(50);
 /// A file that is so full, in parts of eight, has its successor made.
@@ -29,6 +31,8 @@ struct Writer {
     end: u64,
     next: u64,
     unsynced: Option<Instant>,
+    /// How long it waits for the next records at present.
+    round: Duration,
     batch: Vec<u8>,
     /// The number after the last record of the batch.
     batch_next: u64,
@@ -43,6 +47,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
         end: 0,
         next,
         unsynced: None,
+        round: ROUND[0],
         batch: Vec::new(),
         batch_next: next,
     };
@@ -51,7 +56,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 
 impl Writer {
     fn run(&mut self) {
-        let mut empty = 0;
+        let mut empty = Duration::ZERO;
         loop {
             let stopping = self.shared.is_stopped();
             self.take();
@@ -60,14 +65,21 @@ impl Writer {
                 if stopping {
                     return;
                 }
-                empty += 1;
                 self.rest(empty);
+                empty += self.round;
                 self.probe();
                 continue;
             }
-            empty = 0;
+            empty = Duration::ZERO;
             match self.write() {
-                Ok(()) => self.succeeded(),
+                Ok(()) => {
+                    let round = if self.succeeded() { self.round / 2 } else { self.round * 2 };
+                    self.round = round.clamp(ROUND[0], ROUND[1]);
+                    // What came meanwhile waits for more of its like.
+                    if !stopping {
+                        self.rest(Duration::ZERO);
+                    }
+                }
                 Err(error) => {
                     self.failed(&error.to_string());
                     if stopping {
@@ -101,13 +113,13 @@ impl Writer {
         }
     }
 
-    fn rest(&self, empty: u32) {
+    fn rest(&self, empty: Duration) {
         if self.shared.failing.load(Ordering::Acquire) {
             std::thread::park_timeout(RETRY);
             return;
         }
-        if empty < EMPTY_ROUNDS {
-            std::thread::park_timeout(ROUND);
+        if empty < EMPTY {
+            std::thread::park_timeout(self.round);
             return;
         }
         self.shared.asleep.store(true, Ordering::SeqCst);
@@ -198,7 +210,8 @@ impl Writer {
         }
     }
 
-    fn succeeded(&self) {
+    /// Whether somebody has waited for it.
+    fn succeeded(&self) -> bool {
         let shared = &self.shared;
         if let Some(file) = shared.files.lock().back_mut() {
             (file.next, file.end, file.bytes) = (self.next, self.end, file.bytes.max(self.end));
@@ -209,7 +222,7 @@ impl Writer {
             *shared.why.lock() = None;
             tracing::info!("the journal can be written again");
         }
-        self.tell();
+        self.tell()
     }
 
     fn failed(&self, why: &str) {
@@ -227,8 +240,8 @@ impl Writer {
         self.tell();
     }
 
-    /// Wakes whoever waits for what is written now, or for word that it will not be.
-    fn tell(&self) {
+    /// Wakes whoever waits for what is written now, or for word that it will not be. Tells whether there was anybody.
+    fn tell(&self) -> bool {
         let mut ready = Vec::new();
         {
             let mut waiters = self.shared.waiters.lock();
@@ -240,7 +253,9 @@ impl Writer {
                 None => true,
             });
         }
+        let waited = !ready.is_empty();
         ready.into_iter().for_each(std::task::Waker::wake);
         self.shared.tell_news();
+        waited
     }
 }

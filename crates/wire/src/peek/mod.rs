@@ -1,6 +1,7 @@
 //! A look into a request body without building it.
 //!
-//! The relay needs four things of a body: which model, whether to stream, how much output at most, how much input.
+//! The relay needs few things of a body: which model, whether to stream, how much output at most, how much input, and
+//! in which tier.
 //! Parsing a document for that would cost more than all else the relay does, and writing it anew would change bytes
 //! that a provider caches by. So one pass finds where these values stand, checks that the *whole* body is JSON, and
 //! leaves the bytes alone; [`crate::splice`] exchanges the model in place later.
@@ -34,6 +35,8 @@ pub struct Head {
     pub choices: Option<u64>,
     /// Bytes of `messages`, `input`, `prompt` or `contents` as they stand in the body; 0 if absent.
     pub input_bytes: usize,
+    /// The string that names a service tier, quotes included.
+    pub(crate) tier: Option<Range<usize>>,
     /// The offset just after the opening brace.
     pub(crate) inside: usize,
     /// The object has no members.
@@ -63,6 +66,12 @@ impl Head {
         let quoted = body.get(self.model.clone()?)?;
         unquote(quoted)
     }
+
+    /// The service tier the body names, or `None` if it names none. `body` must be the bytes that were looked at.
+    #[must_use]
+    pub fn service_tier<'a>(&self, body: &'a [u8]) -> Option<Cow<'a, str>> {
+        unquote(body.get(self.tier.clone()?)?)
+    }
 }
 
 /// What a key of the top level means.
@@ -75,13 +84,14 @@ enum Field {
     /// The newer name of [`Field::MaxOutput`]; it wins.
     MaxCompletion,
     Choices,
+    Tier,
     GenerationConfig,
     Input(Shape),
 }
 
 impl Field {
     /// A bit of its own for each, to notice duplicates.
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         match self {
             Self::Model => 1,
             Self::Stream => 1 << 1,
@@ -91,6 +101,7 @@ impl Field {
             Self::GenerationConfig => 1 << 5,
             Self::Input(_) => 1 << 6,
             Self::Choices => 1 << 7,
+            Self::Tier => 1 << 8,
         }
     }
 }
@@ -120,12 +131,13 @@ const STREAM_OPTIONS: (&str, Field) = ("stream_options", Field::StreamOptions);
 const MAX_TOKENS: (&str, Field) = ("max_tokens", Field::MaxOutput);
 const MAX_COMPLETION: (&str, Field) = ("max_completion_tokens", Field::MaxCompletion);
 const CHOICES: (&str, Field) = ("n", Field::Choices);
+const TIER: (&str, Field) = ("service_tier", Field::Tier);
 const MESSAGES: (&str, Field) = ("messages", Field::Input(Shape::Array));
 const INPUT: (&str, Field) = ("input", Field::Input(Shape::TextOrArray));
 const CONTENTS: (&str, Field) = ("contents", Field::Input(Shape::Any));
 
 const CHAT: Layout = Layout {
-    fields: &[MODEL, MESSAGES, STREAM, STREAM_OPTIONS, MAX_TOKENS, MAX_COMPLETION, CHOICES],
+    fields: &[MODEL, MESSAGES, STREAM, STREAM_OPTIONS, MAX_TOKENS, MAX_COMPLETION, CHOICES, TIER],
     required: &[MODEL, MESSAGES],
     model_in_body: true,
 };
@@ -136,7 +148,7 @@ const COMPLETIONS: Layout = Layout {
 };
 // A stored prompt may stand in for the input, so only the model is needed.
 const RESPONSES: Layout = Layout {
-    fields: &[MODEL, INPUT, STREAM, ("max_output_tokens", Field::MaxOutput)],
+    fields: &[MODEL, INPUT, STREAM, ("max_output_tokens", Field::MaxOutput), TIER],
     required: &[MODEL],
     model_in_body: true,
 };
@@ -146,10 +158,16 @@ const IMAGES: Layout =
 const MODERATIONS: Layout =
     Layout { fields: &[MODEL, ("input", Field::Input(Shape::Any))], required: &[], model_in_body: true };
 const ANTHROPIC: Layout =
-    Layout { fields: &[MODEL, MESSAGES, STREAM, MAX_TOKENS], required: &[MODEL, MESSAGES], model_in_body: true };
+    Layout { fields: &[MODEL, MESSAGES, STREAM, MAX_TOKENS, TIER], required: &[MODEL, MESSAGES], model_in_body: true };
 const COUNT_TOKENS: Layout = Layout { fields: &[MODEL, MESSAGES], required: &[MODEL, MESSAGES], model_in_body: true };
 const GENERATE: Layout = Layout {
-    fields: &[CONTENTS, ("generationConfig", Field::GenerationConfig), ("generation_config", Field::GenerationConfig)],
+    fields: &[
+        CONTENTS,
+        ("generationConfig", Field::GenerationConfig),
+        ("generation_config", Field::GenerationConfig),
+        ("serviceTier", Field::Tier),
+        TIER,
+    ],
     required: &[],
     model_in_body: false,
 };
@@ -195,6 +213,7 @@ pub fn peek(body: &[u8], endpoint: Endpoint, max_depth: usize) -> Result<Head, F
             max_output: None,
             choices: None,
             input_bytes: 0,
+            tier: None,
             inside: 0,
             empty: true,
             model_in_body: layout.model_in_body,
@@ -273,7 +292,7 @@ struct Look<'a> {
     head: Head,
     max_completion: Option<u64>,
     /// The bits of the fields met.
-    seen: u8,
+    seen: u16,
 }
 
 impl Look<'_> {
@@ -325,6 +344,7 @@ impl Look<'_> {
             Field::MaxCompletion => self.max_completion = self.count(name, &value)?,
             // Whether it is allowed is the provider's to say.
             Field::Choices => self.head.choices = self.count(name, &value).ok().flatten(),
+            Field::Tier => self.head.tier = (value.kind == Kind::String).then_some(value.span),
             Field::Input(shape) => {
                 self.input(name, shape, &value)?;
                 self.head.input_bytes = value.span.len();

@@ -53,6 +53,26 @@ fn each_endpoint_has_its_own_names() {
 }
 
 #[test]
+fn a_tier_is_found_where_a_dialect_has_it_and_is_nobodys_to_judge() {
+    let tier = |endpoint, body: &str| {
+        let head = peek(body.as_bytes(), endpoint, MAX_DEPTH).unwrap_or_else(|fault| panic!("{body}: {fault}"));
+        head.service_tier(body.as_bytes()).map(Cow::into_owned)
+    };
+    let priority = Some("priority".to_owned());
+    for endpoint in [Endpoint::ChatCompletions, Endpoint::Messages] {
+        assert_eq!(tier(endpoint, r#"{"model":"m","messages":[],"service_tier":"priority"}"#), priority);
+        assert_eq!(tier(endpoint, r#"{"model":"m","messages":[],"service_t\u0069er":"priorit\u0079"}"#), priority);
+        assert_eq!(tier(endpoint, r#"{"model":"m","messages":["service_tier","priority"]}"#), None);
+        assert_eq!(tier(endpoint, r#"{"model":"m","messages":[],"service_tier":7}"#), None);
+        let twice = r#"{"model":"m","messages":[],"service_tier":"auto","service_tier":"priority"}"#;
+        assert!(refusal_on(endpoint, twice).contains("given twice"));
+    }
+    assert_eq!(tier(Endpoint::Responses, r#"{"model":"m","input":"hi","service_tier":"priority"}"#), priority);
+    assert_eq!(tier(Endpoint::Generate, r#"{"contents":[],"serviceTier":"priority"}"#), priority);
+    assert_eq!(tier(Endpoint::Embeddings, r#"{"model":"m","input":"hi","service_tier":"priority"}"#), None);
+}
+
+#[test]
 fn what_is_not_json_is_refused_wherever_it_stands() {
     let whole = r#"{"model":"m","messages":[{"a":-1.5e+3,"b":[true,false,null],"c":"x\n\u00e9\ud83d\ude00"}]}"#;
     assert!(look(whole).is_ok());
