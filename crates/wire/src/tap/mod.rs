@@ -394,14 +394,13 @@ fn plain_event(chunk: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let event = chunk.strip_suffix(b"\n\n")?;
     let (name, event) = match event.strip_prefix(b"event: ") {
         Some(named) => {
-            let (name, rest) = named.split_at(memchr::memchr(b'\n', named)?);
-            (Some(name), rest.get(1..)?)
+            let (name, rest) = named.split_at(memchr2(b'\n', b'\r', named)?);
+            (Some(name), rest.strip_prefix(b"\n")?)
         }
         None => (None, event),
     };
     let data = event.strip_prefix(b"data: ")?;
-    let one_line = memchr2(b'\n', b'\r', data).is_none() && name.is_none_or(|name| !name.ends_with(b"\r"));
-    one_line.then_some((name, data))
+    memchr2(b'\n', b'\r', data).is_none().then_some((name, data))
 }
 
 fn push(out: &mut Out, bytes: Bytes) {

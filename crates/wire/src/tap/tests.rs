@@ -54,6 +54,18 @@ fn a_stream_goes_on_in_the_very_same_buffers() {
 }
 
 #[test]
+fn a_carriage_return_in_an_events_name_ends_its_line_however_the_stream_is_cut() {
+    let first = "event: response.created\ndata: {\"type\":\"response.created\"}\n\n";
+    for name in ["a\r\rb", "a\rb", "a\r"] {
+        let text = format!("{first}event: {name}\ndata: {{not JSON}}\n\n");
+        let whole = run(Endpoint::Responses, false, &text);
+        let cut = run_pieces(Endpoint::Responses, false, [first.as_bytes(), &text.as_bytes()[first.len()..]]);
+        assert_eq!((cut.out, cut.end), (whole.out, whole.end), "{name:?}");
+        assert_eq!(cut.tap.error(), whole.tap.error());
+    }
+}
+
+#[test]
 fn tokens_and_events_are_noticed_when_they_come() {
     let mut tap = Tap::new(Endpoint::ChatCompletions, false).unwrap();
     let mut out = Out::new();
