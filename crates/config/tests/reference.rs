@@ -10,14 +10,14 @@ use serde_json::Value;
 use sluicegate_config::{Environment, Loader, schema};
 use std::path::{Path, PathBuf};
 
-/// Every variable is set, and every file can be read.
+/// Every variable is set but those that change what a file says, and every file can be read.
 struct World;
 
 impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
         let proxy = name.to_ascii_lowercase().ends_with("_proxy");
-        (!proxy && !name.starts_with("SLUICEGATE__") && name != "STATE_DIRECTORY" && name != "SLUICEGATE_DATA")
-            .then(|| format!("value-of-{name}"))
+        let own = ["STATE_DIRECTORY", "SLUICEGATE_DATA", "SLUICEGATE_MIGRATIONS_KILL"].contains(&name);
+        (!proxy && !own && !name.starts_with("SLUICEGATE__")).then(|| format!("value-of-{name}"))
     }
 
     fn variables(&self, _: &str) -> Vec<(String, String)> {

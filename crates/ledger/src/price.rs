@@ -175,7 +175,8 @@ impl Price {
     pub fn ceiling(&self, input: u64, output: u64, tier: Tier) -> Money {
         let used = Usage { input, tier, ..Usage::default() };
         let rates = self.rates_for(&used).unwrap_or(&self.rates);
-        let into = rates.input.max(rates.cache_write.unwrap_or_default()).max(rates.cache_write_long.unwrap_or_default());
+        let into =
+            rates.input.max(rates.cache_write.unwrap_or_default()).max(rates.cache_write_long.unwrap_or_default());
         let out = rates.output.max(rates.reasoning.unwrap_or_default());
         let picos = into.times(input).saturating_add(out.times(output));
         // Up, so that a bill times any multiplier is not above the ceiling times the same.

@@ -122,9 +122,7 @@ pub(super) fn of(
         _ => candidate.path(request.endpoint).map_or(&[][..], |path| path.as_str().as_bytes()),
     };
     let sorts = u128::from(plan.route.number) << 64 | u128::from(u32::from_le_bytes([endpoint as u8, form, sort, 0]));
-    let number = secret.of(
-        &[asked.digest, candidate.number, sorts],
-        [name.as_bytes(), path, version, beta, openai_beta],
-    );
+    let number =
+        secret.of(&[asked.digest, candidate.number, sorts], [name.as_bytes(), path, version, beta, openai_beta]);
     Some(Key { number, owner })
 }
