@@ -129,7 +129,7 @@ fn pages(days: usize, calls: usize) -> Vec<(&'static str, CallsQuery, usize)> {
 }
 
 #[test]
-#[ignore = "makes ten million calls, which takes minutes; its numbers are in docs/results"]
+#[ignore = "makes ten million calls, which takes minutes and gigabytes"]
 fn every_page_of_ten_million_calls_is_found_within_50_ms() {
     let (days, calls) = (30, 10_000_000);
     let dir = tempfile::tempdir().unwrap();
