@@ -22,7 +22,6 @@ use sluicegate_vocabulary::{Dialect, Money};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 fn target(address: SocketAddr) -> Target {
@@ -61,6 +60,9 @@ fn is_within(report: &Report, cap: &str) {
     assert!(cost > Money::ZERO && cost <= cap && !report.cut_short, "{cost} of {cap}, cut short: {}", report.cut_short);
 }
 
+/// To the first token: calls of a burst must still be under way when the last of it is refused.
+const LONG: Duration = Duration::from_millis(300);
+
 /// An allowance of this much.
 fn up_to(cap: &str, order: Order) -> Order {
     let allowance = Allowance { cost: Some(cap.parse().unwrap()), ..order.allowance.clone() };
@@ -75,8 +77,6 @@ fn near(bound: Bound, expected: f64) {
 /// A provider that does what is asked of it and nothing more.
 #[derive(Debug, Clone, Copy)]
 struct Liar {
-    /// Calls at once before it answers 429.
-    at_once: usize,
     /// How many times as many tokens it counts.
     factor: f64,
     /// Which model it says it is.
@@ -87,11 +87,9 @@ impl Liar {
     async fn start(self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let now = Arc::new(AtomicUsize::new(0));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let now = Arc::clone(&now);
-                let service = hyper::service::service_fn(move |request| self.answer(request, Arc::clone(&now)));
+                let service = hyper::service::service_fn(move |request| self.answer(request));
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
                 );
@@ -100,11 +98,7 @@ impl Liar {
         address
     }
 
-    async fn answer(
-        self,
-        request: Request<Incoming>,
-        now: Arc<AtomicUsize>,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let reply = |status: u16, kind: &str, body: String| {
             let response =
                 Response::builder().status(StatusCode::from_u16(status).unwrap()).header("content-type", kind);
@@ -127,12 +121,6 @@ impl Liar {
             let known = "gpt-x ".repeat(100);
             return reply(404, "application/json", format!(r#"{{"error":{{"message":"known are {known}"}}}}"#));
         }
-        if now.fetch_add(1, SeqCst) >= self.at_once {
-            now.fetch_sub(1, SeqCst);
-            return reply(429, "application/json", r#"{"error":{"message":"slow down"}}"#.to_owned());
-        }
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        now.fetch_sub(1, SeqCst);
         let words = asked["messages"][0]["content"].as_str().unwrap().split_whitespace().count();
         let usage =
             format!(r#"{{"prompt_tokens":{},"completion_tokens":3}}"#, 7 + (words as f64 * self.factor).round() as u64);
@@ -165,13 +153,13 @@ async fn a_provider_that_answers_as_it_should_passes_every_check() {
 
 #[tokio::test]
 async fn a_provider_that_lies_about_its_model_and_its_counts_is_found_out() {
-    let address = Liar { at_once: 100, factor: 1.38, model: "gpt-x-mini" }.start().await;
+    let address = Liar { factor: 1.38, model: "gpt-x-mini" }.start().await;
     let report = done(&order(address)).await;
     assert_eq!(finding(&report, "identity"), Finding::Bad);
     assert_eq!(finding(&report, "input_count"), Finding::Bad);
     assert!(report.text().contains("reported model differs: asked gpt-x, got gpt-x-mini"), "{}", report.text());
     assert!(report.text().contains("38 % above our own"), "{}", report.text());
-    let honest = Liar { at_once: 100, factor: 1.0, model: "gpt-x" }.start().await;
+    let honest = Liar { factor: 1.0, model: "gpt-x" }.start().await;
     let report = done(&order(honest)).await;
     assert_eq!((finding(&report, "identity"), finding(&report, "input_count")), (Finding::Good, Finding::Good));
     // A reason of any length is one.
@@ -202,13 +190,37 @@ async fn a_hidden_limit_of_tokens_is_found_within_ten_percent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hidden_limit_of_calls_at_once_is_found() {
-    let address = Liar { at_once: 7, factor: 1.0, model: "gpt-x" }.start().await;
-    let quick = Search { patience: Duration::from_millis(500), ..search() };
-    let report = done(&up_to("0.25", Order { search: Some(quick), ..order(address) })).await;
-    is_within(&report, "0.25");
-    assert_eq!(report.limits.unwrap().concurrency, Bound::At(7.0));
-    assert_eq!(report.suggested.max_concurrency, Some(7));
+async fn a_hidden_limit_of_calls_at_once_is_found_within_ten_percent() {
+    for hidden in [3, 23] {
+        let options = Options { label: false, concurrency: Some(hidden), ttft: LONG, ..Options::default() };
+        let (address, _simulator) = Simulator::start(options).unwrap();
+        let quick = Search { most_at_once: 64, patience: Duration::from_millis(500), ..search() };
+        let report = done(&up_to("0.25", Order { search: Some(quick), ..order(address) })).await;
+        is_within(&report, "0.25");
+        near(report.limits.unwrap().concurrency, f64::from(hidden));
+        assert_eq!(report.suggested.max_concurrency, Some(u64::from(hidden)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hidden_limits_of_all_three_kinds_together_are_each_found_within_ten_percent() {
+    let (address, _simulator) = Simulator::start(Options {
+        label: false,
+        requests_per_minute: Some(240),
+        tokens_per_minute: Some(60_000),
+        concurrency: Some(7),
+        ttft: LONG,
+        ..Options::default()
+    })
+    .unwrap();
+    // Seven calls at once of this length, and then no more of them than calls are allowed, use up full buckets slowly.
+    let search = Search { patience: Duration::from_secs(60), many: 1_200, ..search() };
+    let report = done(&up_to("0.50", Order { search: Some(search), ..order(address) })).await;
+    is_within(&report, "0.50");
+    let limits = report.limits.unwrap();
+    near(limits.concurrency, 7.0);
+    near(limits.requests_per_minute, 240.0);
+    near(limits.tokens_per_minute, 60_000.0);
 }
 
 #[tokio::test]
@@ -258,7 +270,7 @@ async fn at_a_rate_calls_are_due_at_even_moments_and_timed_from_then() {
 
 #[tokio::test]
 async fn verify_misses_a_model_that_is_neither_listed_nor_known() {
-    let address = Liar { at_once: 1, factor: 1.0, model: "gpt-x" }.start().await;
+    let address = Liar { factor: 1.0, model: "gpt-x" }.start().await;
     let models = ["gpt-x", "an alias", "up/x"].map(|known| (known, Answer::Right));
     for (model, expected) in models.into_iter().chain([("other", Answer::WrongModel)]) {
         let target =

@@ -350,6 +350,8 @@ pub(crate) struct Provider {
     pub requests_per_minute: Option<u64>,
     /// Simulated: tokens per minute before it answers 429.
     pub tokens_per_minute: Option<u64>,
+    /// Simulated: calls at once before it answers 429.
+    pub concurrency: Option<u64>,
     /// Simulated: share of calls that break in each way, from 0 to 1.
     #[serde(default)]
     pub faults: BTreeMap<SimulatedFault, f64>,

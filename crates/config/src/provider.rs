@@ -328,6 +328,8 @@ pub struct Simulation {
     pub requests_per_minute: Option<u64>,
     /// Its own limit on tokens, answered with 429 and real headers.
     pub tokens_per_minute: Option<u64>,
+    /// Its own limit on calls at once, answered with 429.
+    pub concurrency: Option<u64>,
     /// Share of calls that break in each way, between 0 and 1.
     pub faults: BTreeMap<SimulatedFault, f64>,
 }
@@ -342,6 +344,7 @@ impl Default for Simulation {
             error_rate: 0.0,
             requests_per_minute: None,
             tokens_per_minute: None,
+            concurrency: None,
             faults: BTreeMap::new(),
         }
     }

@@ -15,11 +15,12 @@ use crate::json;
 use crate::markers::{self, Orders, USUAL_EVENT};
 use crate::options::{Faults, Options};
 use crate::prefixes::Prefixes;
-use crate::quota::{Levels, Quota};
+use crate::quota::{Full, Levels, Permit, Quota};
 use crate::refusal::{Outcome, Refusal, overloaded};
 use crate::rules::Rules;
 use crate::seed::{self, Digest};
 use crate::stats::Counters;
+use crate::throttling::Throttling;
 
 /// Bytes of a request that can be echoed: as a stream it becomes fifty times as long.
 const LARGEST_ECHO: usize = 1 << 20;
@@ -56,6 +57,8 @@ pub(crate) struct Call<'a> {
     pub(crate) account: u64,
     pub(crate) orders: Orders,
     pub(crate) levels: Levels,
+    /// Its place among the calls at once of that key, where there is any limit.
+    pub(crate) permit: Option<Permit>,
     /// Input tokens read from the cache, and written to it.
     pub(crate) cached: (u64, u64),
 }
@@ -207,7 +210,14 @@ impl Call<'_> {
         let (levels, taken) = quota.take(self.account, tokens, self.shared.started.elapsed());
         drop(quota);
         self.levels = levels;
-        let Err(full) = taken else { return Ok(()) };
+        let full = match taken {
+            Ok(permit) => {
+                self.permit = Some(permit);
+                return Ok(());
+            }
+            Err(Full::AtOnce(limit)) => return Err(Throttling::at_once(self.dialect, limit)),
+            Err(Full::Minute(full)) => full,
+        };
         let wait = full.retry_after;
         let mut refusal = Refusal::usual(429, self.dialect);
         if self.dialect == Dialect::OpenAi {

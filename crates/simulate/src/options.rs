@@ -21,6 +21,8 @@ pub struct Options {
     pub requests_per_minute: Option<u32>,
     /// Tokens a minute for each key, in and out together, likewise.
     pub tokens_per_minute: Option<u32>,
+    /// Calls at once for each key, until the answer has ended or its client has gone; `None` for no limit.
+    pub concurrency: Option<u32>,
     /// The names it answers to; empty for any name.
     pub models: Vec<String>,
     /// The key that must come with every request; `None` for any or none.
@@ -96,6 +98,7 @@ impl Default for Options {
             faults: Faults::default(),
             requests_per_minute: None,
             tokens_per_minute: None,
+            concurrency: None,
             models: Vec::new(),
             require_key: None,
             label: true,
@@ -120,6 +123,7 @@ impl std::fmt::Debug for Options {
             .field("faults", &self.faults)
             .field("requests_per_minute", &self.requests_per_minute)
             .field("tokens_per_minute", &self.tokens_per_minute)
+            .field("concurrency", &self.concurrency)
             .field("models", &self.models)
             .field("require_key", &self.require_key.is_some())
             .field("label", &self.label)

@@ -1,9 +1,12 @@
 //! The provider's rate limits, and the headers in which each provider tells them.
 //!
 //! Like the real ones these are buckets for each key: full at the start, refilled continuously, and a request takes
-//! its input and the output it allows when it comes. The time is an argument; the server reads the clock.
+//! its input and the output it allows when it comes. Beside them stands a number of calls at once, which has no header:
+//! a call holds its [`Permit`] for as long as its answer lasts. The time is an argument; the server reads the clock.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -18,7 +21,7 @@ pub(crate) struct Level {
     pub(crate) reset: Duration,
 }
 
-/// Both limits of a key after a request.
+/// Both limits by the minute of a key after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Levels {
     pub(crate) requests: Option<Level>,
@@ -36,6 +39,33 @@ pub(crate) struct Exhausted {
     pub(crate) retry_after: Duration,
 }
 
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Full {
+    /// A bucket holds less than is asked of it.
+    Minute(Exhausted),
+    /// So many calls may be under way at once, and so many are.
+    AtOnce(u32),
+}
+
+/// The place of a call among those at once; it is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<AtomicU32>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What each key is held to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Allowed {
+    pub(crate) requests_per_minute: Option<u32>,
+    pub(crate) tokens_per_minute: Option<u32>,
+    pub(crate) concurrency: Option<u32>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     limit: f64,
@@ -47,13 +77,14 @@ struct Bucket {
 struct Account {
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
+    /// Calls under way. Only raised under the lock that the quota is behind, so that a look at it holds until then.
+    at_once: Arc<AtomicU32>,
 }
 
-/// The buckets of every key.
+/// The limits of every key, and how much of them is used.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    requests_per_minute: Option<u32>,
-    tokens_per_minute: Option<u32>,
+    allowed: Allowed,
     accounts: HashMap<u64, Account>,
 }
 
@@ -89,49 +120,51 @@ fn change(bucket: &mut Option<Bucket>, limit: Option<u32>, now: Duration) {
 }
 
 impl Quota {
-    pub(crate) fn new(requests_per_minute: Option<u32>, tokens_per_minute: Option<u32>) -> Self {
-        Self { requests_per_minute, tokens_per_minute, accounts: HashMap::new() }
+    pub(crate) fn new(allowed: Allowed) -> Self {
+        Self { allowed, accounts: HashMap::new() }
     }
 
     /// Holds everybody to these from now on; buckets keep the part of them that is full.
-    pub(crate) fn set(&mut self, requests_per_minute: Option<u32>, tokens_per_minute: Option<u32>, now: Duration) {
-        self.requests_per_minute = requests_per_minute;
-        self.tokens_per_minute = tokens_per_minute;
+    pub(crate) fn set(&mut self, allowed: Allowed, now: Duration) {
+        self.allowed = allowed;
         for account in self.accounts.values_mut() {
-            change(&mut account.requests, requests_per_minute, now);
-            change(&mut account.tokens, tokens_per_minute, now);
+            change(&mut account.requests, allowed.requests_per_minute, now);
+            change(&mut account.tokens, allowed.tokens_per_minute, now);
         }
     }
 
     /// Whether there is any limit at all.
-    pub(crate) const fn is_unlimited(&self) -> bool {
-        self.requests_per_minute.is_none() && self.tokens_per_minute.is_none()
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.allowed == Allowed::default()
     }
 
-    /// Takes one request of `tokens` from the account `key` at `now`. A refused request takes nothing.
-    pub(crate) fn take(&mut self, key: u64, tokens: u64, now: Duration) -> (Levels, Result<(), Exhausted>) {
+    /// Takes one request of `tokens` from the account `key` at `now`, which is under way until its permit is dropped. A
+    /// refused request takes nothing.
+    pub(crate) fn take(&mut self, key: u64, tokens: u64, now: Duration) -> (Levels, Result<Permit, Full>) {
         if self.accounts.len() >= MOST_KEYS && !self.accounts.contains_key(&key) {
             self.accounts.clear();
         }
-        let (rpm, tpm) = (self.requests_per_minute, self.tokens_per_minute);
+        let allowed = self.allowed;
         let account = self.accounts.entry(key).or_insert_with(|| Account {
-            requests: rpm.map(|limit| Bucket::new(limit, now)),
-            tokens: tpm.map(|limit| Bucket::new(limit, now)),
+            requests: allowed.requests_per_minute.map(|limit| Bucket::new(limit, now)),
+            tokens: allowed.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
+            at_once: Arc::default(),
         });
         let mut wants =
             [("requests", account.requests.as_mut(), 1.0), ("tokens", account.tokens.as_mut(), tokens as f64)];
-        let mut refused = None;
+        let under_way = account.at_once.load(Relaxed);
+        let mut refused = allowed.concurrency.filter(|most| under_way >= *most).map(Full::AtOnce);
         for (what, bucket, amount) in &mut wants {
             let Some(bucket) = bucket else { continue };
             bucket.refill(now);
             if refused.is_none() && bucket.level < *amount {
-                refused = Some(Exhausted {
+                refused = Some(Full::Minute(Exhausted {
                     what,
                     limit: bucket.limit as u32,
                     used: (bucket.limit - bucket.level).ceil() as u32,
                     requested: *amount as u32,
                     retry_after: bucket.until(amount.min(bucket.limit)),
-                });
+                }));
             }
         }
         if refused.is_none() {
@@ -145,7 +178,14 @@ impl Quota {
             requests: account.requests.as_ref().map(Bucket::level),
             tokens: account.tokens.as_ref().map(Bucket::level),
         };
-        (levels, refused.map_or(Ok(()), Err))
+        let taken = refused.map_or_else(
+            || {
+                account.at_once.fetch_add(1, Relaxed);
+                Ok(Permit(Arc::clone(&account.at_once)))
+            },
+            Err,
+        );
+        (levels, taken)
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Settings {
     pub requests_per_minute: Option<u32>,
     /// Tokens a minute for each key from now on, likewise.
     pub tokens_per_minute: Option<u32>,
+    /// Calls at once for each key from now on, likewise. Calls that are under way with no such limit are not counted.
+    pub concurrency: Option<u32>,
 }
 
 /// A fault, and whom it strikes.

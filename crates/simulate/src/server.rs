@@ -32,7 +32,7 @@ use crate::delivery::{self, Pace};
 use crate::markers::Orders;
 use crate::options::Options;
 use crate::prefixes::Prefixes;
-use crate::quota::{Levels, Quota};
+use crate::quota::{Allowed, Levels, Quota};
 use crate::refusal::{Outcome, Refusal, overloaded};
 use crate::route::{self, Route, Routed};
 use crate::rules::{self, Rules, Settings};
@@ -69,7 +69,7 @@ impl Simulator {
     /// A simulator that serves nowhere yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let quota = Quota::new(options.requests_per_minute, options.tokens_per_minute);
+        let quota = Quota::new(allowed_by(&options, &Settings::default()));
         Self {
             shared: Arc::new(Shared {
                 options,
@@ -132,18 +132,25 @@ impl Simulator {
     /// # Errors
     /// What is wrong with them, as a sentence. Then nothing has changed.
     pub fn order(&self, settings: Settings) -> Result<(), String> {
-        let Settings { rules, requests_per_minute, tokens_per_minute } = settings;
         let shared = &self.shared;
-        shared.rules.set(rules)?;
-        let requests = requests_per_minute.or(shared.options.requests_per_minute);
-        let tokens = tokens_per_minute.or(shared.options.tokens_per_minute);
-        shared.quota.lock().set(requests, tokens, shared.started.elapsed());
+        let allowed = allowed_by(&shared.options, &settings);
+        shared.rules.set(settings.rules)?;
+        shared.quota.lock().set(allowed, shared.started.elapsed());
         Ok(())
     }
 
     #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+}
+
+/// What was ordered goes before what it was set up with.
+fn allowed_by(options: &Options, settings: &Settings) -> Allowed {
+    Allowed {
+        requests_per_minute: settings.requests_per_minute.or(options.requests_per_minute),
+        tokens_per_minute: settings.tokens_per_minute.or(options.tokens_per_minute),
+        concurrency: settings.concurrency.or(options.concurrency),
     }
 }
 
@@ -223,13 +230,15 @@ async fn respond(
         account: account(key.as_deref()),
         orders: Orders::default(),
         levels: Levels::default(),
+        permit: None,
         cached: (0, 0),
     };
     let outcome = match body.clone().and_then(|_| admitted(&shared, dialect, &head.headers, key.as_deref())) {
         Ok(()) => answer(&mut call, route, deployment.as_deref(), query),
         Err(refusal) => Err(refusal),
     };
-    let Call { orders, levels, .. } = call;
+    let Call { orders, levels, permit, .. } = call;
+    in_flight.permit = permit;
     let pace = Pace {
         ttft: orders.ttft.unwrap_or(shared.options.ttft),
         tps: orders.tps.unwrap_or(shared.options.tokens_per_second),

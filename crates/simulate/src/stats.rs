@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::quota::Permit;
+
 /// Counts since the start. A call is in flight until its last byte was handed over or the client left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
@@ -27,7 +29,7 @@ impl Counters {
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
         let serial = self.requests.fetch_add(1, Relaxed) + 1;
         self.in_flight.fetch_add(1, Relaxed);
-        InFlight { counters: Arc::clone(self), serial, done: false }
+        InFlight { counters: Arc::clone(self), serial, permit: None, done: false }
     }
 
     pub(crate) fn read(&self) -> Stats {
@@ -45,13 +47,17 @@ pub(crate) struct InFlight {
     counters: Arc<Counters>,
     /// The call's number since the start, from 1.
     pub(crate) serial: u64,
+    /// Its place among the calls at once of its key.
+    pub(crate) permit: Option<Permit>,
     done: bool,
 }
 
 impl InFlight {
-    /// The answer is complete, as far as it was meant to be.
+    /// The answer is complete, as far as it was meant to be. Its place is free before the client can know of the end, so
+    /// that the next call of a client that waits for one finds it.
     pub(crate) fn done(&mut self) {
         self.done = true;
+        self.permit = None;
     }
 }
 

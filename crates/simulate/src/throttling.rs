@@ -205,6 +205,14 @@ impl Throttling {
         }
     }
 
+    /// The refusal of one call more than may be under way at once.
+    pub(crate) fn at_once(dialect: Dialect, limit: u32) -> Box<Refusal> {
+        let (mut refusal, _) = Self::Concurrency.refusal(dialect, None);
+        // Of the three only the first says how many.
+        refusal.message = refusal.message.replace(": 3,", &format!(": {limit},")).into();
+        refusal
+    }
+
     /// The refusal, and what the headers beside it say is left.
     pub(crate) fn refusal(self, dialect: Dialect, wait: Option<Duration>) -> (Box<Refusal>, Levels) {
         let Said { status, kind, code, detail, message } = self.said(dialect);

@@ -24,7 +24,7 @@ const OWNED_HEADERS: [&str; 6] =
     ["host", "connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding"];
 
 /// Fields that only one kind of provider has, by that kind.
-fn fields_of_kinds(stated: &file::Provider) -> [(&'static str, bool, ProviderKind); 10] {
+fn fields_of_kinds(stated: &file::Provider) -> [(&'static str, bool, ProviderKind); 11] {
     use ProviderKind::{Azure, Simulated};
     [
         ("api_version", stated.api_version.is_some(), Azure),
@@ -36,6 +36,7 @@ fn fields_of_kinds(stated: &file::Provider) -> [(&'static str, bool, ProviderKin
         ("error_rate", stated.error_rate.is_some(), Simulated),
         ("requests_per_minute", stated.requests_per_minute.is_some(), Simulated),
         ("tokens_per_minute", stated.tokens_per_minute.is_some(), Simulated),
+        ("concurrency", stated.concurrency.is_some(), Simulated),
         ("faults", !stated.faults.is_empty(), Simulated),
     ]
 }
@@ -428,6 +429,7 @@ impl Compiler<'_> {
             error_rate: stated.error_rate.unwrap_or(usual.error_rate),
             requests_per_minute: stated.requests_per_minute,
             tokens_per_minute: stated.tokens_per_minute,
+            concurrency: stated.concurrency,
             faults: stated.faults.clone(),
         }
     }

@@ -22,6 +22,7 @@ fn with_call<T>(body: &str, run: impl FnOnce(&mut Call<'_>) -> T) -> T {
         account: 0,
         orders: crate::markers::Orders::default(),
         levels: crate::quota::Levels::default(),
+        permit: None,
         cached: (0, 0),
     })
 }

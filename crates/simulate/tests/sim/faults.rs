@@ -36,9 +36,12 @@ async fn one_key_fails_and_the_others_do_not() {
 
 #[tokio::test]
 async fn limits_come_and_go_while_it_runs() {
-    let sim = start(plain());
+    let sim = start(control());
     sim.handle.order(Settings { requests_per_minute: Some(1), ..Settings::default() }).unwrap();
     assert_eq!([status(&sim, "k").await, status(&sim, "k").await], [200, 429]);
+    let none_at_once = json!({ "concurrency": 0 });
+    assert_eq!(sim.post(PLACE, &none_at_once).await.status, 200);
+    assert_eq!([status(&sim, "k").await, status(&sim, "other").await], [429, 429]);
     sim.handle.order(Settings::default()).unwrap();
     assert_eq!(status(&sim, "k").await, 200);
 }

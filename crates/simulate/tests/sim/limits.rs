@@ -6,7 +6,8 @@ use http::HeaderValue;
 use serde_json::{Value, json};
 use sluicegate_simulate::{Faults, Options};
 
-use crate::client::{plain, post, spoken, start};
+use crate::client::{FORMATS, Sim, eventually, plain, post, read, spoken, start};
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn a_key_is_accepted_in_any_form_and_refused_in_each_providers_words() {
@@ -69,6 +70,69 @@ async fn requests_over_the_limit_are_refused_with_the_providers_headers() {
     let mut other = post("/v1/chat/completions", &spoken("chat", false, "hi").1);
     other.headers_mut().insert("authorization", HeaderValue::from_static("Bearer other"));
     assert_eq!(sim.send(other).await.unwrap().status, 200, "another key has its own limit");
+}
+
+/// A call that is under way and stays so until it is aborted.
+async fn under_way(sim: &Sim, format: &str, stream: bool, text: &str) -> JoinHandle<()> {
+    let before = sim.handle.stats().in_flight;
+    let mut connection = sim.connect().await;
+    let (path, body) = spoken(format, stream, text);
+    let call = tokio::spawn(async move {
+        let answer = connection.send_request(post(&path, &body)).await.unwrap();
+        read(answer).await;
+    });
+    assert!(eventually(|| sim.handle.stats().in_flight > before).await, "{format}");
+    call
+}
+
+#[tokio::test]
+async fn calls_over_those_allowed_at_once_are_refused_in_each_providers_words() {
+    let sim = start(Options { concurrency: Some(2), requests_per_minute: Some(100), ..plain() });
+    let held = [
+        under_way(&sim, "chat", true, "[[sim:stall=600s]]").await,
+        under_way(&sim, "generate", false, "[[sim:slow-headers=600s]]").await,
+    ];
+    for (format, words) in [
+        ("chat", "max organization concurrency: 2,"),
+        ("responses", "max organization concurrency: 2,"),
+        ("messages", "Number of concurrent connections has exceeded your rate limit."),
+        ("generate", "Quota exceeded for concurrent requests."),
+    ] {
+        for stream in [false, true] {
+            let over = sim.say(format, stream, "hi").await;
+            assert_eq!(over.status, 429, "{format}");
+            assert!(over.text().contains(words), "{format}: {}", over.text());
+            assert_eq!(over.header("retry-after"), "", "nobody knows when a place will be free");
+        }
+    }
+    assert_eq!(sim.say("chat", false, "hi").await.header("x-ratelimit-limit-requests"), "100");
+    let (path, body) = spoken("chat", false, "hi");
+    let mut other = post(&path, &body);
+    other.headers_mut().insert("authorization", HeaderValue::from_static("Bearer other"));
+    assert_eq!(sim.send(other).await.unwrap().status, 200, "another key has its own");
+    held.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_place_is_free_when_the_answer_has_ended_or_its_client_has_gone() {
+    let sim = start(Options { concurrency: Some(1), ..plain() });
+    for format in FORMATS {
+        for stream in [false, true] {
+            // A client that has seen the end of an answer may ask again at once, whatever the answer was.
+            for _ in 0..5 {
+                assert_eq!(sim.say(format, stream, "hi").await.status, 200, "{format}");
+                assert_eq!(sim.say(format, stream, "[[sim:status=500]]").await.status, 500, "{format}");
+            }
+            // The head has not come yet; the answer stands still in its middle.
+            for text in ["[[sim:slow-headers=600s]]", "[[sim:stall=600s]]"] {
+                let left = under_way(&sim, format, stream, text).await;
+                assert_eq!(sim.say(format, stream, "hi").await.status, 429, "{format}: {text}");
+                left.abort();
+                assert!(eventually(|| sim.handle.stats().in_flight == 0).await, "{format}: {text}");
+                assert_eq!(sim.say(format, stream, "hi").await.status, 200, "{format}: {text}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

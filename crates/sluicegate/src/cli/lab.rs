@@ -146,6 +146,10 @@ pub(crate) struct ProviderArguments {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) tokens_per_minute: Option<u32>,
 
+    /// Calls at once for each key before it answers 429.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) concurrency: Option<u32>,
+
     /// The names of models it answers to; any name when not given.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) models: Vec<String>,

@@ -143,6 +143,7 @@ fn options(simulation: &Simulation) -> Options {
         },
         requests_per_minute: simulation.requests_per_minute.map(small),
         tokens_per_minute: simulation.tokens_per_minute.map(small),
+        concurrency: simulation.concurrency.map(small),
         ..Options::default()
     }
 }

@@ -63,6 +63,7 @@ fn options(arguments: &ProviderArguments) -> Outcome<Options> {
         faults,
         requests_per_minute: arguments.requests_per_minute,
         tokens_per_minute: arguments.tokens_per_minute,
+        concurrency: arguments.concurrency,
         models: arguments.models.clone(),
         require_key,
         label: arguments.label,
