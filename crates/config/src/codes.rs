@@ -188,6 +188,13 @@ codes! {
     TWO_MIGRATIONS "E061" "two migrations of one model"
         "A call can be moved by one migration only. Finish the one and remove it before the next."
 
+    UNKNOWN_KEY_OF_SIDE "E062" "a key that the provider does not have"
+        "A side of a migration names keys by the names that they have in the provider's `keys:`. A key without a name \
+         is called after the provider and its place: `openai-1`, `openai-2`."
+    SHARED_KEY "E063" "a key that is wanted twice"
+        "A key that a new side names is that side's alone, so that nothing else uses it before it is its turn. The old side \
+         and all other calls need at least one other key."
+
     UNKNOWN_CHOSEN "E065" "a choice of a model that is not there"
         "A choice leads to models by their public names, which are the entries under `models:`, or as `provider/model`."
 

@@ -20,7 +20,7 @@ pub(crate) use cache::Cache;
 pub(crate) use choice::{Choice, When};
 pub(crate) use egress::{AdaptiveConcurrency, Breaker, Switch};
 pub(crate) use limit::{EndpointLimit, Limits};
-pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror};
+pub(crate) use migration::{Breach, Inconclusive, Migration, MigrationGuard, Mirror, Place, Side};
 pub(crate) use payments::Payments;
 pub(crate) use prices::{Exact, OwnPrice, Prices};
 pub(crate) use receiver::{Alerts, Kind, Receiver, Rule};

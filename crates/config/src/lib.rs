@@ -71,7 +71,7 @@ pub use known::{KNOWN, Known, OLLAMA_URL, by_name};
 pub use limits::{EndpointLimit, Limit, Limits, Rate, RateKind, Shape, Window};
 pub use load::{Loaded, Loader, SIMULATED_PROVIDER, from_environment, load};
 pub use meaning::Line;
-pub use migration::{Approval, Migration, Mirror, Start};
+pub use migration::{Approval, Migration, Mirror, Start, keys_of_new_sides};
 pub use model::{FallbackOn, Model, Resume, Target, Tier, Translation, WeightedTarget};
 pub use near::nearest;
 pub use payments::{Alipay, Currency, CurrencyError, Payments, Stripe, WeChat};

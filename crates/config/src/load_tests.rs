@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::{Limit, RateKind, Shape, Window};
 use crate::testing::{World, printed};
 use crate::{AdaptiveConcurrency, AlertMetric, Breaker, KeyRole, Period, Priorities, Share};
-use crate::{EndpointPath, ModelRule, Target};
+use crate::{EndpointPath, ModelRule, Target, keys_of_new_sides};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use sluicegate_vocabulary::ProviderKind;
@@ -274,6 +274,31 @@ migrations: { move: { model: m, to: b/x, double_every: 1h } }";
         assert_eq!(told.len(), found, "{value}: {told:?}");
         assert_eq!(loaded.config.migrations["move"].kill.environment, killed, "{value}");
     }
+}
+
+#[test]
+fn a_side_names_keys_in_each_of_its_forms() {
+    let file = "providers:
+  a: { kind: openai, keys: [{ name: old, value: k-1 }, { name: new, value: k-2 }] }
+models: { m: { to: a/x }, n: { to: a/y } }
+migrations:
+  one: { model: m, from: { model: a/x, keys: [old] }, to: { model: a/x, keys: [new] }, double_every: 1h }
+  list: { model: n, to: [{ model: a/y, weight: 3, keys: [new] }], double_every: 1h }
+  all: { from: a, to: { provider: a, keys: [new] }, models: { z: w }, double_every: 1h }";
+    let migrations = World::default().load(file).unwrap().config.migrations;
+    let sides = |name: &str| {
+        let told = |side: &[sluicegate_migration::Target]| side.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let definition = &migrations[name].definition;
+        (told(&definition.from), told(&definition.to))
+    };
+    let is = |from: &str, to: &str| (vec![from.to_owned()], vec![to.to_owned()]);
+    assert_eq!(sides("one"), is("a/x[old]", "a/x[new]"));
+    assert_eq!(sides("list"), is("a/y", "a/y[new]"));
+    assert_eq!(sides("all"), is("a/z", "a/w[new]"));
+    assert_eq!(migrations["list"].definition.to[0].weight, 3);
+    assert_eq!(keys_of_new_sides(&migrations, "a").into_iter().collect::<Vec<_>>(), ["new"]);
+    let printed = serde_json::to_value(&migrations["one"]).unwrap();
+    assert_eq!(printed["to"], serde_json::json!([{ "model": "a/x", "weight": 1, "keys": ["new"] }]));
 }
 
 #[test]

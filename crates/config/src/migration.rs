@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use sluicegate_migration::{Definition, KillSwitch, Limit, Share, Step, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A move of one model's calls.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,24 @@ impl Migration {
             _ => Vec::new(),
         }
     }
+
+    /// The keys that the old side names for the target of a public model at this place of its list; none for the
+    /// provider's ordinary pool. To be asked of a model that this moves.
+    #[must_use]
+    pub fn old_keys(&self, model: &Model, at: usize) -> &[String] {
+        let from = match model.to.as_slice() {
+            [only] if self.definition.mapped => self.definition.comes_from(&only.model.provider, &only.model.model),
+            _ => self.definition.from.get(at),
+        };
+        from.map_or(&[], |from| &from.keys)
+    }
+}
+
+/// The keys of a provider that new sides name. Each is its side's alone, so they are not of the provider's ordinary pool.
+#[must_use]
+pub fn keys_of_new_sides<'a>(migrations: &'a BTreeMap<String, Migration>, provider: &str) -> BTreeSet<&'a str> {
+    let places = migrations.values().flat_map(|migration| &migration.definition.to);
+    places.filter(|place| place.provider == provider).flat_map(|place| &place.keys).map(String::as_str).collect()
 }
 
 /// Calls of which the new side gets a copy whose answer nobody sees.
@@ -86,7 +104,13 @@ impl Serialize for Migration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let definition = &self.definition;
         let targets = |targets: &[Target]| -> Vec<serde_json::Value> {
-            let one = |target: &Target| serde_json::json!({ "model": format!("{}/{}", target.provider, target.model), "weight": target.weight });
+            let one = |target: &Target| {
+                let mut place = serde_json::json!({ "model": format!("{}/{}", target.provider, target.model), "weight": target.weight });
+                if let Some(place) = place.as_object_mut().filter(|_| !target.keys.is_empty()) {
+                    place.insert("keys".to_owned(), target.keys.clone().into());
+                }
+                place
+            };
             targets.iter().map(one).collect()
         };
         let step = |step: &Step| {
@@ -107,7 +131,12 @@ impl Serialize for Migration {
         };
         let mut fields = serializer.serialize_struct("Migration", 13)?;
         if definition.mapped {
-            let provider = |side: &[Target]| side.first().map(|target| target.provider.clone());
+            let provider = |side: &[Target]| {
+                side.first().map(|target| match target.keys.as_slice() {
+                    [] => serde_json::Value::from(target.provider.clone()),
+                    keys => serde_json::json!({ "provider": target.provider, "keys": keys }),
+                })
+            };
             let pairs = definition.from.iter().zip(&definition.to);
             let models: BTreeMap<&str, &str> = pairs.map(|(from, to)| (&*from.model, &*to.model)).collect();
             fields.serialize_field("models", &models)?;

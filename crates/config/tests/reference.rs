@@ -54,6 +54,7 @@ fn kind(value: &Value, schema: &Value) -> String {
             "Share" => "share: `50%`, or a number from 0 to 1".to_owned(),
             "Secret" => "`{ env: NAME }`, `{ file: PATH }` or text".to_owned(),
             "Targets" => format!("`provider/model`, or a list of {}", link("Weighted")),
+            "Side" => format!("text, {}, or a list of such", link("Place")),
             "ListedModel" => format!("id, or {}", link("ModelFacts")),
             "RequestLog" => "`stderr`, `stdout`, `none` or path".to_owned(),
             "Address" => "address".to_owned(),

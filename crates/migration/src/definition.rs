@@ -4,6 +4,7 @@ use crate::assign::StickyBy;
 use crate::metric::{Guard, GuardError};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Where calls go: one of several places by weight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,8 +13,9 @@ pub struct Target {
     pub provider: String,
     /// The model's name there.
     pub model: String,
-    /// The pool of credentials, where it is not the provider's own.
-    pub credentials: Option<String>,
+    /// Which of the provider's keys, by their names; none for its ordinary pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
     /// Its share among the targets of its side, relative to their weights.
     pub weight: u32,
 }
@@ -25,7 +27,15 @@ impl Target {
     /// The only target of its side.
     #[must_use]
     pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
-        Self { provider: provider.into(), model: model.into(), credentials: None, weight: 1 }
+        Self { provider: provider.into(), model: model.into(), keys: Vec::new(), weight: 1 }
+    }
+}
+
+/// `provider/model`, and `provider/model[key]` where it is not the provider's ordinary pool.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.provider, self.model)?;
+        if self.keys.is_empty() { Ok(()) } else { write!(f, "[{}]", self.keys.join(",")) }
     }
 }
 
@@ -149,13 +159,27 @@ impl Definition {
     /// not move them.
     #[must_use]
     pub fn goes_to(&self, provider: &str, model: &str) -> Option<Target> {
-        let named = |name: &str| {
-            let is_it = |from: &Target| from.provider == provider && from.model == name;
-            self.from.iter().position(is_it).and_then(|at| self.to.get(at))
-        };
-        let to = named(model).or_else(|| named(Target::ANY)).filter(|_| self.mapped)?;
+        let to = self.to.get(self.place_of(provider, model)?)?;
         let model = if to.model == Target::ANY { model.to_owned() } else { to.model.clone() };
         Some(Target { model, ..to.clone() })
+    }
+
+    /// Whether it leads to the same models of the same providers, and only to other keys.
+    #[must_use]
+    pub fn moves_keys_only(&self) -> bool {
+        let place = |target: &Target| (target.provider.clone(), target.model.clone());
+        self.from.iter().map(place).eq(self.to.iter().map(place))
+    }
+
+    /// The entry of the old side that stands for one provider's model, of such a migration.
+    #[must_use]
+    pub fn comes_from(&self, provider: &str, model: &str) -> Option<&Target> {
+        self.from.get(self.place_of(provider, model)?)
+    }
+
+    fn place_of(&self, provider: &str, model: &str) -> Option<usize> {
+        let named = |name: &str| self.from.iter().position(|from| from.provider == provider && from.model == name);
+        named(model).or_else(|| named(Target::ANY)).filter(|_| self.mapped)
     }
 
     /// Whether `other` moves the same traffic between the same places.

@@ -175,7 +175,7 @@ impl<'a> Trip<'a> {
             let dropped = std::mem::take(&mut prepared.dropped);
             record.asking(taken.held, taken.output);
             books::intend(candidate, record);
-            let credential = candidate.provider.credentials().get(taken.lease.index());
+            let credential = candidate.credentials.get(taken.lease.index());
             let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
             let first = record.attempts().is_empty();
             let under_way = UnderWay::new(candidate, pass, taken.lease, record.at(began), first);

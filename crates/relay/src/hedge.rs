@@ -93,7 +93,7 @@ impl<'a> Second<'a> {
         record: &Record,
     ) -> (Self, Beside) {
         let Taken { lease, held, output } = taken;
-        let credential = candidate.provider.credentials().get(lease.index());
+        let credential = candidate.credentials.get(lease.index());
         let name = credential.map_or(&candidate.no_credential, |credential| &credential.name);
         let beside = Beside { candidate: Arc::clone(candidate), credential: Arc::clone(name), began, held, output };
         let under_way = UnderWay::new(candidate, pass, lease, record.at(began), false);

@@ -3,8 +3,8 @@
 use super::{Compiler, usable_name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::file::{self, Breach, Inconclusive, MigrationGuard, Targets};
-use crate::migration::{Approval, Migration, Mirror};
+use crate::file::{self, Breach, Inconclusive, MigrationGuard, Place, Side};
+use crate::migration::{Approval, Migration, Mirror, keys_of_new_sides};
 use crate::model::{Model, WeightedTarget};
 use crate::near::nearest;
 use crate::units::{self, Period};
@@ -22,12 +22,19 @@ const COPIES: u32 = 4;
 /// A step of more is a mistake.
 const LONGEST_HOLD: Period = Period::from_secs(90 * 86_400);
 
+/// What sides may name.
+pub(super) struct Known<'a> {
+    pub(super) models: &'a BTreeMap<String, Model>,
+    /// Every provider's name, and those of its keys, also of those that have a mistake of their own.
+    pub(super) named: &'a [String],
+    pub(super) keys: &'a BTreeMap<String, Vec<String>>,
+}
+
 impl Compiler<'_> {
     pub(super) fn migrations(
         &mut self,
         stated: &BTreeMap<String, file::Migration>,
-        models: &BTreeMap<String, Model>,
-        named: &[String],
+        known: &Known<'_>,
     ) -> BTreeMap<String, Migration> {
         let killed = self.environment.variable(KILL_VARIABLE).unwrap_or_default();
         let mut found = BTreeMap::new();
@@ -42,10 +49,11 @@ impl Compiler<'_> {
             {
                 self.say(two_movers(other, model), &["migrations", name, "model"]);
             }
-            let migration = self.migration(name, stated, models, named, &killed);
+            let migration = self.migration(name, stated, known, &killed);
             found.extend(migration.map(|migration| (name.clone(), migration)));
         }
-        self.moved_once(&found, models);
+        self.moved_once(&found, known.models);
+        self.keys_of_one_side(&found, known.keys);
         self.killed_nobody(&killed, stated);
         found
     }
@@ -78,12 +86,35 @@ impl Compiler<'_> {
         }
     }
 
+    /// A key that a new side names is used by nothing else, so somebody else must have one.
+    fn keys_of_one_side(&mut self, found: &BTreeMap<String, Migration>, keys: &BTreeMap<String, Vec<String>>) {
+        for (name, Migration { definition, .. }) in found {
+            let taken = |place: &Target| {
+                let theirs = keys_of_new_sides(found, &place.provider);
+                place.keys.iter().find(|key| theirs.contains(key.as_str())).cloned()
+            };
+            if let Some(key) = definition.from.iter().find_map(taken) {
+                let what = format!("a new side has the key `{key}`, so the old side cannot use it");
+                self.say(Diagnostic::new(codes::SHARED_KEY, what), &["migrations", name, "from"]);
+            }
+            let all_named = |place: &&Target| {
+                let theirs = keys_of_new_sides(found, &place.provider);
+                let all = keys.get(&place.provider);
+                !place.keys.is_empty() && all.is_some_and(|all| all.iter().all(|key| theirs.contains(key.as_str())))
+            };
+            if let Some(Target { provider, .. }) = definition.to.iter().find(all_named) {
+                let what = format!("new sides have every key of `{provider}`, and no other call could be sent there");
+                let remedy = "leave one key to the others, or leave `keys` out where the whole provider is new";
+                self.say(Diagnostic::new(codes::SHARED_KEY, what).remedy(remedy), &["migrations", name, "to"]);
+            }
+        }
+    }
+
     fn migration(
         &mut self,
         name: &str,
         stated: &file::Migration,
-        models: &BTreeMap<String, Model>,
-        named: &[String],
+        known: &Known<'_>,
         killed: &str,
     ) -> Option<Migration> {
         let path = |field| ["migrations", name, field];
@@ -102,8 +133,8 @@ impl Compiler<'_> {
         };
         let mirror = stated.mirror.as_ref().and_then(|mirror| self.mirror(name, mirror));
         let sides = match (&stated.model, stated.models.is_empty()) {
-            (Some(model), true) => self.sides(name, model, stated, models, named),
-            (None, false) => self.mapped(name, stated, named),
+            (Some(model), true) => self.sides(name, model, stated, known),
+            (None, false) => self.mapped(name, stated, known),
             _ => {
                 let what =
                     "write either `model`, or `models` with what each of a provider's models is called at the other";
@@ -111,7 +142,8 @@ impl Compiler<'_> {
                 None
             }
         };
-        let Sides { moved, from, to, mapped } = sides?;
+        // Of a side that leads nowhere it has been said why.
+        let Sides { moved, from, to, mapped } = sides.filter(|sides| !sides.to.is_empty())?;
         let (on_breach, on_inconclusive) = (stated.on_breach.into(), stated.on_inconclusive.into());
         let usual = Definition::new(name, moved, Target::new("", ""), Target::new("", ""), plan?);
         let definition = Definition {
@@ -138,16 +170,10 @@ impl Compiler<'_> {
     }
 
     /// The sides of a migration of one model.
-    fn sides(
-        &mut self,
-        name: &str,
-        moved: &str,
-        stated: &file::Migration,
-        models: &BTreeMap<String, Model>,
-        named: &[String],
-    ) -> Option<Sides> {
+    fn sides(&mut self, name: &str, moved: &str, stated: &file::Migration, known: &Known<'_>) -> Option<Sides> {
         let path = |field| ["migrations", name, field];
-        let to = self.side(&path("to"), &stated.to, named);
+        let to = self.side(&path("to"), &stated.to, known);
+        let models = known.models;
         let Some(model) = models.get(moved).filter(|model| !model.builtin) else {
             let what = format!("no entry under `models:` is called `{moved}`");
             let mut diagnostic = Diagnostic::new(codes::UNKNOWN_MOVED_MODEL, what);
@@ -157,10 +183,14 @@ impl Compiler<'_> {
             self.say(diagnostic, &path("model"));
             return None;
         };
-        let from = targets(&model.to);
-        if let Some(stated) = &stated.from
-            && self.side(&path("from"), stated, named) != from
-        {
+        let mut from = targets(&model.to);
+        let stated = stated.from.as_ref().map(|stated| self.side(&path("from"), stated, known));
+        let plain = |side: &[Target]| -> Vec<Target> {
+            side.iter().map(|place| Target { keys: Vec::new(), ..place.clone() }).collect()
+        };
+        if let Some(stated) = stated.as_ref().filter(|stated| plain(stated) == from) {
+            from.clone_from(stated);
+        } else if stated.is_some() {
             let what = format!("`{}` does not lead there now", model.name);
             let diagnostic = Diagnostic::new(codes::OTHER_ORIGIN, what);
             let remedy = format!("write what `models.{}.to` says, or leave `from` out", model.name);
@@ -170,9 +200,9 @@ impl Compiler<'_> {
     }
 
     /// The sides of a migration of several of a provider's models.
-    fn mapped(&mut self, name: &str, stated: &file::Migration, named: &[String]) -> Option<Sides> {
-        let from = self.whole_provider(&["migrations", name, "from"], stated.from.as_ref(), named);
-        let to = self.whole_provider(&["migrations", name, "to"], Some(&stated.to), named);
+    fn mapped(&mut self, name: &str, stated: &file::Migration, known: &Known<'_>) -> Option<Sides> {
+        let from = self.whole_provider(&["migrations", name, "from"], stated.from.as_ref(), known);
+        let to = self.whole_provider(&["migrations", name, "to"], Some(&stated.to), known);
         for (old, new) in &stated.models {
             if (new == Target::ANY) != (old == Target::ANY) || old.trim().is_empty() || new.trim().is_empty() {
                 let what = "`*` stands for all other models, which keep their names: write `\"*\": \"*\"`";
@@ -180,25 +210,31 @@ impl Compiler<'_> {
             }
         }
         let (from, to) = (from?, to?);
-        let side = |provider: &str, names: Vec<&String>| -> Vec<Target> {
-            names.into_iter().map(|model| Target::new(provider, model.trim())).collect()
+        let side = |place: &Target, names: Vec<&String>| -> Vec<Target> {
+            names.into_iter().map(|model| Target { model: model.trim().to_owned(), ..place.clone() }).collect()
         };
         Some(Sides {
-            moved: format!("models of {from}"),
+            moved: format!("models of {}", from.provider),
             from: side(&from, stated.models.keys().collect()),
             to: side(&to, stated.models.values().collect()),
             mapped: true,
         })
     }
 
-    /// A provider where otherwise a target is written.
-    fn whole_provider(&mut self, path: &[&str], stated: Option<&Targets>, named: &[String]) -> Option<String> {
-        let provider = match stated {
-            Some(Targets::One(provider)) => provider.trim(),
-            _ => "",
+    /// A provider where otherwise a target is written, as a target without a model.
+    fn whole_provider(&mut self, path: &[&str], stated: Option<&Side>, known: &Known<'_>) -> Option<Target> {
+        let named = known.named;
+        let at = |field| [path, &[field]].concat();
+        let (provider, keys, place) = match stated {
+            Some(Side::Text(provider)) => (provider.trim(), None, path.to_vec()),
+            Some(Side::One(Place { provider: Some(provider), model: None, keys, .. })) => {
+                (provider.trim(), keys.as_deref(), at("provider"))
+            }
+            _ => ("", None, path.to_vec()),
         };
         if named.iter().any(|name| name == provider) {
-            return Some(provider.to_owned());
+            let keys = self.keys_of_side(provider, keys, known, &at("keys"));
+            return Some(Target { keys, ..Target::new(provider, "") });
         }
         let what = match provider {
             "" => "with `models`, `from` and `to` are each the name of a provider".to_owned(),
@@ -211,7 +247,7 @@ impl Compiler<'_> {
         }
         let diagnostic = diagnostic.note(format!("configured providers: {known}"));
         if stated.is_some() {
-            self.say(diagnostic, path)
+            self.say(diagnostic, &place)
         } else {
             self.say_at_name(diagnostic, path.split_last().map_or(path, |(_, above)| above))
         }
@@ -308,9 +344,66 @@ impl Compiler<'_> {
     }
 
     /// One side's targets.
-    fn side(&mut self, path: &[&str], stated: &Targets, named: &[String]) -> Vec<Target> {
-        let list = self.targets_at(path, stated, named);
-        targets(&list)
+    fn side(&mut self, path: &[&str], stated: &Side, known: &Known<'_>) -> Vec<Target> {
+        let list = match stated {
+            Side::Text(text) => {
+                let target = self.target(text, known.named, path);
+                return target.map(|target| Target::new(target.provider, target.model)).into_iter().collect();
+            }
+            Side::One(place) => return self.place(path, place, known).into_iter().collect(),
+            Side::Weighted(list) => list,
+        };
+        self.weights(path, list.iter().map(|place| place.weight.unwrap_or(1)));
+        let mut targets = Vec::new();
+        for (at, place) in list.iter().enumerate() {
+            targets.extend(self.place(&[path, &[&at.to_string()]].concat(), place, known));
+        }
+        targets
+    }
+
+    fn place(&mut self, path: &[&str], place: &Place, known: &Known<'_>) -> Option<Target> {
+        let (Some(model), None) = (&place.model, &place.provider) else {
+            let what = "where one `model` is moved, a side is `model: provider/model`";
+            self.say(Diagnostic::new(codes::BAD_MIGRATION, what), path);
+            return None;
+        };
+        let target = self.target(model, known.named, &[path, &["model"]].concat())?;
+        let keys = self.keys_of_side(&target.provider, place.keys.as_deref(), known, &[path, &["keys"]].concat());
+        Some(Target { keys, weight: place.weight.unwrap_or(1), ..Target::new(target.provider, target.model) })
+    }
+
+    /// The keys that a side names of a provider.
+    fn keys_of_side(
+        &mut self,
+        provider: &str,
+        stated: Option<&[String]>,
+        known: &Known<'_>,
+        path: &[&str],
+    ) -> Vec<String> {
+        if stated.is_some_and(<[String]>::is_empty) {
+            let what = "the list names no key";
+            let remedy = "leave `keys` out for all of the provider's keys that no new side names";
+            self.say(Diagnostic::new(codes::UNKNOWN_KEY_OF_SIDE, what).remedy(remedy), path);
+        }
+        let all = known.keys.get(provider).map_or(&[][..], Vec::as_slice);
+        let mut keys: Vec<String> = Vec::new();
+        for (at, key) in stated.into_iter().flatten().map(|key| key.trim()).enumerate() {
+            let at = at.to_string();
+            let path = [path, &[&at]].concat();
+            if keys.iter().any(|other| other == key) {
+                self.say(Diagnostic::new(codes::DUPLICATE_NAME, format!("`{key}` is named twice")), &path);
+            } else if all.iter().all(|other| other != key) {
+                let what = format!("`{provider}` has no key called `{key}`");
+                let mut diagnostic = Diagnostic::new(codes::UNKNOWN_KEY_OF_SIDE, what);
+                if let Some(near) = nearest(key, all.iter().map(String::as_str)) {
+                    diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+                }
+                let names = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+                self.say(diagnostic.note(format!("its keys: {names}")), &path);
+            }
+            keys.push(key.to_owned());
+        }
+        keys
     }
 }
 

@@ -80,11 +80,14 @@ impl<'a> Compiler<'a> {
             }
         }
         // A provider with a mistake of its own is still a provider to the sections that name it.
+        let key_names: BTreeMap<String, Vec<String>> =
+            stated.iter().map(|(name, stated)| (name.clone(), provider::key_names(name, stated))).collect();
         let named: Vec<String> = stated.into_keys().chain(file.gateway.map(|_| DEFAULT_PROVIDER.to_owned())).collect();
         let limits = self.limits(file.rate_limits.as_ref());
         let models = self.models(&file.models, &providers, &named, &limits.global);
         self.served_models(&providers, &models);
-        let migrations = self.migrations(&file.migrations, &models, &named);
+        let known = migration::Known { models: &models, named: &named, keys: &key_names };
+        let migrations = self.migrations(&file.migrations, &known);
         let mode = file.mode.map_or(Mode::default(), Into::into);
         let tenants = self.tenants(&file.tenants, &file.keys, mode, &limits.global);
         let choices = self.choices(&file.choices, &models, &named);

@@ -73,23 +73,29 @@ impl Compiler<'_> {
             }
             Targets::Weighted(list) => list,
         };
-        if list.iter().all(|entry| entry.weight == 0) {
-            let what = "the list has no entry with a weight above 0, so no call can go anywhere";
-            self.say(Diagnostic::new(codes::BAD_WEIGHTS, what), path);
-        }
+        self.weights(path, list.iter().map(|entry| entry.weight));
         let mut targets = Vec::new();
         for (at, entry) in list.iter().enumerate() {
-            let at = at.to_string();
-            let (weight, model) = ([path, &[&at, "weight"]].concat(), [path, &[&at, "model"]].concat());
-            if entry.weight == 0 {
-                let diagnostic = Diagnostic::new(codes::UNUSED_WEIGHT, "a weight of 0 gets no calls");
-                self.say(diagnostic, &weight);
-            }
-            self.within(entry.weight, 0, 1_000_000, &weight);
-            let model = self.target(&entry.model, named, &model);
+            let model = self.target(&entry.model, named, &[path, &[&at.to_string(), "model"]].concat());
             targets.extend(model.map(|model| WeightedTarget { model, weight: entry.weight }));
         }
         targets
+    }
+
+    /// The weights of a list at a path must lead somewhere.
+    pub(super) fn weights(&mut self, path: &[&str], weights: impl Iterator<Item = u32> + Clone) {
+        if weights.clone().all(|weight| weight == 0) {
+            let what = "the list has no entry with a weight above 0, so no call can go anywhere";
+            self.say(Diagnostic::new(codes::BAD_WEIGHTS, what), path);
+        }
+        for (at, weight) in weights.enumerate() {
+            let at = at.to_string();
+            let path = [path, &[&at, "weight"]].concat();
+            if weight == 0 {
+                self.say(Diagnostic::new(codes::UNUSED_WEIGHT, "a weight of 0 gets no calls"), &path);
+            }
+            self.within(weight, 0, 1_000_000, &path);
+        }
     }
 
     pub(super) fn target(&mut self, text: &str, named: &[String], path: &[&str]) -> Option<Target> {

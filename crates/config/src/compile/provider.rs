@@ -276,7 +276,7 @@ impl Compiler<'_> {
             if sources.is_empty() {
                 self.say(Diagnostic::new(codes::NO_KEY_SOURCE, "name `env`, `file` or `value`"), &path);
             }
-            let name = key.name.clone().unwrap_or_else(|| format!("{provider}-{}", at + 1));
+            let name = key_name(provider, at, key);
             if !usable_name(&name) {
                 let what = "a key's name is letters, digits, `-`, `_` and `.`, at most 64";
                 self.say(Diagnostic::new(codes::BAD_NAME, what), &["providers", provider, "keys", &position, "name"]);
@@ -479,6 +479,18 @@ const fn usual_timeouts(server: &Server) -> Timeouts {
         stream_idle: server.stream_idle_timeout,
         total: None,
     }
+}
+
+/// The names of a provider's keys, those included that cannot be read.
+pub(super) fn key_names(provider: &str, stated: &file::Provider) -> Vec<String> {
+    match stated.keys.as_slice() {
+        [] => vec![provider.to_owned()],
+        pool => pool.iter().enumerate().map(|(at, key)| key_name(provider, at, key)).collect(),
+    }
+}
+
+fn key_name(provider: &str, at: usize, key: &file::PoolKey) -> String {
+    key.name.clone().unwrap_or_else(|| format!("{provider}-{}", at + 1))
 }
 
 fn pool_key(name: &str, found: Found) -> ProviderKey {

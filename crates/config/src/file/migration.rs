@@ -1,11 +1,13 @@
 //! How moves of traffic are written.
 
-use super::Targets;
 use crate::migration::{Approval, Start};
 use crate::units::{Period, Share};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A move of one model's calls to somewhere else, by steps, and back by itself when the evidence says so.
 #[derive(Deserialize, JsonSchema)]
@@ -20,10 +22,10 @@ pub(crate) struct Migration {
     #[serde(default)]
     pub models: BTreeMap<String, String>,
     /// Where they come from, to be sure: it must be what the model's `to` says. With `models`: the provider.
-    pub from: Option<Targets>,
+    pub from: Option<Side>,
     /// Where they go: `provider/model`, or a list of such with weights. With `models`: a provider. Each provider has keys
-    /// and limits of its own.
-    pub to: Targets,
+    /// and limits of its own, and a side may name some of a provider's keys.
+    pub to: Side,
     /// What keeps its side: `key`, `user`, `header:NAME`, or `call` for each call by itself. `key` when absent.
     pub sticky_by: Option<String>,
     /// The steps, each larger than the one before. A step over 50% is the last and moves everything; one that moves
@@ -59,6 +61,70 @@ pub(crate) struct Migration {
     /// All traffic back, and nothing starts. So does the variable SLUICEGATE_MIGRATIONS_KILL.
     #[serde(default)]
     pub kill: bool,
+}
+
+/// Where the calls of one side go.
+pub(crate) enum Side {
+    /// `provider/model`, or with `models` the name of a provider.
+    Text(String),
+    One(Place),
+    Weighted(Vec<Place>),
+}
+
+/// A place of one side that is more than its name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    /// `provider/model`, where `model` says what is moved.
+    pub model: Option<String>,
+    /// The name of a provider, where `models` says what is moved.
+    pub provider: Option<String>,
+    /// Its share of the side's calls, relative to the sum of the list. 1 when absent.
+    pub weight: Option<u32>,
+    /// Which of the provider's keys its calls use, by their names, and no others. A key that a new side names is that
+    /// side's alone: no other call uses it, from the moment that this is read. When absent: all keys that no new side
+    /// names.
+    pub keys: Option<Vec<String>>,
+}
+
+/// Reads a side in any of its forms.
+struct ReadSide;
+
+impl<'de> Visitor<'de> for ReadSide {
+    type Value = Side;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`provider/model`, `{ model: provider/model, keys: [NAME] }` or a list of such with `weight`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Side, E> {
+        Ok(Side::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Side, A::Error> {
+        Place::deserialize(de::value::MapAccessDeserializer::new(map)).map(Side::One)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Side, A::Error> {
+        Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Side::Weighted)
+    }
+}
+
+impl<'de> Deserialize<'de> for Side {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReadSide)
+    }
+}
+
+impl JsonSchema for Side {
+    fn schema_name() -> Cow<'static, str> {
+        "Side".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let place = generator.subschema_for::<Place>();
+        let list = json_schema!({ "type": "array", "items": place.clone(), "minItems": 1 });
+        json_schema!({ "anyOf": [{ "type": "string" }, place, list] })
+    }
 }
 
 /// One step of a move.

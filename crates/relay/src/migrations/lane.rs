@@ -128,8 +128,13 @@ impl Mover {
 
     /// Whether a try was made at this side.
     fn made_at(&self, arm: Arm, attempt: &AttemptRecord) -> bool {
-        let is_it =
-            |candidate: &Candidate| *candidate.provider.name == *attempt.provider && *candidate.model == *attempt.model;
+        // Both sides may be the same model of one provider, with other keys.
+        let is_it = |candidate: &Candidate| {
+            let keys = &candidate.credentials;
+            *candidate.provider.name == *attempt.provider
+                && *candidate.model == *attempt.model
+                && (keys.is_empty() || keys.iter().any(|key| *key.name == *attempt.credential))
+        };
         match arm {
             Arm::Old => self.from.iter().any(|candidate| is_it(candidate)),
             Arm::New => self.to.iter().any(|target| is_it(&target.candidate)),

@@ -324,7 +324,7 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
     let prepared = prepare(&request, &route, target, &snapshot, None, &job.id, now_s).ok()?;
     let wanted = Wanted { draw: fastrand::u64(..), ..Wanted::default() };
     let taken = Seeker { worker, request: &request, caller, plan: &plan, candidate: target, wanted }.take(now).ok()?;
-    let credential = target.provider.credentials().get(taken.lease.index());
+    let credential = target.credentials.get(taken.lease.index());
     let under_way = UnderWay::new(target, pass, taken.lease, now, false);
     let began = Instant::now();
     let outcome = attempt::attempt(worker, &request, target, credential, prepared, &job.id, &under_way).await;

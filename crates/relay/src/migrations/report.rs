@@ -17,7 +17,7 @@ pub struct MigrationReport {
     pub name: String,
     /// The model whose calls it moves.
     pub model: String,
-    /// Where they come from, as `provider/model`.
+    /// Where they come from, as `provider/model`, and `provider/model[key]` where the side names keys.
     pub from: Vec<String>,
     /// Where they go.
     pub to: Vec<String>,
@@ -159,7 +159,7 @@ pub struct EntryReport {
 
 pub(super) fn of(machine: &Migration, now: Moment) -> MigrationReport {
     let definition = machine.definition();
-    let targets = |targets: &[Target]| targets.iter().map(|it| format!("{}/{}", it.provider, it.model)).collect();
+    let targets = |targets: &[Target]| targets.iter().map(Target::to_string).collect();
     let step = |step: &sluicegate_migration::Step| StepReport {
         share_percent: percent(step.share),
         hold_ms: millis(step.hold),
@@ -256,6 +256,9 @@ fn next(machine: &Migration, now: Moment) -> String {
         Phase::AwaitingApproval => format!("waits for approval: sluicegate migrate advance {name}"),
         Phase::RolledBack => {
             format!("all calls go to the old side, and it does not begin by itself: sluicegate migrate start {name}")
+        }
+        Phase::Promoted if machine.definition().moves_keys_only() => {
+            "over: take the old side's keys out of their provider and the migration out, in one change".to_owned()
         }
         Phase::Promoted if machine.definition().mapped => {
             "over: write the new provider into the models' entries and take the migration out".to_owned()

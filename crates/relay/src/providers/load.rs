@@ -91,7 +91,9 @@ impl ProviderState {
                     tracing::info!(provider, "a provider's metrics_url can be read again");
                 }
                 drop(known);
-                self.models().iter().for_each(|model| model.observe(now, &load));
+                let pools = self.pools();
+                let models = pools.iter().flat_map(|pool| pool.models()).chain(self.models());
+                models.for_each(|model| model.observe(now, &load));
             }
             // Once for each stretch of time in which it cannot be read.
             Err(why) => {

@@ -45,7 +45,6 @@ use sluicegate_config::{Config, Model, Provider as Configured};
 use sluicegate_flow::egress::{FailoverBudget, Role};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Providers by name and address.
 type Known = BTreeMap<(Arc<str>, String), Arc<ProviderState>>;
@@ -137,7 +136,7 @@ impl Providers {
             most: budget.most(),
         });
         ProvidersReport {
-            providers: states.iter().map(|state| state.report(now)).collect(),
+            providers: states.iter().flat_map(with_pools).map(|state| state.report(now)).collect(),
             failovers: failovers.collect(),
         }
     }
@@ -157,7 +156,7 @@ impl Providers {
     /// # Errors
     /// There is no such provider.
     pub fn hold(&self, provider: &str, hold: bool) -> Result<(), UnknownTarget> {
-        self.find(provider)?.held.store(hold, Ordering::Relaxed);
+        self.find(provider)?.hold(hold);
         Ok(())
     }
 
@@ -166,9 +165,7 @@ impl Providers {
     /// # Errors
     /// There is no such provider.
     pub fn revive(&self, provider: &str) -> Result<(), UnknownTarget> {
-        let state = self.find(provider)?;
-        state.breaker.close(self.room.now());
-        state.keys().iter().for_each(|key| key.health.revive());
+        self.find(provider)?.revive();
         Ok(())
     }
 
@@ -192,6 +189,11 @@ impl Providers {
             None => Ok(state.keys().iter().map(|key| key.health.in_flight()).sum()),
         }
     }
+}
+
+/// A provider, and after it those of its keys that sides of migrations have to themselves.
+fn with_pools(state: &Arc<ProviderState>) -> Vec<Arc<ProviderState>> {
+    std::iter::once(Arc::clone(state)).chain(state.pools()).collect()
 }
 
 /// Whether a call to a model that one candidate could not answer may be answered by another.

@@ -59,6 +59,11 @@ impl ModelState {
         }
     }
 
+    /// Its name.
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
     /// The copy of what an account has left; beyond a thousand accounts they share one.
     pub(crate) fn quota(&self, group: &str) -> Arc<Shadow> {
         let mut quotas = self.quotas.lock();

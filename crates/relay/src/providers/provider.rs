@@ -12,11 +12,13 @@ use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use sluicegate_config::{Provider as Configured, ProviderKey};
 use sluicegate_flow::Nanos;
-use sluicegate_flow::egress::{Breaker, BreakerState, Health, HealthState, HedgeBudget, RetryBudget, Role, Transition};
+use sluicegate_flow::egress::{
+    Breaker, BreakerState, Health, HealthState, HedgeBudget, RetryBudget, Role, Shadow, Transition,
+};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Models of one provider of which something is known; all others share one state.
 const MOST_MODELS: usize = 1024;
@@ -41,6 +43,10 @@ pub(crate) struct ProviderState {
     keys: Mutex<Vec<Arc<KeyState>>>,
     models: Mutex<HashMap<Arc<str>, Arc<ModelState>>>,
     others: Arc<ModelState>,
+    /// Those of its keys that a side of a migration has to itself, as long as a candidate uses them.
+    pools: Mutex<Vec<Weak<Self>>>,
+    /// The provider that this is some keys of.
+    whole: Option<Arc<Self>>,
     /// What the process before this one knew of its models.
     recalled: Known,
 }
@@ -108,12 +114,65 @@ impl ProviderState {
             keys: Mutex::default(),
             models: Mutex::default(),
             others: Arc::new(ModelState::new(&configured.name, "*", None)),
+            pools: Mutex::default(),
+            whole: None,
             recalled,
         }
     }
 
+    /// The state of some of its keys that one side of a migration has to itself. What goes wrong with one side must not
+    /// be held against the other, so it has a breaker, budgets and learned limits of its own, as another provider would.
+    /// The keys are the same, and so are their accounts' quotas and what an operator orders.
+    pub(crate) fn pool(self: &Arc<Self>, configured: &Configured) -> Arc<Self> {
+        let names: Vec<&str> = configured.keys.iter().map(|key| key.name.as_str()).collect();
+        let name = format!("{}[{}]", self.name, names.join(","));
+        let mut pools = self.pools.lock();
+        if let Some(known) = pools.iter().filter_map(Weak::upgrade).find(|pool| *pool.name == *name) {
+            return known;
+        }
+        let named = Configured { name, metrics_url: None, ..configured.clone() };
+        let pool = Arc::new(Self {
+            held: AtomicBool::new(self.is_held()),
+            keys: Mutex::new(self.keys_of(&configured.keys)),
+            whole: Some(Arc::clone(self)),
+            ..Self::new(&named, &self.room, Known::default())
+        });
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(&pool));
+        pool
+    }
+
+    /// The pools of its keys that sides of migrations have to themselves.
+    pub(super) fn pools(&self) -> Vec<Arc<Self>> {
+        self.pools.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The copy of what an account has left for a model. An account has one, whichever side uses it.
+    pub(super) fn quota(&self, model: &ModelState, group: &str) -> Arc<Shadow> {
+        match &self.whole {
+            Some(whole) => whole.model(model.model()).quota(group),
+            None => model.quota(group),
+        }
+    }
+
+    /// Sends no new calls to it, or does again.
+    pub(super) fn hold(&self, hold: bool) {
+        self.held.store(hold, Ordering::Relaxed);
+        self.pools().iter().for_each(|pool| pool.hold(hold));
+    }
+
+    /// The operator says that it works again.
+    pub(super) fn revive(&self) {
+        self.breaker.close(self.room.now());
+        self.keys().iter().for_each(|key| key.health.revive());
+        self.pools().iter().for_each(|pool| pool.revive());
+    }
+
     /// The state of each of the configured keys, in their order; one for a provider that wants no key.
     pub(crate) fn keys_of(&self, configured: &[ProviderKey]) -> Vec<Arc<KeyState>> {
+        if let Some(whole) = &self.whole {
+            return whole.keys_of(configured);
+        }
         let mut known = self.keys.lock();
         let mut find = |name: &str, fingerprint: u64, terms: Terms| {
             let same = |key: &&Arc<KeyState>| *key.name == *name && key.fingerprint == fingerprint;
@@ -180,6 +239,11 @@ impl ProviderState {
             }
             *before = now;
         }
+        for pool in self.pools() {
+            pool.breaker.reconfigure(breaker(configured));
+            let mut keys = pool.keys.lock();
+            *keys = current.iter().filter(|key| keys.iter().any(|its| its.name == key.name)).map(Arc::clone).collect();
+        }
     }
 
     /// The states of all its models, that of those without one of their own last.
@@ -224,6 +288,8 @@ impl ProviderState {
     pub(crate) fn report(&self, now: Nanos) -> ProviderReport {
         let models: Vec<_> = self.models.lock().values().map(Arc::clone).collect();
         let keys = self.keys();
+        // Those of a pool are told of once, with their provider.
+        let told = if self.whole.is_some() { &[][..] } else { &keys };
         let mut reports: Vec<ModelReport> = models.iter().map(|model| model.report(now)).collect();
         reports.sort_by(|one, other| one.model.cmp(&other.model));
         ProviderReport {
@@ -233,7 +299,7 @@ impl ProviderState {
             retries_left: self.budget.left(),
             in_flight: keys.iter().map(|key| key.health.in_flight()).sum(),
             load: self.load.lock().report(now),
-            keys: keys.iter().map(|key| key_report(key, &reports, now)).collect(),
+            keys: told.iter().map(|key| key_report(key, &reports, now)).collect(),
             models: reports,
         }
     }

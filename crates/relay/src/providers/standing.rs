@@ -38,7 +38,7 @@ impl Standing {
             Member {
                 id: key.id,
                 health: Arc::clone(&key.health),
-                quota: state.quota(configured.map_or(&*key.name, terms::quota_group)),
+                quota: provider.quota(&state, configured.map_or(&*key.name, terms::quota_group)),
                 capacity: concurrency.unwrap_or_else(|| CAPACITY.saturating_mul(share)),
                 share,
             }

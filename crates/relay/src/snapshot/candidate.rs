@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use sluicegate_flow::Ladder;
 use sluicegate_flow::egress::{Breakers, FailoverBudget};
 use sluicegate_ledger::Budget;
-use sluicegate_upstream::Provider;
+use sluicegate_upstream::{Credential, Provider};
 use sluicegate_vocabulary::{AttemptResult, Endpoint, ProviderKind};
 use sluicegate_wire::quirks::Quirks;
 use sluicegate_wire::translate::Policy;
@@ -38,17 +38,26 @@ pub(crate) struct Candidate {
     pub(crate) no_credential: Arc<str>,
     /// Shared by all models of the provider.
     pub(crate) metrics: Arc<CandidateMetrics>,
+    /// The keys it is called with, which need not be all of the provider's; none for a provider that wants none.
+    pub(crate) credentials: Vec<Arc<Credential>>,
     /// What each try at it is held to, by the credential it is made with; one entry for a provider that wants no key.
     pub(crate) limits: Vec<Owned>,
-    /// What is known of the provider and the model. Outlives the configuration.
+    /// What is known of the provider, the model and those keys, in their order. Outlives the configuration.
     pub(crate) standing: Standing,
     /// Tokens of the model's context window, where known.
     pub(crate) context_window: Option<u64>,
     paths: Vec<Option<PathAndQuery>>,
 }
 
+/// The keys that a candidate is called with: three lists in the same order.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    pub(crate) credentials: Vec<Arc<Credential>>,
+    pub(crate) limits: Vec<Owned>,
+    pub(crate) standing: Standing,
+}
+
 impl Candidate {
-    #[expect(clippy::too_many_arguments, reason = "each is a part of what it is put together from")]
     pub(crate) fn new(
         provider: &Arc<Provider>,
         model: &str,
@@ -56,9 +65,9 @@ impl Candidate {
         quirks: Quirks,
         tariff: Option<Arc<Tariff>>,
         metrics: &Arc<CandidateMetrics>,
-        limits: Vec<Owned>,
-        standing: Standing,
+        keyed: Keyed,
     ) -> Self {
+        let Keyed { credentials, limits, standing } = keyed;
         let in_path = listed.deployment.as_deref().unwrap_or(model);
         Self {
             context_window: listed.context_window.or_else(|| tariff.as_ref()?.price().context_window),
@@ -72,6 +81,7 @@ impl Candidate {
             simulated: provider.kind == ProviderKind::Simulated,
             no_credential: "-".into(),
             metrics: Arc::clone(metrics),
+            credentials,
             limits,
             standing,
             provider: Arc::clone(provider),

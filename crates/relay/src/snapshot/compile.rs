@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sluicegate_config::{
     AzureStyle, Config, Connections, FallbackOn, Migration, Model, Period, Provider as Configured, Target as Named,
-    UseHttp2,
+    UseHttp2, keys_of_new_sides,
 };
 use sluicegate_flow::egress::Breakers;
 use sluicegate_flow::{Ladder, Scope};
@@ -126,7 +126,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
         let listed = listed(name, configured, inputs.found, &tariffs);
         let state = inputs.providers.provider(configured);
         let vendor = configured.vendor.clone();
-        homes.push(Serving { provider, vendor, listed, state, configured: configured.clone() });
+        let apart = keys_of_new_sides(&config.migrations, name).into_iter().map(str::to_owned).collect();
+        homes.push(Serving { provider, vendor, listed, state, configured: configured.clone(), apart });
     }
     let providers = homes.iter().map(|home| Arc::clone(&home.provider)).collect();
     let mut names = Names::new(homes, quirks, tariffs, inputs.metrics, revision);
@@ -139,7 +140,8 @@ pub(crate) fn compile(config: &Config, inputs: &Inputs<'_>) -> Result<Snapshot, 
     names.move_listed(|names, provider, model| {
         let mut moves = config.migrations.values();
         let (migration, to) = moves.find_map(|it| Some((it, it.definition.goes_to(provider, model)?)))?;
-        let from = vec![names.candidate(provider, model)?];
+        let old_keys = migration.definition.comes_from(provider, model).map_or(&[][..], |from| &from.keys);
+        let from = vec![names.candidate_with(provider, model, old_keys)?];
         mover(migration, vec![to], from, names, inputs).ok()
     });
     let version = config.version();
@@ -321,17 +323,17 @@ fn route(
 ) -> Result<Route, CompileError> {
     let subject = Subject::Model(model.name.as_str().into());
     let payer = inputs.books.map(|books| books.payer(&subject, None, &model.budgets)).transpose()?.unwrap_or_default();
-    let candidate = |target: &Named| -> Result<Arc<Candidate>, CompileError> {
+    let candidate = |target: &Named, keys: &[String]| -> Result<Arc<Candidate>, CompileError> {
         names
-            .candidate(&target.provider, &target.model)
+            .candidate_with(&target.provider, &target.model, keys)
             .ok_or_else(|| CompileError::NoProvider { model: model.name.clone(), provider: target.provider.clone() })
     };
-    let targets: Vec<Target> = model
-        .to
-        .iter()
-        .map(|target| Ok(Target { candidate: candidate(&target.model)?, weight: target.weight }))
+    let old_keys = |at: usize| moved.as_ref().map_or(&[][..], |(moved, _)| moved.old_keys(model, at));
+    let targets: Vec<Target> = (model.to.iter().enumerate())
+        .map(|(at, target)| Ok(Target { candidate: candidate(&target.model, old_keys(at))?, weight: target.weight }))
         .collect::<Result<_, CompileError>>()?;
-    let fallbacks: Vec<Arc<Candidate>> = model.fallbacks.iter().map(candidate).collect::<Result<_, _>>()?;
+    let fallbacks: Vec<Arc<Candidate>> =
+        model.fallbacks.iter().map(|target| candidate(target, &[])).collect::<Result<_, _>>()?;
     let from = || targets.iter().map(|target| Arc::clone(&target.candidate)).collect();
     let mover = moved.map(|(moved, to)| mover(moved, to, from(), names, inputs)).transpose()?;
     let all = targets.iter().map(|target| &target.candidate).chain(&fallbacks);
@@ -372,7 +374,7 @@ fn mover(
 ) -> Result<Arc<Mover>, CompileError> {
     let definition = &moved.definition;
     let to = to.into_iter().map(|target| {
-        let candidate = names.candidate(&target.provider, &target.model);
+        let candidate = names.candidate_with(&target.provider, &target.model, &target.keys);
         let candidate = candidate.ok_or_else(|| CompileError::NoProvider {
             model: definition.model.clone(),
             provider: target.provider.clone(),

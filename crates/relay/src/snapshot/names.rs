@@ -8,7 +8,7 @@
 //! and then remembered, because making a candidate costs far more than finding one. Clients choose these names, so
 //! only so many are remembered, and none that is overlong.
 
-use super::candidate::{Candidate, Route, Target, number_of};
+use super::candidate::{Candidate, Keyed, Route, Target, number_of};
 use super::limits::{Owned, specs};
 use super::tariff::{Tariff, Tariffs};
 use crate::metrics::{CandidateMetrics, Metrics, RouteMetrics};
@@ -21,7 +21,7 @@ use sluicegate_flow::{Ladder, Scope, Spec};
 use sluicegate_upstream::Provider;
 use sluicegate_vocabulary::{AttemptResult, Fault, FaultKind};
 use sluicegate_wire::quirks::Table;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A model that some provider is known to serve.
@@ -47,6 +47,8 @@ pub(crate) struct Serving {
     pub(crate) state: Arc<ProviderState>,
     /// What the configuration says of it.
     pub(crate) configured: Configured,
+    /// Names of keys that only new sides of migrations use.
+    pub(crate) apart: BTreeSet<String>,
 }
 
 /// One provider as names resolve to it.
@@ -58,7 +60,10 @@ pub(crate) struct Home {
     pub(crate) listed: BTreeMap<String, Listed>,
     metrics: Arc<CandidateMetrics>,
     state: Arc<ProviderState>,
+    /// With the keys that all calls may use.
     configured: Configured,
+    /// All its keys, those of new sides too.
+    keys: Vec<ProviderKey>,
     /// Passthrough calls go here, without a model.
     pub(crate) whole: Arc<Route>,
 }
@@ -77,6 +82,22 @@ fn held_to(configured: &Configured, model: &str, revision: u64) -> Vec<Owned> {
     match configured.keys.as_slice() {
         [] => vec![Owned::even_if_empty(shared().collect())],
         keys => keys.iter().map(own).collect(),
+    }
+}
+
+/// The keys of this configuration of a provider, which are all of its keys or some.
+fn keyed(
+    provider: &Provider,
+    state: &Arc<ProviderState>,
+    configured: &Configured,
+    model: &str,
+    revision: u64,
+) -> Keyed {
+    let is_one = |name: &str| configured.keys.iter().any(|key| key.name == name);
+    Keyed {
+        credentials: provider.credentials().iter().filter(|it| is_one(&it.name)).map(Arc::clone).collect(),
+        limits: held_to(configured, model, revision),
+        standing: Standing::new(state, model, configured),
     }
 }
 
@@ -119,16 +140,16 @@ impl Names {
             remembered: RwLock::default(),
         };
         for serving in homes {
-            let Serving { provider, vendor, listed, state, configured } = serving;
+            let Serving { provider, vendor, listed, state, mut configured, apart } = serving;
+            let keys = configured.keys.clone();
+            configured.keys.retain(|key| !apart.contains(&key.name));
             let metrics = Arc::new(metrics.provider(&provider.name));
             let quirks = names.quirks.for_model(provider.kind.as_str(), "");
-            let held = held_to(&configured, "", revision);
-            let standing = Standing::new(&state, "", &configured);
-            let bare =
-                Arc::new(Candidate::new(&provider, "", Listed::default(), quirks, None, &metrics, held, standing));
+            let keyed = keyed(&provider, &state, &configured, "", revision);
+            let bare = Arc::new(Candidate::new(&provider, "", Listed::default(), quirks, None, &metrics, keyed));
             let whole = Arc::new(names.single(provider.name.as_ref(), bare, true));
             let name = provider.name.to_string();
-            let home = Home { provider, vendor, listed, metrics, state, configured, whole };
+            let home = Home { provider, vendor, listed, metrics, state, configured, keys, whole };
             names.homes.insert(name, home);
         }
         let listed: Vec<(String, String)> = names
@@ -149,22 +170,35 @@ impl Names {
     pub(crate) fn move_listed(&mut self, mover: impl Fn(&Self, &str, &str) -> Option<Arc<Mover>>) {
         let mut by_id = std::mem::take(&mut self.by_id);
         for route in by_id.values_mut().flatten().filter_map(Arc::get_mut) {
-            let Some(target) = route.targets.first() else { continue };
+            let Some(target) = route.targets.first_mut() else { continue };
             route.mover = mover(self, &target.candidate.provider.name, &target.candidate.model);
+            if let Some([old]) = route.mover.as_ref().map(|mover| mover.from.as_slice()) {
+                // It may have keys of its own.
+                target.candidate = Arc::clone(old);
+            }
         }
         self.by_id = by_id;
     }
 
     /// The candidate for one model of one configured provider.
     pub(crate) fn candidate(&self, provider: &str, model: &str) -> Option<Arc<Candidate>> {
+        self.candidate_with(provider, model, &[])
+    }
+
+    /// The same with these of its keys only; with none named, with those that all calls may use.
+    pub(crate) fn candidate_with(&self, provider: &str, model: &str, keys: &[String]) -> Option<Arc<Candidate>> {
         let home = self.homes.get(provider)?;
         let quirks = self.quirks.for_model(home.provider.kind.as_str(), model);
         let listed = home.listed.get(model).cloned().unwrap_or_default();
         let tariff = self.tariff(home, model);
-        let limits = held_to(&home.configured, model, self.revision);
-        let standing = Standing::new(&home.state, model, &home.configured);
-        let metrics = &home.metrics;
-        Some(Arc::new(Candidate::new(&home.provider, model, listed, quirks, tariff, metrics, limits, standing)))
+        let keyed = if keys.is_empty() {
+            keyed(&home.provider, &home.state, &home.configured, model, self.revision)
+        } else {
+            let named = home.keys.iter().filter(|key| keys.contains(&key.name)).cloned().collect();
+            let configured = Configured { keys: named, ..home.configured.clone() };
+            keyed(&home.provider, &home.state.pool(&configured), &configured, model, self.revision)
+        };
+        Some(Arc::new(Candidate::new(&home.provider, model, listed, quirks, tariff, &home.metrics, keyed)))
     }
 
     /// The price of a model at a provider, or `None` when nobody told us.

@@ -32,6 +32,7 @@ fn home(name: &str, listed: &[&str]) -> Serving {
         listed,
         state: Providers::new(&Room::new(Bounds::default()), Learned::default()).provider(&configured),
         configured,
+        apart: BTreeSet::new(),
     }
 }
 
