@@ -73,6 +73,8 @@ enum Tried {
 enum Place {
     /// Where the call comes from.
     Caller,
+    /// The same, but accounts that pay are served there.
+    Unpaid,
     /// The host that was asked, and the one to be asked instead where it says so.
     Host(Option<String>),
     /// The key or the host: it does not say which.
@@ -103,6 +105,13 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
                 Place::Caller => say(
                     Answer::WrongRegion,
                     format!("{refused} It does not serve the place this call comes from; another key does not help."),
+                ),
+                Place::Unpaid => say(
+                    Answer::WrongRegion,
+                    format!(
+                        "{refused} Without billing it does not serve the place this call comes from; the key of a project \
+                         with billing may be served."
+                    ),
                 ),
                 Place::Host(Some(host)) => {
                     let url = with_host(&target.url, &host);
@@ -239,14 +248,16 @@ async fn tried(client: &Client) -> Tried {
     }
 }
 
-/// What a refusal says of places, by the codes and words in use: OpenAI's for a caller's country and for a key of another
-/// region's host, Gemini's for a caller's location, Azure's for a key or a host that does not fit.
+/// What a refusal says of places, by the codes and words in use: Gemini's for a caller's location, which is closed to those
+/// who do not pay, OpenAI's for a caller's country and for a key of another region's host, Azure's for a key or a host that
+/// does not fit.
 fn place(code: Option<&str>, why: &str, asked: &str) -> Option<Place> {
     let words = why.to_ascii_lowercase();
     let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
-    if code == Some("unsupported_country_region_territory")
-        || has(&["country", "territory", "location is not supported"])
-    {
+    if has(&["location is not supported", "free tier is not available"]) {
+        return Some(Place::Unpaid);
+    }
+    if code == Some("unsupported_country_region_territory") || has(&["country", "territory"]) {
         return Some(Place::Caller);
     }
     if code == Some("incorrect_hostname") || has(&["regional hostname", "regional host name"]) {

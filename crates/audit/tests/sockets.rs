@@ -310,7 +310,13 @@ async fn a_wrong_region_is_told_apart_from_a_wrong_key_and_from_a_place_that_is_
             400,
             r#"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
             Answer::WrongRegion,
-            "another key does not help",
+            "the key of a project with billing may be served",
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.","status":"FAILED_PRECONDITION"}}]"#,
+            Answer::WrongRegion,
+            "the key of a project with billing may be served",
         ),
         (
             401,
