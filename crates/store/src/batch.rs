@@ -3,8 +3,9 @@
 //! All of it is in memory first: which calls are open now, what the calls that ended add up to, and the chunks in which
 //! they are kept. A batch that cannot be written leaves nothing behind and is made anew from the journal.
 
-use crate::chunk::{Chunk, Word};
+use crate::chunk::Chunk;
 use crate::codec::Unreadable;
+use crate::columns::{self, Word};
 use crate::days;
 use crate::error::StoreError;
 use crate::record::{Owner, Repeated, Skimmed, intent_of};
@@ -39,8 +40,6 @@ pub(crate) struct Batch<'a> {
     pub(crate) repeats: Vec<(Repeated, i64)>,
     /// The largest number of a call.
     pub(crate) call: u64,
-    /// Chunks begun.
-    chunks: u64,
     /// Bytes that a chunk gets room for.
     room: usize,
 }
@@ -81,24 +80,11 @@ impl<'a> Batch<'a> {
             self.closed.push(end.call);
         }
         self.repeats.extend(end.repeat.map(|repeat| (repeat, end.at_ms)));
-        let [in_charges, in_day] = &mut kind.worded;
         if !end.charges.is_empty() {
-            let chunk = self.charges.next(&mut self.chunks, self.room);
-            chunk.chunk.push(record, bytes);
-            if chunk.is_new_to(in_charges) {
-                words_of_charges(kind.owner, &mut chunk.chunk);
-            }
+            self.charges.next(columns::CHARGES, self.room).push(record, bytes, &kind.of_charges);
         }
-        let chunk = self.days.entry(days::of(end.at_ms)).or_default().next(&mut self.chunks, self.room);
-        chunk.chunk.push(record, bytes);
-        chunk.chunk.add(Word::Request.hash(end.request_id));
-        if !chunk.statuses.contains(&end.status) {
-            chunk.statuses.push(end.status);
-            chunk.chunk.add(status(end.status));
-        }
-        if chunk.is_new_to(in_day) {
-            words_of_owner(kind.owner, &mut chunk.chunk);
-        }
+        let calls = self.days.entry(days::of(end.at_ms)).or_default();
+        calls.next(columns::CALLS, self.room).push(record, bytes, &words_of_call(&end, kind.of_owner));
         Ok(())
     }
 }
@@ -108,63 +94,39 @@ pub(crate) fn status(status: u16) -> u32 {
     Word::Status.hash(&status.to_le_bytes())
 }
 
-/// The words by which the charges of a call may be asked for.
-pub(crate) fn words_of_charges(owner: Owner<'_>, chunk: &mut Chunk) {
-    chunk.add(Word::Account.hash(owner.account.as_bytes()));
+/// The words by which the charges of a call may be asked for, in the order of [`columns::CHARGES`].
+pub(crate) fn words_of_charges(owner: Owner<'_>) -> [u32; 1] {
+    [Word::Account.hash(owner.account.as_bytes())]
 }
 
-/// The words by which a call may be asked for.
-pub(crate) fn words_of_calls(end: &Skimmed<'_>, owner: Owner<'_>, chunk: &mut Chunk) {
-    chunk.add(Word::Request.hash(end.request_id));
-    chunk.add(status(end.status));
-    words_of_owner(owner, chunk);
-}
-
-fn words_of_owner(owner: Owner<'_>, chunk: &mut Chunk) {
+/// The words of a call's owner by which it may be asked for.
+pub(crate) fn words_of_owner(owner: Owner<'_>) -> [u32; 4] {
     let Owner { tenant, key, model, label, .. } = owner;
-    for (word, text) in [(Word::Tenant, tenant), (Word::Key, key), (Word::Model, model), (Word::Label, label)] {
-        chunk.add(word.hash(text.as_bytes()));
-    }
+    [(Word::Tenant, tenant), (Word::Key, key), (Word::Model, model), (Word::Label, label)]
+        .map(|(word, text)| word.hash(text.as_bytes()))
+}
+
+/// The words by which a call may be asked for, in the order of [`columns::CALLS`].
+pub(crate) fn words_of_call(end: &Skimmed<'_>, [tenant, key, model, label]: [u32; 4]) -> [u32; 6] {
+    [Word::Request.hash(end.request_id), status(end.status), tenant, key, model, label]
 }
 
 /// Chunks that follow one another.
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
     full: Vec<Chunk>,
-    open: Numbered,
-}
-
-/// A chunk with a number of its own in the batch, and the statuses whose words it has.
-#[derive(Debug, Default)]
-struct Numbered {
-    number: u64,
-    chunk: Chunk,
-    statuses: SmallVec<[u16; 8]>,
-}
-
-impl Numbered {
-    /// Whether it is not yet the chunk up to which something was noted. It is from now on.
-    const fn is_new_to(&self, noted: &mut u64) -> bool {
-        let new = *noted != self.number;
-        *noted = self.number;
-        new
-    }
+    open: Option<Chunk>,
 }
 
 impl Chunks {
-    /// The chunk that takes the next record.
-    fn next(&mut self, number: &mut u64, room: usize) -> &mut Numbered {
-        if self.open.number == 0 || self.open.chunk.is_full() {
-            *number += 1;
-            let new = Numbered { number: *number, chunk: Chunk::with_room(room), statuses: SmallVec::new() };
-            let full = std::mem::replace(&mut self.open, new);
-            self.full.push(full.chunk);
-        }
-        &mut self.open
+    /// The chunk that takes the next record: a new one, with room for so many bytes, where there is none that is not full.
+    fn next(&mut self, words: &'static [Word], room: usize) -> &mut Chunk {
+        self.full.extend(self.open.take_if(|open| open.is_full()));
+        self.open.get_or_insert_with(|| Chunk::with_room(words, room))
     }
 
     /// Writes them.
     pub(crate) fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        self.full.iter().chain([&self.open.chunk]).try_for_each(|chunk| chunk.write(transaction))
+        self.full.iter().chain(&self.open).try_for_each(|chunk| chunk.write(transaction))
     }
 }

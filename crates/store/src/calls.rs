@@ -3,7 +3,8 @@
 //! A list of calls is paged by place, newest first, day by day, so no page costs more than another, and nothing is ever
 //! counted to be skipped.
 
-use crate::chunk::{self, Word};
+use crate::chunk;
+use crate::columns::Word;
 use crate::error::StoreError;
 use crate::query::Filter;
 use crate::record::{Ended, Owner, Skimmed};
@@ -69,18 +70,19 @@ pub struct CallsQuery {
 }
 
 impl CallsQuery {
-    /// The words that a call has to have.
-    fn words(&self) -> Vec<u32> {
+    /// The words that a call has to have, those first that few have.
+    fn words(&self) -> Vec<(Word, u32)> {
         let Filter { tenant, key, model, label } = &self.filter;
+        let hash = |word: Word, text: &Option<String>| Some((word, word.hash(text.as_ref()?.as_bytes())));
         let asked = [
-            (Word::Tenant, tenant),
-            (Word::Key, key),
-            (Word::Model, model),
-            (Word::Label, label),
-            (Word::Request, &self.request_id),
+            hash(Word::Request, &self.request_id),
+            hash(Word::Key, key),
+            self.status.map(|status| (Word::Status, batch::status(status))),
+            hash(Word::Label, label),
+            hash(Word::Tenant, tenant),
+            hash(Word::Model, model),
         ];
-        let words = asked.into_iter().filter_map(|(word, text)| Some(word.hash(text.as_ref()?.as_bytes())));
-        words.chain(self.status.map(batch::status)).collect()
+        asked.into_iter().flatten().collect()
     }
 
     /// Whether this is one of them. Of thousands in a chunk few are, so no more of a record is read than it takes to say no.
@@ -105,7 +107,7 @@ pub(crate) fn calls(dir: &Path, query: &CallsQuery) -> Result<Vec<CallRow>, Stor
         if found.len() >= query.limit {
             break;
         }
-        let log = schema::read_only(&days::path(dir, day))?;
+        let log = schema::one_day(&days::path(dir, day))?;
         let before = query.before.filter(|place| place.day == day).map_or(i64::MAX, |place| place.record);
         chunk::newest(&log, before.unsigned_abs(), &words, &mut |record, bytes| {
             if let Ok(end) = Skimmed::read(bytes)

@@ -5,56 +5,41 @@
 //! some thousand calls, one after the other. What is summed up is summed up elsewhere ([`crate::sums`]); single calls are
 //! wanted rarely, by somebody who looks at a page of them.
 //!
-//! To find them without reading everything, each chunk has a Bloom filter of the words by which it may be asked for: a
-//! request's id, a key, a status. Where a word is not in the filter it is not in the chunk; where it seems to be, the chunk
-//! is read, and one in a thousand is read in vain.
+//! To find them without reading everything, a chunk has columns ([`crate::columns`]) of the words by which its calls may be
+//! asked for: a request's id, a key, a status. One that is so small that columns would cost more than it, as they come in
+//! quiet times, has a Bloom filter of those words instead: where one of them is not in the filter the chunk is passed over,
+//! and else it is read as a whole.
 //!
-//! Numbers of records rise, and chunks lie in their order without overlapping. Small ones, as they come in quiet times,
-//! are put together later ([`gather`]).
+//! Numbers of records rise, and chunks lie in their order without overlapping. Small ones are put together later
+//! ([`gather`]).
 
 use crate::codec::{Reader, Unreadable, put_u64};
+use crate::columns::{self, Columns, Place, Word};
 use crate::error::StoreError;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::ops::ControlFlow;
 
-/// The tables.
+/// The tables. The filter of a chunk that has columns is empty.
 pub(crate) const TABLES: &str = "
 CREATE TABLE chunks(
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, calls INTEGER NOT NULL, records BLOB NOT NULL);
 CREATE TABLE words(first INTEGER PRIMARY KEY, bits BLOB NOT NULL);
 ";
 
-/// Calls in one chunk at most.
-const MOST_CALLS: usize = 4096;
+/// Calls in one chunk at most: the columns of eight such chunks fill a page of a day.
+const MOST_CALLS: usize = 2000;
 /// Bytes in one chunk, after which none is added.
 const MOST_BYTES: usize = 1 << 20;
 /// Chunks with fewer calls are put together.
 const SMALL: i64 = 1024;
+/// Chunks with at least so many have columns: those in which there are fewer are read sooner than looked up.
+const COLUMNS_FROM: usize = 128;
 /// Bits of the filter for each word, and how many of them a word sets: one in a thousand that are not there seems to be.
 const BITS: usize = 16;
 const PROBES: u32 = 7;
 
-/// What a word is about, so that a key is not taken for a model of the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
-    Request = 1,
-    Tenant = 2,
-    Key = 3,
-    Model = 4,
-    Label = 5,
-    Account = 6,
-    Status = 7,
-}
-
-impl Word {
-    /// The word's hash. It is kept, so it must never become another.
-    pub(crate) fn hash(self, text: &[u8]) -> u32 {
-        crc32fast::hash(text).rotate_left(self as u32).wrapping_add(self as u32)
-    }
-}
-
-/// The places of a word in a filter.
-fn places(word: u32, bytes: usize) -> impl Iterator<Item = (usize, u8)> {
+/// The bits of a word in a filter, each as its byte and what it is there.
+fn bits_of(word: u32, bytes: usize) -> impl Iterator<Item = (usize, u8)> {
     let wide = u64::from(word).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (start, step) = (wide >> 32, (wide & 0xffff_ffff) | 1);
     let mask = (bytes as u64 * 8).saturating_sub(1);
@@ -69,7 +54,7 @@ fn filter(words: &[u32]) -> Vec<u8> {
     let mut bits = vec![0_u8; (words.len() * BITS / 8).next_power_of_two().max(8)];
     let len = bits.len();
     for word in words {
-        for (place, bit) in places(*word, len) {
+        for (place, bit) in bits_of(*word, len) {
             if let Some(byte) = bits.get_mut(place) {
                 *byte |= bit;
             }
@@ -79,70 +64,86 @@ fn filter(words: &[u32]) -> Vec<u8> {
 }
 
 /// Whether all of the words may be in a filter.
-fn may_have(bits: &[u8], words: &[u32]) -> bool {
+fn may_have(bits: &[u8], words: &[(Word, u32)]) -> bool {
     let has = |(place, bit): (usize, u8)| bits.get(place).is_none_or(|byte| byte & bit != 0);
-    words.iter().all(|word| places(*word, bits.len()).all(has))
+    words.iter().all(|(_, hash)| bits_of(*hash, bits.len()).all(has))
 }
 
 /// A chunk that is being filled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chunk {
+    /// The words by which its calls may be asked for.
+    words: &'static [Word],
     first: u64,
     last: u64,
-    calls: usize,
     records: Vec<u8>,
-    words: Vec<u32>,
+    places: Vec<Place>,
+    /// The hashes of each call's words.
+    hashes: Vec<u32>,
 }
 
 impl Chunk {
     /// An empty one, with room for so many bytes if one may have that many.
-    pub(crate) fn with_room(bytes: usize) -> Self {
-        Self { records: Vec::with_capacity(bytes.min(MOST_BYTES)), ..Self::default() }
+    pub(crate) fn with_room(words: &'static [Word], bytes: usize) -> Self {
+        let records = Vec::with_capacity(bytes.min(MOST_BYTES));
+        Self { words, first: 0, last: 0, records, places: Vec::new(), hashes: Vec::new() }
     }
 
     /// Whether no more should be added.
     pub(crate) fn is_full(&self) -> bool {
-        self.calls >= MOST_CALLS || self.records.len() >= MOST_BYTES
+        self.places.len() >= MOST_CALLS || self.records.len() >= MOST_BYTES
     }
 
-    /// Adds a record. Its number is larger than those before.
-    pub(crate) fn push(&mut self, record: u64, bytes: &[u8]) {
-        if self.calls == 0 {
+    /// Adds a record, with the hashes of its words. Its number is larger than those before.
+    pub(crate) fn push(&mut self, record: u64, bytes: &[u8], hashes: &[u32]) {
+        if self.places.is_empty() {
             (self.first, self.last) = (record, record);
         }
         put_u64(&mut self.records, record.saturating_sub(self.last));
         put_u64(&mut self.records, bytes.len() as u64);
         self.records.extend_from_slice(bytes);
         self.last = record;
-        self.calls += 1;
+        let number = u32::try_from(record.saturating_sub(self.first)).unwrap_or(u32::MAX);
+        self.places.push(Place { number, end: u32::try_from(self.records.len()).unwrap_or(u32::MAX) });
+        self.hashes.extend_from_slice(hashes);
     }
 
-    /// Adds a word by which a record of it may be asked for.
-    pub(crate) fn add(&mut self, word: u32) {
-        self.words.push(word);
+    /// Whether it is to have columns. A place in them has only so much room.
+    fn has_columns(&self) -> bool {
+        let most = u32::MAX as usize;
+        let span = usize::try_from(self.last - self.first).unwrap_or(usize::MAX);
+        self.places.len() >= COLUMNS_FROM && span < most && self.records.len() < most
     }
 
     /// Writes it, if there is anything in it.
     pub(crate) fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        if self.calls == 0 {
+        if self.places.is_empty() {
             return Ok(());
         }
         let (first, last) = (self.first.cast_signed(), self.last.cast_signed());
-        let calls = i64::try_from(self.calls).unwrap_or(i64::MAX);
+        let calls = i64::try_from(self.places.len()).unwrap_or(i64::MAX);
         let sql = "INSERT INTO chunks VALUES (?1, ?2, ?3, ?4)";
         transaction.prepare_cached(sql)?.execute(params![first, last, calls, self.records])?;
-        let sql = "INSERT INTO words VALUES (?1, ?2)";
-        transaction.prepare_cached(sql)?.execute(params![first, filter(&self.words)])?;
+        let bits = if self.has_columns() {
+            columns::write(transaction, self.first, self.words, &self.hashes, &self.places)?;
+            Vec::new()
+        } else {
+            let mut hashes = self.hashes.clone();
+            hashes.sort_unstable();
+            hashes.dedup();
+            filter(&hashes)
+        };
+        transaction.prepare_cached("INSERT INTO words VALUES (?1, ?2)")?.execute(params![first, bits])?;
         Ok(())
     }
 }
 
 /// Takes out what is there from a record on, which was written by somebody who was killed before all of it counted.
-pub(crate) fn cut(transaction: &Transaction<'_>, from: u64) -> Result<(), StoreError> {
+pub(crate) fn cut(transaction: &Transaction<'_>, words: &[Word], from: u64) -> Result<(), StoreError> {
     for sql in ["DELETE FROM chunks WHERE first >= ?1", "DELETE FROM words WHERE first >= ?1"] {
         transaction.prepare_cached(sql)?.execute([from.cast_signed()])?;
     }
-    Ok(())
+    columns::delete(transaction, words, from, true)
 }
 
 /// The records of a chunk with their numbers.
@@ -169,71 +170,92 @@ fn entries(first: i64, bytes: &[u8]) -> Vec<(u64, &[u8])> {
 pub(crate) type See<'s> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, StoreError> + 's;
 
 /// Shows the records before a number that may have all of these words, newest first.
-pub(crate) fn newest(from: &Connection, before: u64, words: &[u32], see: &mut See<'_>) -> Result<(), StoreError> {
+pub(crate) fn newest(
+    from: &Connection,
+    before: u64,
+    words: &[(Word, u32)],
+    see: &mut See<'_>,
+) -> Result<(), StoreError> {
     let sql = "SELECT first, bits FROM words WHERE first < ?1 ORDER BY first DESC";
-    each(from, sql, before.min(i64::MAX.unsigned_abs()).cast_signed(), words, &mut |entries| {
-        for (record, bytes) in entries.iter().rev().filter(|(record, _)| *record < before) {
-            if see(*record, bytes)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    })
+    each(from, sql, before, words, true, |record| record < before, see)
 }
 
 /// Shows the records from a number on that may have all of these words, oldest first.
-pub(crate) fn oldest(from: &Connection, since: u64, words: &[u32], see: &mut See<'_>) -> Result<(), StoreError> {
+pub(crate) fn oldest(
+    from: &Connection,
+    since: u64,
+    words: &[(Word, u32)],
+    see: &mut See<'_>,
+) -> Result<(), StoreError> {
     let sql = "SELECT first, bits FROM words
         WHERE first >= (SELECT coalesce(max(first), 0) FROM words WHERE first <= ?1) ORDER BY first";
-    each(from, sql, since.min(i64::MAX.unsigned_abs()).cast_signed(), words, &mut |entries| {
-        for (record, bytes) in entries.iter().filter(|(record, _)| *record >= since) {
-            if see(*record, bytes)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    })
+    each(from, sql, since, words, false, |record| record >= since, see)
 }
 
-/// What is asked of all records of a chunk.
-type SeeAll<'s> = dyn FnMut(&[(u64, &[u8])]) -> Result<ControlFlow<()>, StoreError> + 's;
-
-fn each(from: &Connection, sql: &str, bound: i64, words: &[u32], see: &mut SeeAll<'_>) -> Result<(), StoreError> {
-    let (mut chunks, mut read) =
+fn each(
+    from: &Connection,
+    sql: &str,
+    bound: u64,
+    words: &[(Word, u32)],
+    newest_first: bool,
+    wanted: impl Fn(u64) -> bool,
+    see: &mut See<'_>,
+) -> Result<(), StoreError> {
+    let (mut chunks, mut whole) =
         (from.prepare_cached(sql)?, from.prepare_cached("SELECT records FROM chunks WHERE first = ?1")?);
-    let mut rows = chunks.query([bound])?;
+    // A day from before has no columns.
+    let mut columns = None;
+    let mut rows = chunks.query([bound.min(i64::MAX.unsigned_abs()).cast_signed()])?;
     while let Some(row) = rows.next()? {
-        if !words.is_empty() && !may_have(row.get_ref(1)?.as_blob().unwrap_or_default(), words) {
+        let (first, bits) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob().unwrap_or_default());
+        if bits.is_empty() {
+            let columns = match &mut columns {
+                Some(columns) => columns,
+                None => columns.insert(Columns::of(from, words)?),
+            };
+            if columns.show(first.cast_unsigned(), newest_first, &wanted, see)?.is_break() {
+                break;
+            }
             continue;
         }
-        let first: i64 = row.get(0)?;
-        let mut found = read.query([first])?;
+        if !may_have(bits, words) {
+            continue;
+        }
+        let mut found = whole.query([first])?;
         let Some(chunk) = found.next()? else { continue };
-        if see(&entries(first, chunk.get_ref(0)?.as_blob().unwrap_or_default()))?.is_break() {
-            break;
+        let mut records = entries(first, chunk.get_ref(0)?.as_blob().unwrap_or_default());
+        if newest_first {
+            records.reverse();
+        }
+        for (record, bytes) in records.into_iter().filter(|(record, _)| wanted(*record)) {
+            if see(record, bytes)?.is_break() {
+                return Ok(());
+            }
         }
     }
     Ok(())
 }
 
-/// Puts small chunks that follow one another together. `words` tells those of a record.
-pub(crate) fn gather(database: &mut Connection, words: impl Fn(&[u8], &mut Chunk)) -> Result<(), StoreError> {
+/// Puts small chunks that follow one another together. `hashes` tells those of a record's words.
+pub(crate) fn gather<const N: usize>(
+    database: &mut Connection,
+    words: &'static [Word; N],
+    hashes: impl Fn(&[u8]) -> [u32; N],
+) -> Result<(), StoreError> {
     for group in small(database)? {
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut whole = Chunk::default();
+        let mut whole = Chunk::with_room(words, 0);
         for first in group {
             let records: Vec<u8> =
                 transaction.query_row("SELECT records FROM chunks WHERE first = ?1", [first], |row| row.get(0))?;
             for (record, bytes) in entries(first, &records) {
-                whole.push(record, bytes);
-                words(bytes, &mut whole);
+                whole.push(record, bytes, &hashes(bytes));
             }
             for sql in ["DELETE FROM chunks WHERE first = ?1", "DELETE FROM words WHERE first = ?1"] {
                 transaction.prepare_cached(sql)?.execute([first])?;
             }
+            columns::delete(&transaction, words, first.cast_unsigned(), false)?;
         }
-        whole.words.sort_unstable();
-        whole.words.dedup();
         whole.write(&transaction)?;
         transaction.commit()?;
     }

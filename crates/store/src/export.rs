@@ -4,7 +4,8 @@
 //! after the other are one list, whatever is entered meanwhile: first the calls, in the order in which they ended; then
 //! all other entries, as they came.
 
-use crate::chunk::{self, Word};
+use crate::chunk;
+use crate::columns::Word;
 use crate::error::StoreError;
 use crate::record::{Charged, Ended, Record};
 use rusqlite::types::Value;
@@ -133,7 +134,8 @@ fn charges(main: &Connection, query: &MovementsQuery, limit: usize) -> Result<Ve
         Some(Mark::Call(record, attempt)) => Some((record, attempt)),
         _ => None,
     };
-    let words: Vec<u32> = query.account.iter().map(|account| Word::Account.hash(account.as_bytes())).collect();
+    let word = |account: &String| (Word::Account, Word::Account.hash(account.as_bytes()));
+    let words: Vec<(Word, u32)> = query.account.iter().map(word).collect();
     let mut found = Vec::new();
     chunk::oldest(main, after.map_or(0, |(record, _)| record), &words, &mut |record, bytes| {
         let Ok(Record::Ended(end)) = Record::read(bytes) else { return Ok(ControlFlow::Continue(())) };

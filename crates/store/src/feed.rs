@@ -3,6 +3,10 @@
 //! A batch of records is one transaction of the main database, which also says up to which record it has been fed. So each
 //! record counts once, whenever the process is killed. The days of the request log are files of their own, written before
 //! that; what a day has beyond what the books have was written by somebody who was killed in between, and is cut off.
+//!
+//! The books are taken before anything is done: while somebody else has them, a batch that cannot be entered must not be
+//! added up, written to its days and synced there again and again. That work is taken from the calls that go on
+//! meanwhile, most of all from the writer of the journal, whose syncs wait behind it on the same disk.
 
 use crate::batch::Batch;
 use crate::chunk;
@@ -10,7 +14,7 @@ use crate::error::StoreError;
 use crate::open::Open;
 use crate::record::{Owner, Skimmed};
 use crate::sums::signed;
-use crate::{batch, days, schema};
+use crate::{batch, columns, days, schema};
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashSet};
@@ -25,7 +29,7 @@ const OPEN_DAYS: usize = 3;
 pub(crate) struct Feeder {
     dir: PathBuf,
     main: Connection,
-    days: BTreeMap<i64, Connection>,
+    days: OpenDays,
     patience: Duration,
     /// The number of the next record to be fed.
     pub(crate) fed: u64,
@@ -35,6 +39,22 @@ pub(crate) struct Feeder {
     open: Open,
     /// The calls that ended in the last two batches: one that comes again is passed over.
     ended: [HashSet<u64, RandomState>; 2],
+}
+
+/// The days of the request log that were written last.
+#[derive(Debug, Default)]
+struct OpenDays(BTreeMap<i64, Connection>);
+
+impl OpenDays {
+    fn open(&mut self, dir: &Path, day: i64, patience: Duration) -> Result<&mut Connection, StoreError> {
+        if !self.0.contains_key(&day) {
+            while self.0.len() >= OPEN_DAYS {
+                self.0.pop_first();
+            }
+            self.0.insert(day, schema::calls(&days::path(dir, day), patience)?);
+        }
+        self.0.get_mut(&day).ok_or(StoreError::Late)
+    }
 }
 
 impl Feeder {
@@ -53,6 +73,10 @@ impl Feeder {
 
     /// Feeds records, of which the first has the number [`Feeder::fed`]. All of them or none.
     pub(crate) fn feed(&mut self, records: &[&[u8]]) -> Result<usize, StoreError> {
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let transaction = self.main.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let bytes = records.iter().map(|record| record.len()).sum();
         let (mut batch, mut next) = (Batch::of(records.len(), bytes), self.fed);
         for bytes in records.iter().copied() {
@@ -62,18 +86,13 @@ impl Feeder {
             }
             next += 1;
         }
-        let count = usize::try_from(next - self.fed).unwrap_or(usize::MAX);
-        if count == 0 {
-            return Ok(0);
-        }
-        let fed = self.fed;
         for (day, calls) in &batch.days {
-            let transaction = self.day(*day)?.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            chunk::cut(&transaction, fed)?;
+            let day = self.days.open(&self.dir, *day, self.patience)?;
+            let transaction = day.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            chunk::cut(&transaction, columns::CALLS, self.fed)?;
             calls.write(&transaction)?;
             transaction.commit()?;
         }
-        let transaction = self.main.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let open = self.open.after(&batch);
         if let Some(open) = &open {
             transaction.prepare_cached("UPDATE open_intents SET records = ?1")?.execute([open.bytes()])?;
@@ -98,7 +117,7 @@ impl Feeder {
         if let Some(latest) = self.ended.first_mut() {
             *latest = batch.ended;
         }
-        Ok(count)
+        Ok(records.len())
     }
 
     /// Every intent whose call has not ended, as it lies in the journal, by call and attempt.
@@ -106,22 +125,11 @@ impl Feeder {
         self.open.records()
     }
 
-    fn day(&mut self, day: i64) -> Result<&mut Connection, StoreError> {
-        if !self.days.contains_key(&day) {
-            while self.days.len() >= OPEN_DAYS {
-                self.days.pop_first();
-            }
-            let database = schema::calls(&days::path(&self.dir, day), self.patience)?;
-            self.days.insert(day, database);
-        }
-        self.days.get_mut(&day).ok_or(StoreError::Late)
-    }
-
     /// Drops whole days of the request log that are too old, or of which there is too much, the oldest first. Tells which.
     pub(crate) fn drop_days(&mut self, today: i64, keep: &days::Keep) -> Result<Vec<i64>, StoreError> {
         let dropped = days::to_drop(&self.dir, today, keep)?;
         for day in &dropped {
-            self.days.remove(day);
+            self.days.0.remove(day);
             days::delete(&self.dir, *day)?;
         }
         Ok(dropped)
@@ -129,16 +137,14 @@ impl Feeder {
 
     /// Puts small chunks of calls together, of the books and of the days that are open.
     pub(crate) fn gather(&mut self) -> Result<(), StoreError> {
-        chunk::gather(&mut self.main, |bytes, chunk| {
-            if let Ok(owner) = Skimmed::read(bytes).and_then(|end| Owner::read(end.owner)) {
-                batch::words_of_charges(owner, chunk);
-            }
+        chunk::gather(&mut self.main, columns::CHARGES, |bytes| {
+            let owner = Skimmed::read(bytes).and_then(|end| Owner::read(end.owner));
+            batch::words_of_charges(owner.unwrap_or_default())
         })?;
-        for day in self.days.values_mut() {
-            chunk::gather(day, |bytes, chunk| {
-                if let Ok((end, owner)) = Skimmed::read(bytes).and_then(|end| Ok((end, Owner::read(end.owner)?))) {
-                    batch::words_of_calls(&end, owner, chunk);
-                }
+        for day in self.days.0.values_mut() {
+            chunk::gather(day, columns::CALLS, |bytes| {
+                let read = Skimmed::read(bytes).and_then(|end| Ok((end, Owner::read(end.owner)?)));
+                read.map(|(end, owner)| batch::words_of_call(&end, batch::words_of_owner(owner))).unwrap_or_default()
             })?;
         }
         Ok(())

@@ -113,6 +113,7 @@ mod batch;
 mod calls;
 mod chunk;
 mod codec;
+mod columns;
 mod credits;
 mod days;
 mod error;

@@ -3,6 +3,7 @@
 //! It is added up in memory and written once, so a call costs a few additions here, however many sums it is part of. Calls
 //! of one owner at one provider in one minute are one *kind*; of those a batch has few.
 
+use crate::batch;
 use crate::codec::{Unreadable, text};
 use crate::error::StoreError;
 use crate::record::{Charged, Owner, Skimmed, SkimmedCharge};
@@ -42,8 +43,9 @@ pub(crate) struct Kind<'a> {
     provider: &'a str,
     rollup: Rollup,
     paid: Paid,
-    /// Up to which chunk of calls its words have been written down, in the books and in its day.
-    pub(crate) worded: [u64; 2],
+    /// The hashes of the words by which its charges and its calls may be asked for.
+    pub(crate) of_charges: [u32; 1],
+    pub(crate) of_owner: [u32; 4],
 }
 
 /// What was paid, and where it went.
@@ -183,7 +185,8 @@ impl<'a> Sums<'a> {
             None => {
                 let (owner, provider) = (Owner::read(same.owner)?, text(same.provider)?);
                 let (rollup, paid) = Default::default();
-                self.kinds.push(Kind { same, owner, provider, rollup, paid, worded: [0; 2] });
+                let (of_charges, of_owner) = (batch::words_of_charges(owner), batch::words_of_owner(owner));
+                self.kinds.push(Kind { same, owner, provider, rollup, paid, of_charges, of_owner });
                 self.places.insert(same, self.kinds.len() - 1);
                 self.kinds.len() - 1
             }

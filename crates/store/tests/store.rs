@@ -171,6 +171,11 @@ fn a_stalled_database_stalls_no_call_and_loses_no_record() {
     assert!(store.behind() >= 4000);
     assert!(journal_files(dir.path()).len() > 3);
     assert_eq!(store.journal().health().failing, None);
+    // Whoever feeds tries again and again, and does nothing for it that would have to be done once more.
+    assert!(matches!(store.catch_up(Duration::from_secs(2)), Err(StoreError::Late)));
+    let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let days: Vec<_> = names.filter(|name| name.to_str().unwrap().starts_with("calls-")).collect();
+    assert!(days.is_empty(), "{days:?}");
     stall.execute_batch("ROLLBACK").unwrap();
     is_right(&store);
     assert_eq!(balance(&store, "a"), -200_000);
