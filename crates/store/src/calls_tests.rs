@@ -1,5 +1,6 @@
 use super::*;
 use crate::batch::Batch;
+use crate::measure::Took;
 use crate::record::{Charged, Owner};
 use sluicegate_ledger::{Class, Line, Multiplier, PriceVersion};
 use sluicegate_vocabulary::{EndReason, Usage, UsageSource};
@@ -193,19 +194,9 @@ fn every_page_of_ten_million_calls_is_found_within_50_ms() {
     eprintln!("{calls} calls of {days} days made in {:.1} s, {} MB", began.elapsed().as_secs_f64(), bytes >> 20);
     let mut slowest = (Duration::ZERO, "");
     for (name, asked, found) in pages(days, calls) {
-        let mut times: Vec<Duration> = (0..21)
-            .map(|_| {
-                let began = Instant::now();
-                assert_eq!(super::calls(dir.path(), &asked).unwrap().len(), found, "{name}");
-                began.elapsed()
-            })
-            .collect();
-        let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        let first = ms(times[0]);
-        times.sort_unstable();
-        let (median, most) = (times[10], times[20]);
-        eprintln!("| {name} | {found} | {first:.1} ms | {:.1} ms | {:.1} ms |", ms(median), ms(most));
-        slowest = slowest.max((median, name));
+        let took = Took::by(|| assert_eq!(super::calls(dir.path(), &asked).unwrap().len(), found, "{name}"));
+        eprintln!("| {name} | {found} | {took} |");
+        slowest = slowest.max((took.work, name));
     }
     assert!(slowest.0.as_millis() < 50, "{slowest:?}");
 }

@@ -121,6 +121,8 @@ mod export;
 mod feed;
 mod journal;
 mod keys;
+#[cfg(test)]
+mod measure;
 mod open;
 mod orders;
 pub mod payment;

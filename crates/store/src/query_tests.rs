@@ -1,9 +1,9 @@
 use super::*;
 use crate::feed::books_path;
+use crate::measure::Took;
 use crate::schema;
 use crate::sums::Dimension;
 use std::path::Path;
-use std::time::Instant;
 
 /// A day long ago enough that all of these are over.
 const FIRST: i64 = 1_790_000_000_000 / 86_400_000 * 86_400_000;
@@ -127,25 +127,10 @@ fn every_question_over_ten_million_calls_is_answered_within_50_ms() {
     let reader = schema::read_only(&books_path(dir.path())).unwrap();
     let mut slowest = std::time::Duration::ZERO;
     for (name, asked) in questions(60, "key-00500") {
-        let (began, worked_before) = (Instant::now(), worked());
-        let lines = (0..TIMES).map(|_| usage(&reader, &asked).unwrap().len()).max().unwrap_or_default();
-        let (wall, work) = (began.elapsed() / TIMES, (worked() - worked_before) / TIMES);
-        eprintln!("{name}: {lines} lines, {:.1} ms of a processor, {:.1} ms on the clock", ms(work), ms(wall));
-        slowest = slowest.max(work);
+        let mut lines = 0;
+        let took = Took::by(|| lines = usage(&reader, &asked).unwrap().len());
+        eprintln!("| {name} | {lines} | {took} |");
+        slowest = slowest.max(took.work);
     }
     assert!(slowest.as_millis() < 50, "{slowest:?}");
-}
-
-/// How often each question is asked: the system counts a processor's time in hundredths of a second.
-const TIMES: u32 = 50;
-
-/// What this process has used of a processor; what others on the machine do is none of it.
-fn worked() -> std::time::Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let ticks = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
-    std::time::Duration::from_millis(10 * ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>())
-}
-
-fn ms(time: std::time::Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
