@@ -107,7 +107,7 @@ pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
     if let Some(saturation) = saturation.filter(|_| wanted("open")) {
         let mut programs: Vec<u32> = arms.iter().flat_map(|arm| arm.server.pids()).chain(upstream.pids()).collect();
         programs.push(std::process::id());
-        let ahead = Ahead::of(programs);
+        let ahead = Ahead::of(&programs);
         let (bar, wrong) = open_loop(&mut page, &arms, &plan, saturation * 0.3, ahead.is_some()).await?;
         cleared.push(bar);
         failed += wrong;

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: FlowArgs) -> Outcome<ExitCode> {
         return Err(format!("no such proof; there are {}", NAMES.join(", ")).into());
     }
     // What it starts runs under the policy that it has itself.
-    let ahead = Ahead::of(vec![std::process::id()]);
+    let ahead = Ahead::of(&[std::process::id()]);
     let bench = Bench { relay: args.relay.clone(), short: args.short, pauses: Pauses::watch() };
     let mut page = Page::default();
     let mut laws: Vec<Law> = Vec::new();

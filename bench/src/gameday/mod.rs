@@ -59,7 +59,7 @@ const LEFT_OVER: Duration = Duration::from_secs(20);
 /// Spends the day and judges it. The exit code is 3 when a bar was missed.
 pub(crate) async fn run(args: GamedayArgs) -> Outcome<ExitCode> {
     // What it starts runs under the policy that it has itself.
-    let ahead = Ahead::of(vec![std::process::id()]);
+    let ahead = Ahead::of(&[std::process::id()]);
     let (length, scenes) = script::day(args.short);
     let rate = args.rate.unwrap_or(if args.short { SHORT_RATE } else { RATE });
     let folder = tempfile::tempdir()?;

@@ -9,6 +9,7 @@ use crate::line;
 use crate::operator::Figures;
 use sluicegate_config::RequestLog;
 use sluicegate_relay::Relay;
+use sluicegate_store::behind_the_calls;
 use sluicegate_vocabulary::{Receipt, Stamp};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -75,6 +76,7 @@ impl LogWriter {
         let (orders, received) = mpsc::channel();
         let (finished, done) = mpsc::channel();
         thread::Builder::new().name("request-log".into()).spawn(move || {
+            behind_the_calls();
             let (stamp, buffer) = (Stamp::default(), String::new());
             Writer { relay, sink, format, figures, stamp, buffer, failing: false, torn: false }.run(&received);
             // Nobody waits any more when the time to finish is over.

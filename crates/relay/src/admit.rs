@@ -77,7 +77,7 @@ pub(crate) async fn elsewhere(
     record: &mut Record,
 ) -> Result<Plan, Fault> {
     let lower = lower_plan(request, caller, &plan.route, snapshot, record);
-    let Some(lower) = lower.filter(|_| unanswered.unavailable) else { return Err(unanswered.fault) };
+    let Some(lower) = lower.filter(|_| unanswered.unavailable) else { return Err(*unanswered.fault) };
     plan.route.ladder.short(worker.shared.room.now());
     record.degraded(&plan.route.name);
     // It will ask its own limits again, and must not find itself there.
@@ -176,7 +176,7 @@ async fn enter(
             let waited = tokio::select! {
                 biased;
                 waited = room.wait(&want) => waited,
-                () = worker.stop.cancelled() => return Err(Refused::Anywhere(crate::attempt::stopping().fault)),
+                () = worker.stop.cancelled() => return Err(Refused::Anywhere(*crate::attempt::stopping().fault)),
             };
             waited.map_err(|late| {
                 record.queued(late.waited);

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use sluicegate_flow::egress::{Levels, Refused, Throttle, Told as LevelTold};
-use sluicegate_upstream::{Answer, BodyError, Credential, Fields, Inflate, ResponseBody, Stage, UpstreamError};
+use sluicegate_upstream::{Answer, BodyError, Credential, Fields, Inflate, ResponseBody, Stage, UpstreamError, fields};
 use sluicegate_vocabulary::{AttemptResult, CallId, Dialect, Endpoint, Fault, FaultKind, Usage};
 use sluicegate_wire::error::{self, UpstreamHeaders};
 use sluicegate_wire::limits::{Level, Limits};
@@ -34,69 +34,54 @@ const MAX_READ_THROUGH: u64 = 8 << 20;
 /// The largest error body that is read, in bytes.
 const MAX_ERROR: usize = 1 << 20;
 
-/// Something to give the client.
-pub(crate) enum Answered {
-    /// A whole body.
-    Whole {
-        status: StatusCode,
-        headers: HeaderMap,
-        body: Bytes,
-        usage: Option<Usage>,
-        /// The provider's answer is an error of the caller's making, passed on.
-        error: Option<FaultKind>,
-    },
+/// Something to give the client. It is boxed wherever it goes: it is large, and handed on from one to the next until the
+/// client has it.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The provider's answer is an error of the caller's making, passed on; in a passthrough call, by its status.
+    pub(crate) error: Option<FaultKind>,
+    pub(crate) content: Brought,
+}
+
+/// What an answer brings.
+pub(crate) enum Brought {
+    /// A whole body, and the usage it reports.
+    Whole(Bytes, Option<Usage>),
     /// A stream whose first event is here.
-    Stream {
-        status: StatusCode,
-        headers: HeaderMap,
-        streaming: Box<Streaming>,
-        /// A passthrough answer that is an error, by its status.
-        error: Option<FaultKind>,
-    },
+    Stream(Box<Streaming>),
 }
 
 impl Answered {
-    /// What kind of error it is, if the provider's answer is one.
-    pub(crate) const fn error(&self) -> Option<FaultKind> {
-        match self {
-            Self::Whole { error, .. } | Self::Stream { error, .. } => *error,
-        }
-    }
-
     /// What is here of its body.
     pub(crate) fn begin(&self) -> &[u8] {
-        match self {
-            Self::Whole { body, .. } => body,
-            Self::Stream { streaming, .. } => streaming.here(),
+        match &self.content {
+            Brought::Whole(body, _) => body,
+            Brought::Stream(streaming) => streaming.here(),
         }
     }
 
     pub(crate) fn result(&self) -> AttemptResult {
-        self.error().map_or(AttemptResult::Ok, attempt_result)
-    }
-
-    pub(crate) fn status(&self) -> u16 {
-        match self {
-            Self::Whole { status, .. } | Self::Stream { status, .. } => status.as_u16(),
-        }
+        self.error.map_or(AttemptResult::Ok, attempt_result)
     }
 }
 
 /// Nothing to give the client.
 pub(crate) struct Failure {
-    pub(crate) fault: Fault,
+    /// Boxed, since most calls do not fail.
+    pub(crate) fault: Box<Fault>,
     pub(crate) result: AttemptResult,
     /// The provider's status, 0 for none.
     pub(crate) status: u16,
     /// It did nothing with the request, and nothing need be wrong with it.
     pub(crate) untouched: bool,
-    /// What it said beside its no; boxed, since most calls do not fail.
+    /// What it said beside its no.
     told: Option<Box<Told>>,
 }
 
 impl Failure {
     fn new(fault: Fault, result: AttemptResult, status: u16) -> Self {
-        Self { fault, result, status, untouched: false, told: None }
+        Self { fault: Box::new(fault), result, status, untouched: false, told: None }
     }
 
     /// An error that the provider said in so many words.
@@ -116,7 +101,7 @@ impl Failure {
         let throttle = throttle(result, &refused);
         let forbidden = status == 403 && result == AttemptResult::AuthError && throttle.is_none();
         let told = Told { throttle, levels, retry_after, should_retry: error.should_retry, forbidden };
-        Self { fault: error.into_fault(provider), result, status, untouched: false, told: Some(Box::new(told)) }
+        Self { told: Some(Box::new(told)), ..Self::new(error.into_fault(provider), result, status) }
     }
 
     /// What kept a stream from beginning: an error that the provider said in it, or what is wrong with it.
@@ -154,7 +139,7 @@ pub(crate) async fn attempt(
     prepared: Prepared,
     id: &CallId,
     under_way: &UnderWay,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let Prepared { request: mut outgoing, way, resume, .. } = prepared;
     if let Some(credential) = credential {
         let (name, value) = &credential.header;
@@ -246,9 +231,9 @@ async fn exchange(
     resume: Resuming,
     id: &CallId,
     under_way: &UnderWay,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let provider = &candidate.provider;
-    let sent = worker.pool.send(&provider.destination, *outgoing).await;
+    let sent = pin!(worker.pool.send(&provider.destination, outgoing)).await;
     let Answer { status, fields, body } = sent.map_err(|error| unreachable(candidate, &error))?;
     if candidate.standing.learns
         && status.is_success()
@@ -291,9 +276,9 @@ async fn exchange(
             return Err(Failure::in_stream(fault, status.as_u16(), dialect));
         }
         let headers = headers::to_client(&fields);
-        return Ok(Answered::Stream { status, headers, streaming, error: None });
+        return Ok(Box::new(Answered { status, headers, error: None, content: Brought::Stream(streaming) }));
     }
-    let whole = collect_after(begin, body, inflate, MAX_ANSWER).await;
+    let whole = pin!(collect_after(begin, body, inflate, MAX_ANSWER)).await;
     let whole = whole.map_err(|cut| cut.into_failure(candidate, status))?;
     answered(request, candidate, way, status, &fields, whole, id)
 }
@@ -307,7 +292,7 @@ async fn passed_through(
     body: ResponseBody,
     id: &CallId,
     worker: &Worker,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let mut headers = headers::to_passthrough_client(fields);
     if request.parts.method == Method::HEAD
         && let Some(length) = fields.value(&CONTENT_LENGTH)
@@ -321,14 +306,14 @@ async fn passed_through(
     if plain && short && error.is_none() && is(b"application/json") {
         let whole = collect(body, None, MAX_ANSWER).await.map_err(|cut| cut.into_failure(candidate, status))?;
         let usage = usage::from_body(Endpoint::Passthrough, &whole);
-        return Ok(Answered::Whole { status, headers, body: whole, usage, error });
+        return Ok(Box::new(Answered { status, headers, error, content: Brought::Whole(whole, usage) }));
     }
     let passage = match (&request.target, plain && is(b"text/event-stream")) {
         (PathTarget::Provider { rest, .. }, true) => Passage::watched(rest),
         _ => Passage::Raw,
     };
     let streaming = Streaming::new(body, None, passage, request, candidate, id, worker);
-    Ok(Answered::Stream { status, headers, streaming: Box::new(streaming), error })
+    Ok(Box::new(Answered { status, headers, error, content: Brought::Stream(Box::new(streaming)) }))
 }
 
 /// What a passthrough answer's status says, if it is no success.
@@ -364,7 +349,7 @@ fn answered(
     fields: &Fields,
     body: Bytes,
     id: &CallId,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(broken(candidate, status.as_u16(), "answered 200 with an empty body"));
     }
@@ -388,7 +373,7 @@ fn answered(
         let (events, used) = as_stream(&body, context).map_err(untranslatable)?;
         let usage = candidate.searches.of_whole(&body, used);
         out.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        return Ok(Answered::Whole { status, headers: out, body: events, usage, error: None });
+        return Ok(Box::new(Answered { status, headers: out, error: None, content: Brought::Whole(events, usage) }));
     }
     let (body, used) = match way {
         Way::Same { .. } | Way::Passthrough => {
@@ -409,7 +394,7 @@ fn answered(
             (Bytes::from(body), used)
         }
     };
-    Ok(Answered::Whole { status, headers: out, body, usage: used, error: None })
+    Ok(Box::new(Answered { status, headers: out, error: None, content: Brought::Whole(body, used) }))
 }
 
 /// What it takes to make a stream of a whole answer, for a provider that was asked for a stream and did not send one;
@@ -444,7 +429,7 @@ async fn refused(
     fields: &Fields,
     body: ResponseBody,
     inflate: Option<Box<Inflate>>,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let body = collect(body, inflate, MAX_ERROR).await.unwrap_or_default();
     let dialect = dialect(candidate, way, request.endpoint);
     let lookup = UpstreamHeaders {
@@ -458,7 +443,7 @@ async fn refused(
     let result = attempt_result(kind);
     if result == AttemptResult::ClientError && matches!(way, Way::Same { .. }) && is_json_object(&body) {
         let headers = headers::to_client(fields);
-        return Ok(Answered::Whole { status, headers, body, usage: None, error: Some(kind) });
+        return Ok(Box::new(Answered { status, headers, error: Some(kind), content: Brought::Whole(body, None) }));
     }
     let levels = levels(fields).filter(|_| candidate.standing.learns).unwrap_or_default();
     Err(Failure::said(upstream, status.as_u16(), dialect, levels, &candidate.provider.name))
@@ -466,24 +451,12 @@ async fn refused(
 
 /// What an answer says of the provider's limits; `None` if it says nothing.
 fn levels(fields: &Fields) -> Option<Levels> {
-    fields.iter().any(|(name, _)| is_level(name)).then(|| read_levels(fields))
-}
-
-/// Whether a header, its name as it was sent, tells of a level. Every header of every answer is looked at, and most do
-/// not.
-#[inline]
-fn is_level(name: &[u8]) -> bool {
-    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
-    match name.first() {
-        Some(b'x' | b'X') => begins(b"x-ratelimit-"),
-        Some(b'a' | b'A') => begins(b"anthropic-ratelimit-"),
-        _ => false,
-    }
+    fields.tell_limits().then(|| read_levels(fields))
 }
 
 fn read_levels(fields: &Fields) -> Levels {
     let mut said: Vec<(String, &[u8])> = Vec::new();
-    for (name, value) in fields.iter().filter(|(name, _)| is_level(name)) {
+    for (name, value) in fields.iter().filter(|(name, _)| fields::tells_limit(name)) {
         said.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value));
     }
     said.extend(fields.get(DATE.as_str()).map(|date| ("date".to_owned(), date)));

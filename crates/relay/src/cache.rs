@@ -134,7 +134,7 @@ async fn follow(
             biased;
             landed = landing.landed() => landed,
             () = tokio::time::sleep_until(until.into()) => Some(Landing::Failed),
-            () = worker.stop.cancelled() => return Err(stopping().fault),
+            () = worker.stop.cancelled() => return Err(*stopping().fault),
         };
         match landed {
             Some(Landing::Answered(entry)) => {

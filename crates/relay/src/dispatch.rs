@@ -8,7 +8,7 @@
 //! What the caller did wrong is told at once, except that a request too long for one model may go to a longer one.
 
 use crate::admit::patience;
-use crate::attempt::{self, Answered, Failure};
+use crate::attempt::{self, Answered, Brought, Failure};
 use crate::books;
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
@@ -27,6 +27,7 @@ use sluicegate_flow::egress::{
 use sluicegate_vocabulary::{AttemptRecord, AttemptResult, Endpoint, Fault, FaultKind};
 use sluicegate_wire::estimate::tokens_in_bytes;
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// An answer, with what the client is told about where it came from.
 pub(crate) struct Dispatched {
-    pub(crate) answered: Answered,
+    pub(crate) answered: Box<Answered>,
     pub(crate) candidate: Arc<Candidate>,
     pub(crate) dropped: Vec<Cow<'static, str>>,
 }
@@ -45,14 +46,14 @@ pub(crate) struct Dispatched {
 /// No answer.
 pub(crate) struct Unanswered {
     /// The last candidate's failure, in words for the client.
-    pub(crate) fault: Fault,
+    pub(crate) fault: Box<Fault>,
     /// No candidate could be asked or gave an answer, for reasons that need not hold at a lower tier.
     pub(crate) unavailable: bool,
 }
 
 impl From<Fault> for Unanswered {
     fn from(fault: Fault) -> Self {
-        Self { fault, unavailable: false }
+        Self { fault: Box::new(fault), unavailable: false }
     }
 }
 
@@ -76,7 +77,7 @@ struct Trip<'a> {
     /// What the answer is to go on with.
     going_on: Option<&'a GoingOn>,
     /// The last failure, in words for the client.
-    last: Option<Fault>,
+    last: Option<Box<Fault>>,
     unavailable: bool,
     /// What was told that the request is too long for its model, by one who said so in the caller's own format.
     too_long: Option<Dispatched>,
@@ -114,7 +115,9 @@ pub(crate) async fn dispatch(
         if trip.is_too_short(candidate) {
             continue;
         }
-        match trip.ask(candidate, candidates.clone(), record).await {
+        // Pinned where it is: it is large to move.
+        let asked = pin!(trip.ask(candidate, candidates.clone(), record)).await;
+        match asked {
             Ok(dispatched) => return Ok(dispatched),
             Err(Next::Candidate) => {}
             Err(Next::Longer) => trip.longer_than = candidate.context_window,
@@ -126,7 +129,7 @@ pub(crate) async fn dispatch(
         record.should_retry(false);
         return Ok(too_long);
     }
-    let fault = trip.last.unwrap_or_else(nobody);
+    let fault = trip.last.unwrap_or_else(|| Box::new(nobody()));
     Err(Unanswered { fault, unavailable: trip.unavailable })
 }
 
@@ -228,10 +231,10 @@ impl<'a> Trip<'a> {
             let failure = match outcome {
                 Ok(answered) => {
                     let result = answered.result();
-                    let now = guard.end(result, answered.status());
-                    let too_long = answered.error() == Some(FaultKind::ContextLength);
+                    let now = guard.end(result, answered.status.as_u16());
+                    let too_long = answered.error == Some(FaultKind::ContextLength);
                     let longer = too_long && self.longer(candidate, rest.clone(), now);
-                    let refused = new_side && answered.error().is_some();
+                    let refused = new_side && answered.error.is_some();
                     let dispatched = self.answered(candidate, under_way, answered, now, dropped, record);
                     if longer {
                         record.unanswered();
@@ -279,7 +282,7 @@ impl<'a> Trip<'a> {
                     tried = Tried::default();
                     tokio::select! {
                         () = tokio::time::sleep(after) => {}
-                        () = worker.stop.cancelled() => return Err(self.give_up(attempt::stopping().fault)),
+                        () = worker.stop.cancelled() => return Err(self.give_up(*attempt::stopping().fault)),
                     }
                 }
                 Decision::OtherCredential => {}
@@ -300,25 +303,25 @@ impl<'a> Trip<'a> {
         &self,
         candidate: &Arc<Candidate>,
         mut under_way: UnderWay,
-        answered: Answered,
+        answered: Box<Answered>,
         now: Nanos,
         dropped: Vec<Cow<'static, str>>,
         record: &mut Record,
     ) -> Dispatched {
         note_stored(self.request, candidate, &answered, under_way.key());
-        match &answered {
-            Answered::Whole { .. } => under_way.answered(answered.result(), now),
+        match answered.content {
+            Brought::Whole(..) => under_way.answered(answered.result(), now),
             // Only a passthrough call ends so, and what it asks is the caller's choice: by its errors nobody else's
             // calls may come to lose a key or a provider.
-            Answered::Stream { error: Some(_), .. } => drop(under_way),
-            Answered::Stream { .. } => {
+            Brought::Stream(_) if answered.error.is_some() => drop(under_way),
+            Brought::Stream(_) => {
                 under_way.heard(now, tokens_in_bytes(self.request.head.input_bytes));
                 record.answered(under_way);
             }
         }
         if let Some(failovers) = &self.plan.route.failovers
             && record.attempts().len() == 1
-            && answered.error().is_none()
+            && answered.error.is_none()
         {
             failovers.earn(now);
         }
@@ -395,13 +398,13 @@ impl<'a> Trip<'a> {
         &self,
         second: Second<'a>,
         beside: Option<Box<Beside>>,
-        answered: Answered,
+        answered: Box<Answered>,
         record: &mut Record,
     ) -> Dispatched {
         let Second { candidate, under_way, dropped, .. } = second;
         record.unanswered();
         if let Some(beside) = beside {
-            let told = beside.told(answered.result(), answered.status(), record);
+            let told = beside.told(answered.result(), answered.status.as_u16(), record);
             record.asking(beside.held, beside.output);
             record.attempted(candidate, told);
         }
@@ -426,7 +429,7 @@ impl<'a> Trip<'a> {
     fn passed_over(&mut self, candidate: &Arc<Candidate>, fault: Fault) -> Next {
         let new_side = self.plan.is_new_side(candidate);
         // What was really asked and failed tells more.
-        self.last.get_or_insert(fault);
+        self.last.get_or_insert_with(|| Box::new(fault));
         self.unavailable = true;
         let route = &self.plan.route;
         let goes_on = [AttemptResult::Connect, AttemptResult::ServerError, AttemptResult::Timeout];
@@ -440,7 +443,7 @@ impl<'a> Trip<'a> {
     /// Another candidate may be able to say what this one cannot.
     #[cold]
     fn unsayable(&mut self, fault: Fault) -> Next {
-        self.last.get_or_insert(fault);
+        self.last.get_or_insert_with(|| Box::new(fault));
         Next::Candidate
     }
 
@@ -453,7 +456,7 @@ impl<'a> Trip<'a> {
             Some(last) if last.kind == FaultKind::UpstreamRateLimited => {
                 last.retry_after_ms = last.retry_after_ms.max(fault.retry_after_ms);
             }
-            last => *last = Some(fault),
+            last => *last = Some(Box::new(fault)),
         }
         // A provider without room is like one that says so itself.
         let result = if refused { AttemptResult::AuthError } else { AttemptResult::RateLimited };
@@ -465,7 +468,7 @@ impl<'a> Trip<'a> {
     }
 
     fn give_up(&mut self, fault: Fault) -> Next {
-        self.last = Some(fault);
+        self.last = Some(Box::new(fault));
         self.unavailable = false;
         Next::GiveUp
     }
@@ -535,13 +538,12 @@ impl<'a> Trip<'a> {
 
 /// What a call wants of a candidate's keys. What it belongs to only matters where there are several.
 fn wanted(request: &Request, candidate: &Candidate) -> Wanted {
-    let draw = fastrand::u64(..);
     if candidate.standing.pool.members().len() == 1 {
-        return Wanted { draw, ..Wanted::default() };
+        return Wanted::default();
     }
     let Belongs { conversation, after } = belongs(request);
     let owner = after.and_then(|response| candidate.standing.provider.stored.key_of(response));
-    Wanted { conversation, owner, draw, ..Wanted::default() }
+    Wanted { conversation, owner, draw: fastrand::u64(..), ..Wanted::default() }
 }
 
 /// Remembers whose a stored response is, where it makes a difference.

@@ -256,7 +256,7 @@ impl Seeker<'_> {
                     }
                 })
             } => taken,
-            () = self.worker.stop.cancelled() => Err(crate::attempt::stopping().fault),
+            () = self.worker.stop.cancelled() => Err(*crate::attempt::stopping().fault),
         };
         let waited = began.elapsed();
         // Who was told at once has not waited.

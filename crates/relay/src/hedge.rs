@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How a try ended.
-type Outcome = Result<Answered, Failure>;
+type Outcome = Result<Box<Answered>, Failure>;
 
 /// A second call, ready to be sent or under way.
 pub(crate) struct Second<'a> {
@@ -54,7 +54,7 @@ pub(crate) enum Raced<'a> {
     /// The call itself was first, or both failed. The second comes with its failure, if it was not given up.
     Own(Outcome, Option<(Second<'a>, Option<Failure>)>),
     /// The second had an answer first; the call itself was given up, or failed so.
-    Second(Second<'a>, Answered, Option<Failure>),
+    Second(Second<'a>, Box<Answered>, Option<Failure>),
 }
 
 /// Who is asked second, and after how long; `None` for nobody.
@@ -156,7 +156,7 @@ pub(crate) async fn race<'a>(
         () = tokio::time::sleep(after) => {}
     }
     let Some((second, prepared)) = begin() else { return Raced::Own(own.await, None) };
-    let won: Result<(Answered, Option<Failure>), (Outcome, Option<Failure>)> = {
+    let won: Result<(Box<Answered>, Option<Failure>), (Outcome, Option<Failure>)> = {
         let mut other = Box::pin(second.run(worker, request, prepared, id));
         tokio::select! {
             biased;

@@ -19,6 +19,7 @@ use crate::{
 use http::Response;
 use http::request::Parts;
 use sluicegate_vocabulary::{Endpoint, Fault};
+use std::pin::pin;
 use std::sync::Arc;
 
 /// What arrived for an endpoint: the request, and what its path says.
@@ -40,7 +41,9 @@ pub(crate) async fn answer(worker: &Arc<Worker>, arrival: Arrival) -> Response<R
     if let Some(after) = snapshot.server.stream_keepalive {
         return keepalive::answer(Arc::clone(worker), Arc::clone(&snapshot), arrival, record, after).await;
     }
-    match way(worker, &snapshot, arrival, &mut record).await {
+    // Pinned where they are, here and below: they are large to move.
+    let went = pin!(way(worker, &snapshot, arrival, &mut record)).await;
+    match went {
         Ok(reply) => reply.seal(record),
         Err(fault) => refuse(&fault, record),
     }
@@ -90,7 +93,7 @@ pub(crate) async fn way(
         Looked::Answer(reply) => return Ok(reply),
         Looked::Ask(lead) => lead,
     };
-    let mut asked = ask(worker, snapshot, request, caller, plan, record).await;
+    let mut asked = pin!(ask(worker, snapshot, request, caller, plan, record)).await;
     if let Some(lead) = lead {
         lead.settle(&mut asked, record);
     }
@@ -112,7 +115,8 @@ async fn ask(
     cost::priced(&mut plan, &request, snapshot)?;
     let mut plan = admit::admit(worker, &request, &caller, plan, snapshot, record).await?;
     let answered = loop {
-        match dispatch::dispatch(worker, &request, &caller, &plan, snapshot, None, record).await {
+        let dispatched = pin!(dispatch::dispatch(worker, &request, &caller, &plan, snapshot, None, record)).await;
+        match dispatched {
             Ok(answered) => break answered,
             Err(none) => plan = admit::elsewhere(worker, &request, &caller, plan, none, snapshot, record).await?,
         }

@@ -14,7 +14,7 @@
 //! A stream that needs no translation goes by as it came. Beside it a translator of the format into itself follows, whose
 //! words nobody hears until the stream breaks: then it is the one that knows how far the client's stream has come.
 
-use crate::attempt::Answered;
+use crate::attempt::Brought;
 use crate::call::{Caller, Plan, Request};
 use crate::dispatch::dispatch;
 use crate::prepare::upstream_format;
@@ -173,10 +173,11 @@ impl Again {
         let Self { worker, snapshot, request, caller, plan } = self;
         let dispatched = dispatch(worker, request, caller, plan, snapshot, Some(going_on), record).await.ok()?;
         let (format, form) = form(request, &dispatched.candidate)?;
-        match dispatched.answered {
-            Answered::Stream { streaming, .. } => Some(Continued { streaming, format, form }),
+        let error = dispatched.answered.error;
+        match dispatched.answered.content {
+            Brought::Stream(streaming) => Some(Continued { streaming, format, form }),
             // It was asked for a stream. What it said instead is paid for all the same.
-            Answered::Whole { usage, error, .. } => {
+            Brought::Whole(_, usage) => {
                 record.usage(usage.filter(|_| error.is_none()).unwrap_or_default());
                 None
             }

@@ -6,7 +6,7 @@
 //! looks like success. Dropping a stream closes the provider's connection.
 
 use crate::array::Array;
-use crate::attempt::Answered;
+use crate::attempt::{Answered, Brought};
 use crate::cache::Recording;
 use crate::call::{Request, header_value};
 use crate::cost;
@@ -47,8 +47,9 @@ const LINGER: Duration = Duration::from_millis(50);
 /// Gives an answer the headers of its content and the form of a reply.
 pub(crate) fn reply(dispatched: Dispatched, record: &mut Record) -> Reply {
     let Dispatched { answered, candidate, dropped } = dispatched;
-    let (status, mut headers, content) = match answered {
-        Answered::Whole { status, headers, body, usage, error } => {
+    let Answered { status, mut headers, error, content } = *answered;
+    let content = match content {
+        Brought::Whole(body, usage) => {
             match error {
                 Some(kind) => record.passed_on(kind),
                 None => {
@@ -57,9 +58,9 @@ pub(crate) fn reply(dispatched: Dispatched, record: &mut Record) -> Reply {
                     cost::of_whole(&candidate, usage.as_ref(), record);
                 }
             }
-            (status, headers, Content::Whole(body))
+            Content::Whole(body)
         }
-        Answered::Stream { status, mut headers, streaming, error } => {
+        Brought::Stream(streaming) => {
             if let Some(kind) = error {
                 record.passed_on(kind);
             }
@@ -68,7 +69,7 @@ pub(crate) fn reply(dispatched: Dispatched, record: &mut Record) -> Reply {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
                 headers.insert(&headers::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
             }
-            (status, headers, Content::Stream(streaming))
+            Content::Stream(streaming)
         }
     };
     record.answers(candidate);

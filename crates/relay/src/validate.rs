@@ -66,7 +66,7 @@ pub(crate) async fn validate(
                     () = tokio::time::sleep(left) => {
                         return Err(if left < patience { deadline_passed() } else { too_slow(patience) });
                     }
-                    () = worker.stop.cancelled() => return Err(stopping().fault),
+                    () = worker.stop.cancelled() => return Err(*stopping().fault),
                 }
             }
         };

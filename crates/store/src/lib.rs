@@ -110,6 +110,7 @@
 
 mod backup;
 mod batch;
+mod behind;
 mod calls;
 mod chunk;
 mod codec;
@@ -135,6 +136,7 @@ mod sums;
 mod verify;
 
 pub use backup::{Copied, restore};
+pub use behind::behind_the_calls;
 pub use calls::{CallRow, CallsQuery, Place};
 pub use credits::{Code, Entered, RedeemError, StoredAccount};
 pub use days::Keep;

@@ -1,6 +1,7 @@
 //! The store of one data directory: it opens, feeds, answers and closes.
 
 use crate::backup::{Copied, Moment};
+use crate::behind::behind_the_calls;
 use crate::calls::{self, CallRow, CallsQuery};
 use crate::credits::{self, Code, Entered, RedeemError, StoredAccount};
 use crate::error::StoreError;
@@ -522,6 +523,7 @@ fn start_feeding(
     options: Options,
 ) -> std::io::Result<JoinHandle<()>> {
     let run = move || {
+        behind_the_calls();
         let mut tidied: Option<Instant> = None;
         let mut trouble = false;
         loop {

@@ -13,15 +13,15 @@ pub struct Fields(Kept);
 
 #[derive(Debug, Clone)]
 enum Kept {
-    /// An HTTP/1 head, and where each field stands in it.
-    Lines { head: Bytes, places: Vec<Place> },
+    /// An HTTP/1 head, where each field stands in it, and whether one of them tells of a limit.
+    Lines { head: Bytes, places: Vec<Place>, tell_limits: bool },
     /// What HTTP/2 gives; boxed, as it is large to move.
     Map(Box<HeaderMap>),
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self::Lines { head: Bytes::new(), places: Vec::new() }
+        Self::Lines { head: Bytes::new(), places: Vec::new(), tell_limits: false }
     }
 }
 
@@ -57,20 +57,35 @@ impl Span {
         let start = self.start as usize;
         head.get(start..start.saturating_add(self.length as usize)).unwrap_or_default()
     }
+
+    /// Whether it is this name, which is in lower case. Most names are told apart by their lengths alone.
+    #[inline]
+    fn is(self, head: &[u8], name: &str) -> bool {
+        self.length as usize == name.len() && self.of(head).eq_ignore_ascii_case(name.as_bytes())
+    }
 }
 
 impl Fields {
     /// The fields of an HTTP/1 head.
-    pub(crate) fn lines(head: Bytes, places: Vec<Place>) -> Self {
-        Self(Kept::Lines { head, places })
+    pub(crate) fn lines(head: Bytes, places: Vec<Place>, tell_limits: bool) -> Self {
+        Self(Kept::Lines { head, places, tell_limits })
+    }
+
+    /// Whether a field tells of a limit of the provider's ([`tells_limit`]).
+    #[must_use]
+    pub fn tell_limits(&self) -> bool {
+        match &self.0 {
+            Kept::Lines { tell_limits, .. } => *tell_limits,
+            Kept::Map(map) => map.keys().any(|name| tells_limit(name.as_str().as_bytes())),
+        }
     }
 
     /// The first value of a field; `name` in lower case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         match &self.0 {
-            Kept::Lines { head, places } => {
-                let place = places.iter().find(|place| is_called(place.name.of(head), name))?;
+            Kept::Lines { head, places, .. } => {
+                let place = places.iter().find(|place| place.name.is(head, name))?;
                 Some(place.value.of(head))
             }
             Kept::Map(map) => map.get(name).map(HeaderValue::as_bytes),
@@ -96,7 +111,7 @@ impl Fields {
     /// The names and values of all fields. Names are as they were sent: in HTTP/1 that may be with capitals.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (lines, map) = match &self.0 {
-            Kept::Lines { head, places } => (Some((head, places)), None),
+            Kept::Lines { head, places, .. } => (Some((head, places)), None),
             Kept::Map(map) => (None, Some(map)),
         };
         let lines = lines
@@ -108,8 +123,8 @@ impl Fields {
 
     /// Leaves out all fields of this name, which is in lower case.
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Kept::Lines { head, places } = &mut self.0 {
-            places.retain(|place| !is_called(place.name.of(head), name));
+        if let Kept::Lines { head, places, .. } = &mut self.0 {
+            places.retain(|place| !place.name.is(head, name));
         }
     }
 }
@@ -120,10 +135,17 @@ impl From<HeaderMap> for Fields {
     }
 }
 
-/// Whether a field as it was sent has this name, which is in lower case.
+/// Whether a field, its name as it was sent, tells of a limit of the provider's: how much there is, how much is left, or
+/// when it is back. Every field of every answer is looked at, and most do not.
+#[must_use]
 #[inline]
-fn is_called(sent: &[u8], name: &str) -> bool {
-    sent.len() == name.len() && sent.eq_ignore_ascii_case(name.as_bytes())
+pub fn tells_limit(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    match name.first() {
+        Some(b'x' | b'X') => begins(b"x-ratelimit-"),
+        Some(b'a' | b'A') => begins(b"anthropic-ratelimit-"),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod connect;
 mod connections;
 mod destination;
 mod error;
-mod fields;
+pub mod fields;
 pub mod http1;
 mod inflate;
 mod origin;

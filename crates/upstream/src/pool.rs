@@ -24,7 +24,7 @@ use http::{HeaderValue, Request, StatusCode, Uri};
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -69,17 +69,17 @@ impl Pool {
     pub fn send(
         &self,
         destination: &Arc<Destination>,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Answer, UpstreamError>> + Send + use<'_> {
-        // One future and no other around it: each would have request and answer copied once more.
-        self.send_to(self.site(destination), destination.settings().total_timeout, request)
+        request: impl Into<Box<Request<RequestBody>>>,
+    ) -> impl Future<Output = Result<Answer, UpstreamError>> + Send {
+        // One future and no other around it: each would have the answer copied once more.
+        self.send_to(self.site(destination), destination.settings().total_timeout, request.into())
     }
 
     async fn send_to(
         &self,
         site: Arc<Site>,
         limit: Option<Duration>,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Result<Answer, UpstreamError> {
         if let Some(limit) = limit {
             return self.send_within(limit, site, request).await;
@@ -93,15 +93,16 @@ impl Pool {
                 Err(turn) => Box::pin(site.obtain(&self.connector, turn)).await?,
             };
             let sent = match connection {
-                Connection::Http1(connection) => send_http1(&site, connection, request).await,
+                // Pinned where they are, as they are large to move.
+                Connection::Http1(connection) => pin!(send_http1(&site, connection, request)).await,
                 Connection::Http2(sender, count) => {
-                    send_http2(site.destination.origin().scheme, sender, count, request).await
+                    Box::pin(send_http2(site.destination.origin().scheme, sender, count, *request)).await
                 }
             };
             match sent {
                 Ok(answer) if site.is_refused_by_proxy(answer.status) => return Err(site.refused_by_proxy()),
                 Ok(answer) => return Ok(answer),
-                Err(Unsent { request: Some(unsent), .. }) if reused => request = *unsent,
+                Err(Unsent { request: Some(unsent), .. }) if reused => request = unsent,
                 Err(Unsent { error, request }) => {
                     let untouched = request.is_some() || is_refused_untouched(&*error);
                     return Err(UpstreamError::Failed { stage: Stage::Exchange, untouched, source: error });
@@ -115,7 +116,7 @@ impl Pool {
         &self,
         limit: Duration,
         site: Arc<Site>,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + '_>> {
         Box::pin(async move {
             let mut timer = Box::pin(tokio::time::sleep(limit));
@@ -288,8 +289,12 @@ impl Site {
     }
 }
 
-async fn send_http1(site: &Arc<Site>, connection: Transport, request: Request<RequestBody>) -> Result<Answer, Unsent> {
-    let (head, incoming) = http1::exchange(connection, site.destination.forward(), request).await?;
+async fn send_http1(
+    site: &Arc<Site>,
+    connection: Transport,
+    request: Box<Request<RequestBody>>,
+) -> Result<Answer, Unsent> {
+    let (head, incoming) = pin!(http1::exchange(connection, site.destination.forward(), request)).await?;
     Ok(Answer { status: head.status, fields: head.fields, body: ResponseBody::http1(incoming, site) })
 }
 

@@ -2,18 +2,20 @@
 //!
 //! Whether a retry can still answer in time, and when a call is later than nearly all others, are questions about the
 //! distribution of the last minute, not about an average. It is kept in two histograms of half a minute each, one
-//! filling and one full, whose bins widen by a tenth from one to the next: an answer is exact to a tenth, old samples
-//! disappear by themselves, and the size is fixed. What a target took before it fell silent is kept beside them, since
-//! that is when somebody wants to know it.
+//! filling and one full, with sixteen bins for each doubling of the time: an answer is exact to a sixteenth, the bin of a
+//! time is found without a logarithm, old samples disappear by themselves, and the size is fixed. What a target took
+//! before it fell silent is kept beside them, since that is when somebody wants to know it.
 
-use crate::time::Nanos;
+use crate::time::{Nanos, nanos};
 use parking_lot::Mutex;
 use std::time::Duration;
 
-/// Each bin is wider by this than the one before; the first ends at a millisecond, the last at an hour.
-const WIDER: f64 = 1.1;
-const FIRST: f64 = 1e-3;
-const BINS: usize = 160;
+/// Bins in each doubling: 2 to this power.
+const FINE: u32 = 4;
+/// The finest difference that is told, in nanoseconds: a sixteenth of a millisecond. The first bin holds sixteen of it.
+const UNIT: u64 = 62_500;
+/// Up to an hour and a little more.
+const BINS: usize = 353;
 /// How long one histogram fills.
 const HALF: u64 = 30_000_000_000;
 /// Fewer samples than these say nothing.
@@ -48,15 +50,15 @@ impl Latencies {
 
     /// One took so long from the sending of its request.
     pub fn record(&self, now: Nanos, took: Duration) {
-        let bin = (took.as_secs_f64().max(FIRST) / FIRST).ln() / WIDER.ln();
+        let bin = bin(took);
         let mut halves = self.0.lock();
         halves.turn(now);
-        if let Some(count) = halves.filling.get_mut((bin.ceil() as usize).min(BINS - 1)) {
+        if let Some(count) = halves.filling.get_mut(bin) {
             *count = count.saturating_add(1);
         }
     }
 
-    /// The time within which so large a part (0 to 1) came, rounded up by at most a tenth; `None` with fewer than twenty
+    /// The time within which so large a part (0 to 1) came, rounded up by at most a sixteenth; `None` with fewer than twenty
     /// samples.
     #[must_use]
     pub fn within(&self, now: Nanos, part: f64) -> Option<Duration> {
@@ -83,7 +85,22 @@ fn quantile(bins: &[u32; BINS], part: f64) -> Option<Duration> {
         counted = counted.saturating_add(*count);
         counted >= wanted
     })?;
-    Some(Duration::from_secs_f64(FIRST * WIDER.powi(bin as i32)))
+    Some(end(bin))
+}
+
+/// Where a time is counted. The first bin holds what is less than a millisecond, the last all that is longest.
+fn bin(took: Duration) -> usize {
+    let units = nanos(took) / UNIT;
+    let Some(doublings) = units.checked_ilog2().and_then(|power| power.checked_sub(FINE)) else { return 0 };
+    let within = (units >> doublings) as usize - (1 << FINE);
+    (1 + ((doublings as usize) << FINE) + within).min(BINS - 1)
+}
+
+/// The time at which a bin ends.
+fn end(bin: usize) -> Duration {
+    let Some(place) = bin.checked_sub(1) else { return Duration::from_nanos(UNIT << FINE) };
+    let units = ((1 << FINE) + (place as u64 & ((1 << FINE) - 1)) + 1) << (place >> FINE);
+    Duration::from_nanos(units * UNIT)
 }
 
 impl Halves {

@@ -418,10 +418,13 @@ impl Lease {
         }
     }
 
-    /// The first event of the answer has come: where this call decides, the key works.
-    pub fn heard(&mut self, now: Nanos, draw: f64) {
+    /// The first event of the answer has come: the quota had room for the call, and where it decides, the key works.
+    pub fn heard(&mut self, now: Nanos, draw: impl FnOnce() -> f64) {
+        if let Some(member) = self.member() {
+            member.quota.got_through(&self.sent);
+        }
         if let Some(member) = self.pool.0.get(self.index).filter(|_| self.probe) {
-            member.health.record(AttemptResult::Ok, None, true, now, draw);
+            member.health.record(AttemptResult::Ok, None, true, now, draw());
             member.health.give_back_probe();
             self.probe = false;
         }
@@ -439,11 +442,12 @@ impl Lease {
 
     /// Hears how the call went; of a refusal, what there was too much of and the levels it told. `draw` is a number
     /// between 0 and 1 by chance.
-    pub fn record(self, result: AttemptResult, refused: Option<(Throttle, Levels)>, now: Nanos, draw: f64) {
+    pub fn record(self, result: AttemptResult, refused: Option<(Throttle, &Levels)>, now: Nanos, draw: f64) {
         let Some(Member { health, quota, .. }) = self.member() else { return };
-        match &refused {
-            Some((throttle, told)) => quota.refused(now, &self.sent, *throttle, told, draw),
+        match refused {
+            Some((throttle, told)) => quota.refused(now, &self.sent, throttle, told, draw),
             None if result == AttemptResult::Ok => quota.succeeded(&self.sent),
+            None if result == AttemptResult::ClientError => quota.got_through(&self.sent),
             None => {}
         }
         health.record(result, refused.map(|(throttle, _)| throttle), self.probe, now, draw);

@@ -20,8 +20,10 @@ fn draw(n: u64) -> u64 {
     mixed(n.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-fn quota(seconds: u64) -> Option<(Throttle, Levels)> {
-    Some((Throttle::QuotaRequests { reset: Some(Duration::from_secs(seconds)) }, Levels::default()))
+static NOTHING: Levels = Levels { requests: None, tokens: None, input_tokens: None, output_tokens: None };
+
+fn quota(seconds: u64) -> Option<(Throttle, &'static Levels)> {
+    Some((Throttle::QuotaRequests { reset: Some(Duration::from_secs(seconds)) }, &NOTHING))
 }
 
 fn requests(limit: u64, remaining: u64) -> Levels {
@@ -293,8 +295,8 @@ proptest! {
             }
             let refused = match what {
                 10 => quota(draw % 100),
-                11 => Some((Throttle::Billing, Levels::default())),
-                12 => Some((Throttle::Concurrency { limit: None }, Levels::default())),
+                11 => Some((Throttle::Billing, &NOTHING)),
+                12 => Some((Throttle::Concurrency { limit: None }, &NOTHING)),
                 _ => None,
             };
             let result = AttemptResult::ALL.get(what).copied().unwrap_or(RateLimited);

@@ -17,7 +17,9 @@
 //! that this lets go is refused, in whatever order the answers come. (After a lull a few may be: the provider's bucket
 //! was full for longer than ours, and what it could not take in shows only with the next answer.) After a refusal nothing
 //! goes until the provider's own wait is over, or two seconds; then, from nothing, at a quarter of the pace until a request
-//! gets through. What is told with refusals only is not followed: it would be for ever, since nobody would tell otherwise.
+//! gets through. Where the provider names no wait, single requests find out when it is over: one after a tenth of a
+//! second, and after each of them that is refused too the next waits twice as long, up to two seconds. What is told with
+//! refusals only is not followed: it would be for ever, since nobody would tell otherwise.
 
 use crate::egress::pulse::Pulse;
 use crate::egress::throttle::Throttle;
@@ -113,6 +115,9 @@ const LEAST_SHARE: f64 = 0.01;
 const BETWEEN_CUTS: Duration = Duration::from_secs(1);
 /// The longest time for which nothing goes after a refusal.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
+/// The time for which nothing goes after a refusal that names no wait. A provider's clock and ours do not agree to the
+/// millisecond, so a limit that is used to its edge is now and then overstepped by one request, and that is over at once.
+const FIRST_HOLD: Duration = Duration::from_millis(100);
 /// So many times a request's cost is kept back when none of the quota is ours, less the more is: what others take before
 /// we hear of it comes in lumps of the same size.
 const KEPT_BACK: f64 = 4.0;
@@ -147,6 +152,8 @@ struct State {
     held_until: Nanos,
     /// Requests up to this number were sent before the last refusal. Until one sent later gets through, all trickles.
     trickles_past: Option<u64>,
+    /// Between single requests that find out when a wait is over that was not named; 0 where none has to.
+    between_trials: Duration,
     /// The rate at which to send, once a refusal came that no level explains.
     pulse: Option<Pulse>,
 }
@@ -178,6 +185,7 @@ impl Shadow {
             cut_at: None,
             held_until: Nanos::ZERO,
             trickles_past: None,
+            between_trials: Duration::ZERO,
             pulse: None,
         };
         Self { silent: AtomicBool::new(true), exhausted: AtomicU64::new(0), state: Mutex::new(state) }
@@ -228,6 +236,14 @@ impl Shadow {
             let mut state = self.state.lock();
             state.share = (state.share + RISE).min(1.0);
             state.passed(sent);
+        }
+    }
+
+    /// A request was taken on: its answer has begun, or it was refused for another reason than its being too much.
+    #[inline]
+    pub fn got_through(&self, sent: &Sent) {
+        if !self.silent.load(Ordering::Relaxed) {
+            self.state.lock().passed(sent);
         }
     }
 
@@ -325,6 +341,9 @@ impl State {
         if let Some(pulse) = &mut self.pulse {
             pulse.sent(now);
         }
+        if !self.between_trials.is_zero() {
+            self.held_until = now.after(self.between_trials);
+        }
         self.sent.number += 1;
         Ok(self.sent)
     }
@@ -361,6 +380,10 @@ impl State {
     /// A request has got through.
     fn passed(&mut self, sent: &Sent) {
         self.trickles_past = self.trickles_past.filter(|last| sent.number <= *last);
+        if self.trickles_past.is_none() && !self.between_trials.is_zero() {
+            self.between_trials = Duration::ZERO;
+            self.held_until = Nanos::ZERO;
+        }
     }
 
     /// Of what a refusal tells, the levels that answers to other requests tell too. What only refusals tell is never told
@@ -383,12 +406,15 @@ impl State {
             self.share = (self.share * CUT).max(LEAST_SHARE);
             self.cut_at = Some(now);
         }
+        let was_trial = self.trickles_past.is_some_and(|last| sent.number > last);
+        let between = if was_trial { self.between_trials * 2 } else { self.between_trials };
         self.observe(now, sent, told);
         if known(self).is_empty() {
             self.pulse.get_or_insert_with(|| Pulse::new(now)).refused(now);
         }
         self.heard = self.heard.max(sent.number);
-        let hold = reset.unwrap_or(LONGEST_HOLD).min(LONGEST_HOLD);
+        self.between_trials = if reset.is_some() { Duration::ZERO } else { between.clamp(FIRST_HOLD, LONGEST_HOLD) };
+        let hold = reset.map_or(self.between_trials, |reset| reset.min(LONGEST_HOLD));
         self.held_until = self.held_until.max(now.after(hold));
         self.trickles_past = Some(self.sent.number);
         for &at in dimensions {

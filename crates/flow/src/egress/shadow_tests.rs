@@ -106,7 +106,7 @@ fn more_than_was_ever_seen_is_not_counted_on_unless_it_is_needed() {
 
 #[test]
 fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_little_until_an_answer() {
-    for (reset, hold) in [(None, 2.0), (Some(0.5), 0.5), (Some(30.0), 2.0)] {
+    for (reset, hold) in [(None, 0.1), (Some(0.5), 0.5), (Some(30.0), 2.0)] {
         let shadow = told(600);
         let sent = shadow.acquire(Nanos(0), one(0)).unwrap();
         let reset = reset.map(Duration::from_secs_f64);
@@ -124,6 +124,45 @@ fn after_a_refusal_nothing_goes_until_the_wait_is_over_and_then_little_until_an_
         shadow.observe(Nanos(now), &trickled[0], &requests(600, 0));
         assert!((20..=30).contains(&went(now, now + 4 * SECOND).len()), "the share's whole pace, less a margin");
     }
+}
+
+#[test]
+fn a_wait_that_is_not_named_is_found_out_by_single_requests_ever_less_often() {
+    let shadow = Shadow::new(1.0);
+    let untold = Throttle::QuotaRequests { reset: None };
+    let refuse = |now: u64, sent: &Sent| shadow.refused(Nanos(now), sent, untold, &Levels::default(), 0.0);
+    // Sent together, refused together: one refusal.
+    for _ in 0..10 {
+        refuse(0, &Sent::default());
+    }
+    let mut now = 0;
+    for hold in [100, 200, 400, 800, 1600, 2000, 2000] {
+        let over = now + hold * SECOND / 1000;
+        assert!(shadow.acquire(Nanos(over - 1), one(0)).is_err(), "{hold} ms are not over");
+        let trial = shadow.acquire(Nanos(over), one(0)).unwrap();
+        assert!(shadow.acquire(Nanos(over), one(0)).is_err(), "one at a time");
+        refuse(over, &trial);
+        now = over;
+    }
+    let trial = shadow.acquire(Nanos(now + 2 * SECOND), one(0)).unwrap();
+    shadow.succeeded(&trial);
+    let went = (0..2000).filter(|ms| shadow.acquire(Nanos(now + (2000 + ms) * SECOND / 1000), one(0)).is_ok()).count();
+    assert!(went > 2, "{went} went in the two seconds after one had got through");
+}
+
+#[test]
+fn an_answer_that_has_begun_ends_the_single_requests() {
+    let shadow = Shadow::new(1.0);
+    let untold = Throttle::QuotaRequests { reset: None };
+    shadow.refused(Nanos(0), &Sent::default(), untold, &Levels::default(), 0.0);
+    let all = |from: u64| (0..20).filter_map(|_| shadow.acquire(Nanos(from), one(0)).ok()).collect::<Vec<_>>();
+    assert_eq!(all(SECOND / 20).len(), 0);
+    let trial = all(SECOND / 5);
+    assert_eq!(trial.len(), 1);
+    shadow.got_through(&Sent::default());
+    assert_eq!(all(SECOND / 5).len(), 0, "that one was sent before the refusal");
+    shadow.got_through(&trial[0]);
+    assert_eq!(all(SECOND / 5).len(), 20);
 }
 
 #[test]
@@ -213,9 +252,11 @@ fn without_levels_refusals_alone_set_the_rate() {
     let flood = |from: u64, end: u64| {
         (from..end).step_by(SECOND as usize / 100).filter(|&now| shadow.acquire(Nanos(now), one(0)).is_ok()).count()
     };
-    assert_eq!(flood(0, 2 * SECOND), 0);
+    assert_eq!(flood(0, SECOND / 10), 0);
+    shadow.succeeded(&shadow.acquire(Nanos(SECOND / 10), one(0)).unwrap());
     assert_eq!(flood(2 * SECOND, 4 * SECOND), 200);
     refuse(4 * SECOND);
+    shadow.succeeded(&shadow.acquire(Nanos(4 * SECOND + SECOND / 10), one(0)).unwrap());
     let after = flood(6 * SECOND, 7 * SECOND);
     assert!((20..100).contains(&after), "{after}");
 }

@@ -11,7 +11,7 @@
 use super::Lane;
 use super::compare::{is_read, read};
 use super::overheard::LARGEST;
-use crate::attempt::{self, Answered};
+use crate::attempt::{self, Brought};
 use crate::budget::Share as Memory;
 use crate::call::{Caller, PathTarget, Plan, Request};
 use crate::egress::Seeker;
@@ -330,9 +330,13 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
     let outcome = attempt::attempt(worker, &request, target, credential, prepared, &job.id, &under_way).await;
     let first = began.elapsed();
     under_way.ended(AttemptResult::Cancelled, room.now());
-    let (status, answer, usage, first) = match outcome {
-        Ok(Answered::Whole { status, body, usage, .. }) => (status.as_u16(), body.to_vec(), usage, first),
-        Ok(Answered::Stream { status, mut streaming, .. }) => {
+    let (status, answered) = match outcome {
+        Ok(answered) => (answered.status.as_u16(), Some(answered.content)),
+        Err(failure) => (failure.status, None),
+    };
+    let (answer, usage) = match answered {
+        Some(Brought::Whole(body, usage)) => (body.to_vec(), usage),
+        Some(Brought::Stream(mut streaming)) => {
             let mut answer = Vec::new();
             while let Some(Ok(piece)) = poll_fn(|cx| streaming.poll_next(cx, &mut None)).await {
                 if answer.len() + piece.len() > LARGEST {
@@ -340,9 +344,9 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
                 }
                 answer.extend_from_slice(&piece);
             }
-            (status.as_u16(), answer, streaming.used(), first)
+            (answer, streaming.used())
         }
-        Err(failure) => (failure.status, Vec::new(), None, first),
+        None => (Vec::new(), None),
     };
     if let Some(held) = taken.held {
         held.settle(room.now(), usage.as_ref().map_or(0, Usage::total));

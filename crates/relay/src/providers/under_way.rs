@@ -73,9 +73,7 @@ impl UnderWay {
         {
             standing.provider.changed(changed);
         }
-        if self.lease.is_probe() {
-            self.lease.heard(now, fastrand::f64());
-        }
+        self.lease.heard(now, fastrand::f64);
     }
 
     /// It is over: answered, whole or to the end of its stream, or broken off.
@@ -86,7 +84,7 @@ impl UnderWay {
         if result == AttemptResult::Overloaded {
             self.too_many(result, None, now);
         }
-        self.tell(result, &Told::default(), now);
+        self.tell(result, None, now);
     }
 
     /// It was answered whole.
@@ -103,7 +101,7 @@ impl UnderWay {
     /// It failed before there was anything for the client.
     pub(crate) fn failed(self, result: AttemptResult, told: &Told, now: Nanos) {
         self.too_many(result, told.throttle, now);
-        self.tell(result, told, now);
+        self.tell(result, Some(told), now);
     }
 
     /// Tells the limit on calls at once of a call that did not go well, if it may be that there were too many. What a
@@ -129,16 +127,18 @@ impl UnderWay {
         }
     }
 
-    fn tell(self, result: AttemptResult, told: &Told, now: Nanos) {
+    fn tell(self, result: AttemptResult, told: Option<&Told>, now: Nanos) {
         let Self { candidate, pass, lease, .. } = self;
         let provider = &candidate.standing.provider;
         let draw = fastrand::f64();
-        if let Some(changed) = provider.breaker.record(pass, result, now, told.retry_after, draw) {
+        if let Some(changed) = provider.breaker.record(pass, result, now, told.and_then(|told| told.retry_after), draw)
+        {
             provider.changed(changed);
         }
-        if told.forbidden {
+        if told.is_some_and(|told| told.forbidden) {
             return lease.forbidden(now, draw);
         }
-        lease.record(result, told.throttle.map(|throttle| (throttle, told.levels)), now, draw);
+        let refused = told.and_then(|told| Some((told.throttle?, &told.levels)));
+        lease.record(result, refused, now, draw);
     }
 }

@@ -74,7 +74,7 @@ impl Wire {
 pub(crate) async fn exchange(
     mut transport: Transport,
     forward: Option<&Forward>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
 ) -> Result<(Head, Incoming), Unsent> {
     let (parts, body) = request.into_parts();
     let to_head = parts.method == Method::HEAD;

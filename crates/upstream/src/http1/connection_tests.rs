@@ -23,7 +23,7 @@ fn exchange(
     near: Transport,
     request: Request<RequestBody>,
 ) -> impl Future<Output = Result<(Head, Incoming), Unsent>> + Send {
-    super::exchange(near, None, request)
+    super::exchange(near, None, Box::new(request))
 }
 
 /// A connection to a peer that does as the script says.

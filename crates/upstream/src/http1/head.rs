@@ -5,7 +5,7 @@
 //! costs the connection its next use, folded lines are malformed, and a protocol is never switched.
 
 use super::decode::Framing;
-use crate::fields::{Fields, Place};
+use crate::fields::{Fields, Place, tells_limit};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{StatusCode, Version};
 use std::mem::MaybeUninit;
@@ -116,11 +116,14 @@ fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(StatusCode, Option<Head
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let mut places = Vec::with_capacity(parsed.headers.len());
     let mut said = Said::default();
+    let mut tell_limits = false;
     for field in parsed.headers.iter() {
         said.note(field.name.as_bytes(), field.value);
+        tell_limits |= tells_limit(field.name.as_bytes());
         places.push(Place::new(bytes, field.name.as_bytes(), field.value));
     }
-    let mut fields = Fields::lines(Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default()), places);
+    let head = Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default());
+    let mut fields = Fields::lines(head, places, tell_limits);
     let no_body = bodiless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let framing = if no_body { Framing::Length(0) } else { said.framing(version)? };
     let mut reusable = framing != Framing::UntilClose && said.keeps(version);
