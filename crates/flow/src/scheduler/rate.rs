@@ -129,6 +129,11 @@ impl Mean {
     }
 }
 
+/// After so many times the memory nothing is left of what was before.
+const SETTLED: f64 = 8.0;
+/// So many calls more or less may just have come.
+const GRAIN: f64 = 2.0;
+
 /// By how many standard deviations more is expected than is likely, were calls to come at random.
 const CAUTION: f64 = 2.5;
 
@@ -148,10 +153,28 @@ impl Coming {
     }
 }
 
+/// What has been let through in a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    /// The best guess.
+    pub(super) likely: f64,
+    /// By how much it may be too low, because one call more or less had just come.
+    grain: f64,
+}
+
+impl Seen {
+    /// No more than that can have been let through for as long as is remembered.
+    pub(super) fn at_most(&self) -> f64 {
+        self.likely + self.grain
+    }
+}
+
 /// What is let through.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Throughput {
     per_second: f64,
+    /// The largest amount that a call has had, forgotten as the rest is.
+    largest: f64,
     last: Nanos,
     /// For how many seconds of contention it has been watched.
     seen: f64,
@@ -166,17 +189,22 @@ impl Throughput {
     pub(super) fn add(&mut self, now: Nanos, memory: &Memory, amount: u64) {
         let (since, memory) = (self.last.until(now).as_secs_f64(), memory.long());
         self.seen = (self.seen + since).min(10.0 * memory);
-        self.per_second = self.per_second * f64::exp(-since / memory) + amount as f64 / memory;
+        let left = f64::exp(-since / memory);
+        self.per_second = self.per_second * left + amount as f64 / memory;
+        self.largest = (self.largest * left).max(amount as f64);
         self.last = self.last.max(now);
     }
 
     /// What is let through in a second, if enough has been seen to say.
-    pub(super) fn per_second(&self, now: Nanos, memory: &Memory) -> Option<f64> {
+    pub(super) fn per_second(&self, now: Nanos, memory: &Memory) -> Option<Seen> {
         let (since, memory) = (self.last.until(now).as_secs_f64(), memory.long());
         let seen = self.seen + since;
         // What would be there by now, if one a second had come.
-        let weight = -f64::exp_m1(-seen / memory);
-        (seen >= TOO_EARLY * memory).then(|| self.per_second * f64::exp(-since / memory) / weight)
+        let weight = if seen > SETTLED * memory { 1.0 } else { -f64::exp_m1(-seen / memory) };
+        (seen >= TOO_EARLY * memory).then(|| Seen {
+            likely: self.per_second * f64::exp(-since / memory) / weight,
+            grain: GRAIN * self.largest / (memory * weight),
+        })
     }
 }
 
@@ -204,13 +232,13 @@ mod tests {
         assert_eq!(rate.per_second(Nanos(0), &memory), None);
         for (from, to) in [(0, 1), (1, 30)] {
             tenths(from, to).for_each(|now| rate.add(now, &memory, 5));
-            let known = rate.per_second(Nanos(to * SECOND), &memory).unwrap();
+            let known = rate.per_second(Nanos(to * SECOND), &memory).unwrap().likely;
             assert!((known / 50.0 - 1.0).abs() < 0.1, "{known} after {to} s");
         }
         let hour = Nanos(3_600 * SECOND);
         rate.resume(hour);
-        assert!((rate.per_second(hour, &memory).unwrap() / 50.0 - 1.0).abs() < 0.1);
-        assert!(rate.per_second(hour.after(Duration::from_secs(100)), &memory).unwrap() < 2.0);
+        assert!((rate.per_second(hour, &memory).unwrap().likely / 50.0 - 1.0).abs() < 0.1);
+        assert!(rate.per_second(hour.after(Duration::from_secs(100)), &memory).unwrap().likely < 2.0);
     }
 
     #[test]

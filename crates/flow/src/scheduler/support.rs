@@ -4,6 +4,7 @@ use super::*;
 use crate::ask::{Cost, Pace};
 use crate::quota::{Kind, Label, Quota, Scope};
 use crate::reservation::Reservation;
+use crate::time::nanos;
 
 pub(super) const SECOND: u64 = 1_000_000_000;
 pub(super) const LOW: Priority = Priority::Low;
@@ -94,6 +95,8 @@ pub(super) struct World {
     pub(super) calls: Vec<Call>,
     pub(super) ends: Vec<End>,
     pub(super) ids: Vec<Option<WaiterId>>,
+    /// Each second the machine stands still for so long, and what was to happen happens after it.
+    pub(super) pause: Duration,
     /// Calls under way, with when they end.
     flying: BTreeMap<(Nanos, usize), Reservation>,
 }
@@ -106,8 +109,15 @@ impl World {
             calls: Vec::new(),
             ends: Vec::new(),
             ids: Vec::new(),
+            pause: Duration::ZERO,
             flying: BTreeMap::new(),
         }
+    }
+
+    /// When the machine runs again, or now.
+    fn running(&self, at: Nanos) -> Nanos {
+        let (second, within) = (at.0 / SECOND, at.0 % SECOND);
+        Nanos(second * SECOND + within.max(nanos(self.pause)))
     }
 
     /// A call arrives now; what comes of it at once is its end so far.
@@ -138,12 +148,13 @@ impl World {
 
     /// Time passes, and everything that falls due by `until` happens.
     pub(super) fn pass(&mut self, until: Nanos) {
+        let until = self.running(until);
         loop {
             let end = self.flying.keys().next().map(|&(at, _)| at);
             let Some(next) = end.into_iter().chain(self.scheduler.next_at()).min().filter(|&next| next <= until) else {
                 break;
             };
-            self.now = self.now.max(next);
+            self.now = self.running(self.now.max(next));
             let mut out = Vec::new();
             if let Some(ended) = self.flying.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 let reservation = ended.remove();
