@@ -132,14 +132,9 @@ impl Line {
     /// further than what it has let through while calls waited for it: a machine that pauses, or others who take from a
     /// limit beside it, keep it from its pace.
     pub(super) fn pace(&self, now: Nanos) -> Option<f64> {
-        let seen = self.served.per_second(now, self.queue.memory());
         let able = self.limit.pace(now).map(|pace| pace.per_second);
-        let pace = match (able, seen) {
-            (Some(able), Some(seen)) => able.min(seen.at_most()),
-            (Some(able), None) => able,
-            (None, seen) => seen?.likely,
-        };
-        Some(pace).filter(|&pace| pace > 0.0)
+        let able = able.map(|able| self.served.at_most().map_or(able, |seen| able.min(seen)));
+        able.or_else(|| self.served.per_second(now, self.queue.memory())).filter(|&pace| pace > 0.0)
     }
 
     /// How long this limit needs to make room for as much as this call takes.

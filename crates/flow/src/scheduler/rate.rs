@@ -153,22 +153,6 @@ impl Coming {
     }
 }
 
-/// What has been let through in a second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Seen {
-    /// The best guess.
-    pub(super) likely: f64,
-    /// By how much it may be too low, because one call more or less had just come.
-    grain: f64,
-}
-
-impl Seen {
-    /// No more than that can have been let through for as long as is remembered.
-    pub(super) fn at_most(&self) -> f64 {
-        self.likely + self.grain
-    }
-}
-
 /// What is let through.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Throughput {
@@ -178,6 +162,8 @@ pub(super) struct Throughput {
     last: Nanos,
     /// For how many seconds of contention it has been watched.
     seen: f64,
+    /// No more than that was let through in a second when the last call went, if enough had been seen to say.
+    at_most: Option<f64>,
 }
 
 impl Throughput {
@@ -193,18 +179,27 @@ impl Throughput {
         self.per_second = self.per_second * left + amount as f64 / memory;
         self.largest = (self.largest * left).max(amount as f64);
         self.last = self.last.max(now);
+        let likely = (self.seen >= TOO_EARLY * memory).then(|| (self.per_second, self.weight(self.seen, memory)));
+        self.at_most = likely.map(|(sum, weight)| (sum + GRAIN * self.largest / memory) / weight);
+    }
+
+    /// What would be there by now, if one a second had come.
+    fn weight(&self, seen: f64, memory: f64) -> f64 {
+        if seen > SETTLED * memory { 1.0 } else { -f64::exp_m1(-seen / memory) }
+    }
+
+    /// The most that has been let through in a second when calls last went, a call or two more included that may just
+    /// have come; if enough has been seen to say. Asked for each call that comes, and therefore kept.
+    pub(super) const fn at_most(&self) -> Option<f64> {
+        self.at_most
     }
 
     /// What is let through in a second, if enough has been seen to say.
-    pub(super) fn per_second(&self, now: Nanos, memory: &Memory) -> Option<Seen> {
+    pub(super) fn per_second(&self, now: Nanos, memory: &Memory) -> Option<f64> {
         let (since, memory) = (self.last.until(now).as_secs_f64(), memory.long());
         let seen = self.seen + since;
-        // What would be there by now, if one a second had come.
-        let weight = if seen > SETTLED * memory { 1.0 } else { -f64::exp_m1(-seen / memory) };
-        (seen >= TOO_EARLY * memory).then(|| Seen {
-            likely: self.per_second * f64::exp(-since / memory) / weight,
-            grain: GRAIN * self.largest / (memory * weight),
-        })
+        let left = || self.per_second * f64::exp(-since / memory) / self.weight(seen, memory);
+        (seen >= TOO_EARLY * memory).then(left)
     }
 }
 
@@ -232,13 +227,13 @@ mod tests {
         assert_eq!(rate.per_second(Nanos(0), &memory), None);
         for (from, to) in [(0, 1), (1, 30)] {
             tenths(from, to).for_each(|now| rate.add(now, &memory, 5));
-            let known = rate.per_second(Nanos(to * SECOND), &memory).unwrap().likely;
+            let known = rate.per_second(Nanos(to * SECOND), &memory).unwrap();
             assert!((known / 50.0 - 1.0).abs() < 0.1, "{known} after {to} s");
         }
         let hour = Nanos(3_600 * SECOND);
         rate.resume(hour);
-        assert!((rate.per_second(hour, &memory).unwrap().likely / 50.0 - 1.0).abs() < 0.1);
-        assert!(rate.per_second(hour.after(Duration::from_secs(100)), &memory).unwrap().likely < 2.0);
+        assert!((rate.per_second(hour, &memory).unwrap() / 50.0 - 1.0).abs() < 0.1);
+        assert!(rate.per_second(hour.after(Duration::from_secs(100)), &memory).unwrap() < 2.0);
     }
 
     #[test]
