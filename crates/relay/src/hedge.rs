@@ -31,6 +31,10 @@ use std::time::Duration;
 /// How a try ended.
 type Outcome = Result<Box<Answered>, Failure>;
 
+/// What came of two: the second's answer, with the failure of the first if it had failed by then; or the first's outcome,
+/// with the failure of the second if it had.
+type Won = Result<(Box<Answered>, Option<Failure>), (Outcome, Option<Failure>)>;
+
 /// A second call, ready to be sent or under way.
 pub(crate) struct Second<'a> {
     pub(crate) candidate: &'a Arc<Candidate>,
@@ -156,7 +160,7 @@ pub(crate) async fn race<'a>(
         () = tokio::time::sleep(after) => {}
     }
     let Some((second, prepared)) = begin() else { return Raced::Own(own.await, None) };
-    let won: Result<(Box<Answered>, Option<Failure>), (Outcome, Option<Failure>)> = {
+    let won: Won = {
         let mut other = Box::pin(second.run(worker, request, prepared, id));
         tokio::select! {
             biased;
