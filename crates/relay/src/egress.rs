@@ -44,13 +44,13 @@ const ROUNDS: usize = 3;
 
 /// The order of a plan's candidates.
 pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
+    if let [_] = plan.candidates.as_slice() {
+        return Order { equals: &plan.candidates, fallbacks: &[], full: 0, spared: 0, next: 0 };
+    }
     // Of the route's targets the plan has those that the caller may use.
     let is_target =
         |candidate: &Arc<Candidate>| plan.route.targets.iter().any(|target| Arc::ptr_eq(&target.candidate, candidate));
-    let targets = match plan.candidates.as_slice() {
-        [_] => 1,
-        candidates => candidates.iter().take_while(|candidate| is_target(candidate)).count(),
-    };
+    let targets = plan.candidates.iter().take_while(|candidate| is_target(candidate)).count();
     let (equals, fallbacks) = plan.candidates.split_at(targets);
     let is_full = |candidate: &Candidate| {
         candidate.standing.model.turnstile.waiting() > 0 || Limits::is_contended(&room.table, candidate, room.now())
@@ -61,8 +61,7 @@ pub(crate) fn by_room<'a>(room: &Room, plan: &'a Plan) -> Order<'a> {
         .filter(|(_, candidate)| targets > 1 && is_full(candidate))
         .fold(0, |full, (index, _)| full | 1 << index.min(63));
     // A new side gets what it was given, or nobody could tell how good it is; what it fails the old one answers.
-    let spared =
-        if plan.candidates.len() > 1 && plan.mover.is_none() { spared(&plan.candidates, room.now()) } else { 0 };
+    let spared = if plan.mover.is_none() { spared(&plan.candidates, room.now()) } else { 0 };
     Order { equals, fallbacks, full, spared, next: 0 }
 }
 

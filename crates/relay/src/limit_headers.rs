@@ -221,16 +221,21 @@ fn go_duration(out: &mut Vec<u8>, time: Duration) {
         }
         _ => digits(out, ms / 1000),
     }
-    let mut rest = ms % 1000;
-    if rest > 0 {
-        out.push(b'.');
-    }
-    // As many digits as it takes.
-    while rest > 0 {
-        out.push(b'0' + (rest / 100) as u8);
-        rest = rest % 100 * 10;
-    }
+    let thousandths = ms % 1000;
+    let text = [b'.', digit(thousandths / 100), digit(thousandths / 10 % 10), digit(thousandths % 10)];
+    // As many of them as it takes.
+    let shown = match thousandths {
+        0 => 0,
+        _ if thousandths % 100 == 0 => 2,
+        _ if thousandths % 10 == 0 => 3,
+        _ => 4,
+    };
+    out.extend_from_slice(text.get(..shown).unwrap_or_default());
     out.push(b's');
+}
+
+fn digit(number: u64) -> u8 {
+    b'0' + number as u8
 }
 
 /// The moment at which nothing is in use any more, rounded up to the second.

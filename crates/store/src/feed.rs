@@ -120,6 +120,12 @@ impl Feeder {
         Ok(records.len())
     }
 
+    /// Whether the books can be written now: waits for somebody else's transaction as long as a batch does.
+    pub(crate) fn reach(&mut self) -> Result<(), StoreError> {
+        self.main.transaction_with_behavior(TransactionBehavior::Immediate)?.commit()?;
+        Ok(())
+    }
+
     /// Every intent whose call has not ended, as it lies in the journal, by call and attempt.
     pub(crate) fn open_intents(&self) -> impl Iterator<Item = &[u8]> {
         self.open.records()

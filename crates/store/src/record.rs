@@ -261,8 +261,10 @@ impl Charged<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         let mut usage = self.usage;
         let mut present = 0_u16;
-        for (bit, count) in counts(&mut usage).into_iter().enumerate() {
-            present |= u16::from(*count > 0) << bit;
+        let mut used: SmallVec<[u64; 14]> = SmallVec::new();
+        for (bit, count) in counts(&mut usage).into_iter().enumerate().filter(|(_, count)| **count > 0) {
+            present |= 1 << bit;
+            used.push(*count);
         }
         let [present, present_high] = present.to_le_bytes();
         let [attempt, attempt_high] = self.attempt.to_le_bytes();
@@ -276,8 +278,8 @@ impl Charged<'_> {
         ];
         put_words(out, numbers);
         put_str(out, self.provider);
-        for count in counts(&mut usage).into_iter().filter(|count| **count > 0) {
-            put_u64(out, *count);
+        for count in used {
+            put_u64(out, count);
         }
         put_sized(out, |out| {
             put_str(out, self.upstream);

@@ -531,7 +531,9 @@ fn start_feeding(
             fed.hurry.store(false, Ordering::Release);
             let outcome = {
                 let _feeding = fed.feeding.lock();
-                feed_some(&mut feeder, &mut tail, &journal)
+                // What cannot be entered need not be read.
+                let free = if trouble { feeder.reach() } else { Ok(()) };
+                free.and_then(|()| feed_some(&mut feeder, &mut tail, &journal))
             };
             match &outcome {
                 Ok(_) if trouble => tracing::info!("the database takes records again"),
