@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The relay beside nginx, both in front of the simulated provider, on this machine; then flow control in the laboratory,
-# a game day of five minutes, and the micro-benchmarks of the crates that have some. Arguments go to the harness; with
-# --only, these three are left out unless it says `scenario`, `gameday` or `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
+# a game day of five minutes, the instructions of a call, and the micro-benchmarks of the crates that have some. Arguments
+# go to the harness; with --only, these four are left out unless it says `scenario`, `gameday`, `instructions` or `micro`. SLUICEGATE_BIN measures another binary than the one `make dist` builds.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -34,6 +34,17 @@ gameday() {
   "$TARGET_DIR/release/sluicegate-bench" gameday --relay "$RELAY" "$@"
 }
 
+instructions() {
+  need valgrind valgrind || { echo "valgrind is not here and may not be installed: no instructions counted" >&2; return 1; }
+  printf '\n'
+  "$TARGET_DIR/release/sluicegate-bench" instructions --relay "$RELAY" "$@"
+}
+
+if [ "${1:-}" = --only ] && [ "${2:-}" = instructions ]; then
+  shipped
+  instructions "${@:3}"
+  exit
+fi
 if [ "${1:-}" = --only ] && [ "${2:-}" = gameday ]; then
   shipped
   gameday "${@:3}"
@@ -62,11 +73,13 @@ if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then
     *" --write "*)
       scenario | tee -a "docs/results/bench-$(date -u +%F).md" || missed=$?
       gameday --write || missed=$?
+      instructions --write || missed=$?
       micro | tee -a "docs/results/bench-$(date -u +%F).md"
       ;;
     *)
       scenario || missed=$?
       gameday || missed=$?
+      instructions || missed=$?
       micro
       ;;
   esac

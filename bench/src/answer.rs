@@ -68,6 +68,15 @@ pub(crate) async fn call(connection: &mut Connection, template: &Template) -> Ou
     }
 }
 
+/// Sends the request, reads the whole answer, and tells one of its headers.
+pub(crate) async fn header(connection: &mut Connection, template: &Template, name: &str) -> Outcome<Option<String>> {
+    connection.ready().await?;
+    let response = connection.send_request(template.request()?).await?;
+    let value = response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    response.into_body().collect().await?;
+    Ok(value)
+}
+
 /// Sends the request and reads up to the first byte of the answer's body; the rest is for the caller to hold or drop.
 pub(crate) async fn begin(connection: &mut Connection, template: &Template) -> Outcome<Incoming> {
     connection.ready().await?;

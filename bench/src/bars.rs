@@ -8,6 +8,12 @@ pub(crate) const CPU_RATIO: f64 = 1.4;
 pub(crate) const EVERYTHING_CPU_RATIO: f64 = 1.5;
 /// Added p99 in an open loop at 30 % of saturation, in milliseconds.
 pub(crate) const ADDED_P99_MS: f64 = 0.3;
+/// Instructions of a call with two limits, in per cent of those of one without.
+pub(crate) const LIMITS_PERCENT: f64 = 105.0;
+/// Instructions of a call that is in the books, in per cent of those of one that has a price only.
+pub(crate) const LEDGER_PERCENT: f64 = 110.0;
+/// Instructions of an answer from the cache, in per cent of those of a relayed call.
+pub(crate) const CACHE_HIT_PERCENT: f64 = 60.0;
 /// Idle memory, in MB of 10^6 bytes.
 pub(crate) const IDLE_MB: f64 = 25.0;
 /// Memory with [`crate::CompareArgs::streams`] streams open, in MB.

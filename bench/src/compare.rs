@@ -12,7 +12,7 @@ use crate::priority::Ahead;
 use crate::report::{Page, complain, machine, megabytes, millis, spread};
 use crate::servers::{self, Server};
 use crate::template::{Expect, Template};
-use crate::{CompareArgs, Outcome, held, open, usage};
+use crate::{CompareArgs, Outcome, answer, held, open, usage};
 
 /// The concurrency of the main measurement, which the bar on CPU is about.
 const MAIN: usize = 50;
@@ -25,6 +25,9 @@ const UPSTREAM_MS: u32 = 20;
 
 /// The arm in which nothing is left out.
 const EVERYTHING: &str = "relay, everything on";
+
+/// The arm that answers from its cache.
+const CACHED: &str = "relay, from its cache";
 
 /// One side of the comparison.
 struct Arm {
@@ -104,6 +107,12 @@ pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
         cleared.extend(bars);
         failed += wrong;
     }
+    if wanted("cached") && args.relay != Path::new("nginx") {
+        let arms = [start("nginx")?, start("relay")?, start(CACHED)?];
+        let (bars, wrong) = cached(&mut page, &arms, &plan).await?;
+        cleared.extend(bars);
+        failed += wrong;
+    }
     if let Some(saturation) = saturation.filter(|_| wanted("open")) {
         let mut programs: Vec<u32> = arms.iter().flat_map(|arm| arm.server.pids()).chain(upstream.pids()).collect();
         programs.push(std::process::id());
@@ -133,6 +142,7 @@ fn start(name: &'static str, relay: &Path, upstream: SocketAddr, folder: &Path) 
         "nginx, log on" => servers::nginx(upstream, folder, true)?,
         _ if relay == Path::new("nginx") => servers::nginx(upstream, &folder.join("again"), false)?,
         EVERYTHING => servers::relay_with_everything(relay, upstream, folder)?,
+        CACHED => servers::relay_with_cache(relay, upstream, folder)?,
         _ => servers::relay(relay, upstream, folder)?,
     };
     Ok(Arm { name, server })
@@ -286,6 +296,38 @@ async fn everything(page: &mut Page, arms: &[Arm; 2], plan: &Plan) -> Outcome<(V
         bar.what.push_str(", everything on");
         bar.at_most = bars::EVERYTHING_CPU_RATIO;
     }
+    Ok((bars, wrong(&results)))
+}
+
+/// The same call again and again, answered by the provider and from the cache.
+async fn cached(page: &mut Page, arms: &[Arm; 3], plan: &Plan) -> Outcome<(Vec<Bar>, u64)> {
+    let template = Template::buffered(0);
+    let [_, relay, cache] = arms;
+    let mut connection = answer::connect(cache.server.buffered).await?;
+    answer::call(&mut connection, &template).await?;
+    let said = answer::header(&mut connection, &template, "x-sluicegate-cache").await?;
+    if said.as_deref() != Some("hit") {
+        return Err(format!("the second of two equal calls was no hit: x-sluicegate-cache is {said:?}").into());
+    }
+    complain(&format!("from the cache, {MAIN} callers, {} rounds", plan.rounds));
+    let load = Load { template: &template, callers: MAIN, rounds: plan.rounds, span: plan.span };
+    let result = rounds(arms, &load).await?;
+    page.say(
+        "## The same call again and again, relayed and from the cache
+",
+    );
+    page.say(
+        "CPU is all that the process takes, in its own code and in the system's for it.
+",
+    );
+    let samples = |which: usize| result.samples.get(which).map_or(&[][..], Vec::as_slice);
+    let beside = ratios(samples(2), samples(1), Sample::micros_per_call);
+    let measured = median(&beside).map_or(f64::NAN, |m| m.middle) * 100.0;
+    let what = format!("CPU of {} in per cent of {}", cache.name, relay.name);
+    let bars = vec![Bar { what, measured, at_most: bars::CACHE_HIT_PERCENT, unit: "%" }];
+    let results = [result];
+    table(page, arms, &results);
+    page.say(&format!("A hit takes {} of a relayed call's CPU.\n", spread(&beside, 3)));
     Ok((bars, wrong(&results)))
 }
 

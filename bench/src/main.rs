@@ -19,6 +19,7 @@ mod flow;
 mod gameday;
 mod hammer;
 mod held;
+mod instructions;
 mod numbers;
 mod open;
 mod priority;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         minutes: u64,
     },
+    /// Instructions of a relayed call under callgrind: alone, with limits, prices, books, and from the cache.
+    Instructions(instructions::InstructionsArgs),
     /// The promises of flow control over real sockets: limits, shares of classes, clients that leave.
     Flow(flow::FlowArgs),
     /// An hour of spikes and ten minutes of overload, under several controls: on a virtual clock, or over real sockets.
@@ -88,7 +91,7 @@ pub(crate) struct CompareArgs {
     /// A third of the time, for a first look.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only the parts whose name contains this: buffered, streamed, open, memory, everything.
+    /// Only the parts whose name contains this: buffered, streamed, open, memory, everything, cached.
     #[arg(long)]
     pub(crate) only: Option<String>,
     /// Interleaved pairs of the main measurement and of the open loop; the others take a third of them.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => local(compare::run(args)),
         Command::Smoke { relay } => local(smoke::run(relay)),
         Command::Hammer { relay, minutes } => local(hammer::run(relay, minutes)),
+        Command::Instructions(args) => local(instructions::run(args)),
         Command::Flow(args) => local(flow::run(args)),
         Command::Scenario(args) => match args.live() {
             Some(live) => local(scenario_live::run(live)),

@@ -162,6 +162,23 @@ ledger: {{}}
     relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], &folder.join("everything"))
 }
 
+/// The relay that gives the same answer to the same call from its cache.
+pub(crate) fn relay_with_cache(binary: &Path, upstream: SocketAddr, folder: &Path) -> Outcome<Server> {
+    let config = format!(
+        "version: 1
+server: {{ listen: \"127.0.0.1:0\", request_log: requests.log, data_dir: data }}
+providers:
+  simulator: {{ kind: openai_compatible, base_url: \"http://{upstream}/v1\" }}
+models:
+  bench: {{ to: simulator/gpt-4.1-mini }}
+keys:
+  - {{ name: bench, value_env: BENCH_KEY }}
+cache: {{ exact: {{ ttl: 1h, only_when: always }} }}
+"
+    );
+    relay_with(binary, &config, &[("BENCH_KEY".to_owned(), CLIENT_KEY.to_owned())], &folder.join("cached"))
+}
+
 /// The model whose provider fails by order. It is left alone never, so that all of its failures are met.
 pub(crate) const FAULTY: &str = "faulty";
 
@@ -191,10 +208,31 @@ pub(crate) fn relay_with(
     variables: &[(String, String)],
     folder: &Path,
 ) -> Outcome<Server> {
+    relay_by(Command::new(found(binary)?), config, variables, folder)
+}
+
+/// The same under callgrind, which counts its instructions and writes them, when told to, beside the configuration: a file
+/// `callgrind.out.N-THREAD` for each thread of dump N.
+pub(crate) fn relay_counted(
+    binary: &Path,
+    config: &str,
+    variables: &[(String, String)],
+    folder: &Path,
+) -> Outcome<Server> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=callgrind.out"]);
+    command.arg(found(binary)?);
+    relay_by(command, config, variables, folder)
+}
+
+fn found(binary: &Path) -> Outcome<PathBuf> {
+    Ok(fs::canonicalize(binary).map_err(|error| format!("{}: {error}", binary.display()))?)
+}
+
+fn relay_by(mut command: Command, config: &str, variables: &[(String, String)], folder: &Path) -> Outcome<Server> {
     let folder = folder.join("relay");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("sluicegate.yaml"), config)?;
-    let mut command = Command::new(fs::canonicalize(binary).map_err(|error| format!("{}: {error}", binary.display()))?);
     command.args(["serve", "--config", "sluicegate.yaml"]).envs(variables.iter().map(|(name, value)| (name, value)));
     let mut server = saying_where("relay", &mut command, &folder)?;
     wait_for(&mut server)?;
