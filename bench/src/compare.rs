@@ -26,8 +26,9 @@ const UPSTREAM_MS: u32 = 20;
 /// The arm in which nothing is left out.
 const EVERYTHING: &str = "relay, everything on";
 
-/// The arm that answers from its cache.
+/// The arm that answers from its cache, and the one that answers the same calls without.
 const CACHED: &str = "relay, from its cache";
+const RELAYED: &str = "relay, without a cache";
 
 /// One side of the comparison.
 struct Arm {
@@ -108,7 +109,7 @@ pub(crate) async fn run(args: CompareArgs) -> Outcome<ExitCode> {
         failed += wrong;
     }
     if wanted("cached") && args.relay != Path::new("nginx") {
-        let arms = [start("nginx")?, start("relay")?, start(CACHED)?];
+        let arms = [start("nginx")?, start(RELAYED)?, start(CACHED)?];
         let (bars, wrong) = cached(&mut page, &arms, &plan).await?;
         cleared.extend(bars);
         failed += wrong;
@@ -143,6 +144,7 @@ fn start(name: &'static str, relay: &Path, upstream: SocketAddr, folder: &Path) 
         _ if relay == Path::new("nginx") => servers::nginx(upstream, &folder.join("again"), false)?,
         EVERYTHING => servers::relay_with_everything(relay, upstream, folder)?,
         CACHED => servers::relay_with_cache(relay, upstream, folder)?,
+        RELAYED => servers::relay(relay, upstream, &folder.join("relayed"))?,
         _ => servers::relay(relay, upstream, folder)?,
     };
     Ok(Arm { name, server })

@@ -36,20 +36,6 @@ pub enum StoreError {
         /// Where.
         at: u64,
     },
-    /// A journal file that another version of the program has written.
-    #[error(
-        "the journal file {} has format {found}, this program reads {known}; start the program that wrote it once more \
-         and stop it in good order, so that the database has all of it, and then move the file away",
-        .path.display()
-    )]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What it has.
-        found: u8,
-        /// What we read.
-        known: u8,
-    },
     /// A part of the journal is missing.
     #[error("the journal lacks records {from} up to {to}; a file of it is missing from {}", .path.display())]
     Missing {

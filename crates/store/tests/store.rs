@@ -157,25 +157,6 @@ fn damage_within_the_journal_is_not_passed_over_in_silence() {
 }
 
 #[test]
-fn a_journal_of_another_format_is_named_and_not_taken_for_a_torn_one() {
-    let dir = tempfile::tempdir().unwrap();
-    unfed(dir.path(), 3);
-    let file = journal_files(dir.path()).pop().unwrap();
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[7] -= 1;
-    std::fs::write(&file, &bytes).unwrap();
-    let opened = Store::open(dir.path(), options()).map(|(_, recovery)| recovery);
-    let Err(error @ StoreError::Format { .. }) = opened else { panic!("{opened:?}") };
-    assert!(error.to_string().contains("has format 1, this program reads 2"), "{error}");
-    assert_eq!(std::fs::read(&file).unwrap(), bytes, "it is left as it is");
-    bytes[7] += 1;
-    std::fs::write(&file, &bytes).unwrap();
-    let (store, recovery) = Store::open(dir.path(), options()).unwrap();
-    assert_eq!(recovery.fed, 3);
-    is_right(&store);
-}
-
-#[test]
 fn a_stalled_database_stalls_no_call_and_loses_no_record() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -3,9 +3,6 @@
 //! A file is laid out in full before it is used, so its unused rest is zeros, and a length of zero is its end. The number
 //! of a record is the number of the file's first one plus those before it; the file's name tells the first. What a kill
 //! or a loss of power left half written fails its checksum; that is an end too, if nothing follows.
-//!
-//! The checksum is CRC-32C, since processors have an instruction for it: every record is summed twice, when it is written
-//! and when it is fed.
 
 use crate::error::StoreError;
 use std::fs::File;
@@ -13,9 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What a file begins with; the last byte is the version of the format.
-const MAGIC: [u8; 8] = [b's', b'g', b'j', b'r', b'n', b'l', 0, VERSION];
-/// The version: 1 summed its records with CRC-32.
-const VERSION: u8 = 2;
+const MAGIC: [u8; 8] = *b"sgjrnl\0\x01";
 /// The head: the magic and the number of the first record.
 pub(crate) const HEAD: u64 = 16;
 /// What stands before each record: its length and its checksum.
@@ -31,7 +26,7 @@ pub(crate) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(&[0; FRAME]);
     write(out);
     let body = out.get(start + FRAME..).unwrap_or_default();
-    let (len, sum) = (u32::try_from(body.len()).unwrap_or(u32::MAX), crc32c::crc32c(body));
+    let (len, sum) = (u32::try_from(body.len()).unwrap_or(u32::MAX), crc32fast::hash(body));
     if let Some(head) = out.get_mut(start..start + FRAME) {
         let (first, second) = head.split_at_mut(4);
         first.copy_from_slice(&len.to_le_bytes());
@@ -39,13 +34,19 @@ pub(crate) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// The first record of some bytes and what follows it; `None` where there is no whole one.
-pub(crate) fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The first record of some bytes, its checksum, and what follows it; `None` where there is none of a possible length.
+fn cut(bytes: &[u8]) -> Option<(&[u8], u32, &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let len = usize::try_from(u32::from_le_bytes(*len)).ok().filter(|len| (1..=LONGEST).contains(len))?;
     let (body, rest) = rest.split_at_checked(len)?;
-    (crc32c::crc32c(body) == u32::from_le_bytes(*sum)).then_some((body, rest))
+    Some((body, u32::from_le_bytes(*sum), rest))
+}
+
+/// The first record of some bytes and what follows it; `None` where there is no whole one.
+pub(crate) fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (body, sum, rest) = cut(bytes)?;
+    (crc32fast::hash(body) == sum).then_some((body, rest))
 }
 
 /// The file whose first record has a number.
@@ -102,12 +103,6 @@ pub(crate) struct Scan {
 pub(crate) fn scan(dir: &Path, first: u64) -> Result<Scan, StoreError> {
     let path = path(dir, first);
     let bytes = std::fs::read(&path).map_err(StoreError::file("cannot read", &path))?;
-    if let Some((magic, [version, ..])) = bytes.split_at_checked(MAGIC.len() - 1)
-        && MAGIC.starts_with(magic)
-        && *version != VERSION
-    {
-        return Err(StoreError::Format { path, found: *version, known: VERSION });
-    }
     let whole = bytes.get(..8) == Some(&MAGIC) && bytes.get(8..16) == Some(&first.to_le_bytes());
     if !whole {
         // A file that was being made when the power went: nothing was in it yet.
@@ -125,11 +120,12 @@ pub(crate) fn scan(dir: &Path, first: u64) -> Result<Scan, StoreError> {
     Ok(Scan { bytes, records, end, torn })
 }
 
-/// Every record in some bytes of a file.
+/// Every record in some bytes of a file of which each is known to be whole: this process has written it, or has found it
+/// whole at its start ([`scan`]). Summed up once more, a record would cost as much again as to be read.
 pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
-        let (body, after) = next(rest)?;
+        let (body, _, after) = cut(rest)?;
         rest = after;
         Some(body)
     })
