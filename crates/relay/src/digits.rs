@@ -1,13 +1,13 @@
 //! Numbers as decimal text, at the end of a buffer.
 //!
 //! An answer tells a dozen numbers in its headers, and most of them are small. Eight digits fit into one word and are
-//! worked out side by side: halves of four digits, of two, and of one. What is written is always a whole word, of which
-//! the end is then taken off again, since copying a known number of bytes takes no call.
+//! worked out side by side: halves of four digits, of two, and of one. What is written is always as much as the longest
+//! number has, of which the end is then taken off again, since copying a known number of bytes takes no call.
 
 /// The first number of more than eight digits.
 const TOO_LONG: u64 = 100_000_000;
-/// The first of more than sixteen.
-const FAR_TOO_LONG: u64 = TOO_LONG * TOO_LONG;
+/// The digits of the longest number.
+const ROOM: usize = 20;
 
 /// Writes a number.
 #[inline]
@@ -15,21 +15,44 @@ pub(crate) fn digits(out: &mut Vec<u8>, number: u64) {
     match number {
         0..=9 => out.push(b'0' + number as u8),
         10..=99 => out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]),
-        100..TOO_LONG => {
-            let eight = eight(number);
-            let zeros = eight.trailing_zeros() / 8;
-            let text = (eight | 0x3030_3030_3030_3030) >> (8 * zeros);
-            out.extend_from_slice(&text.to_le_bytes());
-            out.truncate(out.len() - zeros as usize);
-        }
-        TOO_LONG..FAR_TOO_LONG => {
-            digits(out, number / TOO_LONG);
-            out.extend_from_slice(&(eight(number % TOO_LONG) | 0x3030_3030_3030_3030).to_le_bytes());
-        }
-        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        _ => Decimal::new(number).write(out),
     }
 }
 
+/// A number's digits, for those who write it more than once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decimal {
+    /// From the first digit on; whatever comes after the last one is not written.
+    text: [u8; ROOM],
+    length: u8,
+}
+
+impl Decimal {
+    #[inline]
+    pub(crate) fn new(number: u64) -> Self {
+        let mut text = [b'0'; ROOM];
+        if number >= TOO_LONG {
+            let mut buffer = itoa::Buffer::new();
+            let digits = buffer.format(number).as_bytes();
+            text.iter_mut().zip(digits).for_each(|(to, digit)| *to = *digit);
+            return Self { text, length: digits.len() as u8 };
+        }
+        let eight = eight(number);
+        // The last digit is there whatever it is.
+        let zeros = (eight | 1 << 56).trailing_zeros() / 8;
+        if let Some(begin) = text.first_chunk_mut() {
+            *begin = ((eight | 0x3030_3030_3030_3030) >> (8 * zeros)).to_le_bytes();
+        }
+        Self { text, length: 8 - zeros as u8 }
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let end = out.len() + usize::from(self.length);
+        out.extend_from_slice(&self.text);
+        out.truncate(end);
+    }
+}
 /// The eight digits of a number below a hundred million, a byte each, the highest in the lowest byte.
 #[inline]
 const fn eight(number: u64) -> u64 {

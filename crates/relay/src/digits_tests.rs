@@ -4,7 +4,12 @@ use proptest::prelude::*;
 fn text(number: u64) -> String {
     let mut out = b"before ".to_vec();
     digits(&mut out, number);
-    String::from_utf8(out).unwrap().strip_prefix("before ").unwrap().to_owned()
+    out.push(b' ');
+    Decimal::new(number).write(&mut out);
+    let out = String::from_utf8(out).unwrap();
+    let (text, again) = out.strip_prefix("before ").unwrap().split_once(' ').unwrap();
+    assert_eq!(text, again);
+    text.to_owned()
 }
 
 #[test]

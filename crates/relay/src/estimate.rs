@@ -53,12 +53,11 @@ pub(crate) fn to_wait(worker: &Worker, request: &Request, caller: &Caller, route
 
 /// Tokens of input and of output.
 pub(crate) fn tokens(worker: &Worker, request: &Request, caller: &Caller, route: &Route) -> (u64, u64) {
-    let learned = &worker.shared.estimates;
-    let input = learned.input(route.number, input_bytes(request));
+    let (key, model) = (caller.live.number, route.number);
+    let (input, usual) = worker.shared.estimates.estimate(key, model, input_bytes(request));
     if !answers_at_length(request.endpoint) {
         return (input, 0);
     }
-    let usual = learned.output(caller.live.number, route.number);
     if request.endpoint == Endpoint::Passthrough && (usual.is_none() || input == 0) {
         // Not every such call is one that is answered at length.
         return (input, 0);
@@ -96,11 +95,8 @@ pub(crate) fn learn(worker: &Worker, caller: u64, (model, input_bytes): (u64, u6
     if usage.source != UsageSource::Reported {
         return;
     }
-    let learned = &worker.shared.estimates;
-    learned.learn_input(model, input_bytes, usage.total_input());
-    if end == EndReason::Done {
-        learned.learn_output(caller, model, usage.total_output());
-    }
+    let output = (end == EndReason::Done).then(|| usage.total_output());
+    worker.shared.estimates.learn(caller, model, (input_bytes, usage.total_input()), output);
 }
 
 /// Asking how long a prompt is uses none.

@@ -8,7 +8,7 @@
 //! This is written for every call, so what does not change is written once for a set of limits ([`Told`]), the levels
 //! are gone through once, and values are written where they are sent from. Shadow limits are left out: they never refuse.
 
-use crate::digits::digits;
+use crate::digits::{Decimal, digits};
 use crate::http1::{Lines, Name, name};
 use http::HeaderValue;
 use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
@@ -93,6 +93,8 @@ struct LimitWords {
 struct Level<'a> {
     amount: &'a HeaderValue,
     left: u64,
+    /// The same as text, which is told twice.
+    told: Decimal,
     refills_in: Duration,
 }
 
@@ -138,7 +140,8 @@ impl Told {
         to.put(&RATE_LIMIT, |out| {
             for (limit, words) in self.limits.limits().iter().zip(&allowed.limits) {
                 let gauge = limit.gauge(now);
-                let level = Level { amount: &words.amount, left: gauge.left, refills_in: gauge.full_in };
+                let (left, told) = (gauge.left, Decimal::new(gauge.left));
+                let level = Level { amount: &words.amount, left, told, refills_in: gauge.full_in };
                 out.extend_from_slice(&words.item);
                 item(out, limit.kind(), &level);
                 let least = match limit.kind() {
@@ -170,16 +173,16 @@ fn tell(
     now_ms: u64,
 ) {
     for (least, names) in [(requests, &family.requests), (tokens, &family.tokens)] {
-        let Some(Level { amount, left, refills_in }) = least else { continue };
+        let Some(Level { amount, told, refills_in, .. }) = least else { continue };
         to.put_value(&names.limit, amount);
-        to.put(&names.remaining, |out| digits(out, left));
+        to.put(&names.remaining, |out| told.write(out));
         to.put(&names.reset, |out| (family.reset)(out, now_ms, refills_in));
     }
 }
 
 /// The rest of an item of `RateLimit`, whose beginning is always the same.
 fn item(out: &mut Vec<u8>, kind: Kind, level: &Level<'_>) {
-    digits(out, level.left);
+    level.told.write(out);
     if kind != Kind::Concurrency {
         out.extend_from_slice(b";t=");
         digits(out, level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0));
@@ -203,14 +206,15 @@ fn number(out: &mut Vec<u8>, before: &str, number: u64) {
 fn go_duration(out: &mut Vec<u8>, time: Duration) {
     let ms = time.as_secs().saturating_mul(1000).saturating_add(time.subsec_nanos().div_ceil(1_000_000).into());
     if ms >= 60_000 {
-        let seconds = ms.div_ceil(1000);
-        if seconds >= 3600 {
-            digits(out, seconds / 3600);
+        let (mut minutes, seconds) = (ms.div_ceil(1000) / 60, ms.div_ceil(1000) % 60);
+        if minutes >= 60 {
+            digits(out, minutes / 60);
             out.push(b'h');
+            minutes %= 60;
         }
-        digits(out, seconds / 60 % 60);
+        digits(out, minutes);
         out.push(b'm');
-        digits(out, seconds % 60);
+        digits(out, seconds);
         return out.push(b's');
     }
     match ms {

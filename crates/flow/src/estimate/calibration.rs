@@ -38,7 +38,9 @@ impl Calibration {
     /// The tokens in an input of so many bytes, rounded up.
     #[must_use]
     pub fn tokens(&self, bytes: u64) -> u64 {
-        (bytes as f64 * self.ratio()).ceil() as u64
+        let tokens = bytes as f64 * self.ratio();
+        let whole = tokens as u64;
+        whole + u64::from(tokens > whole as f64)
     }
 
     /// An input of so many bytes was so many tokens. Says nothing where either is zero.

@@ -7,7 +7,7 @@
 //! one model, which depends on what it is used for ([`Lengths`]).
 //!
 //! **Promises.** Nothing here grows without bound: of models and keys that have not been seen for long, what was
-//! learned is forgotten first. Estimating and learning take constant time and one short lock each.
+//! learned is forgotten first. Estimating and learning take constant time and two short locks each.
 
 mod calibration;
 mod lengths;
@@ -20,6 +20,7 @@ use self::recent::Recent;
 use crate::hash::Shards;
 use parking_lot::Mutex;
 use sluicegate_vocabulary::Mode;
+use std::sync::Arc;
 
 /// Output that is reserved where nothing is known: neither what the caller asks for, nor what the model can do, nor
 /// what calls like it have used.
@@ -47,12 +48,23 @@ pub fn reserve_output(mode: Mode, max_tokens: Option<u64>, cap: Option<u64>, lea
 
 /// What has been learned about models, and about the keys that use them. Keys and models are named by numbers that mean
 /// the same across configurations.
+///
+/// A call asks for both at once, so what is known about a model hangs on each of its pairs: one look finds it all.
 #[derive(Debug)]
 pub struct Estimates {
-    inputs: Shards<Mutex<Recent<u64, Calibration>>>,
-    outputs: Shards<Mutex<Recent<(u64, u64), Lengths>>>,
+    models: Shards<Mutex<Recent<u64, Arc<Mutex<Calibration>>>>>,
+    pairs: Shards<Mutex<Recent<(u64, u64), Pair>>>,
     /// The most models, and the most pairs of key and model, in each part.
     most: usize,
+}
+
+/// What is known about a key and a model.
+#[derive(Debug)]
+struct Pair {
+    /// Of the answers that the key gets from the model.
+    lengths: Lengths,
+    /// Of the model, whoever asks it.
+    calibration: Arc<Mutex<Calibration>>,
 }
 
 impl Estimates {
@@ -60,30 +72,38 @@ impl Estimates {
     /// third of a kilobyte.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { inputs: Shards::new(SHARDS), outputs: Shards::new(SHARDS), most: most.div_ceil(SHARDS) }
+        Self { models: Shards::new(SHARDS), pairs: Shards::new(SHARDS), most: most.div_ceil(SHARDS) }
     }
 
-    /// Tokens in so many bytes of input to a model.
+    /// The tokens in so many bytes of a key's input to a model, and how long the answers are that it gets from there:
+    /// `None` while too few have been seen.
     #[must_use]
-    pub fn input(&self, model: u64, bytes: u64) -> u64 {
-        let mut models = self.inputs.of(&model).lock();
-        models.get(&model, self.most).copied().unwrap_or_default().tokens(bytes)
+    pub fn estimate(&self, key: u64, model: u64, bytes: u64) -> (u64, Option<Learned>) {
+        self.with(key, model, |pair| (pair.calibration.lock().tokens(bytes), pair.lengths.learned()))
     }
 
-    /// How long the answers are that a key gets from a model; `None` while too few have been seen.
-    #[must_use]
-    pub fn output(&self, key: u64, model: u64) -> Option<Learned> {
-        self.outputs.of(&(key, model)).lock().get(&(key, model), self.most)?.learned()
+    /// A provider has counted the tokens of an input and, where its answer came to its end, those of the answer.
+    pub fn learn(&self, key: u64, model: u64, (bytes, input): (u64, u64), output: Option<u64>) {
+        self.with(key, model, |pair| {
+            pair.calibration.lock().learn(bytes, input);
+            if let Some(output) = output {
+                pair.lengths.learn(output);
+            }
+        });
     }
 
-    /// A provider has counted the tokens of an input.
-    pub fn learn_input(&self, model: u64, bytes: u64, tokens: u64) {
-        self.inputs.of(&model).lock().get_or_default(model, self.most).learn(bytes, tokens);
+    #[inline]
+    fn with<T>(&self, key: u64, model: u64, act: impl FnOnce(&mut Pair) -> T) -> T {
+        let key = (key, model);
+        let mut pairs = self.pairs.of(&key).lock();
+        act(pairs.get_or_insert_with(key, self.most, || self.first_of(model)))
     }
 
-    /// A provider has counted the tokens of an answer that came to its end.
-    pub fn learn_output(&self, key: u64, model: u64, tokens: u64) {
-        self.outputs.of(&(key, model)).lock().get_or_default((key, model), self.most).learn(tokens);
+    #[cold]
+    fn first_of(&self, model: u64) -> Pair {
+        let mut models = self.models.of(&model).lock();
+        let calibration = Arc::clone(models.get_or_insert_with(model, self.most, Arc::default));
+        Pair { lengths: Lengths::default(), calibration }
     }
 }
 

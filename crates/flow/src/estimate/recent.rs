@@ -20,38 +20,23 @@ impl<K, V> Default for Recent<K, V> {
     }
 }
 
-impl<K: Copy + Eq + Hash, V: Default> Recent<K, V> {
-    /// What is known under a key, of at most `most` that are remembered.
+impl<K: Copy + Eq + Hash, V> Recent<K, V> {
+    /// What is known under a key, of at most `most` that are remembered; `make` makes it where nothing is known.
     #[inline]
-    pub(super) fn get(&mut self, key: &K, most: usize) -> Option<&V> {
-        if !self.old.is_empty()
-            && let Some(value) = self.old.remove(key)
-        {
-            self.put(*key, value, most);
-        }
-        self.young.get(key)
-    }
-
-    /// The same, made where nothing is known.
-    #[inline]
-    pub(super) fn get_or_default(&mut self, key: K, most: usize) -> &mut V {
-        if self.is_full(most) && !self.young.contains_key(&key) {
-            let value = self.old.remove(&key).unwrap_or_default();
-            self.put(key, value, most);
-        }
-        let old = &mut self.old;
-        self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_default())
-    }
-
-    fn is_full(&self, most: usize) -> bool {
-        self.young.len() >= most.div_ceil(2).max(1)
-    }
-
-    fn put(&mut self, key: K, value: V, most: usize) {
-        if self.is_full(most) {
+    pub(super) fn get_or_insert_with(&mut self, key: K, most: usize, make: impl FnOnce() -> V) -> &mut V {
+        if self.young.len() >= most.div_ceil(2).max(1) && !self.young.contains_key(&key) {
+            let known = self.old.remove(&key);
             self.old = mem::take(&mut self.young);
+            self.young.extend(known.map(|value| (key, value)));
         }
-        self.young.insert(key, value);
+        let Self { young, old } = self;
+        young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_else(make))
+    }
+
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
     }
 }
 
