@@ -40,6 +40,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) repeats: Vec<(Repeated, i64)>,
     /// The largest number of a call.
     pub(crate) call: u64,
+    /// The status of the call that came last, which is mostly that of the next, and its word.
+    status: (u16, u32),
     /// Bytes that a chunk gets room for.
     room: usize,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// A batch of so many records with so many bytes.
     pub(crate) fn of(records: usize, bytes: usize) -> Self {
-        let mut batch = Self { room: bytes, ..Self::default() };
+        let mut batch = Self { room: bytes, status: (0, status(0)), ..Self::default() };
         batch.intents.reserve(records.min(FEW));
         batch.ended.reserve(records / 2);
         batch
@@ -83,10 +85,21 @@ impl<'a> Batch<'a> {
         if !end.charges.is_empty() {
             self.charges.next(columns::CHARGES, self.room).push(record, bytes, &kind.of_charges);
         }
+        let of_owner = kind.of_owner;
+        if self.status.0 != end.status {
+            self.status = (end.status, status(end.status));
+        }
+        let words = words_of_call(&end, self.status.1, of_owner);
         let calls = self.days.entry(days::of(end.at_ms)).or_default();
-        calls.next(columns::CALLS, self.room).push(record, bytes, &words_of_call(&end, kind.of_owner));
+        calls.next(columns::CALLS, self.room).push(record, bytes, &words);
         Ok(())
     }
+}
+
+/// The words by which a call in the request log may be asked for, by its record; those of nothing if it cannot be read.
+pub(crate) fn words_in_log(bytes: &[u8]) -> [u32; 6] {
+    let read = Skimmed::read(bytes).and_then(|end| Ok((end, Owner::read(end.owner)?)));
+    read.map(|(end, owner)| words_of_call(&end, status(end.status), words_of_owner(owner))).unwrap_or_default()
 }
 
 /// The word of a status.
@@ -107,8 +120,8 @@ pub(crate) fn words_of_owner(owner: Owner<'_>) -> [u32; 4] {
 }
 
 /// The words by which a call may be asked for, in the order of [`columns::CALLS`].
-pub(crate) fn words_of_call(end: &Skimmed<'_>, [tenant, key, model, label]: [u32; 4]) -> [u32; 6] {
-    [Word::Request.hash(end.request_id), status(end.status), tenant, key, model, label]
+fn words_of_call(end: &Skimmed<'_>, status: u32, [tenant, key, model, label]: [u32; 4]) -> [u32; 6] {
+    [Word::Request.hash(end.request_id), status, tenant, key, model, label]
 }
 
 /// Chunks that follow one another.

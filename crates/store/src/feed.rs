@@ -148,10 +148,7 @@ impl Feeder {
             batch::words_of_charges(owner.unwrap_or_default())
         })?;
         for day in self.days.0.values_mut() {
-            chunk::gather(day, columns::CALLS, |bytes| {
-                let read = Skimmed::read(bytes).and_then(|end| Ok((end, Owner::read(end.owner)?)));
-                read.map(|(end, owner)| batch::words_of_call(&end, batch::words_of_owner(owner))).unwrap_or_default()
-            })?;
+            chunk::gather(day, columns::CALLS, batch::words_in_log)?;
         }
         Ok(())
     }

@@ -236,39 +236,84 @@ impl Ended<'_> {
     }
 }
 
+/// How many counts a usage has.
+const COUNTS: usize = 14;
+
 /// The counts of a usage, in the order of their bits in the journal. Most are nothing, and nothing is not written.
-const fn counts(usage: &mut Usage) -> [&mut u64; 14] {
+const fn counts(usage: &Usage) -> [u64; COUNTS] {
     [
-        &mut usage.input,
-        &mut usage.cache_read,
-        &mut usage.cache_write,
-        &mut usage.cache_write_long,
-        &mut usage.input_audio,
-        &mut usage.output,
-        &mut usage.reasoning,
-        &mut usage.output_audio,
-        &mut usage.input_image,
-        &mut usage.output_image,
-        &mut usage.images,
-        &mut usage.web_searches,
-        &mut usage.file_searches,
-        &mut usage.code_sessions,
+        usage.input,
+        usage.cache_read,
+        usage.cache_write,
+        usage.cache_write_long,
+        usage.input_audio,
+        usage.output,
+        usage.reasoning,
+        usage.output_audio,
+        usage.input_image,
+        usage.output_image,
+        usage.images,
+        usage.web_searches,
+        usage.file_searches,
+        usage.code_sessions,
     ]
+}
+
+/// The usage that has these counts.
+const fn usage(counts: [u64; COUNTS], tier: Tier, source: UsageSource) -> Usage {
+    let [
+        input,
+        cache_read,
+        cache_write,
+        cache_write_long,
+        input_audio,
+        output,
+        reasoning,
+        output_audio,
+        input_image,
+        output_image,
+        images,
+        web_searches,
+        file_searches,
+        code_sessions,
+    ] = counts;
+    Usage {
+        input,
+        cache_read,
+        cache_write,
+        cache_write_long,
+        input_audio,
+        output,
+        reasoning,
+        output_audio,
+        input_image,
+        output_image,
+        images,
+        web_searches,
+        file_searches,
+        code_sessions,
+        tier,
+        source,
+    }
+}
+
+/// The places of the bits that are set.
+fn bits(mut set: u16) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = set.trailing_zeros() as usize;
+        set &= set.checked_sub(1)?;
+        Some(bit)
+    })
 }
 
 impl Charged<'_> {
     /// What is summed up comes first, then what only somebody wants to know who looks at this call.
     fn write(&self, out: &mut Vec<u8>) {
-        let mut usage = self.usage;
-        let mut present = 0_u16;
-        let mut used: SmallVec<[u64; 14]> = SmallVec::new();
-        for (bit, count) in counts(&mut usage).into_iter().enumerate().filter(|(_, count)| **count > 0) {
-            present |= 1 << bit;
-            used.push(*count);
-        }
-        let [present, present_high] = present.to_le_bytes();
+        let counts = counts(&self.usage);
+        let used = counts.iter().enumerate().fold(0, |used, (bit, count)| used | (u16::from(*count > 0) << bit));
+        let [present, present_high] = used.to_le_bytes();
         let [attempt, attempt_high] = self.attempt.to_le_bytes();
-        let (source, tier) = (position(&SOURCES, &usage.source), position(&Tier::ALL, &usage.tier));
+        let (source, tier) = (position(&SOURCES, &self.usage.source), position(&Tier::ALL, &self.usage.tier));
         let (priced, lines) = (u8::from(self.cost.is_some()), self.lines.len().min(255) as u8);
         let numbers = [
             self.cost.unwrap_or_default().nanos().cast_unsigned(),
@@ -278,8 +323,8 @@ impl Charged<'_> {
         ];
         put_words(out, numbers);
         put_str(out, self.provider);
-        for count in used {
-            put_u64(out, count);
+        for count in bits(used).filter_map(|bit| counts.get(bit)) {
+            put_u64(out, *count);
         }
         put_sized(out, |out| {
             put_str(out, self.upstream);
@@ -430,23 +475,15 @@ impl<'a> SkimmedCharge<'a> {
         let [cost, billed, price, small] = from.words()?;
         let [present, present_high, attempt, attempt_high, source, tier, priced, lines] = small.to_le_bytes();
         let provider = from.sized()?;
-        let mut usage = Usage {
-            source: *SOURCES.get(usize::from(source)).ok_or(Unreadable)?,
-            tier: *Tier::ALL.get(usize::from(tier)).ok_or(Unreadable)?,
-            ..Usage::default()
-        };
-        let mut present = u16::from_le_bytes([present, present_high]);
-        {
-            let mut counts = counts(&mut usage).into_iter();
-            while present != 0 {
-                let count = counts.nth(present.trailing_zeros() as usize).ok_or(Unreadable)?;
-                *count = from.u64()?;
-                present = present.checked_shr(present.trailing_zeros() + 1).unwrap_or(0);
-            }
+        let mut counts = [0; COUNTS];
+        for bit in bits(u16::from_le_bytes([present, present_high])) {
+            *counts.get_mut(bit).ok_or(Unreadable)? = from.u64()?;
         }
+        let source = *SOURCES.get(usize::from(source)).ok_or(Unreadable)?;
+        let tier = *Tier::ALL.get(usize::from(tier)).ok_or(Unreadable)?;
         Ok(Self {
             attempt: u16::from_le_bytes([attempt, attempt_high]),
-            usage,
+            usage: usage(counts, tier, source),
             cost: (priced != 0).then_some(Money::from_nanos(cost.cast_signed())),
             billed: Money::from_nanos(billed.cast_signed()),
             price: PriceVersion(price),
