@@ -56,6 +56,9 @@ pub(crate) struct Sent {
 pub(crate) async fn call(client: &Client, dialect: Dialect, model: &str, ask: &Ask, since: Instant) -> Sent {
     let exchange = exchange(client, dialect, ask.body(dialect, model), ask.stream, since);
     match tokio::time::timeout(PATIENCE, exchange).await {
+        Ok(sent) if sent.went == Went::Limited(None) => {
+            Sent { went: Went::Limited(exhausted(&sent.fields, ask)), ..sent }
+        }
         Ok(sent) => sent,
         Err(_) => failed("timeout", String::new(), since),
     }
@@ -179,6 +182,25 @@ fn too_much(body: &str) -> Option<TooMuch> {
     } else {
         None
     }
+}
+
+/// Headers that tell what is left, in OpenAI's and Anthropic's form.
+const LEFT: [(&str, TooMuch); 6] = [
+    ("x-ratelimit-remaining-requests", TooMuch::Requests),
+    ("anthropic-ratelimit-requests-remaining", TooMuch::Requests),
+    ("x-ratelimit-remaining-tokens", TooMuch::Tokens),
+    ("anthropic-ratelimit-tokens-remaining", TooMuch::Tokens),
+    ("anthropic-ratelimit-input-tokens-remaining", TooMuch::Tokens),
+    ("anthropic-ratelimit-output-tokens-remaining", TooMuch::Tokens),
+];
+
+/// What a refusal's headers leave too little of for this call.
+fn exhausted(fields: &Fields, ask: &Ask) -> Option<TooMuch> {
+    let short = |(name, kind): &(&str, TooMuch)| {
+        let wanted = if *kind == TooMuch::Tokens { ask.tokens + u64::from(ask.max_tokens) } else { 1 };
+        fields.text(name).and_then(|left| left.trim().parse::<u64>().ok()).is_some_and(|left| left < wanted)
+    };
+    LEFT.iter().find(|entry| short(entry)).map(|(_, kind)| *kind)
 }
 
 /// Whether our own simulator answered, which lists a few models and answers to any name.

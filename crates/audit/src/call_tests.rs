@@ -1,4 +1,5 @@
 use super::*;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[test]
 fn refusals_are_told_apart_by_their_words() {
@@ -11,4 +12,21 @@ fn refusals_are_told_apart_by_their_words() {
     ] {
         assert_eq!(too_much(body), expected, "{body}");
     }
+}
+
+#[test]
+fn refusals_without_words_are_told_apart_by_what_their_headers_say_is_left() {
+    let ask = Ask::words(100, 0, 10);
+    for (requests, tokens, expected) in [
+        ("0", "5000", Some(TooMuch::Requests)),
+        ("7", "110", Some(TooMuch::Tokens)),
+        ("7", "118", None),
+        ("-", "-", None),
+    ] {
+        let fields = [("x-ratelimit-remaining-requests", requests), ("x-ratelimit-remaining-tokens", tokens)];
+        let fields = fields.map(|(name, left)| (HeaderName::from_static(name), HeaderValue::from_static(left)));
+        let fields = Fields::from(HeaderMap::from_iter(fields));
+        assert_eq!(exhausted(&fields, &ask), expected, "{requests} {tokens}");
+    }
+    assert_eq!(exhausted(&Fields::default(), &ask), None);
 }
