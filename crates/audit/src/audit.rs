@@ -4,7 +4,7 @@ use crate::budget::{Allowance, Budget};
 use crate::call::{Sent, call};
 use crate::client::{Client, Target, TargetError};
 use crate::conformance::{Finding, conformance};
-use crate::limits::{Search, limits};
+use crate::limits::{Endpoint, Search, Tried, limits};
 use crate::load::{Load, load};
 use crate::measure::{Objective, Step};
 use crate::report::Report;
@@ -86,6 +86,32 @@ impl Context {
     }
 }
 
+impl Endpoint for Context {
+    async fn ask(&self, ask: &Ask) -> Option<Tried> {
+        let Sent { went, said, total, ended, .. } = self.send(ask).await?;
+        // Where no usage is told, it is as we count it.
+        let tokens = said.input.unwrap_or(ask.tokens) + said.output.unwrap_or_default();
+        let began = ended.checked_sub(total).unwrap_or(ended);
+        Some(Tried { went, began: began.into(), ended: ended.into(), tokens })
+    }
+
+    fn room(&self, ask: &Ask) -> u64 {
+        self.budget.room(ask)
+    }
+
+    fn salt(&self) -> u64 {
+        self.salt()
+    }
+
+    fn phase(&self, name: &str) {
+        self.progress.phase(name);
+    }
+
+    fn over(&self) {
+        self.progress.calls(1);
+    }
+}
+
 /// What an audit may cost and how many calls it may send at most, before it is begun: conformance, load, and no more than
 /// the allowance.
 #[must_use]
@@ -131,7 +157,7 @@ pub async fn audit(order: &Order, progress: Arc<dyn Progress>) -> Result<Report,
         report.steps = load(&context, wanted, &order.objectives).await;
     }
     if answers && let Some(search) = &order.search {
-        report.limits = Some(limits(&context, search).await);
+        report.limits = Some(limits(&context, search, order.load.is_some()).await);
     }
     let missed = |objective: &&Objective| report.steps.iter().any(|step| !objective.holds(step));
     report.missed = order.objectives.iter().filter(missed).map(|objective| objective.written.clone()).collect();

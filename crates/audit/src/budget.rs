@@ -61,6 +61,16 @@ impl Budget {
         Some(Hold(most))
     }
 
+    /// How many such calls there is room for.
+    pub(crate) fn room(&self, ask: &Ask) -> u64 {
+        let most = u64::try_from(self.ceiling(ask).nanos()).unwrap_or_default();
+        let books = self.books.lock();
+        let calls = self.allowance.calls.saturating_sub(books.calls);
+        let Some(cap) = self.allowance.cost.filter(|_| most > 0) else { return calls };
+        let left = u64::try_from((cap - books.spent - books.held).nanos()).unwrap_or_default();
+        calls.min(left / most)
+    }
+
     /// What a call costs at most.
     pub(crate) fn ceiling(&self, ask: &Ask) -> Money {
         let price = self.allowance.price.as_ref();

@@ -11,8 +11,10 @@
 //! It speaks with its own small reader of answers rather than with the relay's, so that it does not share the relay's
 //! opinion of what an answer looks like.
 
+mod at_once;
 mod audit;
 mod budget;
+mod by_minute;
 mod call;
 mod client;
 mod conformance;
@@ -21,6 +23,7 @@ mod limits;
 mod load;
 mod measure;
 mod report;
+mod seen;
 mod speech;
 mod verify;
 
@@ -28,7 +31,7 @@ pub use audit::{Order, Progress, Silent, audit, estimate};
 pub use budget::Allowance;
 pub use client::{KeyForm, Target, TargetError};
 pub use conformance::{Check, Finding};
-pub use limits::{Bound, Limits, Search};
+pub use limits::{Because, Bound, Limits, Reasons, Search};
 pub use load::Load;
 pub use measure::{Objective, ObjectiveError, Step, Times};
 pub use report::{Report, Suggested};

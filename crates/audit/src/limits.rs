@@ -3,32 +3,36 @@
 //! An endpoint's limit shows only in what it lets through, so that is what is measured, and what it says in headers or
 //! errors is used only to tell limits apart.
 //!
-//! - **At once**: bursts of one, two, four, ... calls that take a while. Of the first burst that is refused in part, what
-//!   was let through is the limit, if a single call right afterwards is let through; else it was no limit of this kind.
-//! - **A minute**, of calls and then of tokens: ask until refused, then go on asking and count what is let through. A
-//!   bucket refills at the limit's pace, so the pace is the limit whatever the bucket held. A window lets nothing through
-//!   until it is over, and then what it let through before is the limit.
+//! - **At once** ([`at_once`](Probe::at_once)): bursts that grow, of calls that take a while. A limit of this kind
+//!   refuses while others are under way and lets through again as soon as those have ended.
+//! - **A minute** ([`by_minute`](Probe::by_minute)), of calls and then of tokens: ask until refused, then go on asking
+//!   and count what is let through. Calls of few tokens find the first of both limits to bind calls, calls of many the
+//!   first to bind tokens; where those of many are let through as fast as those of few, it is not tokens that bind.
 //!
-//! Calls of few tokens find the first of both limits to bind calls, calls of many the first to bind tokens. Where the
-//! calls of many are let through as fast as those of few, it is not tokens that bind.
+//! A limit is in the way of finding another one, so a search waits a minute where a limit by the minute could be taken for
+//! another: then its whole room is there. Calls by the minute are asked for by no more callers than were let through at
+//! once, so that what refuses them is no limit at once. What is not found is said with what was in the way.
 
-use crate::audit::Context;
-use crate::call::{Sent, TooMuch, Went};
+use crate::by_minute::Through;
+use crate::call::Went;
+use crate::seen::{Seen, Unit};
 use crate::speech::Ask;
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How the search is bounded.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
     /// The largest burst.
     pub most_at_once: usize,
-    /// How long what is let through is counted, once calls are refused.
+    /// How long it is waited for limits by the minute to have all their room again.
+    pub rest: Duration,
+    /// How long what is let through is counted at least, once calls are refused.
     pub watch: Duration,
-    /// How long each search lasts at most.
+    /// How long it is asked at most until calls are refused.
     pub patience: Duration,
     /// Words of a call that is to use many tokens.
     pub many: usize,
@@ -40,6 +44,7 @@ impl Default for Search {
     fn default() -> Self {
         Self {
             most_at_once: 64,
+            rest: Duration::from_secs(61),
             watch: Duration::from_secs(20),
             patience: Duration::from_secs(90),
             many: 1_500,
@@ -56,7 +61,7 @@ pub enum Bound {
     At(f64),
     /// None up to this.
     NoneUpTo(f64),
-    /// Not looked for, or cut short by the budget.
+    /// Nothing.
     Unknown,
 }
 
@@ -71,6 +76,32 @@ impl Bound {
     }
 }
 
+/// Why a limit was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// A limit by the minute refuses more at a time.
+    Minute,
+    /// The limit on calls at once keeps more from being asked.
+    Concurrency,
+    /// The limit on calls a minute binds first.
+    Requests,
+    /// The limit on tokens a minute binds first.
+    Tokens,
+    /// Answers end too soon for more of them to be under way together.
+    Quick,
+    /// More would not be within the allowance.
+    Allowance,
+    /// Calls fail.
+    Failures,
+    /// What is let through keeps no pace.
+    Unclear,
+    /// It may be the limit on calls a minute that binds.
+    Unsure,
+    /// More was not tried.
+    Untried,
+}
+
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Limits {
@@ -82,250 +113,151 @@ pub struct Limits {
     pub tokens_per_minute: Bound,
     /// Calls that were let through at once before the first refusal, where a bucket was full.
     pub burst: Option<u64>,
+    /// Why those were not found that were not.
+    pub because: Reasons,
 }
 
-pub(crate) async fn limits(context: &Arc<Context>, search: &Search) -> Limits {
-    context.progress.phase("how many at once");
-    let concurrency = at_once(context, search).await;
-    let room = concurrency.found().map_or(search.callers, |most| (most as usize).min(search.callers)).max(1);
-    context.progress.phase("how many calls a minute");
-    let few = let_through(context, search, room, 3, None).await;
+/// For each limit why it was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Reasons {
+    /// Calls at once.
+    pub concurrency: Option<Because>,
+    /// Calls a minute.
+    pub requests_per_minute: Option<Because>,
+    /// Tokens a minute.
+    pub tokens_per_minute: Option<Because>,
+}
+
+/// A call of the search.
+#[derive(Debug, Clone)]
+pub(crate) struct Tried {
+    pub(crate) went: Went,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) tokens: u64,
+}
+
+/// Who is asked.
+pub(crate) trait Endpoint: Send + Sync + 'static {
+    /// Asks; `None` when the allowance has no room for it.
+    fn ask(&self, ask: &Ask) -> impl Future<Output = Option<Tried>> + Send;
+    /// How many such calls the allowance has room for.
+    fn room(&self, ask: &Ask) -> u64;
+    /// A number that was not given before.
+    fn salt(&self) -> u64;
+    /// Something else begins.
+    fn phase(&self, name: &str);
+    /// A call is over.
+    fn over(&self);
+}
+
+/// A search under way.
+pub(crate) struct Probe<E> {
+    pub(crate) endpoint: Arc<E>,
+    pub(crate) search: Search,
+    pub(crate) seen: Seen,
+    started: Instant,
+}
+
+impl<E: Endpoint> Probe<E> {
+    pub(crate) fn new(endpoint: &Arc<E>, search: &Search) -> Self {
+        Self { endpoint: Arc::clone(endpoint), search: *search, seen: Seen::default(), started: Instant::now() }
+    }
+
+    /// Seconds from the search's beginning.
+    pub(crate) fn seconds(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.started).as_secs_f64()
+    }
+
+    /// Waits until what was asked for before counts in no minute.
+    pub(crate) async fn rest(&self) {
+        self.endpoint.phase("waiting until limits by the minute have room again");
+        tokio::time::sleep(self.search.rest).await;
+    }
+
+    async fn calls_a_minute(&mut self, callers: usize) -> Through {
+        self.endpoint.phase("how many calls a minute");
+        self.by_minute(callers, FEW, Unit::Calls, None).await
+    }
+
+    async fn tokens_a_minute(&mut self, callers: usize, known: Option<f64>) -> Through {
+        self.endpoint.phase("how many tokens a minute");
+        let words = self.search.many;
+        let through = self.by_minute(callers, words, Unit::Tokens, known).await;
+        let Some(coarse) = through.pace.map(|pace| pace.calls).filter(|calls| *calls < COARSE) else { return through };
+        // So few calls of that size are let through that their number says little.
+        let smaller = words as f64 * coarse.max(1.0) / (2.0 * COARSE);
+        self.by_minute(callers, smaller as usize, Unit::Tokens, known).await
+    }
+}
+
+/// Calls that differ by less in their paces are bound by the same limit.
+pub(crate) const SAME: f64 = 0.85;
+/// A place that an answer has left may still be taken at the same moment. After so long it is free.
+pub(crate) const FREED: Duration = Duration::from_millis(30);
+/// Words of a call that is to use few tokens.
+const FEW: usize = 3;
+/// Calls a minute that are too few to tell a pace well.
+const COARSE: f64 = 12.0;
+
+/// Searches. Where there was `load` just before, what it used up is waited for first.
+pub(crate) async fn limits<E: Endpoint>(endpoint: &Arc<E>, search: &Search, load: bool) -> Limits {
+    let mut probe = Probe::new(endpoint, search);
+    if load {
+        probe.rest().await;
+    }
+    let at_once = probe.at_once().await;
     let mut found = Limits {
-        concurrency,
-        requests_per_minute: few.map_or(Bound::Unknown, |through| through.calls()),
+        concurrency: at_once.bound,
+        requests_per_minute: Bound::Unknown,
         tokens_per_minute: Bound::Unknown,
-        burst: few.and_then(|through| through.refused.then_some(through.before)),
+        burst: None,
+        because: Reasons { concurrency: at_once.because, ..Reasons::default() },
     };
-    context.progress.phase("how many tokens a minute");
-    let pace = few.and_then(|through| through.calls().found());
-    let Some(many) = let_through(context, search, room, search.many, pace).await else { return found };
-    let (Some(fast), Some(slow)) = (pace, many.calls().found()) else {
-        found.tokens_per_minute = many.tokens();
-        return found;
-    };
-    // As many calls of many tokens as of few: what binds is calls.
-    found.tokens_per_minute = if slow >= fast * SAME { Bound::NoneUpTo(many.tokens_value()) } else { many.tokens() };
-    if let (Some(few), Some(tokens)) = (few, found.tokens_per_minute.found())
-        && few.tokens_value() >= tokens * SAME
-    {
-        // Even calls of few tokens used as many of them: what bound was tokens, both times.
-        found.requests_per_minute = Bound::NoneUpTo(fast);
+    let callers = at_once.safe.clamp(1, search.callers.max(1));
+    // Where the limit at once leaves no more callers than that, it may be what keeps a pace low.
+    let slowed = at_once.bound.found().is_some() && callers < search.callers;
+    if at_once.because == Some(Because::Minute) {
+        probe.rest().await;
+    }
+    let mut few = probe.calls_a_minute(callers).await;
+    if few.stopped == Some(Because::Tokens) {
+        // What was used up before may have been in the way.
+        probe.rest().await;
+        few = probe.calls_a_minute(callers).await;
+    }
+    found.burst = few.refused.then_some(few.before);
+    (found.requests_per_minute, found.because.requests_per_minute) = few.bound(Unit::Calls, slowed);
+    if few.pace.is_some() {
+        probe.rest().await;
+    }
+    let many = probe.tokens_a_minute(callers, few.pace.map(|pace| pace.calls)).await;
+    (found.tokens_per_minute, found.because.tokens_per_minute) = many.bound(Unit::Tokens, slowed);
+    match (few.pace, many.pace) {
+        (Some(fast), Some(slow)) if few.told.is_none() && fast.tokens >= slow.tokens * SAME => {
+            // Even calls of few tokens used as many of them: what bound was tokens, both times.
+            found.tokens_per_minute = Bound::At(fast.tokens);
+            found.requests_per_minute = Bound::NoneUpTo(few.none_up_to(Unit::Calls));
+            found.because.requests_per_minute = Some(Because::Tokens);
+        }
+        (Some(fast), Some(slow)) if many.told.is_none() && slow.calls >= fast.calls * SAME => {
+            found.tokens_per_minute = Bound::NoneUpTo(many.none_up_to(Unit::Tokens));
+            found.because.tokens_per_minute = Some(Because::Requests);
+        }
+        (None, Some(slow)) if many.told.is_none() && slow.calls >= few.none_up_to(Unit::Calls) => {
+            found.tokens_per_minute = Bound::NoneUpTo(many.none_up_to(Unit::Tokens));
+            found.because.tokens_per_minute = Some(Because::Unsure);
+        }
+        (Some(_), None) if few.told.is_none() && found.tokens_per_minute == Bound::Unknown => {
+            // It may as well have been tokens that bound.
+            found.requests_per_minute = Bound::NoneUpTo(few.none_up_to(Unit::Calls));
+            found.because.requests_per_minute = found.because.tokens_per_minute;
+        }
+        _ => {}
     }
     found
 }
 
-/// Paces that differ by less are the same.
-const SAME: f64 = 0.85;
-
-/// The largest number of calls at once that is let through.
-async fn at_once(context: &Arc<Context>, search: &Search) -> Bound {
-    let mut size = 1;
-    let mut all = 0;
-    while size <= search.most_at_once {
-        let Some(burst) = burst(context, size).await else { return Bound::Unknown };
-        if burst.refused == 0 {
-            all = burst.ok;
-            size *= 2;
-            continue;
-        }
-        // Refused for want of room at once, if there is room now that they are over.
-        let Some(after) = context.send(&Ask::words(3, context.salt(), 1)).await else { return Bound::Unknown };
-        if matches!(after.went, Went::Limited(_)) || !burst.overlapped {
-            return Bound::NoneUpTo(all as f64);
-        }
-        // Once more just at the limit, since a call may have ended before the last one came.
-        let Some(again) = self::burst(context, burst.ok).await else { return Bound::At(burst.ok as f64) };
-        return Bound::At(if again.refused == 0 { burst.ok } else { again.ok.max(1) } as f64);
-    }
-    Bound::NoneUpTo(all as f64)
-}
-
-struct Burst {
-    ok: usize,
-    refused: usize,
-    /// Whether those that were let through were all there together.
-    overlapped: bool,
-}
-
-async fn burst(context: &Arc<Context>, size: usize) -> Option<Burst> {
-    let begun = Instant::now();
-    let mut calls = JoinSet::new();
-    for _ in 0..size {
-        let context = Arc::clone(context);
-        calls.spawn(async move { context.send(&Ask::words(10, context.salt(), 64)).await });
-    }
-    let mut sent: Vec<Sent> = Vec::new();
-    while let Some(call) = calls.join_next().await {
-        sent.push(call.ok().flatten()?);
-    }
-    let ok: Vec<&Sent> = sent.iter().filter(|sent| sent.went == Went::Ok).collect();
-    let refused: Vec<&Sent> = sent.iter().filter(|sent| matches!(sent.went, Went::Limited(_))).collect();
-    // The first to end must not have ended before the last refusal came.
-    let first_end = ok.iter().map(|sent| sent.ended).min().unwrap_or(begun);
-    let last_refusal = refused.iter().map(|sent| sent.ended).max().unwrap_or(begun);
-    context.progress.calls(sent.len());
-    Some(Burst { ok: ok.len(), refused: refused.len(), overlapped: first_end >= last_refusal })
-}
-
-/// What was let through.
-#[derive(Debug, Clone, Copy)]
-struct Through {
-    /// Whether anything was refused.
-    refused: bool,
-    /// Calls let through before the first refusal, and how long that took.
-    before: u64,
-    before_seconds: f64,
-    /// Calls and their tokens let through after the first one after it, and from then to the last of them.
-    after: u64,
-    after_tokens: u64,
-    after_seconds: f64,
-    /// Tokens of a call.
-    tokens_each: f64,
-}
-
-impl Through {
-    /// Whether anything is let through while calls are refused: a bucket that refills, and no window.
-    fn refills(&self) -> bool {
-        self.after >= 3
-            && self.after_seconds > 0.0
-            && self.after as f64 * 60.0 / self.after_seconds > 0.05 * self.before as f64
-    }
-
-    fn calls(&self) -> Bound {
-        if !self.refused {
-            return Bound::NoneUpTo(self.before as f64 * 60.0 / self.before_seconds.max(60.0));
-        }
-        Bound::At(if self.refills() { self.after as f64 * 60.0 / self.after_seconds } else { self.before as f64 })
-    }
-
-    fn tokens(&self) -> Bound {
-        match self.calls() {
-            Bound::At(_) => Bound::At(self.tokens_value()),
-            Bound::NoneUpTo(calls) => Bound::NoneUpTo(calls * self.tokens_each),
-            Bound::Unknown => Bound::Unknown,
-        }
-    }
-
-    /// Tokens a minute that were let through.
-    fn tokens_value(&self) -> f64 {
-        if self.refused && self.refills() {
-            self.after_tokens as f64 * 60.0 / self.after_seconds
-        } else {
-            self.before as f64 * self.tokens_each
-        }
-    }
-}
-
-/// Calls let through after a refusal that are enough to know their pace.
-const ENOUGH: u64 = 12;
-/// Calls whose recent pace is looked at to see whether another limit binds now.
-const RECENT: usize = 20;
-
-/// How often it is asked while calls are refused, in times the pace that is expected. Before a refusal counts the limit's
-/// own pace is kept, to see whether another binds. Afterwards a bucket that holds little must not be left full, or what
-/// it would have let through is lost; one that holds much loses nothing, and every refused call counts as sent.
-const fn often(counts: bool, held: u64) -> f64 {
-    match (counts, held) {
-        (false, _) => 1.5,
-        (true, ..20) => 8.0,
-        (true, _) => 3.0,
-    }
-}
-
-/// Asks until refused and then watches. With `pace`, calls a minute that are known to be let through, a refusal counts only
-/// when it is not one of that limit's: when it says so itself, or when fewer are let through than that.
-async fn let_through(
-    context: &Arc<Context>,
-    search: &Search,
-    callers: usize,
-    words: usize,
-    pace: Option<f64>,
-) -> Option<Through> {
-    let begun = Instant::now();
-    let mut through = Through {
-        refused: false,
-        before: 0,
-        before_seconds: 0.0,
-        after: 0,
-        after_tokens: 0,
-        after_seconds: 0.0,
-        tokens_each: 0.0,
-    };
-    let (mut tokens, mut calls) = (0_u64, 0_u64);
-    let (mut refused_at, mut first_after): (Option<Instant>, Option<Instant>) = (None, None);
-    let mut recent: VecDeque<Instant> = VecDeque::new();
-    let mut under_way = JoinSet::new();
-    loop {
-        while under_way.len() < callers {
-            let context = Arc::clone(context);
-            let ask = Ask::words(words, context.salt(), 1);
-            under_way.spawn(async move { context.send(&ask).await });
-        }
-        let sent = match under_way.join_next().await {
-            Some(sent) => sent.ok().flatten(),
-            None => None,
-        };
-        let now = Instant::now();
-        let Some(sent) = sent else {
-            // No room in the budget: what has been seen must do, if it is enough.
-            return (refused_at.is_some() && through.after >= 3).then_some(through);
-        };
-        match &sent.went {
-            Went::Ok => {
-                let used = sent.said.input.unwrap_or_default() + sent.said.output.unwrap_or_default();
-                calls += 1;
-                tokens += used;
-                through.tokens_each = tokens as f64 / calls as f64;
-                recent.push_back(now);
-                if recent.len() > RECENT {
-                    recent.pop_front();
-                }
-                // Calls that were under way at the first refusal had been let through before it.
-                match refused_at.filter(|at| sent.ended.checked_sub(sent.total).is_some_and(|sent| sent >= *at)) {
-                    None => through.before += 1,
-                    Some(_) => match first_after {
-                        // Counted is what comes after this one, so that it does not matter how full a bucket was.
-                        None => first_after = Some(now),
-                        Some(first) => {
-                            through.after += 1;
-                            through.after_tokens += used;
-                            through.after_seconds = now.saturating_duration_since(first).as_secs_f64();
-                        }
-                    },
-                }
-            }
-            Went::Limited(too_much) => {
-                let counts = match (pace, too_much) {
-                    (None, _) | (Some(_), Some(TooMuch::Tokens)) => true,
-                    (Some(_), Some(TooMuch::Requests | TooMuch::Concurrency)) => false,
-                    (Some(pace), None) => {
-                        let seconds =
-                            recent.front().map_or(0.0, |first| now.saturating_duration_since(*first).as_secs_f64());
-                        recent.len() < RECENT && begun.elapsed() > Duration::from_secs(10)
-                            || recent.len() as f64 * 60.0 < pace * SAME * seconds
-                    }
-                };
-                if counts && refused_at.is_none() {
-                    refused_at = Some(now);
-                    through.refused = true;
-                    through.before_seconds = now.saturating_duration_since(begun).as_secs_f64();
-                }
-                let expected = pace.unwrap_or(through.before as f64).max(20.0);
-                let pause = Duration::from_secs_f64(60.0 / (often(refused_at.is_some(), through.before) * expected))
-                    .clamp(Duration::from_millis(10), Duration::from_millis(400));
-                tokio::time::sleep(pause).await;
-            }
-            Went::Failed(_) => {}
-        }
-        context.progress.calls(1);
-        if let Some(at) = refused_at {
-            let watched = now.saturating_duration_since(at);
-            if watched >= search.watch && (through.after >= ENOUGH || watched >= search.watch * 3) {
-                return Some(through);
-            }
-        } else if begun.elapsed() >= search.patience {
-            through.before_seconds = begun.elapsed().as_secs_f64();
-            return Some(through);
-        }
-    }
-}
+#[cfg(test)]
+#[path = "limits_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::client::Target;
 use crate::conformance::{Check, Finding};
-use crate::limits::{Bound, Limits};
+use crate::limits::{Because, Bound, Limits};
 use crate::measure::Step;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -88,7 +88,8 @@ impl Report {
                 tokens_per_minute: limits.tokens_per_minute.found().map(below),
             };
         }
-        if self.suggested.max_concurrency.is_none() && self.steps.last().is_some_and(|last| last.limited > 0) {
+        // Without a search it may be any limit that refused, and this one is the careful guess.
+        if self.limits.is_none() && self.steps.last().is_some_and(|last| last.limited > 0) {
             let clean = self.steps.iter().rev().find(|step| step.limited == 0);
             self.suggested.max_concurrency = clean.and_then(|step| step.concurrency).map(|most| most as u64);
         }
@@ -178,18 +179,7 @@ impl Report {
             let _ = writeln!(out, "Peak:      {peak:.1} calls/s answered.");
         }
         if let Some(limits) = &self.limits {
-            let bound = |bound: Bound, unit: &str| match bound {
-                Bound::At(limit) => format!("{} {unit}", rounded(limit)),
-                Bound::NoneUpTo(seen) => format!("none up to {} {unit}", rounded(seen)),
-                Bound::Unknown => format!("{unit}: not found within the allowance"),
-            };
-            let _ = writeln!(
-                out,
-                "Limits:    {} · {} · {}",
-                bound(limits.concurrency, "at once"),
-                bound(limits.requests_per_minute, "calls/min"),
-                bound(limits.tokens_per_minute, "tokens/min")
-            );
+            out.push_str(&told(limits));
         }
         let Suggested { max_concurrency, requests_per_minute, tokens_per_minute } = self.suggested;
         let lines = [
@@ -215,6 +205,44 @@ impl Report {
     }
 }
 
+/// The limits that were found in one line, and each that was not in one of its own with what was in the way.
+fn told(limits: &Limits) -> String {
+    let because = limits.because;
+    let all = [
+        (limits.concurrency, "at once", "calls at once", because.concurrency),
+        (limits.requests_per_minute, "calls/min", "calls a minute", because.requests_per_minute),
+        (limits.tokens_per_minute, "tokens/min", "tokens a minute", because.tokens_per_minute),
+    ];
+    let found = |(bound, unit, ..): &(Bound, &str, &str, _)| Some(format!("{} {unit}", rounded(bound.found()?)));
+    let found: Vec<String> = all.iter().filter_map(found).collect();
+    let mut out =
+        format!("Limits:    {}\n", if found.is_empty() { "none found".to_owned() } else { found.join(" · ") });
+    for (bound, _, what, because) in all {
+        let why = because.map_or("", told_reason);
+        let _ = match bound {
+            Bound::At(_) => Ok(()),
+            Bound::NoneUpTo(seen) => writeln!(out, "Not found: a limit on {what}; none below {}{why}", rounded(seen)),
+            Bound::Unknown => writeln!(out, "Not found: a limit on {what}{why}"),
+        };
+    }
+    out
+}
+
+const fn told_reason(because: Because) -> &'static str {
+    match because {
+        Because::Minute => ", as a limit by the minute refuses larger bursts",
+        Because::Concurrency => ", as the limit on calls at once lets no more through in a minute",
+        Because::Requests => ", as calls a minute bind first",
+        Because::Tokens => ", as tokens a minute bind first",
+        Because::Quick => ", as answers end too soon for more of them to be under way together",
+        Because::Allowance => ", as the allowance has no room to look further",
+        Because::Failures => ", as calls fail",
+        Because::Unclear => ", as what is let through keeps no pace",
+        Because::Unsure => ", as calls a minute may be what binds",
+        Because::Untried => "; more was not tried",
+    }
+}
+
 /// As people round: to three digits.
 fn rounded(number: f64) -> f64 {
     if number < 1_000.0 {
@@ -231,3 +259,7 @@ fn mark(finding: Finding) -> char {
         Finding::Bad => '✗',
     }
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

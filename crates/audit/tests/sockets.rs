@@ -40,9 +40,17 @@ fn order(address: SocketAddr) -> Order {
     Order { target: target(address), allowance, load: None, search: None, objectives: Vec::new() }
 }
 
+/// A bucket has some room again after a part of a minute.
 fn search() -> Search {
-    let watch = Duration::from_secs(6);
-    Search { watch, patience: Duration::from_secs(8), many: 300, callers: 4, most_at_once: 16 }
+    let rest = Duration::from_secs(16);
+    Search {
+        rest,
+        watch: Duration::from_secs(6),
+        patience: Duration::from_secs(8),
+        many: 300,
+        callers: 4,
+        most_at_once: 16,
+    }
 }
 
 async fn done(order: &Order) -> Report {
@@ -202,23 +210,29 @@ async fn a_hidden_limit_of_calls_at_once_is_found_within_ten_percent() {
     }
 }
 
+/// After load that used up the calls of a minute, so that a limit by the minute refuses before the one at once can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hidden_limits_of_all_three_kinds_together_are_each_found_within_ten_percent() {
     let (address, _simulator) = Simulator::start(Options {
         label: false,
         requests_per_minute: Some(240),
         tokens_per_minute: Some(60_000),
-        concurrency: Some(7),
+        concurrency: Some(23),
         ttft: LONG,
         ..Options::default()
     })
     .unwrap();
-    // Seven calls at once of this length, and then no more of them than calls are allowed, use up full buckets slowly.
-    let search = Search { patience: Duration::from_secs(60), many: 1_200, ..search() };
-    let report = done(&up_to("0.50", Order { search: Some(search), ..order(address) })).await;
+    let load = Load { steps: vec![20], calls_each: 17, ..Load::default() };
+    let search = Search { patience: Duration::from_secs(60), many: 1_200, callers: 16, most_at_once: 64, ..search() };
+    let report = done(&up_to("0.50", Order { load: Some(load), search: Some(search), ..order(address) })).await;
     is_within(&report, "0.50");
+    assert!(
+        report.steps.iter().all(|step| step.limited > 0),
+        "the load is to use up what there is: {:?}",
+        report.steps
+    );
     let limits = report.limits.unwrap();
-    near(limits.concurrency, 7.0);
+    near(limits.concurrency, 23.0);
     near(limits.requests_per_minute, 240.0);
     near(limits.tokens_per_minute, 60_000.0);
 }
