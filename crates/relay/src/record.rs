@@ -70,8 +70,8 @@ pub(crate) struct State {
     pub(crate) posting: Option<Box<Posting>>,
     /// What a repeat of the call is told, where its client may send it again.
     pub(crate) first: Option<Box<First>>,
-    /// The call that a provider is still answering.
-    pub(crate) under_way: Option<UnderWay>,
+    /// The call that a provider is still answering; boxed, since only streams outlive their dispatch.
+    pub(crate) under_way: Option<Box<UnderWay>>,
     /// Whether the client is told to try again, where we know better than its error says.
     should_retry: Option<bool>,
     /// Who wants to know how it goes, where its model is being moved.
@@ -430,7 +430,7 @@ impl Record {
 
     /// A provider has begun to answer; what it is worth shows at the end of its stream.
     pub(crate) fn answered(&mut self, under_way: UnderWay) {
-        self.0.under_way = Some(under_way);
+        self.0.under_way = Some(Box::new(under_way));
     }
 
     /// Whether the client is told to try again.

@@ -187,7 +187,7 @@ async fn exchange<T: AsyncRead + AsyncWrite + Unpin>(
                 body
             }
         };
-        let mut answering: Answering = respond(worker, parts, body);
+        let mut answering = respond(worker, parts, body);
         let response = poll_fn(|cx| poll_answer(cx, &mut answering, &mut coming, socket)).await;
         let Some(response) = response else { return false };
         response
@@ -219,7 +219,7 @@ fn poll_answer<T: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut Socket<T>,
 ) -> Poll<Option<Response<ReplyBody>>> {
     loop {
-        if let Poll::Ready(response) = answering.as_mut().poll(cx) {
+        if let Poll::Ready(response) = Pin::new(&mut *answering).poll(cx) {
             return Poll::Ready(Some(response));
         }
         match coming {

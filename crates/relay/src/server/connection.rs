@@ -1,9 +1,10 @@
 //! One client connection: TLS, the HTTP version, and each request to where it belongs.
 
+use super::answering::Answering;
 use super::tls::Acceptor;
 use super::{Worker, local};
 use crate::inbound::Inbound;
-use crate::pipeline::{self, Arrival};
+use crate::pipeline::Arrival;
 use crate::record::Record;
 use crate::reply::{ReplyBody, refuse};
 use crate::surface::{self, Surface};
@@ -17,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sluicegate_vocabulary::{Fault, FaultKind};
 use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -113,9 +114,6 @@ fn note(ended: hyper::Result<()>) {
     }
 }
 
-/// The work on an answer.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
-
 fn service(
     worker: &Arc<Worker>,
 ) -> impl Service<
@@ -136,18 +134,14 @@ fn service(
     })
 }
 
-/// Sends a request where it belongs. The work on an answer is boxed, so that a connection whose answer is streaming does
-/// not keep the room that finding it took.
+/// Sends a request where it belongs. The work on an answer lies in a place of its own, so that a connection whose answer is
+/// streaming does not keep the room that finding it took.
 pub(crate) fn respond(worker: &Arc<Worker>, parts: Parts, body: Inbound) -> Answering {
     let (surface, methods) = surface::look_up(parts.uri.path());
     let response = match surface {
         Surface::Endpoint(endpoint, target) => {
-            let worker = Arc::clone(worker);
             let arrival = Arrival { parts: Box::new(parts), body, endpoint, target, methods };
-            return boxed(|| async move {
-                let response = pipeline::answer(&worker, arrival).await;
-                finish(response, methods)
-            });
+            return Answering::call(Arc::clone(worker), arrival);
         }
         Surface::Unknown => outside(worker, &parts, &unknown(&parts)),
         _ if !methods.contains(&parts.method) => outside(worker, &parts, &accept::wrong_method(&parts.method, methods)),
@@ -155,25 +149,17 @@ pub(crate) fn respond(worker: &Arc<Worker>, parts: Parts, body: Inbound) -> Answ
         Surface::Ready => health(!worker.shared.is_draining()),
         Surface::Local => {
             let worker = Arc::clone(worker);
-            return Box::pin(async move {
+            return Answering::other(async move {
                 let response = local::forward(&worker.shared.local, parts, body).await;
                 finish(response, methods)
             });
         }
     };
-    Box::pin(std::future::ready(finish(response, methods)))
-}
-
-/// Makes work where it is to lie. Made first and moved there, all the room it will ever need would be copied, of which
-/// nothing has been used yet.
-#[inline(always)]
-fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
-    let place = Box::new_uninit();
-    Box::into_pin(Box::write(place, make()))
+    Answering::other(std::future::ready(finish(response, methods)))
 }
 
 /// What a refused method is told besides.
-fn finish(mut response: Response<ReplyBody>, methods: &[Method]) -> Response<ReplyBody> {
+pub(super) fn finish(mut response: Response<ReplyBody>, methods: &[Method]) -> Response<ReplyBody> {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(method) = methods.first()
     {

@@ -5,13 +5,15 @@
 //! limits, which are atomics. Slow and rare work (metrics pages, administration) is handed to the control runtime
 //! through a channel.
 
+mod answering;
 mod connection;
 mod listen;
 mod local;
 mod serve;
 mod tls;
 
-pub(crate) use connection::{Answering, outside, respond};
+pub(crate) use answering::Answering;
+pub(crate) use connection::{outside, respond};
 pub use local::{LocalReceiver, LocalRequest};
 pub use tls::TlsError;
 
