@@ -99,10 +99,12 @@ const ARMS: [Arm; 8] = [
         key: ", limits: { rpm: 1000000, tpm: 100000000, concurrency: 1000 }",
         against: Some(Against { arm: "plain", at_most: None }),
     },
+    // What a hit saves is the system's work for a second connection more than instructions, so its bar is one on CPU: the part
+    // `cached` of the comparison.
     Arm {
         name: "cache hit",
         more: "cache: { exact: { ttl: 1h, only_when: always } }\n",
-        against: Some(Against { arm: "plain", at_most: Some(bars::CACHE_HIT_PERCENT) }),
+        against: Some(Against { arm: "plain", at_most: None }),
         ..PLAIN
     },
     PRICED,
