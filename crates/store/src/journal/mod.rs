@@ -12,8 +12,10 @@
 //! [`Options::when_failing`] says, and [`Journal::health`] tells.
 
 pub(crate) mod segment;
+mod waiters;
 mod writer;
 
+use self::waiters::{Place, Waiters};
 use crate::error::StoreError;
 use crate::record::{Ended, Intent};
 use parking_lot::{Condvar, Mutex};
@@ -24,7 +26,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -110,7 +112,7 @@ pub(crate) struct Shared {
     asleep: AtomicBool,
     stop: AtomicBool,
     thread: OnceLock<Thread>,
-    waiters: Mutex<Vec<(u64, Waker)>>,
+    waiters: Waiters,
     files: Mutex<VecDeque<SegmentFile>>,
     /// Told when something was written, for whoever reads along.
     news: Condvar,
@@ -158,7 +160,7 @@ impl Journal {
             asleep: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             thread: OnceLock::new(),
-            waiters: Mutex::default(),
+            waiters: Waiters::default(),
             files: Mutex::new(files),
             news: Condvar::new(),
             news_lock: Mutex::new(()),
@@ -209,7 +211,7 @@ impl Journal {
 
     /// Ready when the record of this number is written. What has been written is ready at the first poll.
     pub fn written(&self, record: u64) -> Written {
-        Written { shared: Arc::clone(&self.shared), record }
+        Written { shared: Arc::clone(&self.shared), record, place: None }
     }
 
     /// Waits for the record of this number as [`Journal::written`] does, for threads that may wait.
@@ -365,21 +367,41 @@ impl Shared {
 pub struct Written {
     shared: Arc<Shared>,
     record: u64,
+    place: Option<Place>,
 }
 
 impl Future for Written {
     type Output = Result<(), Failing>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(outcome) = self.shared.outcome(self.record) {
+            self.leave();
             return Poll::Ready(outcome);
         }
-        self.shared.waiters.lock().push((self.record, context.waker().clone()));
+        match self.place {
+            Some(place) => self.shared.waiters.renew(place, context.waker()),
+            None => self.place = Some(self.shared.waiters.enter(self.record, context.waker().clone())),
+        }
         // It may have been written since, and then nobody will look at the list.
         if let Some(outcome) = self.shared.outcome(self.record) {
+            self.leave();
             return Poll::Ready(outcome);
         }
         self.shared.wake();
         Poll::Pending
+    }
+}
+
+impl Written {
+    fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.shared.waiters.leave(place, |record| self.shared.outcome(record).is_some());
+        }
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.leave();
     }
 }

@@ -61,6 +61,7 @@ impl Writer {
             let stopping = self.shared.is_stopped();
             self.take();
             if self.batch.is_empty() {
+                self.wake();
                 self.sync_if_due(stopping);
                 if stopping {
                     return;
@@ -240,22 +241,14 @@ impl Writer {
         self.tell();
     }
 
-    /// Wakes whoever waits for what is written now, or for word that it will not be. Tells whether there was anybody.
+    /// Tells of what is written now, or of a failure. Whether somebody has waited for it.
     fn tell(&self) -> bool {
-        let mut ready = Vec::new();
-        {
-            let mut waiters = self.shared.waiters.lock();
-            waiters.retain_mut(|(record, waker)| match self.shared.outcome(*record) {
-                Some(_) => {
-                    ready.push(waker.clone());
-                    false
-                }
-                None => true,
-            });
-        }
-        let waited = !ready.is_empty();
-        ready.into_iter().for_each(std::task::Waker::wake);
+        let waited = self.wake();
         self.shared.tell_news();
         waited
+    }
+
+    fn wake(&self) -> bool {
+        self.shared.waiters.wake(|record| self.shared.outcome(record).is_some())
     }
 }
