@@ -42,14 +42,15 @@ pub(crate) struct Batch<'a> {
     pub(crate) call: u64,
     /// The status of the call that came last, which is mostly that of the next, and its word.
     status: (u16, u32),
-    /// Bytes that a chunk gets room for.
-    room: usize,
+    /// Buffers for chunks, which an earlier batch has used: asked for anew each time, their memory would be the dearest part
+    /// of a batch.
+    buffers: Vec<Vec<u8>>,
 }
 
 impl<'a> Batch<'a> {
-    /// A batch of so many records with so many bytes.
-    pub(crate) fn of(records: usize, bytes: usize) -> Self {
-        let mut batch = Self { room: bytes, status: (0, status(0)), ..Self::default() };
+    /// A batch of so many records.
+    pub(crate) fn of(records: usize, buffers: Vec<Vec<u8>>) -> Self {
+        let mut batch = Self { buffers, status: (0, status(0)), ..Self::default() };
         batch.intents.reserve(records.min(FEW));
         batch.ended.reserve(records / 2);
         batch
@@ -83,7 +84,7 @@ impl<'a> Batch<'a> {
         }
         self.repeats.extend(end.repeat.map(|repeat| (repeat, end.at_ms)));
         if !end.charges.is_empty() {
-            self.charges.next(columns::CHARGES, self.room).push(record, bytes, &kind.of_charges);
+            self.charges.next(columns::CHARGES, &mut self.buffers).push(record, bytes, &kind.of_charges);
         }
         let of_owner = kind.of_owner;
         if self.status.0 != end.status {
@@ -91,8 +92,14 @@ impl<'a> Batch<'a> {
         }
         let words = words_of_call(&end, self.status.1, of_owner);
         let calls = self.days.entry(days::of(end.at_ms)).or_default();
-        calls.next(columns::CALLS, self.room).push(record, bytes, &words);
+        calls.next(columns::CALLS, &mut self.buffers).push(record, bytes, &words);
         Ok(())
+    }
+
+    /// The buffers of its chunks, for the next batch; none that it had no use for.
+    pub(crate) fn into_buffers(self) -> Vec<Vec<u8>> {
+        let all = self.days.into_values().chain([self.charges]);
+        all.flat_map(|chunks| chunks.full.into_iter().chain(chunks.open)).map(Chunk::into_buffer).collect()
     }
 }
 
@@ -132,10 +139,10 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
-    /// The chunk that takes the next record: a new one, with room for so many bytes, where there is none that is not full.
-    fn next(&mut self, words: &'static [Word], room: usize) -> &mut Chunk {
+    /// The chunk that takes the next record: a new one, in one of the buffers, where there is none that is not full.
+    fn next(&mut self, words: &'static [Word], buffers: &mut Vec<Vec<u8>>) -> &mut Chunk {
         self.full.extend(self.open.take_if(|open| open.is_full()));
-        self.open.get_or_insert_with(|| Chunk::with_room(words, room))
+        self.open.get_or_insert_with(|| Chunk::new(words, buffers.pop().unwrap_or_default()))
     }
 
     /// Writes them.

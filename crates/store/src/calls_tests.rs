@@ -102,7 +102,7 @@ fn filled(dir: &Path, days: usize, calls: usize) {
             ended.write(&mut record);
             records.push(record);
         }
-        let mut batch = Batch::of(records.len(), 0);
+        let mut batch = Batch::of(records.len(), Vec::new());
         for (record, bytes) in (begin..).zip(&records) {
             batch.take(number_of(record), bytes, |_| false).unwrap();
         }

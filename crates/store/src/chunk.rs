@@ -83,10 +83,15 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    /// An empty one, with room for so many bytes if one may have that many.
-    pub(crate) fn with_room(words: &'static [Word], bytes: usize) -> Self {
-        let records = Vec::with_capacity(bytes.min(MOST_BYTES));
+    /// An empty one, whose records lie in this buffer.
+    pub(crate) fn new(words: &'static [Word], mut records: Vec<u8>) -> Self {
+        records.clear();
         Self { words, first: 0, last: 0, records, places: Vec::new(), hashes: Vec::new() }
+    }
+
+    /// Its buffer, for another.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.records
     }
 
     /// Whether no more should be added.
@@ -244,7 +249,7 @@ pub(crate) fn gather<const N: usize>(
 ) -> Result<(), StoreError> {
     for group in small(database)? {
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut whole = Chunk::with_room(words, 0);
+        let mut whole = Chunk::new(words, Vec::new());
         for first in group {
             let records: Vec<u8> =
                 transaction.query_row("SELECT records FROM chunks WHERE first = ?1", [first], |row| row.get(0))?;

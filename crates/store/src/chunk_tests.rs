@@ -18,7 +18,7 @@ fn hashes(bytes: &[u8]) -> [u32; 2] {
 fn write(database: &mut Connection, records: &[(u64, Vec<u8>)], each: usize) {
     let transaction = database.transaction().unwrap();
     for some in records.chunks(each) {
-        let mut chunk = Chunk::with_room(WORDS, 0);
+        let mut chunk = Chunk::new(WORDS, Vec::new());
         for (record, bytes) in some {
             chunk.push(*record, bytes, &hashes(bytes));
         }
@@ -111,7 +111,7 @@ fn a_chunk_with_a_filter_and_without_columns_is_read_whatever_its_size() {
     // As days are that were written before there were columns.
     let mut database = Connection::open_in_memory().unwrap();
     database.execute_batch(TABLES).unwrap();
-    let mut chunk = Chunk::with_room(WORDS, 0);
+    let mut chunk = Chunk::new(WORDS, Vec::new());
     let records: Vec<(u64, Vec<u8>)> = (1..=300).map(|record| (record, vec![(record % 7) as u8])).collect();
     for (record, bytes) in &records {
         chunk.push(*record, bytes, &hashes(bytes));

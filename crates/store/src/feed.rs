@@ -39,6 +39,8 @@ pub(crate) struct Feeder {
     open: Open,
     /// The calls that ended in the last two batches: one that comes again is passed over.
     ended: [HashSet<u64, RandomState>; 2],
+    /// What the chunks of the last batch lay in.
+    buffers: Vec<Vec<u8>>,
 }
 
 /// The days of the request log that were written last.
@@ -66,9 +68,9 @@ impl Feeder {
             Ok(value.unsigned_abs())
         };
         let (fed, call) = (meta("fed")?, meta("call")?);
-        let (days, ended) = Default::default();
+        let (days, ended, buffers) = Default::default();
         let open = Open::read(main.query_row("SELECT records FROM open_intents", [], |row| row.get(0))?);
-        Ok(Self { dir: dir.to_owned(), main, days, patience, fed, call, open, ended })
+        Ok(Self { dir: dir.to_owned(), main, days, patience, fed, call, open, ended, buffers })
     }
 
     /// Feeds records, of which the first has the number [`Feeder::fed`]. All of them or none.
@@ -77,8 +79,8 @@ impl Feeder {
             return Ok(0);
         }
         let transaction = self.main.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let bytes = records.iter().map(|record| record.len()).sum();
-        let (mut batch, mut next) = (Batch::of(records.len(), bytes), self.fed);
+        let buffers = std::mem::take(&mut self.buffers);
+        let (mut batch, mut next) = (Batch::of(records.len(), buffers), self.fed);
         for bytes in records.iter().copied() {
             let before = |call: u64| self.ended.iter().any(|calls| calls.contains(&call));
             if let Err(error) = batch.take(next, bytes, before) {
@@ -115,8 +117,9 @@ impl Feeder {
         }
         self.ended.swap(0, 1);
         if let Some(latest) = self.ended.first_mut() {
-            *latest = batch.ended;
+            *latest = std::mem::take(&mut batch.ended);
         }
+        self.buffers = batch.into_buffers();
         Ok(records.len())
     }
 

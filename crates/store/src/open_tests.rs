@@ -31,21 +31,21 @@ fn calls(open: &Open) -> Vec<(u64, u16)> {
 #[test]
 fn what_is_open_is_what_began_and_has_not_ended_over_any_number_of_batches() {
     let [a, b, b2, c] = [intent(1, 0), intent(2, 0), intent(2, 1), intent(3, 0)];
-    let mut first = Batch::of(1, 0);
+    let mut first = Batch::of(1, Vec::new());
     for (number, record) in [&b2, &a, &b].into_iter().enumerate() {
         first.take(number as u64, record, |_| false).unwrap();
     }
     let open = Open::default().after(&first).unwrap();
     assert_eq!(calls(&open), [(1, 0), (2, 0), (2, 1)]);
-    let nothing = Batch::of(0, 0);
+    let nothing = Batch::of(0, Vec::new());
     assert!(open.after(&nothing).is_none());
-    let mut second = Batch::of(1, 0);
+    let mut second = Batch::of(1, Vec::new());
     second.closed = vec![2, 9];
     second.take(3, &c, |_| false).unwrap();
     let open = open.after(&second).unwrap();
     assert_eq!(calls(&open), [(1, 0), (3, 0)]);
     assert_eq!(calls(&Open::read(open.bytes().to_vec())), [(1, 0), (3, 0)]);
-    let mut last = Batch::of(1, 0);
+    let mut last = Batch::of(1, Vec::new());
     last.closed = vec![1, 3];
     let open = open.after(&last).unwrap();
     assert!(open.bytes().is_empty());
