@@ -136,16 +136,17 @@ impl From<HeaderMap> for Fields {
 }
 
 /// Whether a field, its name as it was sent, tells of a limit of the provider's: how much there is, how much is left, or
-/// when it is back. Every field of every answer is looked at, and most do not.
+/// when it is back. Every field of every answer is looked at, and of most the first letter or the length says no.
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn tells_limit(name: &[u8]) -> bool {
+    matches!(name, [b'x' | b'X' | b'a' | b'A', rest @ ..] if rest.len() >= "-ratelimit-".len()) && begins_so(name)
+}
+
+#[inline(never)]
+fn begins_so(name: &[u8]) -> bool {
     let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
-    match name.first() {
-        Some(b'x' | b'X') => begins(b"x-ratelimit-"),
-        Some(b'a' | b'A') => begins(b"anthropic-ratelimit-"),
-        _ => false,
-    }
+    begins(b"x-ratelimit-") || begins(b"anthropic-ratelimit-")
 }
 
 #[cfg(test)]
