@@ -156,7 +156,11 @@ impl<E: Endpoint> Probe<E> {
         if closed && again.passed.len() * 10 >= burst.passed.len() * 9 { Refuser::AtOnce } else { Refuser::Minute }
     }
 
+    /// `None` where the allowance has no room for it: a part of it would tell nothing.
     async fn burst(&mut self, size: usize) -> Option<Burst> {
+        if self.endpoint.room(&slow(0)) < size as u64 {
+            return None;
+        }
         tokio::time::sleep(FREED).await;
         let mut calls = JoinSet::new();
         for _ in 0..size {

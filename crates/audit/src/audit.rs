@@ -76,7 +76,9 @@ impl Context {
     async fn measured(&self, model: &str, ask: &Ask, due: Instant) -> Option<Sent> {
         let hold = self.budget.take(ask)?;
         let sent = call(&self.client, self.target.dialect, model, ask, due).await;
-        self.budget.settle(hold, sent.said.input.unwrap_or_default(), sent.said.output.unwrap_or_default());
+        // What is refused is not billed.
+        let used = if sent.status >= 400 { Some((0, 0)) } else { sent.said.input.zip(sent.said.output) };
+        self.budget.settle(hold, used);
         Some(sent)
     }
 

@@ -25,8 +25,6 @@ struct Books {
     spent: Money,
     held: Money,
     exhausted: bool,
-    input: u64,
-    output: u64,
 }
 
 #[derive(Debug)]
@@ -77,15 +75,15 @@ impl Budget {
         price.map_or(Money::ZERO, |price| price.ceiling(ask.tokens * MARGIN, u64::from(ask.max_tokens), Tier::Standard))
     }
 
-    /// What a call did use.
-    pub(crate) fn settle(&self, hold: Hold, input: u64, output: u64) {
-        let usage = Usage { input, output, source: UsageSource::Reported, ..Usage::default() };
-        let cost = self.allowance.price.as_ref().and_then(|price| price.cost(&usage)).unwrap_or_default();
+    /// The tokens of input and output that a call did use. Where nobody tells, it may have cost all that was held.
+    pub(crate) fn settle(&self, hold: Hold, used: Option<(u64, u64)>) {
+        let cost = used.and_then(|(input, output)| {
+            let usage = Usage { input, output, source: UsageSource::Reported, ..Usage::default() };
+            self.allowance.price.as_ref()?.cost(&usage)
+        });
         let mut books = self.books.lock();
         books.held = books.held - hold.0;
-        books.spent += cost;
-        books.input += input;
-        books.output += output;
+        books.spent += cost.unwrap_or(hold.0);
     }
 
     pub(crate) fn spent(&self) -> Money {

@@ -247,6 +247,18 @@ async fn nothing_is_found_where_everything_is_refused() {
     assert_eq!(found.because.concurrency, Some(Because::Minute));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_burst_that_the_allowance_has_no_room_for_is_not_begun() {
+    let lasts = Duration::from_millis(100);
+    let hidden = Hidden { concurrency: None, requests: None, tokens: None, kind: Kind::Sliding, lasts, says: true };
+    let provider = Provider::new(hidden);
+    provider.asked.store(CALLS - 20, Relaxed);
+    let found = limits(&provider, &Search::default(), false).await;
+    assert_eq!((found.concurrency, found.because.concurrency), (Bound::NoneUpTo(8.0), Some(Because::Allowance)));
+    assert!(matches!(found.requests_per_minute, Bound::NoneUpTo(_)), "some calls were left for it: {found:?}");
+    assert!(provider.asked.load(Relaxed) < CALLS);
+}
+
 /// Seeds of limits that are drawn.
 const CASES: u64 = 100;
 

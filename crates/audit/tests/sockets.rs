@@ -89,6 +89,8 @@ struct Liar {
     factor: f64,
     /// Which model it says it is.
     model: &'static str,
+    /// Whether its streams say how many tokens they were.
+    tells: bool,
 }
 
 impl Liar {
@@ -134,6 +136,7 @@ impl Liar {
             format!(r#"{{"prompt_tokens":{},"completion_tokens":3}}"#, 7 + (words as f64 * self.factor).round() as u64);
         let model = self.model;
         if asked["stream"] == true {
+            let usage = if self.tells { usage } else { "null".to_owned() };
             let events = format!(
                 "data: {{\"model\":\"{model}\",\"choices\":[{{\"delta\":{{\"content\":\"one two three\"}}}}]}}\n\n\
                  data: {{\"model\":\"{model}\",\"choices\":[],\"usage\":{usage}}}\n\ndata: [DONE]\n\n"
@@ -161,17 +164,29 @@ async fn a_provider_that_answers_as_it_should_passes_every_check() {
 
 #[tokio::test]
 async fn a_provider_that_lies_about_its_model_and_its_counts_is_found_out() {
-    let address = Liar { factor: 1.38, model: "gpt-x-mini" }.start().await;
+    let address = Liar { factor: 1.38, model: "gpt-x-mini", tells: true }.start().await;
     let report = done(&order(address)).await;
     assert_eq!(finding(&report, "identity"), Finding::Bad);
     assert_eq!(finding(&report, "input_count"), Finding::Bad);
     assert!(report.text().contains("reported model differs: asked gpt-x, got gpt-x-mini"), "{}", report.text());
     assert!(report.text().contains("38 % above our own"), "{}", report.text());
-    let honest = Liar { factor: 1.0, model: "gpt-x" }.start().await;
+    let honest = Liar { factor: 1.0, model: "gpt-x", tells: true }.start().await;
     let report = done(&order(honest)).await;
     assert_eq!((finding(&report, "identity"), finding(&report, "input_count")), (Finding::Good, Finding::Good));
     // A reason of any length is one.
     assert_eq!(finding(&report, "errors"), Finding::Good, "{:?}", report.checks);
+}
+
+/// A stream that does not tell its tokens costs them all the same.
+#[tokio::test]
+async fn what_is_not_told_counts_as_the_most_it_can_have_cost() {
+    let address = Liar { factor: 1.0, model: "gpt-x", tells: false }.start().await;
+    let load = Load { steps: vec![4], calls_each: 100, ..Load::default() };
+    let report = done(&up_to("0.02", Order { load: Some(load), ..order(address) })).await;
+    let sent: u64 = report.steps.iter().map(|step| step.ok).sum();
+    // A call of a hundred words, at a dollar a million.
+    assert!(sent > 0 && sent as f64 * 100.0 / 1e6 <= 0.02, "{sent} calls for two cents");
+    assert!(report.cut_short, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -284,7 +299,7 @@ async fn at_a_rate_calls_are_due_at_even_moments_and_timed_from_then() {
 
 #[tokio::test]
 async fn verify_misses_a_model_that_is_neither_listed_nor_known() {
-    let address = Liar { factor: 1.0, model: "gpt-x" }.start().await;
+    let address = Liar { factor: 1.0, model: "gpt-x", tells: true }.start().await;
     let models = ["gpt-x", "an alias", "up/x"].map(|known| (known, Answer::Right));
     for (model, expected) in models.into_iter().chain([("other", Answer::WrongModel)]) {
         let target =
