@@ -2,7 +2,7 @@
 //!
 //! One call a line, as JSON or as comma-separated values with a line of names first. Logs of different makers name the
 //! same things differently, so a field is looked for under all the names in use (the tables below); what a log does not
-//! have is not known, and never 0. A line without a time or that cannot be read is counted and left out.
+//! have is not known, and never 0. A line without a time, that cannot be read or that tells of no call is counted and left out.
 //!
 //! A provider's export of usage has many calls to a line, those of a minute, an hour or a day, or holds them in pages of
 //! such periods. How much came in all is known from it; how much came at once is not, unless its periods are that short.
@@ -135,7 +135,7 @@ impl History {
                 continue;
             }
             let time = find(&record, TIME);
-            let Some(at) = time.and_then(moment) else {
+            let Some(at) = time.and_then(moment).filter(|_| is_of_calls(&record)) else {
                 history.unread += 1;
                 continue;
             };
@@ -248,11 +248,12 @@ fn records(log: &str) -> Box<dyn Iterator<Item = Option<Value>> + '_> {
     let mut lines = log.lines().filter(|line| !line.trim().is_empty());
     let object = |line: &str| serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
     let values = || serde_json::Deserializer::from_str(log).into_iter::<Value>();
-    if log.starts_with(['{', '[']) {
-        let is_a_value_a_line = lines.clone().next().is_some_and(|line| object(line).is_some());
-        if !is_a_value_a_line && values().next().is_some_and(|value| value.is_ok()) {
-            return Box::new(values().map_while(Result::ok).flat_map(opened).map(Some));
-        }
+    let is_a_value_a_line = lines.clone().next().is_some_and(|line| object(line).is_some());
+    if !is_a_value_a_line && log.starts_with(['{', '[']) && values().next().is_some_and(|value| value.is_ok()) {
+        return Box::new(values().map_while(Result::ok).flat_map(opened).map(Some));
+    }
+    // Before the first call a log may tell people something.
+    if log.starts_with(['{', '[']) || lines.clone().any(|line| line.starts_with('{') && object(line).is_some()) {
         return Box::new(lines.flat_map(move |line| match object(line) {
             Some(value) => opened(value).into_iter().map(Some).collect(),
             None => vec![None],
@@ -289,6 +290,11 @@ fn opened(value: Value) -> Vec<Value> {
         }
     }
     records
+}
+
+/// Whether a record tells of calls, and not of something that happened beside them.
+fn is_of_calls(record: &Value) -> bool {
+    [MODEL, STATUS, INPUT, FRESH, OUTPUT, COST, TOTAL, CALLS].into_iter().any(|names| find(record, names).is_some())
 }
 
 /// Whether a moment is a day without a time.

@@ -109,3 +109,22 @@ fn nothing_readable_is_no_history_and_no_panic() {
         assert_eq!(History::read(log, None).lines, 0, "{log:?}");
     }
 }
+
+/// What `serve` writes to standard error: what a person is told, calls, and what happened beside them.
+#[test]
+fn a_log_is_read_from_among_other_lines() {
+    let call = |second: u32| {
+        format!(
+            "{{\"ts\":\"2026-11-22T10:01:{second:02}.966Z\",\"model\":\"smart\",\"status\":200,\"upstream_model\":\"sim\",\
+             \"usage\":{{\"source\":\"reported\",\"input\":8,\"output\":38}},\"ms\":{{\"total\":59.4}}}}\n"
+        )
+    };
+    let log = format!(
+        "sluicegate 0.1.0 · listening on http://127.0.0.1:8080, loopback only\n\n  Stop        Ctrl-C\n\n{}{}{}",
+        call(10),
+        "{\"timestamp\":\"2026-11-22T10:01:12Z\",\"level\":\"WARN\",\"fields\":{\"message\":\"m started\"},\"target\":\"notice\"}\n",
+        call(14)
+    );
+    let history = History::read(&log, None);
+    assert_eq!((history.calls, history.input, history.output, history.unread), (Some(2), 16, 76, 3));
+}
