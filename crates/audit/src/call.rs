@@ -203,11 +203,6 @@ fn exhausted(fields: &Fields, ask: &Ask) -> Option<TooMuch> {
     LEFT.iter().find(|entry| short(entry)).map(|(_, kind)| *kind)
 }
 
-/// Whether our own simulator answered, which lists a few models and answers to any name.
-pub(crate) fn is_simulated(fields: &Fields) -> bool {
-    fields.get("x-sluicegate-simulated") == Some(b"true")
-}
-
 /// Whether headers tell of limits, and the first name that does.
 pub(crate) fn limit_header(fields: &Fields) -> Option<String> {
     let names = fields.iter().map(|(name, _)| String::from_utf8_lossy(name).to_ascii_lowercase());

@@ -5,9 +5,9 @@
 //! tokens that are higher than what was sent.
 
 use crate::audit::Context;
-use crate::call::{Sent, Went, is_simulated, limit_header, read};
-use crate::speech::{Ask, Extra};
-use crate::verify::counted;
+use crate::call::{Sent, Went, limit_header, read};
+use crate::speech::{Ask, Extra, path};
+use crate::verify::{PATIENCE, counted, known, no_answer};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
@@ -47,11 +47,14 @@ const COUNT_TOLERANCE: f64 = 0.15;
 const OUTPUT_TOLERANCE: f64 = 0.6;
 
 pub(crate) async fn conformance(context: &Context) -> Vec<Check> {
-    let mut checks = vec![models(context).await];
+    let silent = |_| check("models", Finding::Bad, format!("/models: {}", no_answer()));
+    let mut checks = vec![tokio::time::timeout(PATIENCE, models(context)).await.unwrap_or_else(silent)];
     let question = Ask::question("Describe a river in about forty words.", 120);
     let Some(buffered) = context.send(&question).await else { return checks };
     checks.push(chat(&buffered));
-    if matches!(buffered.went, Went::Failed(_)) && buffered.status != 0 && buffered.status < 500 {
+    if let Went::Failed(word) = &buffered.went
+        && (word == "timeout" || (1..500).contains(&buffered.status))
+    {
         // Nothing else can work.
         return checks;
     }
@@ -98,10 +101,7 @@ async fn models(context: &Context) -> Check {
             Finding::Good,
             format!("/models · {}, {} among them", counted(ids.len()), context.target.model),
         ),
-        Some(ids) if is_simulated(&answer.fields) => {
-            check("models", Finding::Good, format!("/models · {}; a simulator answers to any name", counted(ids.len())))
-        }
-        Some(ids) if context.client.knows(&context.target.model).await => check(
+        Some(ids) if known(&context.client, &context.target.model).await => check(
             "models",
             Finding::Good,
             format!("/models · {}, {} not listed but known", counted(ids.len()), context.target.model),
@@ -213,8 +213,12 @@ async fn length(context: &Context) -> Option<Check> {
 
 async fn errors(context: &Context) -> Option<Check> {
     let unknown = context.ask_model("no-such-model-0000", &Ask::question("Hello", 5)).await?;
-    let broken = context.client.send(Method::POST, crate::speech::path(context.target.dialect), Some("{".into())).await;
-    Some(match (unknown.status, broken.map(|answer| answer.status)) {
+    let broken = context.client.send(Method::POST, path(context.target.dialect), Some("{".into()));
+    let broken = match tokio::time::timeout(PATIENCE, broken).await {
+        Ok(answer) => answer.map(|answer| answer.status).map_err(|error| error.to_string()),
+        Err(_) => Err(no_answer()),
+    };
+    Some(match (unknown.status, broken) {
         (200..300, _) => check("errors", Finding::Doubtful, "errors: it answers for a model that does not exist"),
         (_, Ok(StatusCode::BAD_REQUEST)) if unknown.reasoned => {
             check("errors", Finding::Good, "errors, with their reasons")

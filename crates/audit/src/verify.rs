@@ -3,7 +3,7 @@
 //! One free call, the list of models, and where that fails a few more that find out what is wrong: the path, the form of
 //! the key, the key itself, the name. The answer is a sentence.
 
-use crate::call::{is_simulated, read};
+use crate::call::read;
 use crate::client::{Client, KeyForm, Target, TargetError};
 use http::Method;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use sluicegate_upstream::Stage;
 use std::time::Duration;
 
 /// No answer is waited for longer.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,7 +60,8 @@ const PATHS: [&str; 6] = ["/v1", "", "/api/v1", "/openai/v1", "/api", "/v1beta/o
 
 /// What one try says.
 enum Tried {
-    Models(Listed),
+    /// Those that are listed.
+    Models(Vec<String>),
     Refused(u16, String),
     Elsewhere(Place, u16, String),
     Missing,
@@ -79,13 +80,6 @@ enum Place {
     Host(Option<String>),
     /// The key or the host: it does not say which.
     KeyOrHost,
-}
-
-/// A list of models.
-struct Listed {
-    models: Vec<String>,
-    /// Whether what is not listed is answered as well.
-    any: bool,
 }
 
 /// Asks. An empty model is not looked for.
@@ -176,10 +170,10 @@ pub async fn verify(target: &Target) -> Result<Verified, TargetError> {
     })
 }
 
-async fn found(client: &Client, target: &Target, Listed { models, any }: &Listed) -> Verified {
+async fn found(client: &Client, target: &Target, models: &[String]) -> Verified {
     let say =
         |answer, told: String| Verified { schema: "sluicegate.verify/v1", answer, told, url: None, key_form: None };
-    let is_listed = *any || target.model.is_empty() || models.contains(&target.model);
+    let is_listed = target.model.is_empty() || models.contains(&target.model);
     if !is_listed && !known(client, &target.model).await {
         let told =
             format!("URL and key are right, but {} is not among the {} listed.", target.model, counted(models.len()));
@@ -201,8 +195,13 @@ pub(crate) fn counted(count: usize) -> String {
     format!("{count} model{}", if count == 1 { "" } else { "s" })
 }
 
-async fn known(client: &Client, model: &str) -> bool {
+/// Whether a model is known that is not listed.
+pub(crate) async fn known(client: &Client, model: &str) -> bool {
     tokio::time::timeout(PATIENCE, client.knows(model)).await.unwrap_or(false)
+}
+
+pub(crate) fn no_answer() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 async fn tried(client: &Client) -> Tried {
@@ -218,10 +217,7 @@ async fn tried(client: &Client) -> Tried {
             (200, Some(list)) => match list.get("data").or_else(|| list.get("models")).and_then(Value::as_array) {
                 Some(models) => {
                     let ids = models.iter().filter_map(|model| model.get("id").and_then(Value::as_str));
-                    Tried::Models(Listed {
-                        models: ids.map(str::to_owned).collect(),
-                        any: is_simulated(&answer.fields),
-                    })
+                    Tried::Models(ids.map(str::to_owned).collect())
                 }
                 None => Tried::Page,
             },
@@ -244,7 +240,7 @@ async fn tried(client: &Client) -> Tried {
     };
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(tried) => tried,
-        Err(_) => Tried::Failed(Stage::Exchange, format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Tried::Failed(Stage::Exchange, no_answer()),
     }
 }
 

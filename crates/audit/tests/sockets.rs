@@ -297,6 +297,16 @@ async fn at_a_rate_calls_are_due_at_even_moments_and_timed_from_then() {
     assert!(step.seconds >= 0.97, "{}", step.seconds);
 }
 
+/// In made-up time, which passes while nothing comes.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_never_answers_is_not_waited_for_long() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let order = order(silent.local_addr().unwrap());
+    let report = tokio::time::timeout(Duration::from_secs(200), done(&order)).await.expect("an end");
+    assert_eq!((finding(&report, "models"), finding(&report, "chat")), (Finding::Bad, Finding::Bad));
+    assert_eq!(report.calls, 1);
+}
+
 #[tokio::test]
 async fn verify_misses_a_model_that_is_neither_listed_nor_known() {
     let address = Liar { factor: 1.0, model: "gpt-x", tells: true }.start().await;
@@ -404,5 +414,9 @@ async fn verify_says_what_is_wrong() {
     }
     let model = Target { model: "no-such".to_owned(), ..with(format!("{here}/v1"), Some("secret")) };
     assert_eq!(verify(&model).await.unwrap().answer, Answer::Right, "the simulator answers to any name");
+    let options = Options { models: vec!["gpt-x".to_owned()], ..Options::default() };
+    let (address, _simulator) = Simulator::start(options).unwrap();
+    let model = Target { model: "no-such".to_owned(), ..target(address) };
+    assert_eq!(verify(&model).await.unwrap().answer, Answer::WrongModel, "and where it has names only to those");
     assert!(verify(&with("ftp://x".to_owned(), None)).await.is_err());
 }
