@@ -117,6 +117,9 @@ impl<E: Endpoint> Probe<E> {
                 (whole, rested) = (size, false);
             } else {
                 match self.refuser(&burst, alone, rested).await {
+                    Refuser::Minute if rested && whole == 0 => {
+                        return AtOnce::none_up_to(0, Because::Refused);
+                    }
                     Refuser::AtOnce if burst.overlapped() => return AtOnce::at(burst.passed.len()),
                     Refuser::AtOnce => (too_many, rested) = (Some(size), false),
                     Refuser::Minute | Refuser::Silent if rested => {

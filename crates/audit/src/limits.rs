@@ -82,6 +82,8 @@ impl Bound {
 pub enum Because {
     /// A limit by the minute refuses more at a time.
     Minute,
+    /// Every call is refused.
+    Refused,
     /// The limit on calls at once keeps more from being asked.
     Concurrency,
     /// The limit on calls a minute binds first.
@@ -214,6 +216,11 @@ pub(crate) async fn limits<E: Endpoint>(endpoint: &Arc<E>, search: &Search, load
         burst: None,
         because: Reasons { concurrency: at_once.because, ..Reasons::default() },
     };
+    if at_once.because == Some(Because::Refused) {
+        found.because.requests_per_minute = at_once.because;
+        found.because.tokens_per_minute = at_once.because;
+        return found;
+    }
     let callers = at_once.safe.clamp(1, search.callers.max(1));
     // Where the limit at once leaves no more callers than that, it may be what keeps a pace low.
     let slowed = at_once.bound.found().is_some() && callers < search.callers;

@@ -241,10 +241,12 @@ async fn nothing_is_found_where_everything_is_refused() {
     let lasts = Duration::from_millis(100);
     let requests = Some(0.0);
     let hidden = Hidden { concurrency: None, requests, tokens: None, kind: Kind::Sliding, lasts, says: false };
+    let begun = Instant::now();
     let found = searched(hidden).await;
     let all = [found.concurrency, found.requests_per_minute, found.tokens_per_minute];
     assert!(all.iter().all(|bound| *bound == Bound::Unknown), "{found:?}");
-    assert_eq!(found.because.concurrency, Some(Because::Minute));
+    assert_eq!(found.because.tokens_per_minute, Some(Because::Refused));
+    assert!(begun.elapsed() < Duration::from_secs(150), "{:?} of asking for nothing", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -231,6 +231,7 @@ fn told(limits: &Limits) -> String {
 const fn told_reason(because: Because) -> &'static str {
     match because {
         Because::Minute => ", as a limit by the minute refuses larger bursts",
+        Because::Refused => ", as every call was refused, also after a wait of a minute",
         Because::Concurrency => ", as the limit on calls at once lets no more through in a minute",
         Because::Requests => ", as calls a minute bind first",
         Because::Tokens => ", as tokens a minute bind first",
