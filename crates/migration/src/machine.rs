@@ -73,13 +73,13 @@ pub enum Started {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Only what is under way can be advanced, paused or promoted.
-    #[error("the migration is {}, not under way", phase.as_str())]
+    #[error("the migration is {}, not under way", words(*phase))]
     NotUnderWay {
         /// What it is.
         phase: Phase,
     },
     /// Only what is paused can be resumed.
-    #[error("the migration is {}, not paused", phase.as_str())]
+    #[error("the migration is {}, not paused", words(*phase))]
     NotPaused {
         /// What it is.
         phase: Phase,
@@ -94,8 +94,13 @@ pub enum Refused {
     #[error("the kill switch is set by {0}; lift it there first")]
     Killed(&'static str),
     /// A guard says worse, and whoever wants to go on must say that he knows.
-    #[error("a guard says that the new side is worse ({0}); say that you want to go on in spite of it")]
+    #[error("a guard says that the new side is worse ({0}); say `--in-spite` (`in_spite=true`) to go on all the same")]
     Worse(String),
+}
+
+/// A phase as it stands in a sentence.
+fn words(phase: Phase) -> String {
+    phase.as_str().replace('_', " ")
 }
 
 /// What sets a kill switch besides a person: read at start and on every reload, and not part of what is kept.

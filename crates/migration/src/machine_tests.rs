@@ -217,6 +217,8 @@ fn a_promoted_migration_can_go_back_and_an_idle_one_cannot() {
     assert_eq!(migration.advance(Moment(2), "ada", "", true), Err(Refused::Over));
     migration.rollback(Moment(3), "ada", "not so sure").unwrap();
     assert_eq!(migration.share(), Share::NONE);
+    let refused = migration.pause(Moment(4), "ada", "").unwrap_err();
+    assert_eq!(refused.to_string(), "the migration is rolled back, not under way");
     let mut idle = Migration::new(definition(no_errors()), Seed(7));
     assert_eq!(idle.rollback(Moment(0), "ada", ""), Err(Refused::NothingMoved));
     assert_eq!(idle.pause(Moment(0), "ada", ""), Err(Refused::NotUnderWay { phase: Phase::Idle }));

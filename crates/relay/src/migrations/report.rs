@@ -273,16 +273,27 @@ fn next(machine: &Migration, now: Moment) -> String {
             let step = machine.step();
             let calls = step.min_calls.saturating_sub(machine.step_calls());
             let time = step.hold.saturating_sub(machine.held_until(now));
-            let seconds = time.as_millis().div_ceil(1000);
+            let lasts = lasting(time);
             match (calls, time.is_zero()) {
                 (0, true) => undecided(machine),
-                (0, false) => format!("the step lasts {seconds} s more"),
+                (0, false) => format!("the step lasts {lasts} more"),
                 (calls, true) => format!("the step wants {calls} more calls on the new side"),
                 (calls, false) => {
-                    format!("the step lasts {seconds} s more and wants {calls} more calls on the new side")
+                    format!("the step lasts {lasts} more and wants {calls} more calls on the new side")
                 }
             }
         }
+    }
+}
+
+/// A time that is left, in the largest units that say something; rounded up, so that it is never over too soon.
+fn lasting(time: std::time::Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1_000);
+    let minutes = seconds.div_ceil(60);
+    match minutes {
+        0..=2 => format!("{seconds} s"),
+        3..=120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
     }
 }
 

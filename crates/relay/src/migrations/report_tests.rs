@@ -25,3 +25,17 @@ fn what_a_step_waits_for_is_said_in_calls() {
     let worse = "a guard is beyond its limit; nothing follows before 40 more calls on the new side";
     assert_eq!(waits(0, 60, 500), worse);
 }
+
+#[test]
+fn how_long_a_step_lasts_is_said_in_units_that_fit() {
+    for (millis, expected) in [
+        (1_001, "2 s"),
+        (120_000, "120 s"),
+        (120_001, "3 min"),
+        (3_599_500, "60 min"),
+        (7_200_001, "2 h 1 min"),
+        (21_600_000, "6 h 0 min"),
+    ] {
+        assert_eq!(lasting(std::time::Duration::from_millis(millis)), expected, "{millis}");
+    }
+}
