@@ -44,6 +44,8 @@ enum Refuser {
     Minute,
     /// It does not say.
     Silent,
+    /// The allowance had no room to find out.
+    Unasked,
 }
 
 struct Burst {
@@ -117,6 +119,9 @@ impl<E: Endpoint> Probe<E> {
                 (whole, rested) = (size, false);
             } else {
                 match self.refuser(&burst, alone, rested).await {
+                    Refuser::Unasked => {
+                        return AtOnce::none_up_to(together.max(burst.together(alone)), Because::Allowance);
+                    }
                     Refuser::Minute if rested && whole == 0 => {
                         return AtOnce::none_up_to(0, Because::Refused);
                     }
@@ -154,7 +159,7 @@ impl<E: Endpoint> Probe<E> {
             endpoint.ask(&slow(endpoint.salt())).await
         });
         let again = self.burst(burst.passed.len() + burst.refused.len()).await;
-        let (Some(again), Ok(Some(between))) = (again, between.await) else { return Refuser::Silent };
+        let (Some(again), Ok(Some(between))) = (again, between.await) else { return Refuser::Unasked };
         let closed = matches!(between.went, Went::Limited(_));
         if closed && again.passed.len() * 10 >= burst.passed.len() * 9 { Refuser::AtOnce } else { Refuser::Minute }
     }

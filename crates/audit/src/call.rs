@@ -184,23 +184,40 @@ fn too_much(body: &str) -> Option<TooMuch> {
     }
 }
 
+/// Which part of a call a limit counts.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Call,
+    Input,
+    Output,
+    Both,
+}
+
 /// Headers that tell what is left, in OpenAI's and Anthropic's form.
-const LEFT: [(&str, TooMuch); 6] = [
-    ("x-ratelimit-remaining-requests", TooMuch::Requests),
-    ("anthropic-ratelimit-requests-remaining", TooMuch::Requests),
-    ("x-ratelimit-remaining-tokens", TooMuch::Tokens),
-    ("anthropic-ratelimit-tokens-remaining", TooMuch::Tokens),
-    ("anthropic-ratelimit-input-tokens-remaining", TooMuch::Tokens),
-    ("anthropic-ratelimit-output-tokens-remaining", TooMuch::Tokens),
+const LEFT: [(&str, Part); 6] = [
+    ("x-ratelimit-remaining-requests", Part::Call),
+    ("anthropic-ratelimit-requests-remaining", Part::Call),
+    ("x-ratelimit-remaining-tokens", Part::Both),
+    ("anthropic-ratelimit-tokens-remaining", Part::Both),
+    ("anthropic-ratelimit-input-tokens-remaining", Part::Input),
+    ("anthropic-ratelimit-output-tokens-remaining", Part::Output),
 ];
 
 /// What a refusal's headers leave too little of for this call.
 fn exhausted(fields: &Fields, ask: &Ask) -> Option<TooMuch> {
-    let short = |(name, kind): &(&str, TooMuch)| {
-        let wanted = if *kind == TooMuch::Tokens { ask.tokens + u64::from(ask.max_tokens) } else { 1 };
+    let output = u64::from(ask.max_tokens);
+    let short = |(name, part): &&(&str, Part)| {
+        let wanted = match part {
+            Part::Call => 1,
+            Part::Input => ask.tokens,
+            Part::Output => output,
+            Part::Both => ask.tokens + output,
+        };
         fields.text(name).and_then(|left| left.trim().parse::<u64>().ok()).is_some_and(|left| left < wanted)
     };
-    LEFT.iter().find(|entry| short(entry)).map(|(_, kind)| *kind)
+    LEFT.iter()
+        .find(short)
+        .map(|(_, part)| if matches!(part, Part::Call) { TooMuch::Requests } else { TooMuch::Tokens })
 }
 
 /// Whether headers tell of limits, and the first name that does.

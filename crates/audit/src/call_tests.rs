@@ -30,3 +30,18 @@ fn refusals_without_words_are_told_apart_by_what_their_headers_say_is_left() {
     }
     assert_eq!(exhausted(&Fields::default(), &ask), None);
 }
+
+#[test]
+fn what_is_left_of_input_and_of_output_is_held_against_each_alone() {
+    let ask = Ask::words(100, 0, 10);
+    for (input, output, expected) in
+        [("5000", "10", None), ("5000", "9", Some(TooMuch::Tokens)), ("50", "10", Some(TooMuch::Tokens))]
+    {
+        let fields = [
+            ("anthropic-ratelimit-input-tokens-remaining", input),
+            ("anthropic-ratelimit-output-tokens-remaining", output),
+        ];
+        let fields = fields.map(|(name, left)| (HeaderName::from_static(name), HeaderValue::from_static(left)));
+        assert_eq!(exhausted(&Fields::from(HeaderMap::from_iter(fields)), &ask), expected, "{input} {output}");
+    }
+}

@@ -221,7 +221,9 @@ fn told(limits: &Limits) -> String {
         let why = because.map_or("", told_reason);
         let _ = match bound {
             Bound::At(_) => Ok(()),
-            Bound::NoneUpTo(seen) => writeln!(out, "Not found: a limit on {what}; none below {}{why}", rounded(seen)),
+            Bound::NoneUpTo(seen) => {
+                writeln!(out, "Not found: a limit on {what}; none below {}{why}", shortened(seen, f64::floor))
+            }
             Bound::Unknown => writeln!(out, "Not found: a limit on {what}{why}"),
         };
     }
@@ -233,24 +235,26 @@ const fn told_reason(because: Because) -> &'static str {
         Because::Minute => ", as a limit by the minute refuses larger bursts",
         Because::Refused => ", as every call was refused, also after a wait of a minute",
         Because::Concurrency => ", as the limit on calls at once lets no more through in a minute",
-        Because::Requests => ", as calls a minute bind first",
-        Because::Tokens => ", as tokens a minute bind first",
+        Because::Requests => ", as the limit on calls a minute is reached first",
+        Because::Tokens => ", as the limit on tokens a minute is reached first",
         Because::Quick => ", as answers end too soon for more of them to be under way together",
         Because::Allowance => ", as the allowance has no room to look further",
         Because::Failures => ", as calls fail",
-        Because::Unclear => ", as what is let through keeps no pace",
-        Because::Unsure => ", as calls a minute may be what binds",
+        Because::Unclear => ", as calls were let through too unevenly to tell",
+        Because::Unsure => ", as it may be the limit on calls a minute that is reached first",
         Because::Untried => "; more was not tried",
     }
 }
 
 /// As people round: to three digits.
 fn rounded(number: f64) -> f64 {
-    if number < 1_000.0 {
-        return number.round();
-    }
-    let unit = 10_f64.powf(number.log10().floor() - 2.0);
-    (number / unit).round() * unit
+    shortened(number, f64::round)
+}
+
+/// To three digits, the rest as `end` does it.
+fn shortened(number: f64, end: fn(f64) -> f64) -> f64 {
+    let unit = 10_f64.powf((number.max(1.0).log10().floor() - 2.0).max(0.0));
+    end(number / unit) * unit
 }
 
 fn mark(finding: Finding) -> char {

@@ -23,3 +23,10 @@ fn what_was_not_found_is_told_with_what_was_in_the_way() {
     let requests_per_minute = Bound::Unknown;
     assert!(told(&Limits { requests_per_minute, ..limits }).starts_with("Limits:    none found\n"));
 }
+
+#[test]
+fn what_was_let_through_is_never_told_as_more_than_it_was() {
+    for (seen, limit, least) in [(1996.0, 2000.0, 1990.0), (185_499.0, 185_000.0, 185_000.0), (63.9, 64.0, 63.0)] {
+        assert_eq!((rounded(seen), shortened(seen, f64::floor)), (limit, least));
+    }
+}
