@@ -136,17 +136,20 @@ impl From<HeaderMap> for Fields {
 }
 
 /// Whether a field, its name as it was sent, tells of a limit of the provider's: how much there is, how much is left, or
-/// when it is back. Every field of every answer is looked at, and of most the first letter or the length says no.
+/// when it is back. Every field of every answer is looked at, and the first letters of most say no.
 #[must_use]
 #[inline(always)]
 pub fn tells_limit(name: &[u8]) -> bool {
-    matches!(name, [b'x' | b'X' | b'a' | b'A', rest @ ..] if rest.len() >= "-ratelimit-".len()) && begins_so(name)
+    match name {
+        [b'x' | b'X', b'-', b'r' | b'R', b'a' | b'A', ..] => begins(name, b"x-ratelimit-"),
+        [b'a' | b'A', b'n' | b'N', b't' | b'T', ..] => begins(name, b"anthropic-ratelimit-"),
+        _ => false,
+    }
 }
 
 #[inline(never)]
-fn begins_so(name: &[u8]) -> bool {
-    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
-    begins(b"x-ratelimit-") || begins(b"anthropic-ratelimit-")
+fn begins(name: &[u8], with: &[u8]) -> bool {
+    name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
 }
 
 #[cfg(test)]

@@ -65,3 +65,21 @@ proptest! {
         prop_assert_eq!(all(&lines), all(&map));
     }
 }
+
+#[test]
+fn limits_are_told_by_names_that_begin_so_however_they_are_written() {
+    for (name, tells) in [
+        ("x-ratelimit-remaining-tokens", true),
+        ("X-RateLimit-Limit-Requests", true),
+        ("Anthropic-Ratelimit-Requests-Reset", true),
+        ("x-ratelimit", false),
+        ("x-rate-limits-told", false),
+        ("x-request-id", false),
+        ("anthropic-organization-id", false),
+        ("ratelimit-policy", false),
+        ("x-", false),
+        ("", false),
+    ] {
+        assert_eq!(tells_limit(name.as_bytes()), tells, "{name}");
+    }
+}

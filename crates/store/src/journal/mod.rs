@@ -393,14 +393,22 @@ impl Future for Written {
 }
 
 impl Written {
+    /// Nearly all have never waited.
+    #[inline]
     fn leave(&mut self) {
         if let Some(place) = self.place.take() {
-            self.shared.waiters.leave(place, |record| self.shared.outcome(record).is_some());
+            self.pass_on(place);
         }
+    }
+
+    #[cold]
+    fn pass_on(&self, place: Place) {
+        self.shared.waiters.leave(place, |record| self.shared.outcome(record).is_some());
     }
 }
 
 impl Drop for Written {
+    #[inline]
     fn drop(&mut self) {
         self.leave();
     }
