@@ -119,7 +119,7 @@ struct Seen {
 }
 
 impl History {
-    /// Reads a log. With `model`, only its calls.
+    /// Reads a log. With `model`, only its calls; where that has a vendor before its name and the log has none, by the name.
     #[must_use]
     pub fn read(log: &str, model: Option<&str>) -> Self {
         let mut history = Self { schema: "sluicegate.audit.history/v1", ..Self::default() };
@@ -130,7 +130,8 @@ impl History {
                 continue;
             };
             let name = find(&record, MODEL).and_then(|value| value.as_str().map(str::to_owned));
-            if model.is_some() && name.as_deref() != model && find(&record, &["model"]).and_then(Value::as_str) != model
+            let asked = find(&record, &["model"]).and_then(Value::as_str);
+            if model.is_some_and(|model| ![name.as_deref(), asked].into_iter().flatten().any(|name| is_of(name, model)))
             {
                 continue;
             }
@@ -290,6 +291,11 @@ fn opened(value: Value) -> Vec<Value> {
         }
     }
     records
+}
+
+/// Whether a name in a log is that of a model, which may be told with its vendor.
+fn is_of(name: &str, model: &str) -> bool {
+    name == model || model.split_once('/').is_some_and(|(_, bare)| name == bare)
 }
 
 /// Whether a record tells of calls, and not of something that happened beside them.

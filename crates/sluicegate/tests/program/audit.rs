@@ -70,6 +70,16 @@ fn a_log_is_read_without_sending_anything() {
     let kept: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("kept.json")).unwrap()).unwrap();
     assert_eq!(kept["calls"], 2);
+    // The book's name of a model has its vendor before it, the log's name has not.
+    let told = output(folder.path(), &["audit", "--from-log", "log", "--model", "openai/gpt-5.4-mini", "--json"]);
+    let history: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(history["calls"], 2);
+    assert!(history["monthly_usd"].is_string(), "{history:#}");
+    let none = output(folder.path(), &["audit", "--from-log", "log", "--model", "openai/gpt-4.1"]);
+    assert!(text(&none.stderr).contains("log: no calls of openai/gpt-4.1 in it"), "{}", text(&none.stderr));
+    assert_eq!(code(&none), 1);
     std::fs::write(folder.path().join("log"), "nothing\n").unwrap();
-    assert_eq!(code(&output(folder.path(), &["audit", "--from-log", "log"])), 1);
+    let nothing = output(folder.path(), &["audit", "--from-log", "log"]);
+    assert!(text(&nothing.stderr).contains("log: no calls in it"), "{}", text(&nothing.stderr));
+    assert_eq!(code(&nothing), 1);
 }

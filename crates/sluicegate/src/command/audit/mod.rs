@@ -179,11 +179,12 @@ fn from_log(arguments: &AuditArguments, log: &Path) -> Outcome {
     let model = arguments.endpoint.model.as_deref();
     let history = History::read(&text, model);
     if history.lines == 0 {
-        return Err(Failure::other(format!(
-            "{}: no calls in it ({} lines could not be read)",
-            log.display(),
-            history.unread
-        )));
+        let which = model.map(|model| format!(" of {model}")).unwrap_or_default();
+        let unread = match history.unread {
+            0 => String::new(),
+            unread => format!(" ({unread} lines could not be read)"),
+        };
+        return Err(Failure::other(format!("{}: no calls{which} in it{unread}", log.display())));
     }
     let now = match &arguments.price {
         Some(price) => Some(told_price(price).map_err(|message| Failure::new(Code::Other(2), message))?),
