@@ -66,6 +66,7 @@ fn scheduler(bencher: Bencher<'_, '_>, flows: u64) {
         deadline: Nanos(u64::MAX / 2),
         lead: Duration::ZERO,
         set: set.clone(),
+        debit: None,
         item: flow,
     };
     let mut now = Nanos(1_000_000_000);

@@ -168,6 +168,7 @@ async fn enter(
             let want = Want {
                 set: &set,
                 ask,
+                debit: None,
                 flow: caller.live.number,
                 bytes: request.body.len() as u64,
                 arrived: record.arrived(),
@@ -178,14 +179,15 @@ async fn enter(
                 waited = room.wait(&want) => waited,
                 () = worker.stop.cancelled() => return Err(Refused::Anywhere(*crate::attempt::stopping().fault)),
             };
-            waited.map_err(|late| {
+            let admitted = waited.map_err(|late| {
                 record.queued(late.waited);
                 let fault = late.at_own_limit();
                 match late.refusal() {
                     Some(refusal) => Refused::by(refusal, fault),
                     None => Refused::Anywhere(fault),
                 }
-            })?
+            })?;
+            (admitted.held, admitted.waited)
         }
     };
     record.queued(waited);

@@ -7,18 +7,19 @@
 //!
 //! A call that finds no room waits rather than meet the provider's refusal: at the limit that is short where all keys
 //! meet that one, in the same order as for its own limits; or else at the [turnstile](crate::providers) of the keys,
-//! for whichever has room first. Where the route has several targets, one with room is asked before one without.
+//! for whichever has room first. Whoever is next there and finds that all keys meet one limit goes over to that limit,
+//! so that the others follow it to where the order and the waits of all are known. Where the route has several targets, one with room is asked before one without.
 
 use crate::admit::{SHARE_FOR_PRIMARY, in_line, lower_tier, pace, patience};
 use crate::call::{Caller, Plan, Request};
 use crate::estimate;
 use crate::providers::Call;
 use crate::record::Record;
-use crate::room::{Held, Late, Room, Want, fault};
+use crate::room::{Admitted, Held, Late, Room, Want, fault};
 use crate::server::Worker;
 use crate::snapshot::{Candidate, Limits, Snapshot, weights};
 use sluicegate_flow::egress::{Charge, Lease, Unavailable, Wanted, Why};
-use sluicegate_flow::{Ask, LimitSet, Nanos, Reason, Refusal, Scope};
+use sluicegate_flow::{Ask, Debit, LimitSet, Nanos, Reason, Refusal, Scope};
 use sluicegate_vocabulary::{Fault, FaultKind, Mode};
 use std::future::Future;
 use std::pin::Pin;
@@ -222,8 +223,7 @@ impl Seeker<'_> {
         others: bool,
         record: &mut Record,
     ) -> Result<Taken, Fault> {
-        let NoRoom { why, mut short, too_small } = no_room;
-        if let Some(fault) = self.hopeless(&why, &short, too_small.as_ref()) {
+        if let Some(fault) = self.hopeless(&no_room) {
             return Err(fault);
         }
         let patience = patience(self.request, self.caller, snapshot, record.arrived());
@@ -233,28 +233,9 @@ impl Seeker<'_> {
         let until = record.arrived() + patience;
         let until = if others { until.min(began + SOON) } else { until };
         let waiting = Waiting { arrived: record.arrived(), until };
-        let keys = self.candidate.standing.pool.members().len();
-        let at_one_limit = why.why == Why::Reserved && (keys == 1 || !short.iter().any(Short::is_keys_own));
         let taken = tokio::select! {
             biased;
-            taken = async {
-                if at_one_limit && !short.is_empty() {
-                    let short = short.swap_remove(0);
-                    let (held, _) = self.at_limit(&short, waiting).await.map_err(|late| late.at_provider())?;
-                    let now = self.worker.shared.room.now();
-                    if let Ok(lease) = self.candidate.standing.pool.lease_at(short.key, now, || self.charge()) {
-                        return Ok(Taken { lease, held: Some(held), output: short.output });
-                    }
-                }
-                let taken = self.at_turnstile(waiting, snapshot).await;
-                // The others could not be helped by any wait.
-                let in_vain = |fault: &Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::Overloaded);
-                taken.inspect_err(|fault| {
-                    if in_vain(fault) {
-                        self.worker.shared.room.aside.shed(self.caller.priority);
-                    }
-                })
-            } => taken,
+            taken = self.until_taken(no_room, waiting, snapshot) => taken,
             () = self.worker.stop.cancelled() => Err(*crate::attempt::stopping().fault),
         };
         let waited = began.elapsed();
@@ -265,8 +246,53 @@ impl Seeker<'_> {
         taken
     }
 
+    /// Waits where the wait is: at a limit that all keys meet, or at the keys.
+    async fn until_taken(&self, no_room: NoRoom, waiting: Waiting, snapshot: &Snapshot) -> Result<Taken, Fault> {
+        let NoRoom { why, mut short, .. } = no_room;
+        let mut limit = self.one_limit(&why, &mut short);
+        loop {
+            if let Some(short) = limit.take() {
+                let admitted = self.at_limit(&short, waiting).await.map_err(|late| late.at_provider())?;
+                if let Some(taken) = self.lease(&short, admitted) {
+                    return Ok(taken);
+                }
+            }
+            match self.at_turnstile(waiting, snapshot).await {
+                Ok(Found::Room(taken)) => return Ok(taken),
+                Ok(Found::OneLimit(short)) => limit = Some(short),
+                Err(fault) => {
+                    // The others could not be helped by any wait.
+                    if matches!(fault.kind, FaultKind::Timeout | FaultKind::Overloaded) {
+                        self.worker.shared.room.aside.shed(self.caller.priority);
+                    }
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    /// The limit that is short, if all keys meet it.
+    fn one_limit(&self, why: &Unavailable, short: &mut Vec<Short>) -> Option<Short> {
+        let keys = self.candidate.standing.pool.members().len();
+        let at_one = why.why == Why::Reserved && (keys == 1 || !short.iter().any(Short::is_keys_own));
+        (at_one && !short.is_empty()).then(|| short.swap_remove(0))
+    }
+
+    /// The key at whose limits the call was let go, if its quota has room.
+    fn lease(&self, short: &Short, admitted: Admitted) -> Option<Taken> {
+        let Admitted { held, sent, .. } = admitted;
+        let pool = &self.candidate.standing.pool;
+        let now = self.worker.shared.room.now();
+        let lease = match sent {
+            Some(sent) => pool.lease_with(short.key, sent),
+            None => pool.lease_at(short.key, now, || self.charge()).ok(),
+        };
+        lease.map(|lease| Taken { lease, held: Some(held), output: short.output })
+    }
+
     /// What no waiting helps against, or waiting that is not wanted.
-    fn hopeless(&self, why: &Unavailable, short: &[Short], too_small: Option<&Refusal>) -> Option<Fault> {
+    fn hopeless(&self, no_room: &NoRoom) -> Option<Fault> {
+        let NoRoom { why, short, too_small } = no_room;
         let name = &self.candidate.provider.name;
         match why.why {
             Why::Refused => {
@@ -279,7 +305,7 @@ impl Seeker<'_> {
                 let message = format!("No key of the provider {name} can be used for this call at present.");
                 return Some(Fault::new(FaultKind::Overloaded, message).refused_by("provider:keys"));
             }
-            Why::Reserved if short.is_empty() => return too_small.map(fault),
+            Why::Reserved if short.is_empty() => return too_small.as_ref().map(fault),
             Why::Reserved | Why::Quota => {}
         }
         if self.caller.mode != Mode::Strict {
@@ -306,12 +332,14 @@ impl Seeker<'_> {
     }
 
     /// Waits in the queues of one key's limits.
-    async fn at_limit(&self, short: &Short, waiting: Waiting) -> Result<(Held, Duration), Late> {
-        let Short { set, ask, .. } = short;
+    async fn at_limit(&self, short: &Short, waiting: Waiting) -> Result<Admitted, Late> {
+        let Short { set, ask, key, .. } = short;
+        let quota = self.candidate.standing.pool.members().get(*key).map(|member| Arc::clone(&member.quota));
         let cost = estimate::to_wait(self.worker, self.request, self.caller, &self.plan.route, ask.cost);
         let want = Want {
             set,
             ask: Ask { cost, ..*ask },
+            debit: quota.map(|quota| Debit { quota, charge: self.charge() }),
             flow: self.caller.live.number,
             bytes: self.request.body.len() as u64,
             arrived: waiting.arrived,
@@ -320,8 +348,8 @@ impl Seeker<'_> {
         self.worker.shared.room.wait(&want).await
     }
 
-    /// Waits for whichever key has room first.
-    async fn at_turnstile(&self, waiting: Waiting, snapshot: &Snapshot) -> Result<Taken, Fault> {
+    /// Waits for whichever key has room first, or until all meet one limit.
+    async fn at_turnstile(&self, waiting: Waiting, snapshot: &Snapshot) -> Result<Found, Fault> {
         let room = &self.worker.shared.room;
         let turnstile = &self.candidate.standing.model.turnstile;
         let left = |now: Instant| waiting.until.saturating_duration_since(now);
@@ -342,17 +370,19 @@ impl Seeker<'_> {
                 match self.look(room.now()) {
                     Ok(taken) => {
                         place.goes(room.now());
-                        return Ok(taken);
+                        return Ok(Found::Room(taken));
                     }
                     Err(no_room) => {
                         if matches!(no_room.why.why, Why::Refused | Why::Nobody)
                             || (no_room.short.is_empty() && no_room.too_small.is_some())
                         {
-                            let NoRoom { why, short, too_small } = no_room;
-                            return Err(self.hopeless(&why, &short, too_small.as_ref()).unwrap_or_else(lost));
+                            return Err(self.hopeless(&no_room).unwrap_or_else(lost));
                         }
                         wait = no_room.why.wait;
                         short = no_room.short;
+                        if let Some(limit) = self.one_limit(&no_room.why, &mut short) {
+                            return Ok(Found::OneLimit(limit));
+                        }
                         let in_vain = wait.is_none_or(|wait| wait > left(Instant::now()));
                         if short.is_empty() && in_vain {
                             return Err(self.spent(wait, FaultKind::Timeout));
@@ -373,7 +403,7 @@ impl Seeker<'_> {
                 biased;
                 () = place.called() => {}
                 taken = first(waits) => {
-                    let Some((held, index)) = taken else {
+                    let Some((admitted, index)) = taken else {
                         if left(Instant::now()).is_zero() {
                             return Err(self.spent(wait, FaultKind::Timeout));
                         }
@@ -382,9 +412,9 @@ impl Seeker<'_> {
                         continue;
                     };
                     let Some(short) = short.get(index) else { continue };
-                    if let Ok(lease) = self.candidate.standing.pool.lease_at(short.key, room.now(), || self.charge()) {
+                    if let Some(taken) = self.lease(short, admitted) {
                         place.goes(room.now());
-                        return Ok(Taken { lease, held: Some(held), output: short.output });
+                        return Ok(Found::Room(taken));
                     }
                 }
                 () = tokio::time::sleep(quota) => {
@@ -405,6 +435,13 @@ impl NoRoom {
     }
 }
 
+/// What a wait at the keys comes to.
+enum Found {
+    Room(Taken),
+    /// All keys meet this limit, which is where the call has to wait.
+    OneLimit(Short),
+}
+
 /// From when until when a call waits.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
@@ -413,11 +450,11 @@ struct Waiting {
 }
 
 /// A wait for room at one key's limits.
-type AtKey<'a> = Pin<Box<dyn Future<Output = Result<(Held, Duration), Late>> + Send + 'a>>;
+type AtKey<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Late>> + Send + 'a>>;
 
 /// The first of several waits that ends with room, and which one it was; `None` once all have ended without. Where there
 /// is nothing to wait for it does not end.
-async fn first(mut waits: Vec<Option<AtKey<'_>>>) -> Option<(Held, usize)> {
+async fn first(mut waits: Vec<Option<AtKey<'_>>>) -> Option<(Admitted, usize)> {
     if waits.is_empty() {
         return std::future::pending().await;
     }
@@ -425,7 +462,7 @@ async fn first(mut waits: Vec<Option<AtKey<'_>>>) -> Option<(Held, usize)> {
         for (index, slot) in waits.iter_mut().enumerate() {
             let Some(wait) = slot else { continue };
             match wait.as_mut().poll(cx) {
-                Poll::Ready(Ok((held, _))) => return Poll::Ready(Some((held, index))),
+                Poll::Ready(Ok(admitted)) => return Poll::Ready(Some((admitted, index))),
                 Poll::Ready(Err(_)) => *slot = None,
                 Poll::Pending => {}
             }

@@ -13,8 +13,9 @@ use crate::aside::{self, Aside};
 use crate::limit_headers::Words;
 use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
+use sluicegate_flow::egress::Sent;
 use sluicegate_flow::{
-    Ask, Bounds, Kind, Limit, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats,
+    Ask, Bounds, Debit, Kind, Limit, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats,
     Waiter, WaiterId,
 };
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
@@ -52,14 +53,26 @@ type Place = oneshot::Sender<Verdict>;
 
 #[derive(Debug)]
 enum Verdict {
-    Admitted(Held, Duration),
+    Admitted(Admitted),
     Shed(Shed, Duration),
+}
+
+/// A call that was let go.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) held: Held,
+    /// Its place among all that was sent to its provider, if what it was to take there was taken.
+    pub(crate) sent: Option<Sent>,
+    /// How long it has waited.
+    pub(crate) waited: Duration,
 }
 
 /// What a call wants to wait for.
 pub(crate) struct Want<'a> {
     pub(crate) set: &'a LimitSet,
     pub(crate) ask: Ask,
+    /// What it takes from its provider's own count when it goes.
+    pub(crate) debit: Option<Debit>,
     /// The key, as a number.
     pub(crate) flow: u64,
     /// Bytes of its body.
@@ -248,11 +261,11 @@ impl Room {
         Err(Some(refusal))
     }
 
-    /// Waits for room, and says how long that took.
+    /// Waits for room.
     ///
     /// # Errors
     /// Why it was not to be had in time.
-    pub(crate) async fn wait(self: &Arc<Self>, want: &Want<'_>) -> Result<(Held, Duration), Late> {
+    pub(crate) async fn wait(self: &Arc<Self>, want: &Want<'_>) -> Result<Admitted, Late> {
         let patience = want.until.saturating_duration_since(want.arrived);
         let (place, verdict) = oneshot::channel();
         let waiter = Waiter {
@@ -264,6 +277,7 @@ impl Room {
             deadline: self.at(want.until),
             lead: Duration::ZERO,
             set: want.set.clone(),
+            debit: want.debit.clone(),
             item: place,
         };
         let mut outcomes = Vec::new();
@@ -276,7 +290,7 @@ impl Room {
         self.arm(next);
         let _leaving = id.map(|id| Leaving { id, room: self });
         match verdict.await {
-            Ok(Verdict::Admitted(held, waited)) => Ok((held, waited)),
+            Ok(Verdict::Admitted(admitted)) => Ok(admitted),
             Ok(Verdict::Shed(why, waited)) => Err(Late { why: Some(why), waited, patience }),
             Err(_) => Err(Late { why: None, waited: Duration::ZERO, patience }),
         }
@@ -346,6 +360,12 @@ impl Room {
         }
     }
 
+    /// A provider takes calls again: whoever waits for one of these limits asks once more.
+    #[cold]
+    pub(crate) fn opened(self: &Arc<Self>, limits: &LimitSet) {
+        self.freed(limits, |_| true);
+    }
+
     /// Something has come back to those of these limits that count such things.
     fn freed(self: &Arc<Self>, limits: &LimitSet, counts: impl Fn(Kind) -> bool) {
         if !limits.limits().iter().any(|limit| limit.waiting() > 0 && counts(limit.kind())) {
@@ -368,8 +388,9 @@ impl Room {
         for outcome in outcomes {
             // Whoever has left meanwhile drops what he was sent, and thereby gives it back.
             let _ = match outcome {
-                Outcome::Admitted { item, reservation, waited } => {
-                    item.send(Verdict::Admitted(Held::new(reservation, self), waited))
+                Outcome::Admitted { item, reservation, sent, waited } => {
+                    let held = Held::new(reservation, self);
+                    item.send(Verdict::Admitted(Admitted { held, sent, waited }))
                 }
                 Outcome::Shed { item, why, waited } => item.send(Verdict::Shed(why, waited)),
             };

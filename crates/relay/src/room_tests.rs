@@ -34,7 +34,7 @@ fn a_permit_taken_for_a_moment_only_is_not_lost_to_who_begins_to_wait_then() {
                     continue;
                 }
                 let arrived = Instant::now();
-                let want = Want { set: &free, ask, flow: 1, bytes: 0, arrived, until: arrived + MINUTE };
+                let want = Want { set: &free, ask, debit: None, flow: 1, bytes: 0, arrived, until: arrived + MINUTE };
                 if tokio::time::timeout(Duration::from_secs(1), room.wait(&want)).await.is_err() {
                     return true;
                 }
@@ -61,7 +61,7 @@ fn those_that_wait_elsewhere_and_those_at_limits_share_one_room() {
     let ask = Ask { cost: Cost { requests: 1, tokens: 0 }, class: Priority::High, pace: Pace::Free };
     let _taken = permit.reserve(room.now(), ask).unwrap();
     let arrived = Instant::now();
-    let want = Want { set: &permit, ask, flow: 2, bytes: 500, arrived, until: arrived + MINUTE };
+    let want = Want { set: &permit, ask, debit: None, flow: 2, bytes: 500, arrived, until: arrived + MINUTE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let wait = || {
         let waited = async { tokio::time::timeout(Duration::from_millis(50), room.wait(&want)).await };

@@ -9,7 +9,7 @@
 
 mod support;
 
-use sluicegate_config::{Breaker, FallbackOn, ListedModel, ProviderKey, ProviderKind};
+use sluicegate_config::{Breaker, FallbackOn, ListedModel, ProviderKey, ProviderKind, Rate, RateKind, Window};
 use sluicegate_vocabulary::{AttemptResult, EndReason};
 use std::time::{Duration, Instant};
 use support::*;
@@ -179,6 +179,35 @@ fn a_call_waits_for_the_providers_quota_rather_than_meet_a_429() {
     let late = relay.post(CHAT, "x-api-key: p\r\nx-deadline-ms: 100\r\n", &hi("up/m"));
     assert_eq!(status(&late), 504, "{late}");
     assert!(began.elapsed() < waited + Duration::from_millis(600), "it was told at once");
+}
+
+#[test]
+fn who_waits_at_a_limit_stays_there_when_the_provider_refuses_a_call_without_saying_for_how_long() {
+    let refused = json(429, r#"{"error":{"message":"Rate limit reached for requests","type":"requests"}}"#);
+    let upstream =
+        Upstream::new((0..51).map(|n| if n == 12 { refused.clone() } else { json(200, ANSWER) }).collect());
+    let mut up = openai(&upstream);
+    up.limits.rates = vec![Rate::new(RateKind::Requests, Window::Second, 20, None, None)];
+    let relay = Running::new(config(vec![up]));
+    let most_elsewhere = std::thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..50).map(|_| scope.spawn(|| assert_ne!(status(&relay.post(CHAT, "", &hi("up/m"))), 504))).collect();
+        let waiting = || {
+            let report = relay.relay.standing().report();
+            report.providers[0].models.iter().map(|model| model.waiting).sum::<u32>()
+        };
+        let mut most = 0;
+        while !calls.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(5));
+            most = most.max(waiting());
+        }
+        most
+    });
+    assert!(most_elsewhere <= 1, "{most_elsewhere} waited for the key instead");
+    let receipts = relay.receipts(50);
+    let tries = || receipts.iter().flat_map(|receipt| &receipt.attempts);
+    assert_eq!(tries().filter(|attempt| attempt.result == AttemptResult::RateLimited).count(), 1);
+    assert!(tries().filter(|attempt| attempt.result == AttemptResult::Ok).count() >= 49);
 }
 
 #[test]

@@ -248,6 +248,12 @@ impl Pool {
         Ok(self.lease_of(index, member, sent, false))
     }
 
+    /// The key at a place, for a call that has taken from its quota already.
+    #[must_use]
+    pub fn lease_with(&self, index: usize, sent: Sent) -> Option<Lease> {
+        self.0.get(index).map(|member| self.lease_of(index, member, sent, false))
+    }
+
     #[inline]
     fn lease_of(&self, index: usize, member: &Member, sent: Sent, probe: bool) -> Lease {
         member.health.begin();
@@ -419,38 +425,42 @@ impl Lease {
     }
 
     /// The first event of the answer has come: the quota had room for the call, and where it decides, the key works.
-    pub fn heard(&mut self, now: Nanos, draw: impl FnOnce() -> f64) {
-        if let Some(member) = self.member() {
-            member.quota.got_through(&self.sent);
-        }
+    /// Returns whether that ends a wait of the quota's.
+    pub fn heard(&mut self, now: Nanos, draw: impl FnOnce() -> f64) -> bool {
+        let over = self.member().is_some_and(|member| member.quota.got_through(&self.sent));
         if let Some(member) = self.pool.0.get(self.index).filter(|_| self.probe) {
             member.health.record(AttemptResult::Ok, None, true, now, draw());
             member.health.give_back_probe();
             self.probe = false;
         }
+        over
     }
 
     /// Hears that the call was refused for what it asked, or else for its key. That is told apart by asking for something
     /// that every key may have; only a call that was to decide about its key has decided.
     pub fn forbidden(self, now: Nanos, draw: f64) {
         match self.member() {
-            Some(_) if self.probe => self.record(AttemptResult::AuthError, None, now, draw),
+            Some(_) if self.probe => _ = self.record(AttemptResult::AuthError, None, now, draw),
             Some(member) => member.health.doubt(),
             None => {}
         }
     }
 
     /// Hears how the call went; of a refusal, what there was too much of and the levels it told. `draw` is a number
-    /// between 0 and 1 by chance.
-    pub fn record(self, result: AttemptResult, refused: Option<(Throttle, &Levels)>, now: Nanos, draw: f64) {
-        let Some(Member { health, quota, .. }) = self.member() else { return };
-        match refused {
-            Some((throttle, told)) => quota.refused(now, &self.sent, throttle, told, draw),
+    /// between 0 and 1 by chance. Returns whether that ends a wait of the quota's.
+    pub fn record(self, result: AttemptResult, refused: Option<(Throttle, &Levels)>, now: Nanos, draw: f64) -> bool {
+        let Some(Member { health, quota, .. }) = self.member() else { return false };
+        let over = match refused {
+            Some((throttle, told)) => {
+                quota.refused(now, &self.sent, throttle, told, draw);
+                false
+            }
             None if result == AttemptResult::Ok => quota.succeeded(&self.sent),
             None if result == AttemptResult::ClientError => quota.got_through(&self.sent),
-            None => {}
-        }
+            None => false,
+        };
         health.record(result, refused.map(|(throttle, _)| throttle), self.probe, now, draw);
+        over
     }
 }
 

@@ -6,6 +6,10 @@
 //! adapt, with their constants. A rise that was too steep is answered with a gentler one: from what got through, a tenth
 //! more each second.
 //!
+//! **One refusal alone says nothing of a rate.** A provider's clock and ours do not agree to the millisecond, and a quota
+//! that is used to its edge is now and then overstepped by a single request. So a search begins with a second refusal
+//! soon after the first, or with that of a request that was sent to find out.
+//!
 //! The rate that is built on is what was really sent, measured in half-second buckets and smoothed; it never rises above
 //! twice that, so a time with little traffic earns no right to a flood.
 
@@ -20,6 +24,10 @@ const GROWTH: f64 = 1.1;
 /// Seconds' worth that may go at once.
 const BURST: f64 = 0.1;
 const BUCKET: u64 = 500_000_000;
+/// Refusals within this time of each other are of requests that were sent together.
+const TOGETHER: Duration = Duration::from_secs(1);
+/// A refusal this long after the one before is one alone.
+const ALONE: Duration = Duration::from_secs(10);
 /// Without a refusal for so long, the search is over.
 const CALM: Duration = Duration::from_secs(600);
 
@@ -38,13 +46,15 @@ pub(crate) struct Pulse {
     /// The half second under way.
     bucket: u64,
     law: Option<(Law, Nanos)>,
+    /// When requests were refused last for want of a quota that is not told: the first of those sent together.
+    refused_at: Option<Nanos>,
     tokens: f64,
     at: Nanos,
 }
 
 impl Pulse {
     pub(crate) fn new(now: Nanos) -> Self {
-        Self { measured: 0.0, count: 0.0, bucket: now.0 / BUCKET, law: None, tokens: 0.0, at: now }
+        Self { measured: 0.0, count: 0.0, bucket: now.0 / BUCKET, law: None, refused_at: None, tokens: 0.0, at: now }
     }
 
     /// How long until a request may go.
@@ -72,8 +82,16 @@ impl Pulse {
         }
     }
 
-    /// A request was refused for want of a quota that is not told.
-    pub(crate) fn refused(&mut self, now: Nanos) {
+    /// A request was refused for want of a quota that is not told. `again`: it was sent to find out whether there is any
+    /// after an earlier refusal.
+    pub(crate) fn refused(&mut self, now: Nanos, again: bool) {
+        let before = self.refused_at.map_or(Duration::MAX, |before| before.until(now));
+        if before >= TOGETHER {
+            self.refused_at = Some(now);
+        }
+        if !again && !(TOGETHER..ALONE).contains(&before) {
+            return;
+        }
         let rate = self.rate(now).map_or(self.measured, |rate| rate.min(self.measured));
         if rate > 0.0 {
             self.obey(Law::Cubic { peak: rate }, now);
@@ -88,7 +106,7 @@ impl Pulse {
 
     fn obey(&mut self, law: Law, now: Nanos) {
         // Refusals of requests that were sent together are one.
-        if self.law.is_none_or(|(_, since)| since.until(now).as_secs_f64() >= 1.0) {
+        if self.law.is_none_or(|(_, since)| since.until(now) >= TOGETHER) {
             self.law = Some((law, now));
             (self.tokens, self.at) = (0.0, now);
         }

@@ -45,10 +45,29 @@ fn a_refusal_cuts_the_rate_to_seven_tenths_of_what_was_sent() {
     for now in (0..10 * SECOND).step_by(SECOND as usize / 100) {
         pulse.sent(Nanos(now));
     }
-    pulse.refused(Nanos(10 * SECOND));
-    pulse.refused(Nanos(10 * SECOND + 1));
+    pulse.refused(Nanos(10 * SECOND), true);
+    pulse.refused(Nanos(10 * SECOND + 1), true);
     let rate = pulse.rate(Nanos(10 * SECOND)).unwrap();
     assert!((69.0..71.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn one_refusal_alone_cuts_nothing_and_a_second_soon_after_does() {
+    let cut = |refusals: &[(u64, bool)]| {
+        let mut pulse = Pulse::new(Nanos(0));
+        for now in (0..10 * SECOND).step_by(SECOND as usize / 100) {
+            pulse.sent(Nanos(now));
+        }
+        let now = |tenths: u64| Nanos(10 * SECOND + tenths * SECOND / 10);
+        refusals.iter().for_each(|&(tenths, again)| pulse.refused(now(tenths), again));
+        pulse.rate(now(refusals.last().unwrap().0)).is_some()
+    };
+    for alone in [&[(0, false)][..], &[(0, false), (1, false), (9, false)], &[(0, false), (100, false), (200, false)]] {
+        assert!(!cut(alone), "{alone:?}");
+    }
+    for more in [&[(0, false), (1, true)][..], &[(0, false), (10, false)], &[(0, false), (5, false), (12, false)]] {
+        assert!(cut(more), "{more:?}");
+    }
 }
 
 #[test]
@@ -83,7 +102,7 @@ proptest! {
         for (pause, what) in steps {
             now += pause / 8;
             match what {
-                0 => pulse.refused(Nanos(now)),
+                0 => pulse.refused(Nanos(now), pause % 2 == 0),
                 1 => pulse.too_steep(Nanos(now)),
                 _ => {
                     let wait = pulse.wait(Nanos(now));

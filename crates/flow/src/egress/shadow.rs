@@ -229,22 +229,22 @@ impl Shadow {
         self.state.lock().observe(now, sent, told);
     }
 
-    /// A request was answered with success.
+    /// A request was answered with success. Returns whether that ends a wait: who waits may ask again at once.
     #[inline]
-    pub fn succeeded(&self, sent: &Sent) {
-        if !self.silent.load(Ordering::Relaxed) {
-            let mut state = self.state.lock();
-            state.share = (state.share + RISE).min(1.0);
-            state.passed(sent);
+    pub fn succeeded(&self, sent: &Sent) -> bool {
+        if self.silent.load(Ordering::Relaxed) {
+            return false;
         }
+        let mut state = self.state.lock();
+        state.share = (state.share + RISE).min(1.0);
+        state.passed(sent)
     }
 
     /// A request was taken on: its answer has begun, or it was refused for another reason than its being too much.
+    /// Returns whether that ends a wait.
     #[inline]
-    pub fn got_through(&self, sent: &Sent) {
-        if !self.silent.load(Ordering::Relaxed) {
-            self.state.lock().passed(sent);
-        }
+    pub fn got_through(&self, sent: &Sent) -> bool {
+        !self.silent.load(Ordering::Relaxed) && self.state.lock().passed(sent)
     }
 
     /// A request was refused as too much, with these levels. Not every refusal is a matter of quotas; the others change
@@ -377,13 +377,15 @@ impl State {
         }
     }
 
-    /// A request has got through.
-    fn passed(&mut self, sent: &Sent) {
+    /// A request has got through. Returns whether a wait is over with it.
+    fn passed(&mut self, sent: &Sent) -> bool {
         self.trickles_past = self.trickles_past.filter(|last| sent.number <= *last);
-        if self.trickles_past.is_none() && !self.between_trials.is_zero() {
+        let over = self.trickles_past.is_none() && !self.between_trials.is_zero();
+        if over {
             self.between_trials = Duration::ZERO;
             self.held_until = Nanos::ZERO;
         }
+        over
     }
 
     /// Of what a refusal tells, the levels that answers to other requests tell too. What only refusals tell is never told
@@ -410,7 +412,7 @@ impl State {
         let between = if was_trial { self.between_trials * 2 } else { self.between_trials };
         self.observe(now, sent, told);
         if known(self).is_empty() {
-            self.pulse.get_or_insert_with(|| Pulse::new(now)).refused(now);
+            self.pulse.get_or_insert_with(|| Pulse::new(now)).refused(now, was_trial);
         }
         self.heard = self.heard.max(sent.number);
         self.between_trials = if reset.is_some() { Duration::ZERO } else { between.clamp(FIRST_HOLD, LONGEST_HOLD) };

@@ -33,6 +33,8 @@ pub(super) struct Line {
     pub(super) capped: bool,
     arrivals: [Arrivals; 4],
     served: Throughput,
+    /// The one copy of a provider's count that all who wait here take from, if it is one.
+    quota: Option<usize>,
 }
 
 impl Line {
@@ -47,6 +49,7 @@ impl Line {
             capped: false,
             arrivals: Default::default(),
             served: Throughput::default(),
+            quota: None,
         }
     }
 
@@ -66,10 +69,13 @@ impl Line {
         self.queue.is_empty() && self.claims.is_empty()
     }
 
-    /// Somebody comes to wait, no longer than `patience`.
-    pub(super) fn push(&mut self, now: Nanos, place: Place, patience: Duration) {
+    /// Somebody comes to wait, no longer than `patience`, who takes from that copy of a provider's count.
+    pub(super) fn push(&mut self, now: Nanos, place: Place, patience: Duration, quota: Option<usize>) {
         if self.is_empty() {
             self.served.resume(now);
+            self.quota = quota;
+        } else if self.quota != quota {
+            self.quota = None;
         }
         self.queue.note_patience(place.class, patience);
         self.queue.push(now, place);
@@ -77,6 +83,11 @@ impl Line {
             arrivals.add(now, self.queue.memory(), place.amount);
         }
         self.limit.waiting_changed(1);
+    }
+
+    /// Whether all who wait here take from that copy of a provider's count.
+    pub(super) fn is_all_of(&self, quota: usize) -> bool {
+        self.quota == Some(quota)
     }
 
     /// Somebody with a claim comes to stand before the queue.

@@ -40,7 +40,7 @@ mod turn;
 mod waiter;
 
 pub use self::fair::{Ahead, Backlog, FairQueue, Place};
-pub use self::waiter::{Bounds, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, WaiterId};
+pub use self::waiter::{Bounds, Debit, LimitWait, Outcome, Shed, Sheds, Stats, Waiter, WaiterId};
 
 use self::crowd::Crowd;
 use self::fair::{CLASSES, KEEP};
@@ -182,7 +182,7 @@ impl<T> Scheduler<T> {
             None => match waiter.set.reserve(now, ask) {
                 Ok(reservation) => {
                     let waited = waiter.arrived.until(now);
-                    out.push(Outcome::Admitted { item: waiter.item, reservation, waited });
+                    out.push(Outcome::Admitted { item: waiter.item, reservation, sent: None, waited });
                     return None;
                 }
                 Err(refusal) => {
@@ -209,6 +209,7 @@ impl<T> Scheduler<T> {
             return None;
         }
         let (bytes, latest, patience) = (waiter.bytes, waiter.latest(), waiter.patience());
+        let quota = waiter.debit.as_ref().map(Debit::whose);
         let mut place = place(&waiter, &limit, 0);
         let seat = Seat::Queue(limit.id());
         let id = self.waiters.insert(Waiting { waiter, seat, passed: Passed::default() });
@@ -218,7 +219,7 @@ impl<T> Scheduler<T> {
         self.latest.insert(Pair::of(latest.0, id));
         let line = self.line(&limit);
         let alone = line.is_empty();
-        line.push(now, place, patience);
+        line.push(now, place, patience, quota);
         // Who begins to wait asks once more, lest it miss what was given back just before; behind others, only if it is
         // their turn no more.
         if alone || line.capped || line.queue.is_next(class, flow, id) {

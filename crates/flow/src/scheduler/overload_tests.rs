@@ -17,10 +17,12 @@ struct Traffic {
     faster: u32,
     /// Each second the machine stands still for so long.
     pause: Duration,
+    /// The provider answers after 20 ms, and refuses each of so many calls.
+    refuses_each: Option<usize>,
 }
 
 const fn evenly(mix: [f64; 4]) -> Traffic {
-    Traffic { mix, keys: |key| if key < 10 { 1.0 } else { 0.0 }, faster: 1, pause: Duration::ZERO }
+    Traffic { mix, keys: |key| if key < 10 { 1.0 } else { 0.0 }, faster: 1, pause: Duration::ZERO, refuses_each: None }
 }
 
 /// The largest of 20 keys makes every fourth call.
@@ -40,6 +42,7 @@ fn drawn(draw: &mut Draw, shares: &[f64]) -> usize {
 /// Random arrivals at a rate.
 fn arrivals(world: &mut World, draw: &mut Draw, limit: &Arc<Limit>, per_second: f64, of: Traffic, while_: Duration) {
     let keys: Vec<f64> = (0..20).map(of.keys).collect();
+    let quota = world.quota();
     let end = world.now.after(while_ / of.faster);
     loop {
         let next = world.now.after(draw.gap(per_second) / of.faster);
@@ -49,7 +52,11 @@ fn arrivals(world: &mut World, draw: &mut Draw, limit: &Arc<Limit>, per_second: 
         world.pass(next);
         let class = ALL[drawn(draw, &of.mix)];
         let flow = class as u64 * 100 + drawn(draw, &keys) as u64;
-        world.arrive(Call::new(class, &[limit]).of(flow).within(patience(class) / of.faster));
+        let call = Call::new(class, &[limit]).of(flow).within(patience(class) / of.faster);
+        world.arrive(match of.refuses_each {
+            Some(_) => call.from(&quota).takes(Duration::from_millis(20)),
+            None => call,
+        });
     }
     world.pass(end);
 }
@@ -112,6 +119,7 @@ fn spikes_refuse_next_to_nobody_of_the_busiest_key() {
 fn sustained(of: Traffic, limit: &Arc<Limit>) -> [f64; 4] {
     let (mut world, mut draw) = (World::new(Bounds::default()), Draw(11));
     world.pause = of.pause;
+    world.refuses_each = of.refuses_each;
     arrivals(&mut world, &mut draw, limit, 30.0, of, Duration::from_secs(30));
     let before = world.went();
     arrivals(&mut world, &mut draw, limit, 75.0, of, Duration::from_secs(600));
@@ -158,4 +166,14 @@ fn an_overload_is_told_at_once_although_the_machine_pauses() {
         let [low, normal, high, critical] = sustained(of, &limit);
         assert!(low >= normal && high < 0.01 && critical < 0.01, "{pause} ms: {low} {normal} {high} {critical}");
     }
+}
+
+/// A provider that is used to its edge refuses a call now and then without saying for how long. For a tenth of a second
+/// nothing goes then, and who waits waits where it is: in its order, and with what it was promised.
+#[test]
+fn an_overload_is_told_at_once_although_the_provider_refuses_a_call_now_and_then() {
+    let limit = limit("window", Kind::Requests, Quota::window(500, Duration::from_secs(1)));
+    let of = Traffic { faster: 10, refuses_each: Some(10_000), ..evenly(EVENING) };
+    let [low, normal, high, critical] = sustained(of, &limit);
+    assert!(low >= normal && high < 0.01 && critical < 0.01, "{low} {normal} {high} {critical}");
 }

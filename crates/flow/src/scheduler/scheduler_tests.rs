@@ -149,6 +149,7 @@ fn typical_time_to_the_first_byte_comes_off_the_deadline() {
             deadline: world.now.after(Duration::from_secs(4)),
             lead: Duration::from_millis(lead),
             set: LimitSet::new([Arc::clone(&limit)]),
+            debit: None,
             item: 0,
         };
         world.scheduler.enqueue(world.now, waiter, &mut Vec::new())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ask::{Cost, Pace};
+use crate::egress::{Charge, Levels, Sent, Shadow, Throttle};
 use crate::quota::{Kind, Label, Quota, Scope};
 use crate::reservation::Reservation;
 use crate::time::nanos;
@@ -48,6 +49,8 @@ pub(super) struct Call {
     pub(super) set: LimitSet,
     /// How long it holds its permits.
     pub(super) takes: Duration,
+    /// What its provider counts.
+    pub(super) quota: Option<Arc<Shadow>>,
 }
 
 impl Call {
@@ -60,6 +63,7 @@ impl Call {
             patience: patience(class),
             set: LimitSet::new(limits.iter().map(|&limit| Arc::clone(limit))),
             takes: Duration::ZERO,
+            quota: None,
         }
     }
 
@@ -77,6 +81,10 @@ impl Call {
 
     pub(super) fn takes(self, takes: Duration) -> Self {
         Self { takes, ..self }
+    }
+
+    pub(super) fn from(self, quota: &Arc<Shadow>) -> Self {
+        Self { quota: Some(Arc::clone(quota)), ..self }
     }
 }
 
@@ -97,8 +105,10 @@ pub(super) struct World {
     pub(super) ids: Vec<Option<WaiterId>>,
     /// Each second the machine stands still for so long, and what was to happen happens after it.
     pub(super) pause: Duration,
+    /// Each of so many that go is one too many for its provider, which names no wait.
+    pub(super) refuses_each: Option<usize>,
     /// Calls under way, with when they end.
-    flying: BTreeMap<(Nanos, usize), Reservation>,
+    flying: BTreeMap<(Nanos, usize), (Reservation, Option<Sent>)>,
 }
 
 impl World {
@@ -110,8 +120,15 @@ impl World {
             ends: Vec::new(),
             ids: Vec::new(),
             pause: Duration::ZERO,
+            refuses_each: None,
             flying: BTreeMap::new(),
         }
+    }
+
+    /// The provider's count from which the calls so far take, or a new one.
+    pub(super) fn quota(&self) -> Arc<Shadow> {
+        let known = self.calls.iter().find_map(|call| call.quota.clone());
+        known.unwrap_or_else(|| Arc::new(Shadow::new(1.0)))
     }
 
     /// When the machine runs again, or now.
@@ -123,10 +140,11 @@ impl World {
     /// A call arrives now; what comes of it at once is its end so far.
     pub(super) fn arrive(&mut self, call: Call) -> usize {
         let number = self.calls.len();
-        let Call { class, flow, tokens, bytes, patience, set, .. } = call.clone();
+        let Call { class, flow, tokens, bytes, patience, set, quota, .. } = call.clone();
+        let debit = quota.map(|quota| Debit { quota, charge: Charge { requests: 1, ..Charge::default() } });
         let ask = Ask { cost: Cost { requests: 1, tokens }, class, pace: Pace::Even };
         let (deadline, lead) = (self.now.after(patience), Duration::ZERO);
-        let waiter = Waiter { flow, ask, bytes, arrived: self.now, deadline, lead, set, item: number };
+        let waiter = Waiter { flow, ask, bytes, arrived: self.now, deadline, lead, set, debit, item: number };
         self.calls.push(call);
         self.ends.push(End::Waiting);
         let mut out = Vec::new();
@@ -157,11 +175,12 @@ impl World {
             self.now = self.running(self.now.max(next));
             let mut out = Vec::new();
             if let Some(ended) = self.flying.first_entry().filter(|entry| entry.key().0 <= self.now) {
-                let reservation = ended.remove();
+                let (number, (reservation, sent)) = (ended.key().1, ended.remove());
+                let opened = self.answered(number, sent);
                 let set = reservation.limits().clone();
                 let tokens = reservation.cost().tokens;
                 reservation.settle(self.now, tokens);
-                for limit in set.limits().iter().filter(|limit| limit.waiting() > 0) {
+                for limit in set.limits().iter().filter(|limit| opened || limit.waiting() > 0) {
                     self.scheduler.release(self.now, limit.id(), &mut out);
                 }
             }
@@ -175,12 +194,23 @@ impl World {
         self.pass(self.now.after(while_));
     }
 
+    /// The provider has answered; whether that shows that others may go.
+    fn answered(&self, number: usize, sent: Option<Sent>) -> bool {
+        let (Some(quota), Some(sent)) = (&self.calls[number].quota, sent) else { return false };
+        if self.refuses_each.is_some_and(|each| (self.went() + 1) % each == 0) {
+            let throttle = Throttle::QuotaRequests { reset: None };
+            quota.refused(self.now, &sent, throttle, &Levels::default(), 0.5);
+            return false;
+        }
+        quota.succeeded(&sent)
+    }
+
     pub(super) fn note(&mut self, out: Vec<Outcome<usize>>) {
         let at = self.now;
         for outcome in out {
             let (number, end) = match outcome {
-                Outcome::Admitted { item, reservation, waited } => {
-                    self.flying.insert((at.after(self.calls[item].takes), item), reservation);
+                Outcome::Admitted { item, reservation, sent, waited } => {
+                    self.flying.insert((at.after(self.calls[item].takes), item), (reservation, sent));
                     (item, End::Went { at, waited })
                 }
                 Outcome::Shed { item, why, waited } => {

@@ -7,8 +7,9 @@
 use super::fair::Place;
 use super::line::Line;
 use super::pair::Pair;
-use super::{MOST_MOVES, Scheduler, Seat, Waiter, Why, place};
+use super::{Debit, MOST_MOVES, Scheduler, Seat, Waiter, Why, place};
 use crate::ask::{Ask, Cost};
+use crate::egress::Sent;
 use crate::limit::{Limit, LimitId};
 use crate::refusal::{Reason, Refusal};
 use crate::reservation::Reservation;
@@ -133,10 +134,14 @@ impl<T> Scheduler<T> {
             .map(|(_, limit)| Arc::clone(limit));
         let refused = if behind.is_none() && held.is_none() {
             match set.reserve(now, *ask) {
-                Ok(reservation) => {
-                    self.admit(now, id, reservation, todo, out);
-                    return Turn::Done;
-                }
+                Ok(reservation) => match self.debit(now, at, &waiting.waiter) {
+                    Ok(sent) => {
+                        self.admit(now, id, reservation, sent, todo, out);
+                        return Turn::Done;
+                    }
+                    // The provider would refuse whoever went now, and all here are alike to it.
+                    Err(wait) => return Turn::Wait(Some(now.after(wait))),
+                },
                 Err(refusal) => Some(refusal),
             }
         } else {
@@ -180,6 +185,18 @@ impl<T> Scheduler<T> {
         }
     }
 
+    /// Takes what the call takes from a provider's count, where all that wait with it take from the same; or says how
+    /// long that has nothing. Who could not wait for that goes and is told by whoever sends it.
+    fn debit(&self, now: Nanos, at: LimitId, waiter: &Waiter<T>) -> Result<Option<Sent>, Duration> {
+        let alike = |debit: &&Debit| self.lines.get(&at).is_some_and(|line| line.is_all_of(debit.whose()));
+        let Some(debit) = waiter.debit.as_ref().filter(alike) else { return Ok(None) };
+        match debit.quota.acquire(now, debit.charge) {
+            Ok(sent) => Ok(Some(sent)),
+            Err(wait) if now.after(wait) > waiter.latest() => Ok(None),
+            Err(wait) => Err(wait),
+        }
+    }
+
     /// Whether a limit may be held up until the refusing one has room.
     fn is_short(&self, now: Nanos, at: LimitId, refusal: &Refusal, ask: &Ask) -> bool {
         let unknown = || self.lines.get(&refusal.limit.id())?.own_time(now, ask);
@@ -207,6 +224,7 @@ impl<T> Scheduler<T> {
         now: Nanos,
         id: u64,
         reservation: Reservation,
+        sent: Option<Sent>,
         todo: &mut Vec<LimitId>,
         out: &mut Vec<Outcome<T>>,
     ) {
@@ -234,7 +252,7 @@ impl<T> Scheduler<T> {
             *admitted += 1;
         }
         let Waiter { item, arrived, .. } = waiting.waiter;
-        out.push(Outcome::Admitted { item, reservation, waited: arrived.until(now) });
+        out.push(Outcome::Admitted { item, reservation, sent, waited: arrived.until(now) });
     }
 
     /// It has had its turn here and waits on for another limit.
@@ -259,6 +277,7 @@ impl<T> Scheduler<T> {
         waiting.seat = Seat::Queue(to.id());
         let place: Place = place(&waiting.waiter, to, trial.id);
         let patience = waiting.waiter.patience();
+        let quota = waiting.waiter.debit.as_ref().map(Debit::whose);
         let back = number(&trial.set, to.id()).filter(|&number| waiting.passed.has(number));
         if let Some(number) = back {
             waiting.passed.clear(number);
@@ -268,7 +287,7 @@ impl<T> Scheduler<T> {
             let cost = i64::try_from(place.cost).unwrap_or(i64::MAX);
             line.queue.correct(now, place.class, place.flow, cost.saturating_neg());
         }
-        line.push(now, place, patience);
+        line.push(now, place, patience, quota);
         todo.push(to.id());
     }
 
@@ -313,7 +332,7 @@ impl<T> Scheduler<T> {
         }
         let refusal = match trial.set.reserve(now, trial.ask) {
             Ok(reservation) => {
-                self.admit(now, id, reservation, todo, out);
+                self.admit(now, id, reservation, None, todo, out);
                 return Turn::Done;
             }
             Err(refusal) if refusal.never_fits() => return self.never(now, &trial, refusal, todo, out),

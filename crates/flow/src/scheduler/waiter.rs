@@ -1,12 +1,14 @@
 //! What goes into the scheduler, what comes out, and what bounds it.
 
 use crate::ask::Ask;
+use crate::egress::{Charge, Sent, Shadow};
 use crate::limit::LimitId;
 use crate::quota::{Kind, Label};
 use crate::refusal::Refusal;
 use crate::reservation::Reservation;
 use crate::set::LimitSet;
 use crate::time::Nanos;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much may wait, and by which weights it is served. Arrays are in the order low, normal, high, critical.
@@ -46,6 +48,8 @@ pub struct Waiter<T> {
     pub lead: Duration,
     /// The limits it has to pass.
     pub set: LimitSet,
+    /// What it takes when it goes, beside its limits.
+    pub debit: Option<Debit>,
     /// What is handed back with the outcome.
     pub item: T,
 }
@@ -67,6 +71,26 @@ impl<T> Waiter<T> {
     }
 }
 
+/// What a call takes from our copy of a provider's own count.
+///
+/// Where all that wait at a limit take from the same copy, that is done when their turn comes, and while the copy says
+/// that nothing may go they keep their places. Where they take from several, nobody is held up by a count that is none
+/// of his: they go, and find out afterwards.
+#[derive(Debug, Clone)]
+pub struct Debit {
+    /// The copy.
+    pub quota: Arc<Shadow>,
+    /// What is taken.
+    pub charge: Charge,
+}
+
+impl Debit {
+    /// Tells copies apart.
+    pub(super) fn whose(&self) -> usize {
+        Arc::as_ptr(&self.quota).addr()
+    }
+}
+
 /// Names a waiter while it waits. Never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WaiterId(pub(super) u64);
@@ -80,6 +104,8 @@ pub enum Outcome<T> {
         item: T,
         /// What it has taken from all its limits.
         reservation: Reservation,
+        /// Its place among all that was sent, if its [`Debit`] was taken.
+        sent: Option<Sent>,
         /// How long after its arrival.
         waited: Duration,
     },

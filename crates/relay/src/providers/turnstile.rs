@@ -72,6 +72,14 @@ impl Turnstile {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Whoever is next looks again.
+    pub(crate) fn call_next(&self) {
+        let line = self.line.lock();
+        if let Some(next) = line.queue.next() {
+            line.call(next.order);
+        }
+    }
+
     /// Takes a place.
     pub(crate) fn enter(&self, now: Nanos, weights: [u32; 4], call: Call) -> InLine<'_> {
         let Call { class, flow, cost, .. } = call;

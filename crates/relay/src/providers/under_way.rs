@@ -6,7 +6,7 @@
 //! back what it held and teaches nothing.
 
 use super::standing::Standing;
-use crate::snapshot::Candidate;
+use crate::snapshot::{Candidate, Limits};
 use sluicegate_flow::Nanos;
 use sluicegate_flow::egress::{Lease, Levels, Pass, Throttle};
 use sluicegate_vocabulary::AttemptResult;
@@ -73,7 +73,9 @@ impl UnderWay {
         {
             standing.provider.changed(changed);
         }
-        self.lease.heard(now, fastrand::f64);
+        if self.lease.heard(now, fastrand::f64) {
+            opened(&self.candidate, self.lease.index(), now);
+        }
     }
 
     /// It is over: answered, whole or to the end of its stream, or broken off.
@@ -139,6 +141,19 @@ impl UnderWay {
             return lease.forbidden(now, draw);
         }
         let refused = told.and_then(|told| Some((told.throttle?, &told.levels)));
-        lease.record(result, refused, now, draw);
+        let key = lease.index();
+        if lease.record(result, refused, now, draw) {
+            opened(&candidate, key, now);
+        }
     }
+}
+
+/// The provider takes calls by this key again: those who wait ask at once.
+#[cold]
+fn opened(candidate: &Candidate, key: usize, now: Nanos) {
+    let room = &candidate.standing.provider.room;
+    if let Some(limits) = Limits::egress(&room.table, candidate, key, now) {
+        room.opened(&limits);
+    }
+    candidate.standing.model.turnstile.call_next();
 }

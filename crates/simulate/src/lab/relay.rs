@@ -281,6 +281,7 @@ impl Relaying {
             deadline: call.at.after(patience),
             lead: self.relay.lead,
             set,
+            debit: None,
             item,
         };
         let mut out = Vec::new();
