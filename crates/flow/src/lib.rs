@@ -64,7 +64,8 @@ pub use quota::{Algorithm, Kind, Label, Quota, Scope};
 pub use refusal::{Reason, Refusal};
 pub use reservation::Reservation;
 pub use scheduler::{
-    Ahead, Backlog, Bounds, Debit, FairQueue, LimitWait, Outcome, Place, Scheduler, Shed, Sheds, Stats, Waiter, WaiterId,
+    Ahead, Backlog, Bounds, Debit, FairQueue, LimitWait, Outcome, Place, Scheduler, Shed, Sheds, Stats, Waiter,
+    WaiterId,
 };
 pub use set::LimitSet;
 pub use sluicegate_vocabulary::{Mode, Priority};

@@ -15,8 +15,8 @@ use crate::snapshot::Snapshot;
 use parking_lot::{Condvar, Mutex};
 use sluicegate_flow::egress::Sent;
 use sluicegate_flow::{
-    Ask, Bounds, Debit, Kind, Limit, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed, Stats,
-    Waiter, WaiterId,
+    Ask, Bounds, Debit, Kind, Limit, LimitSet, LimitTable, Nanos, Outcome, Refusal, Reservation, Scheduler, Shed,
+    Stats, Waiter, WaiterId,
 };
 use sluicegate_vocabulary::{Fault, FaultKind, Priority};
 use std::panic::AssertUnwindSafe;

@@ -184,8 +184,7 @@ fn a_call_waits_for_the_providers_quota_rather_than_meet_a_429() {
 #[test]
 fn who_waits_at_a_limit_stays_there_when_the_provider_refuses_a_call_without_saying_for_how_long() {
     let refused = json(429, r#"{"error":{"message":"Rate limit reached for requests","type":"requests"}}"#);
-    let upstream =
-        Upstream::new((0..51).map(|n| if n == 12 { refused.clone() } else { json(200, ANSWER) }).collect());
+    let upstream = Upstream::new((0..51).map(|n| if n == 12 { refused.clone() } else { json(200, ANSWER) }).collect());
     let mut up = openai(&upstream);
     up.limits.rates = vec![Rate::new(RateKind::Requests, Window::Second, 20, None, None)];
     let relay = Running::new(config(vec![up]));

@@ -197,7 +197,7 @@ impl World {
     /// The provider has answered; whether that shows that others may go.
     fn answered(&self, number: usize, sent: Option<Sent>) -> bool {
         let (Some(quota), Some(sent)) = (&self.calls[number].quota, sent) else { return false };
-        if self.refuses_each.is_some_and(|each| (self.went() + 1) % each == 0) {
+        if self.refuses_each.is_some_and(|each| (self.went() + 1).is_multiple_of(each)) {
             let throttle = Throttle::QuotaRequests { reset: None };
             quota.refused(self.now, &sent, throttle, &Levels::default(), 0.5);
             return false;

@@ -1,10 +1,10 @@
 //! The journal: what is certain about money, before the database knows it.
 //!
 //! Workers write records into one buffer behind a short lock; a thread of its own writes the buffer to a file, many calls
-//! in one system call, and syncs it in groups. A record that is *written* survives the end of the process, however it
-//! ends. One that is *synced* survives a loss of power; between the two lies the window that [`Options::sync_every`] sets.
-//! A call's intent has to be written before the first byte of its answer goes out, which costs it nothing: it is written
-//! while the provider works.
+//! in one system call, and another syncs it in groups. A record that is *written* survives the end of the process,
+//! however it ends. One that is *synced* survives a loss of power; between the two lies the window that
+//! [`Options::sync_every`] sets. A call's intent has to be written before the first byte of its answer goes out, which
+//! costs it nothing: it is written while the provider works.
 //!
 //! The files are bounded: each has a size, and those that the database has taken in are deleted. When no more can be
 //! written, because the disk is full or the database has been away for too long, nothing is lost: what runs is kept in
@@ -12,6 +12,7 @@
 //! [`Options::when_failing`] says, and [`Journal::health`] tells.
 
 pub(crate) mod segment;
+mod syncer;
 mod waiters;
 mod writer;
 
@@ -110,6 +111,8 @@ pub(crate) struct Shared {
     call: AtomicU64,
     why: Mutex<Option<String>>,
     asleep: AtomicBool,
+    /// So much comes that who waits need not wake the thread: it looks soon anyway.
+    busy: AtomicBool,
     stop: AtomicBool,
     thread: OnceLock<Thread>,
     waiters: Waiters,
@@ -158,6 +161,7 @@ impl Journal {
             call: AtomicU64::new(0),
             why: Mutex::new(None),
             asleep: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             thread: OnceLock::new(),
             waiters: Waiters::default(),
@@ -286,6 +290,13 @@ impl Shared {
         }
     }
 
+    /// Somebody waits for a record.
+    fn hurry(&self) {
+        if !self.busy.load(Ordering::SeqCst) || self.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
     /// Whether new calls may go on although nothing can be written.
     fn goes_on(&self) -> bool {
         match self.options.when_failing {
@@ -387,7 +398,7 @@ impl Future for Written {
             self.leave();
             return Poll::Ready(outcome);
         }
-        self.shared.wake();
+        self.shared.hurry();
         Poll::Pending
     }
 }

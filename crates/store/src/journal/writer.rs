@@ -3,9 +3,11 @@
 //! While there is traffic it looks into the buffer now and then, so that no worker has to wake it; when there has been none
 //! for a while it sleeps, and the first record wakes it. How often is a matter of what providers take: most answer long
 //! after the intent was written, and then it looks seldom, since each look costs as much as half a call. Where calls come
-//! to wait for it, which wakes it, it looks more often. It never gives up a record: what cannot be written is tried again,
+//! to wait for it, which wakes it, it looks more often; but where so many come that each look takes many with it, they wait
+//! for the next one, and so share what it costs. It never gives up a record: what cannot be written is tried again,
 //! at the same place, until it can.
 
+use super::syncer::Syncer;
 use super::{SegmentFile, Shared, segment};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -16,6 +18,12 @@ use std::time::{Duration, Instant};
 
 /// How long it waits for the next records while there is traffic: at least, and at most.
 const ROUND: [Duration; 2] = [Duration::from_micros(500), Duration::from_millis(4)];
+/// How long while much comes, whoever waits.
+const BUSY_ROUND: Duration = Duration::from_millis(1);
+/// Much are so many records in such a round.
+const MUCH: u64 = 8;
+/// How much comes is found out from times as long as this.
+const COUNTED: Duration = Duration::from_millis(10);
 /// After so long without a record it sleeps.
 const EMPTY: Duration = Duration::from_millis(10);
 /// How long it waits after a failure.
@@ -25,14 +33,19 @@ const SPARE_AT: u64 = 6;
 
 struct Writer {
     shared: Arc<Shared>,
-    file: Option<File>,
+    file: Option<Arc<File>>,
     /// The successor of the file, made ahead, so that a full disk is found out while there is still room.
     spare: Option<File>,
+    syncer: Syncer,
     end: u64,
     next: u64,
     unsynced: Option<Instant>,
     /// How long it waits for the next records at present.
     round: Duration,
+    /// Since when how much comes is counted, and the number after the last record then.
+    counted: (Instant, u64),
+    /// Whether that was much.
+    much: bool,
     batch: Vec<u8>,
     /// The number after the last record of the batch.
     batch_next: u64,
@@ -44,10 +57,13 @@ pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
         shared: Arc::clone(shared),
         file: None,
         spare: None,
+        syncer: Syncer::start(shared)?,
         end: 0,
         next,
         unsynced: None,
         round: ROUND[0],
+        counted: (Instant::now(), next),
+        much: false,
         batch: Vec::new(),
         batch_next: next,
     };
@@ -74,8 +90,8 @@ impl Writer {
             empty = Duration::ZERO;
             match self.write() {
                 Ok(()) => {
-                    let round = if self.succeeded() { self.round / 2 } else { self.round * 2 };
-                    self.round = round.clamp(ROUND[0], ROUND[1]);
+                    let waited = self.succeeded();
+                    self.choose_round(waited);
                     // What came meanwhile waits for more of its like.
                     if !stopping {
                         self.rest(Duration::ZERO);
@@ -91,6 +107,21 @@ impl Writer {
             }
             self.sync_if_due(false);
         }
+    }
+
+    /// Says how long it waits for the next records.
+    fn choose_round(&mut self, waited: bool) {
+        let (since, from) = self.counted;
+        let passed = since.elapsed();
+        if passed >= COUNTED {
+            let come = u128::from(self.next - from);
+            self.much = come * BUSY_ROUND.as_nanos() >= u128::from(MUCH) * passed.as_nanos();
+            self.counted = (Instant::now(), self.next);
+        }
+        let least = if self.much { BUSY_ROUND } else { ROUND[0] };
+        let round = if waited { self.round / 2 } else { self.round * 2 };
+        self.round = round.clamp(least, ROUND[1]);
+        self.shared.busy.store(self.much && self.round == BUSY_ROUND, Ordering::SeqCst);
     }
 
     /// Takes what workers have put in the buffer, unless the last batch is still to be written.
@@ -173,7 +204,7 @@ impl Writer {
             }
             None => self.create(self.next)?,
         };
-        self.file = Some(file);
+        self.file = Some(Arc::new(file));
         self.end = segment::HEAD;
         let bytes = self.shared.options.file_bytes;
         let opened = SegmentFile { first: self.next, next: self.next, end: self.end, bytes };
@@ -192,23 +223,33 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self, at_once: bool) {
+        if let Some(error) = self.syncer.failure() {
+            return self.sync_failed(&error);
+        }
         let Some(since) = self.unsynced else { return };
         if !at_once && since.elapsed() < self.shared.options.sync_every {
             return;
         }
         let Some(file) = &self.file else { return };
+        if !at_once {
+            // Where the disk takes longer than that, it is given more at a time.
+            self.unsynced = if self.syncer.sync(file, self.next) { None } else { Some(Instant::now()) };
+            return;
+        }
         match file.sync_data() {
             Ok(()) => {
                 self.unsynced = None;
-                self.shared.synced.store(self.next, Ordering::Release);
+                self.shared.synced.fetch_max(self.next, Ordering::AcqRel);
             }
-            // After a failed sync the system may have dropped what it could not write: this file cannot be trusted with
-            // more, and the next records go to another.
-            Err(error) => {
-                self.failed(&error.to_string());
-                (self.file, self.unsynced) = (None, None);
-            }
+            Err(error) => self.sync_failed(&error),
         }
+    }
+
+    /// After a failed sync the system may have dropped what it could not write: this file cannot be trusted with more, and
+    /// the next records go to another.
+    fn sync_failed(&mut self, error: &std::io::Error) {
+        self.failed(&error.to_string());
+        (self.file, self.unsynced) = (None, None);
     }
 
     /// Whether somebody has waited for it.
