@@ -25,9 +25,8 @@ bench: ## the relay beside nginx on this machine (ARGS: --write --quick --only W
 soak: ## the long proofs: fuzzing and hammers (MINUTES=3 for each)
 	@scripts/soak.sh
 
-dist: ## the binary we ship: fat LTO, one codegen unit
-	cargo build --profile dist --locked -p sluicegate
-	@ls -l $${CARGO_TARGET_DIR:-target}/dist/sluicegate
+dist: ## the binary we ship: fat LTO, one codegen unit (PROFILE=yes: built twice, laid out by how calls go)
+	@scripts/dist.sh
 
 clean: ## remove what the targets above made, installed clients included
 	cargo clean

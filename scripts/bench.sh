@@ -23,7 +23,7 @@ shipped() {
   RELAY="${SLUICEGATE_BIN:-}"
   if [ -z "$RELAY" ]; then
     say "Building the relay as it is shipped"
-    cargo build --profile dist --locked -p sluicegate
+    scripts/dist.sh
     RELAY="$TARGET_DIR/dist/sluicegate"
   fi
   cargo build --release --locked -p sluicegate-bench

@@ -54,6 +54,7 @@ pub(crate) async fn call(connection: &mut Connection, template: &Template) -> Ou
     let last = Instant::now();
     let fine = match template.expect {
         Expect::Anything => true,
+        Expect::Fine => status == 200 && bytes > 0,
         Expect::Whole => status == 200 && bytes > 0 && tail.trim_ascii_end().ends_with(b"}"),
         // An event is a line and an empty line. Besides the tokens there are the role, the finish and `[DONE]`.
         Expect::Events(tokens) => {

@@ -64,8 +64,8 @@ struct Against {
 
 /// One way to configure the relay.
 #[derive(Debug, Clone, Copy)]
-struct Arm {
-    name: &'static str,
+pub(crate) struct Arm {
+    pub(crate) name: &'static str,
     /// What is added to the configuration at its top level.
     more: &'static str,
     /// What the model has, inside its braces.
@@ -84,7 +84,7 @@ const PRICED: Arm = Arm {
 };
 
 /// All of them, each after the one it is compared with.
-const ARMS: [Arm; 8] = [
+pub(crate) const ARMS: [Arm; 8] = [
     PLAIN,
     Arm {
         name: "two limits",
@@ -135,7 +135,7 @@ ledger: {}
 ];
 
 impl Arm {
-    fn config(&self, upstream: SocketAddr) -> String {
+    pub(crate) fn config(&self, upstream: SocketAddr) -> String {
         let (more, model, key) = (self.more, self.model, self.key);
         format!(
             "version: 1
@@ -219,10 +219,11 @@ async fn count(arm: &Arm, args: &InstructionsArgs, upstream: SocketAddr, place: 
     for _ in 0..CALLERS {
         connections.push(answer::connect(relay.buffered).await?);
     }
-    let connections = ask(connections, WARM).await?;
+    let template = Template::buffered(0);
+    let connections = ask(connections, WARM, &template).await?;
     settle().await;
     callgrind("--zero", relay.pid())?;
-    let connections = ask(connections, args.calls).await?;
+    let connections = ask(connections, args.calls, &template).await?;
     settle().await;
     callgrind("--dump", relay.pid())?;
     drop(connections);
@@ -236,12 +237,11 @@ async fn settle() {
 }
 
 /// Asks `calls` calls in all, over these connections.
-async fn ask(connections: Vec<Connection>, calls: usize) -> Outcome<Vec<Connection>> {
+pub(crate) async fn ask(connections: Vec<Connection>, calls: usize, template: &Template) -> Outcome<Vec<Connection>> {
     let left = Rc::new(Cell::new(calls));
     let callers = connections.into_iter().map(|mut connection| {
-        let left = Rc::clone(&left);
+        let (left, template) = (Rc::clone(&left), template.clone());
         tokio::task::spawn_local(async move {
-            let template = Template::buffered(0);
             while let Some(fewer) = left.get().checked_sub(1) {
                 left.set(fewer);
                 answer::call(&mut connection, &template).await.map_err(|error| error.to_string())?;

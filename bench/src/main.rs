@@ -15,6 +15,7 @@ mod bars;
 mod clients;
 mod closed;
 mod compare;
+mod exercise;
 mod flow;
 mod gameday;
 mod hammer;
@@ -66,6 +67,13 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         minutes: u64,
     },
+    /// Calls of every kind, for a binary that takes notes of how it is used.
+    #[command(hide = true)]
+    Exercise {
+        /// The relay's binary.
+        #[arg(long)]
+        relay: PathBuf,
+    },
     /// Instructions of a relayed call under callgrind: alone, with limits, prices, books, and from the cache.
     Instructions(instructions::InstructionsArgs),
     /// The promises of flow control over real sockets: limits, shares of classes, clients that leave.
@@ -107,6 +115,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => local(compare::run(args)),
         Command::Smoke { relay } => local(smoke::run(relay)),
         Command::Hammer { relay, minutes } => local(hammer::run(relay, minutes)),
+        Command::Exercise { relay } => local(exercise::run(relay)),
         Command::Instructions(args) => local(instructions::run(args)),
         Command::Flow(args) => local(flow::run(args)),
         Command::Scenario(args) => match args.live() {
