@@ -6,7 +6,7 @@
 use super::Shared;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -18,6 +18,8 @@ pub(super) struct Syncer {
     /// `None` once it is to end.
     work: Option<SyncSender<Work>>,
     failures: Receiver<std::io::Error>,
+    /// Something has been put among the failures: that is looked at in each round.
+    has_failed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -26,17 +28,21 @@ impl Syncer {
         // One lies ready while another is under way: what is written meanwhile goes with a later one.
         let (work, todo) = sync_channel::<Work>(1);
         let (told, failures) = channel();
-        let shared = Arc::clone(shared);
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let (shared, failing) = (Arc::clone(shared), Arc::clone(&has_failed));
         let run = move || {
             for (file, next) in todo {
                 match file.sync_data() {
                     Ok(()) => _ = shared.synced.fetch_max(next, Ordering::AcqRel),
-                    Err(error) => _ = told.send(error),
+                    Err(error) => {
+                        let _ = told.send(error);
+                        failing.store(true, Ordering::Release);
+                    }
                 }
             }
         };
         let thread = std::thread::Builder::new().name("journal-sync".to_owned()).spawn(run)?;
-        Ok(Self { work: Some(work), failures, thread: Some(thread) })
+        Ok(Self { work: Some(work), failures, has_failed, thread: Some(thread) })
     }
 
     /// Has a file synced, unless too much of that is to be done already. Returns whether it will be.
@@ -46,7 +52,11 @@ impl Syncer {
 
     /// Why a file could not be synced, if one could not.
     pub(super) fn failure(&self) -> Option<std::io::Error> {
-        self.failures.try_recv().ok()
+        if !self.has_failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.has_failed.store(false, Ordering::Release);
+        self.failures.try_iter().last()
     }
 }
 

@@ -22,8 +22,8 @@ const ROUND: [Duration; 2] = [Duration::from_micros(500), Duration::from_millis(
 const BUSY_ROUND: Duration = Duration::from_millis(1);
 /// Much are so many records in such a round.
 const MUCH: u64 = 8;
-/// How much comes is found out from times as long as this.
-const COUNTED: Duration = Duration::from_millis(10);
+/// How much comes is found out from so many rounds.
+const COUNTED: u32 = 16;
 /// After so long without a record it sleeps.
 const EMPTY: Duration = Duration::from_millis(10);
 /// How long it waits after a failure.
@@ -42,8 +42,8 @@ struct Writer {
     unsynced: Option<Instant>,
     /// How long it waits for the next records at present.
     round: Duration,
-    /// Since when how much comes is counted, and the number after the last record then.
-    counted: (Instant, u64),
+    /// Rounds since how much comes was found out last, when that was, and the number after the last record then.
+    counted: (u32, Instant, u64),
     /// Whether that was much.
     much: bool,
     batch: Vec<u8>,
@@ -62,7 +62,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
         next,
         unsynced: None,
         round: ROUND[0],
-        counted: (Instant::now(), next),
+        counted: (0, Instant::now(), next),
         much: false,
         batch: Vec::new(),
         batch_next: next,
@@ -111,12 +111,12 @@ impl Writer {
 
     /// Says how long it waits for the next records.
     fn choose_round(&mut self, waited: bool) {
-        let (since, from) = self.counted;
-        let passed = since.elapsed();
-        if passed >= COUNTED {
+        self.counted.0 += 1;
+        if self.counted.0 >= COUNTED {
+            let (_, since, from) = self.counted;
             let come = u128::from(self.next - from);
-            self.much = come * BUSY_ROUND.as_nanos() >= u128::from(MUCH) * passed.as_nanos();
-            self.counted = (Instant::now(), self.next);
+            self.much = come * BUSY_ROUND.as_nanos() >= u128::from(MUCH) * since.elapsed().as_nanos();
+            self.counted = (0, Instant::now(), self.next);
         }
         let least = if self.much { BUSY_ROUND } else { ROUND[0] };
         let round = if waited { self.round / 2 } else { self.round * 2 };
