@@ -37,7 +37,10 @@ pub(crate) fn put_str(out: &mut Vec<u8>, mut text: &str) {
         text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
     }
     out.extend_from_slice(&(text.len() as u16).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
+    // Many a word is none, and to copy nothing takes a call all the same.
+    if !text.is_empty() {
+        out.extend_from_slice(text.as_bytes());
+    }
 }
 
 /// A record that cannot be read.
