@@ -8,7 +8,8 @@
 //! A call that finds no room waits rather than meet the provider's refusal: at the limit that is short where all keys
 //! meet that one, in the same order as for its own limits; or else at the [turnstile](crate::providers) of the keys,
 //! for whichever has room first. Whoever is next there and finds that all keys meet one limit goes over to that limit,
-//! so that the others follow it to where the order and the waits of all are known. Where the route has several targets, one with room is asked before one without.
+//! so that the others follow it to where the order and the waits of all are known. Where the route has several targets,
+//! one with room is asked before one without.
 
 use crate::admit::{SHARE_FOR_PRIMARY, in_line, lower_tier, pace, patience};
 use crate::call::{Caller, Plan, Request};
