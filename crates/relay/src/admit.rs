@@ -12,7 +12,7 @@ use crate::dispatch::Unanswered;
 use crate::estimate;
 use crate::limit_headers::Told;
 use crate::record::Record;
-use crate::room::{Table, Want, fault};
+use crate::room::{Held, Table, Want, fault};
 use crate::route::step_down;
 use crate::server::Worker;
 use crate::snapshot::{Limits, Route, Snapshot, duration};
@@ -44,7 +44,7 @@ pub(crate) async fn admit(
         let lower = lower_plan(request, caller, &plan.route, snapshot, record);
         let refused = match books::enter(worker, request, caller, &mut plan, snapshot, record) {
             Err(not_paid) => Refused::NotPaid(not_paid),
-            Ok(()) => match enter(worker, request, caller, &plan.route, lower.is_some(), snapshot, record).await {
+            Ok(()) => match enter(worker, request, caller, &plan, lower.is_some(), snapshot, record).await {
                 Ok(()) => return Ok(plan),
                 Err(refused) => refused,
             },
@@ -133,12 +133,12 @@ async fn enter(
     worker: &Worker,
     request: &Request,
     caller: &Caller,
-    route: &Arc<Route>,
+    plan: &Plan,
     has_lower: bool,
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<(), Refused> {
-    record.asks_for(route.number, estimate::input_bytes(request));
+    let route = &plan.route;
     let room = &worker.shared.room;
     let now = room.now();
     let told = snapshot.limits.ingress(&room.table, caller, request.endpoint, route, now);
@@ -149,50 +149,79 @@ async fn enter(
         return Err(Refused::SteppedDown);
     }
     let Some(told) = told else { return Ok(()) };
-    let set = told.limits().clone();
-    record.held_to(told);
-    let (cost, output) = estimate::cost(worker, request, caller, route, &set);
+    let set = told.limits();
+    let (cost, output) = estimate::cost(worker, request, caller, plan, set);
     let ask = Ask { cost, class: caller.priority, pace: pace(caller.mode) };
-    let (held, waited) = match room.try_take(now, &set, ask) {
-        Ok(held) => (held, Duration::ZERO),
-        Err(refusal) if caller.mode == Mode::Strict || refusal.as_ref().is_some_and(Refusal::never_fits) => {
-            let refusal = refusal.or_else(|| in_line(&set, now, ask));
-            return Err(refusal.map_or(Refused::SteppedDown, |refusal| Refused::by(&refusal, fault(&refusal))));
+    let held = match room.try_take(now, set, ask) {
+        Ok(held) => {
+            record.held_to(told);
+            held
         }
         Err(refusal) => {
-            let patience = patience(request, caller, snapshot, record.arrived());
-            let at_model = refusal.is_some_and(|refusal| is_models(&refusal.limit))
-                || set.limits().iter().any(|limit| is_models(limit) && limit.waiting() > 0);
-            let patience = if has_lower && at_model { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
-            let ask = Ask { cost: estimate::to_wait(worker, request, caller, route, cost), ..ask };
-            let want = Want {
-                set: &set,
-                ask,
-                debit: None,
-                flow: caller.live.number,
-                bytes: request.body.len() as u64,
-                arrived: record.arrived(),
-                until: record.arrived() + patience,
-            };
-            let waited = tokio::select! {
-                biased;
-                waited = room.wait(&want) => waited,
-                () = worker.stop.cancelled() => return Err(Refused::Anywhere(*crate::attempt::stopping().fault)),
-            };
-            let admitted = waited.map_err(|late| {
-                record.queued(late.waited);
-                let fault = late.at_own_limit();
-                match late.refusal() {
-                    Some(refusal) => Refused::by(refusal, fault),
-                    None => Refused::Anywhere(fault),
-                }
-            })?;
-            (admitted.held, admitted.waited)
+            let set = set.clone();
+            record.held_to(told);
+            let entrant = Entrant { worker, request, caller, plan, has_lower, snapshot };
+            Box::pin(entrant.wait(&set, ask, refusal, record)).await?
         }
     };
-    record.queued(waited);
     record.admitted(Ticket { held, cost, output });
     Ok(())
+}
+
+/// A call that has found no room in its limits.
+struct Entrant<'a> {
+    worker: &'a Worker,
+    request: &'a Request,
+    caller: &'a Caller,
+    plan: &'a Plan,
+    has_lower: bool,
+    snapshot: &'a Snapshot,
+}
+
+impl Entrant<'_> {
+    /// Waits for room, if it may.
+    async fn wait(
+        &self,
+        set: &LimitSet,
+        ask: Ask,
+        refusal: Option<Refusal>,
+        record: &mut Record,
+    ) -> Result<Held, Refused> {
+        let Self { worker, request, caller, plan, has_lower, snapshot } = *self;
+        let room = &worker.shared.room;
+        if caller.mode == Mode::Strict || refusal.as_ref().is_some_and(Refusal::never_fits) {
+            let refusal = refusal.or_else(|| in_line(set, room.now(), ask));
+            return Err(refusal.map_or(Refused::SteppedDown, |refusal| Refused::by(&refusal, fault(&refusal))));
+        }
+        let patience = patience(request, caller, snapshot, record.arrived());
+        let at_model = refusal.is_some_and(|refusal| is_models(&refusal.limit))
+            || set.limits().iter().any(|limit| is_models(limit) && limit.waiting() > 0);
+        let patience = if has_lower && at_model { patience.mul_f64(SHARE_FOR_PRIMARY) } else { patience };
+        let want = Want {
+            set,
+            ask: Ask { cost: estimate::to_wait(worker, request, caller, plan, ask.cost), ..ask },
+            debit: None,
+            flow: caller.live.number,
+            bytes: request.body.len() as u64,
+            arrived: record.arrived(),
+            until: record.arrived() + patience,
+        };
+        let waited = tokio::select! {
+            biased;
+            waited = room.wait(&want) => waited,
+            () = worker.stop.cancelled() => return Err(Refused::Anywhere(*crate::attempt::stopping().fault)),
+        };
+        let admitted = waited.map_err(|late| {
+            record.queued(late.waited);
+            let fault = late.at_own_limit();
+            match late.refusal() {
+                Some(refusal) => Refused::by(refusal, fault),
+                None => Refused::Anywhere(fault),
+            }
+        })?;
+        record.queued(admitted.waited);
+        Ok(admitted.held)
+    }
 }
 
 /// How evenly a caller of this mode takes what is left of a window.

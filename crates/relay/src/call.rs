@@ -4,6 +4,7 @@
 //! while it is served, and leaves a receipt. Each value is made by one stage and only read by those after it.
 
 use crate::budget::Share;
+use crate::estimate::Likely;
 use crate::inbound::Inbound;
 use crate::migrations::Mover;
 use crate::room::Held;
@@ -15,7 +16,7 @@ use sluicegate_flow::Cost;
 use sluicegate_vocabulary::{Dialect, Endpoint, Mode, Priority};
 use sluicegate_wire::peek::Head;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What arrived: everything that can be known before the body is read.
@@ -134,9 +135,15 @@ pub(crate) struct Plan {
     pub(crate) candidates: Vec<Arc<Candidate>>,
     /// The migration by which the call is on a new side, which is asked first and once.
     pub(crate) mover: Option<Arc<Mover>>,
+    /// What the call will probably use there, once somebody has asked.
+    pub(crate) likely: OnceLock<Likely>,
 }
 
 impl Plan {
+    pub(crate) const fn new(route: Arc<Route>, candidates: Vec<Arc<Candidate>>, mover: Option<Arc<Mover>>) -> Self {
+        Self { route, candidates, mover, likely: OnceLock::new() }
+    }
+
     /// Whether a candidate is the new side of a migration, whose failures are the old side's to answer.
     pub(crate) fn is_new_side(&self, candidate: &Arc<Candidate>) -> bool {
         self.mover.as_ref().is_some_and(|mover| mover.is_new(candidate))

@@ -309,6 +309,9 @@ impl<'a> Trip<'a> {
         record: &mut Record,
     ) -> Dispatched {
         note_stored(self.request, candidate, &answered, under_way.key());
+        if let Some(likely) = self.plan.likely.get() {
+            record.teaches(likely.learning());
+        }
         match answered.content {
             Brought::Whole(..) => under_way.answered(answered.result(), now),
             // Only a passthrough call ends so, and what it asks is the caller's choice: by its errors nobody else's

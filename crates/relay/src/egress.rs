@@ -189,7 +189,7 @@ impl Seeker<'_> {
         let room = &self.worker.shared.room;
         let reserve = |key: usize| {
             let Some(set) = Limits::egress(&room.table, self.candidate, key, now) else { return Some((None, None)) };
-            let (cost, output) = estimate::cost(self.worker, self.request, self.caller, &self.plan.route, &set);
+            let (cost, output) = estimate::cost(self.worker, self.request, self.caller, self.plan, &set);
             let ask = Ask { cost, class: self.caller.priority, pace: pace(self.caller.mode) };
             match room.try_take(now, &set, ask) {
                 Ok(held) => return Some((Some(held), output)),
@@ -207,7 +207,7 @@ impl Seeker<'_> {
 
     /// What the call takes from the provider's own counts.
     fn charge(&self) -> Charge {
-        let (input, output) = estimate::tokens(self.worker, self.request, self.caller, &self.plan.route);
+        let (input, output) = estimate::tokens(self.worker, self.request, self.caller, self.plan);
         // Some providers count what is allowed, not what comes.
         let output = self.request.head.max_output.unwrap_or(output);
         Charge { requests: 1, tokens: input.saturating_add(output), input_tokens: input, output_tokens: output }
@@ -336,7 +336,7 @@ impl Seeker<'_> {
     async fn at_limit(&self, short: &Short, waiting: Waiting) -> Result<Admitted, Late> {
         let Short { set, ask, key, .. } = short;
         let quota = self.candidate.standing.pool.members().get(*key).map(|member| Arc::clone(&member.quota));
-        let cost = estimate::to_wait(self.worker, self.request, self.caller, &self.plan.route, ask.cost);
+        let cost = estimate::to_wait(self.worker, self.request, self.caller, self.plan, ask.cost);
         let want = Want {
             set,
             ask: Ask { cost, ..*ask },

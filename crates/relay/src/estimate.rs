@@ -10,14 +10,14 @@
 //! smallest limit ever has; what the answer uses beyond that is charged while it comes. Of a passthrough call the relay
 //! reads nothing, so all of it is a guess: the input by the size of its body, the output by what such calls have used.
 
-use crate::call::{Caller, Request};
+use crate::call::{Caller, Plan, Request};
 use crate::server::Worker;
-use crate::snapshot::Route;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use sluicegate_flow::estimate::reserve_output;
+use sluicegate_flow::estimate::{Usual, reserve_output};
 use sluicegate_flow::{Algorithm, Cost, Kind, Limit, LimitSet};
 use sluicegate_vocabulary::{EndReason, Endpoint, Usage, UsageSource};
+use std::sync::Arc;
 
 const JSON: &[u8] = b"application/json";
 /// More answers than this in one call are no longer believed.
@@ -28,14 +28,14 @@ pub(crate) fn cost(
     worker: &Worker,
     request: &Request,
     caller: &Caller,
-    route: &Route,
+    plan: &Plan,
     limits: &LimitSet,
 ) -> (Cost, Option<u64>) {
     let most = limits.limits().iter().filter(|limit| limit.kind() == Kind::Tokens).map(|limit| most(limit)).min();
     let Some(most) = most.filter(|_| uses_tokens(request.endpoint)) else {
         return (Cost { requests: 1, tokens: 0 }, None);
     };
-    let (input, output) = tokens(worker, request, caller, route);
+    let (input, output) = tokens(worker, request, caller, plan);
     let input = if request.endpoint == Endpoint::Passthrough { input.min(most) } else { input };
     let output = if request.head.max_output.is_none() { output.min(most.saturating_sub(input)) } else { output };
     (Cost { requests: 1, tokens: input.saturating_add(output) }, Some(output))
@@ -43,27 +43,50 @@ pub(crate) fn cost(
 
 /// What a call asks that has to wait. Shares are by tokens also where no limit counts them: whoever waits for a request or
 /// a permit is to be served as much as others, not as often. A limit takes only what it counts.
-pub(crate) fn to_wait(worker: &Worker, request: &Request, caller: &Caller, route: &Route, cost: Cost) -> Cost {
+pub(crate) fn to_wait(worker: &Worker, request: &Request, caller: &Caller, plan: &Plan, cost: Cost) -> Cost {
     if cost.tokens > 0 || !uses_tokens(request.endpoint) {
         return cost;
     }
-    let (input, output) = tokens(worker, request, caller, route);
+    let (input, output) = tokens(worker, request, caller, plan);
     Cost { tokens: input.saturating_add(output), ..cost }
 }
 
+/// What a call will probably use, worked out when somebody asks and not again.
+#[derive(Debug)]
+pub(crate) struct Likely {
+    input: u64,
+    output: u64,
+    learning: Learning,
+}
+
+/// What is learned from a call that was estimated: what is usual for its caller and model, and the bytes of its input.
+#[derive(Debug, Clone)]
+pub(crate) struct Learning {
+    usual: Arc<Usual>,
+    bytes: u64,
+}
+
 /// Tokens of input and of output.
-pub(crate) fn tokens(worker: &Worker, request: &Request, caller: &Caller, route: &Route) -> (u64, u64) {
-    let (key, model) = (caller.live.number, route.number);
-    let (input, usual) = worker.shared.estimates.estimate(key, model, input_bytes(request));
-    if !answers_at_length(request.endpoint) {
-        return (input, 0);
-    }
-    if request.endpoint == Endpoint::Passthrough && (usual.is_none() || input == 0) {
+#[inline]
+pub(crate) fn tokens(worker: &Worker, request: &Request, caller: &Caller, plan: &Plan) -> (u64, u64) {
+    let likely = plan.likely.get_or_init(|| estimate(worker, request, caller, plan));
+    (likely.input, likely.output)
+}
+
+fn estimate(worker: &Worker, request: &Request, caller: &Caller, plan: &Plan) -> Likely {
+    let usual = worker.shared.estimates.of(caller.live.number, plan.route.number);
+    let bytes = input_bytes(request);
+    let (input, learned) = usual.estimate(bytes);
+    let output = match request.endpoint {
         // Not every such call is one that is answered at length.
-        return (input, 0);
-    }
-    let each = reserve_output(caller.mode, request.head.max_output, route.longest_answer(), usual);
-    (input, of_choices(each, request))
+        Endpoint::Passthrough if learned.is_none() || input == 0 => 0,
+        endpoint if !answers_at_length(endpoint) => 0,
+        _ => {
+            let longest = plan.route.longest_answer();
+            of_choices(reserve_output(caller.mode, request.head.max_output, longest, learned), request)
+        }
+    };
+    Likely { input, output, learning: Learning { usual, bytes } }
 }
 
 /// As many times this as a call asks for answers.
@@ -90,13 +113,22 @@ fn most(limit: &Limit) -> u64 {
     }
 }
 
-/// Learns from a call whose provider has told what it used: of a caller, a model and so many bytes of input to it.
-pub(crate) fn learn(worker: &Worker, caller: u64, (model, input_bytes): (u64, u64), usage: &Usage, end: EndReason) {
-    if usage.source != UsageSource::Reported {
-        return;
+impl Likely {
+    /// For whoever learns from the call in the end.
+    pub(crate) fn learning(&self) -> Learning {
+        self.learning.clone()
     }
-    let output = (end == EndReason::Done).then(|| usage.total_output());
-    worker.shared.estimates.learn(caller, model, (input_bytes, usage.total_input()), output);
+}
+
+impl Learning {
+    /// Learns from the call, if its provider has told what it used.
+    pub(crate) fn learn(&self, usage: &Usage, end: EndReason) {
+        if usage.source != UsageSource::Reported {
+            return;
+        }
+        let output = (end == EndReason::Done).then(|| usage.total_output());
+        self.usual.learn((self.bytes, usage.total_input()), output);
+    }
 }
 
 /// Asking how long a prompt is uses none.

@@ -5,22 +5,22 @@
 //! `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11) name every limit in all dialects. Where several limits
 //! count the same thing the families' headers can only tell of one, so they tell of the one with the least left.
 //!
-//! This is written for every call, so what does not change is written once for a set of limits ([`Told`]), the levels
-//! are gone through once, and values are written where they are sent from. Shadow limits are left out: they never refuse.
+//! This is written for every call, so what does not change comes first and is written once for a set of limits
+//! ([`Allowed`]), the levels are gone through once, and all is written where it is sent from. Shadow limits are left out:
+//! they never refuse.
 
 use crate::digits::{Decimal, digits};
-use crate::http1::{Lines, Name, name};
-use http::HeaderValue;
+use crate::http1::Lines;
 use sluicegate_flow::{Kind, Limit, LimitSet, Nanos};
 use sluicegate_vocabulary::{Dialect, Stamp};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The three headers of one kind of limit in one dialect.
+/// How the lines begin that tell of one kind of limit in one dialect: each with the end of the line before it.
 struct Names {
-    limit: Name,
-    remaining: Name,
-    reset: Name,
+    limit: &'static str,
+    remaining: &'static str,
+    reset: &'static str,
 }
 
 /// What one dialect has for limits.
@@ -33,33 +33,30 @@ struct Family {
 
 static OPENAI: Family = Family {
     requests: Names {
-        limit: name!("x-ratelimit-limit-requests"),
-        remaining: name!("x-ratelimit-remaining-requests"),
-        reset: name!("x-ratelimit-reset-requests"),
+        limit: "\r\nx-ratelimit-limit-requests: ",
+        remaining: "\r\nx-ratelimit-remaining-requests: ",
+        reset: "\r\nx-ratelimit-reset-requests: ",
     },
     tokens: Names {
-        limit: name!("x-ratelimit-limit-tokens"),
-        remaining: name!("x-ratelimit-remaining-tokens"),
-        reset: name!("x-ratelimit-reset-tokens"),
+        limit: "\r\nx-ratelimit-limit-tokens: ",
+        remaining: "\r\nx-ratelimit-remaining-tokens: ",
+        reset: "\r\nx-ratelimit-reset-tokens: ",
     },
     reset: |out, _, time| go_duration(out, time),
 };
 static ANTHROPIC: Family = Family {
     requests: Names {
-        limit: name!("anthropic-ratelimit-requests-limit"),
-        remaining: name!("anthropic-ratelimit-requests-remaining"),
-        reset: name!("anthropic-ratelimit-requests-reset"),
+        limit: "\r\nanthropic-ratelimit-requests-limit: ",
+        remaining: "\r\nanthropic-ratelimit-requests-remaining: ",
+        reset: "\r\nanthropic-ratelimit-requests-reset: ",
     },
     tokens: Names {
-        limit: name!("anthropic-ratelimit-tokens-limit"),
-        remaining: name!("anthropic-ratelimit-tokens-remaining"),
-        reset: name!("anthropic-ratelimit-tokens-reset"),
+        limit: "\r\nanthropic-ratelimit-tokens-limit: ",
+        remaining: "\r\nanthropic-ratelimit-tokens-remaining: ",
+        reset: "\r\nanthropic-ratelimit-tokens-reset: ",
     },
     reset: moment,
 };
-
-static RATE_LIMIT: Name = name!("ratelimit");
-static RATE_LIMIT_POLICY: Name = name!("ratelimit-policy");
 
 /// A caller's limits as answers tell of them.
 #[derive(Debug, Clone)]
@@ -74,8 +71,9 @@ pub(crate) type Words = Option<Arc<Allowed>>;
 /// What a set's limits allow.
 #[derive(Debug)]
 pub(crate) struct Allowed {
-    /// What `RateLimit-Policy` says.
-    policy: HeaderValue,
+    /// The lines that always are the same, and the beginning of `RateLimit`, by dialect. Written when first told: hardly
+    /// a caller speaks several.
+    beginnings: [OnceLock<Box<[u8]>>; 3],
     /// Each limit that refuses, in their order.
     limits: Box<[LimitWords]>,
 }
@@ -83,15 +81,16 @@ pub(crate) struct Allowed {
 /// What never changes of what is told of a limit.
 #[derive(Debug)]
 struct LimitWords {
-    /// How much it allows.
-    amount: HeaderValue,
-    /// The beginning of its item in `RateLimit`.
-    item: Box<[u8]>,
+    /// How much it allows, where another limit of the same kind may have less left: else that is among the lines that
+    /// always are the same.
+    amount: Option<u64>,
+    /// How the item of the next limit begins in `RateLimit`.
+    next: Box<[u8]>,
 }
 
 /// A limit and its level.
-struct Level<'a> {
-    amount: &'a HeaderValue,
+struct Level {
+    amount: Option<u64>,
     left: u64,
     /// The same as text, which is told twice.
     told: Decimal,
@@ -100,26 +99,103 @@ struct Level<'a> {
 
 /// What a set of limits allows.
 pub(crate) fn words(limits: &LimitSet) -> Words {
-    let (mut text, mut told) = (Vec::new(), Vec::new());
-    // Those that only watch come last.
-    for limit in limits.limits().iter().take_while(|limit| !limit.quota().shadow) {
-        let mut item = Vec::new();
-        begin(&mut item, limit, told.is_empty());
-        item.extend_from_slice(b";r=");
-        told.push(LimitWords { amount: HeaderValue::from(limit.quota().set), item: item.into() });
-        begin(&mut text, limit, told.len() == 1);
-        number(&mut text, ";q=", limit.quota().set);
-        match limit.kind() {
-            Kind::Requests => {}
-            Kind::Tokens => text.extend_from_slice(b";qu=\"tokens\""),
-            Kind::Concurrency => text.extend_from_slice(b";qu=\"concurrent-requests\""),
+    let refusing: Vec<&Limit> = refusing(limits).collect();
+    let told = refusing.iter().enumerate().map(|(number, limit)| {
+        let mut next = Vec::new();
+        if let Some(limit) = refusing.get(number + 1) {
+            next.extend_from_slice(b", ");
+            begin(&mut next, limit);
         }
-        if limit.kind() != Kind::Concurrency {
-            number(&mut text, ";w=", limit.quota().window.as_secs().max(1));
+        let amount = (!is_only(limit, &refusing)).then_some(limit.quota().set);
+        LimitWords { amount, next: next.into() }
+    });
+    (!refusing.is_empty()).then(|| Arc::new(Allowed { beginnings: Default::default(), limits: told.collect() }))
+}
+
+/// Those of a set that refuse. Those that only watch come last.
+fn refusing(limits: &LimitSet) -> impl Iterator<Item = &Limit> {
+    limits.limits().iter().take_while(|limit| !limit.quota().shadow).map(Arc::as_ref)
+}
+
+/// Whether a limit is the only one that counts what it counts.
+fn is_only(limit: &Limit, among: &[&Limit]) -> bool {
+    among.iter().filter(|other| other.kind() == limit.kind()).count() == 1
+}
+
+impl Allowed {
+    /// The lines that always are the same in a dialect, and the beginning of `RateLimit`.
+    #[inline]
+    fn beginning(&self, limits: &LimitSet, dialect: Dialect) -> &[u8] {
+        let place = match dialect {
+            Dialect::OpenAi => &self.beginnings[0],
+            Dialect::Anthropic => &self.beginnings[1],
+            Dialect::Gemini => &self.beginnings[2],
+        };
+        place.get_or_init(|| beginning(limits, dialect))
+    }
+}
+
+#[cold]
+fn beginning(limits: &LimitSet, dialect: Dialect) -> Box<[u8]> {
+    let refusing: Vec<&Limit> = refusing(limits).collect();
+    let mut out = b"\r\nratelimit-policy: ".to_vec();
+    for (number, limit) in refusing.iter().enumerate() {
+        if number > 0 {
+            out.extend_from_slice(b", ");
+        }
+        policy(&mut out, limit);
+    }
+    for limit in refusing.iter().filter(|limit| is_only(limit, &refusing)) {
+        let family = family(dialect);
+        let names = match limit.kind() {
+            Kind::Requests => family.map(|family| &family.requests),
+            Kind::Tokens => family.map(|family| &family.tokens),
+            Kind::Concurrency => None,
+        };
+        if let Some(names) = names {
+            number_after(&mut out, names.limit, limit.quota().set);
         }
     }
-    let policy = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("-"));
-    (!told.is_empty()).then(|| Arc::new(Allowed { policy, limits: told.into() }))
+    out.extend_from_slice(b"\r\nratelimit: ");
+    if let Some(first) = refusing.first() {
+        begin(&mut out, first);
+    }
+    out.into()
+}
+
+/// What a dialect has for limits; Gemini's own API has no such headers.
+const fn family(dialect: Dialect) -> Option<&'static Family> {
+    match dialect {
+        Dialect::OpenAi => Some(&OPENAI),
+        Dialect::Anthropic => Some(&ANTHROPIC),
+        Dialect::Gemini => None,
+    }
+}
+
+/// A limit's item in `RateLimit-Policy`.
+fn policy(out: &mut Vec<u8>, limit: &Limit) {
+    name(out, limit);
+    number_after(out, ";q=", limit.quota().set);
+    match limit.kind() {
+        Kind::Requests => {}
+        Kind::Tokens => out.extend_from_slice(b";qu=\"tokens\""),
+        Kind::Concurrency => out.extend_from_slice(b";qu=\"concurrent-requests\""),
+    }
+    if limit.kind() != Kind::Concurrency {
+        number_after(out, ";w=", limit.quota().window.as_secs().max(1));
+    }
+}
+
+/// The beginning of a limit's item in `RateLimit`.
+fn begin(out: &mut Vec<u8>, limit: &Limit) {
+    name(out, limit);
+    out.extend_from_slice(b";r=");
+}
+
+fn name(out: &mut Vec<u8>, limit: &Limit) {
+    out.push(b'"');
+    out.extend_from_slice(limit.name().as_bytes());
+    out.push(b'"');
 }
 
 impl Told {
@@ -134,30 +210,35 @@ impl Told {
 
     /// Writes the headers. `now_ms` is the wall clock, for dialects that tell moments.
     pub(crate) fn write(&self, to: &mut impl Lines, dialect: Dialect, now: Nanos, now_ms: u64) {
-        let Some(allowed) = self.words.as_deref() else { return };
+        if let Some(allowed) = self.words.as_deref() {
+            to.put_lines(|out| self.write_lines(out, allowed, dialect, now, now_ms));
+        }
+    }
+
+    #[inline]
+    fn write_lines(&self, out: &mut Vec<u8>, allowed: &Allowed, dialect: Dialect, now: Nanos, now_ms: u64) {
+        out.extend_from_slice(allowed.beginning(&self.limits, dialect));
         let (mut requests, mut tokens) = (None, None);
-        to.put_value(&RATE_LIMIT_POLICY, &allowed.policy);
-        to.put(&RATE_LIMIT, |out| {
-            for (limit, words) in self.limits.limits().iter().zip(&allowed.limits) {
-                let gauge = limit.gauge(now);
-                let (left, told) = (gauge.left, Decimal::new(gauge.left));
-                let level = Level { amount: &words.amount, left, told, refills_in: gauge.full_in };
-                out.extend_from_slice(&words.item);
-                item(out, limit.kind(), &level);
-                let least = match limit.kind() {
-                    Kind::Requests => &mut requests,
-                    Kind::Tokens => &mut tokens,
-                    Kind::Concurrency => continue,
-                };
-                if least.as_ref().is_none_or(|least: &Level<'_>| level.left < least.left) {
-                    *least = Some(level);
-                }
+        for (limit, words) in self.limits.limits().iter().zip(&allowed.limits) {
+            let gauge = limit.gauge(now);
+            let (left, told) = (gauge.left, Decimal::new(gauge.left));
+            let level = Level { amount: words.amount, left, told, refills_in: gauge.full_in };
+            item(out, limit.kind(), &level);
+            if !words.next.is_empty() {
+                out.extend_from_slice(&words.next);
             }
-        });
+            let least = match limit.kind() {
+                Kind::Requests => &mut requests,
+                Kind::Tokens => &mut tokens,
+                Kind::Concurrency => continue,
+            };
+            if least.as_ref().is_none_or(|least: &Level| level.left < least.left) {
+                *least = Some(level);
+            }
+        }
         match dialect {
-            Dialect::OpenAi => tell(to, &OPENAI, requests, tokens, now_ms),
-            Dialect::Anthropic => tell(to, &ANTHROPIC, requests, tokens, now_ms),
-            // Its own API has no such headers.
+            Dialect::OpenAi => tell(out, &OPENAI, requests, tokens, now_ms),
+            Dialect::Anthropic => tell(out, &ANTHROPIC, requests, tokens, now_ms),
             Dialect::Gemini => {}
         }
     }
@@ -165,23 +246,21 @@ impl Told {
 
 /// Tells of the limits with the least left as a family does. Made once for each, with its names in place.
 #[inline(always)]
-fn tell(
-    to: &mut impl Lines,
-    family: &'static Family,
-    requests: Option<Level<'_>>,
-    tokens: Option<Level<'_>>,
-    now_ms: u64,
-) {
+fn tell(out: &mut Vec<u8>, family: &'static Family, requests: Option<Level>, tokens: Option<Level>, now_ms: u64) {
     for (least, names) in [(requests, &family.requests), (tokens, &family.tokens)] {
         let Some(Level { amount, told, refills_in, .. }) = least else { continue };
-        to.put_value(&names.limit, amount);
-        to.put(&names.remaining, |out| told.write(out));
-        to.put(&names.reset, |out| (family.reset)(out, now_ms, refills_in));
+        if let Some(amount) = amount {
+            number_after(out, names.limit, amount);
+        }
+        out.extend_from_slice(names.remaining.as_bytes());
+        told.write(out);
+        out.extend_from_slice(names.reset.as_bytes());
+        (family.reset)(out, now_ms, refills_in);
     }
 }
 
 /// The rest of an item of `RateLimit`, whose beginning is always the same.
-fn item(out: &mut Vec<u8>, kind: Kind, level: &Level<'_>) {
+fn item(out: &mut Vec<u8>, kind: Kind, level: &Level) {
     level.told.write(out);
     if kind != Kind::Concurrency {
         out.extend_from_slice(b";t=");
@@ -189,14 +268,7 @@ fn item(out: &mut Vec<u8>, kind: Kind, level: &Level<'_>) {
     }
 }
 
-/// Begins an item of a list with a limit's name.
-fn begin(out: &mut Vec<u8>, limit: &Limit, first: bool) {
-    out.extend_from_slice(if first { b"\"" } else { b", \"" });
-    out.extend_from_slice(limit.name().as_bytes());
-    out.push(b'"');
-}
-
-fn number(out: &mut Vec<u8>, before: &str, number: u64) {
+fn number_after(out: &mut Vec<u8>, before: &str, number: u64) {
     out.extend_from_slice(before.as_bytes());
     digits(out, number);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use sluicegate_flow::{Label, Quota, Scope};
 
 const MINUTE: Duration = Duration::from_secs(60);

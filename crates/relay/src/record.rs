@@ -9,6 +9,7 @@ use crate::cache::Entry;
 use crate::call::{Caller, Ticket, header_value};
 use crate::choose::Made;
 use crate::digits::digits;
+use crate::estimate::Learning;
 use crate::headers;
 use crate::http1::Lines;
 use crate::keepalive::Streams;
@@ -60,8 +61,8 @@ pub(crate) struct State {
     pub(crate) live: Option<Arc<Live>>,
     /// Output tokens that are reserved; what a stream brings beyond them is charged as it comes.
     reserved_output: u64,
-    /// The model asked for, as a number, and the bytes of input to it.
-    pub(crate) input: (u64, u64),
+    /// What its usage teaches, where that was estimated before.
+    pub(crate) learning: Option<Learning>,
     /// What was used before a stream broke that is gone on with; boxed, since few are.
     pub(crate) before: Option<Box<Before>>,
     /// What it costs, where that is known before its end.
@@ -104,11 +105,6 @@ impl State {
     pub(crate) fn present(&self) -> &Usage {
         self.before.as_ref().map_or(&self.receipt.usage, |before| &before.present)
     }
-
-    /// Whether tokens were reserved for it anywhere.
-    pub(crate) const fn reserves_tokens(&self) -> bool {
-        self.reserved_output != u64::MAX
-    }
 }
 
 impl Record {
@@ -143,7 +139,7 @@ impl Record {
             version: snapshot.version_header.clone(),
             live: None,
             reserved_output: u64::MAX,
-            input: (0, 0),
+            learning: None,
             before: None,
             bill: None,
             posting: None,
@@ -250,9 +246,9 @@ impl Record {
         self.0.receipt.times.queued += waited;
     }
 
-    /// What the call's usage will teach about: a model, as a number, and so many bytes of input to it.
-    pub(crate) fn asks_for(&mut self, model: u64, input_bytes: u64) {
-        self.0.input = (model, input_bytes);
+    /// What the call uses will teach something.
+    pub(crate) fn teaches(&mut self, learning: Learning) {
+        self.0.learning = Some(learning);
     }
 
     pub(crate) fn admitted(&mut self, ticket: Ticket) {

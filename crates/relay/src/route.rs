@@ -65,7 +65,7 @@ pub(crate) fn route(
     let may_move = |candidate: &Candidate| wanted.is_none() && allowed(candidate);
     let mover = migrations::assign(&route, &mut candidates, may_move, request, caller, record);
     match wanted {
-        _ if !candidates.is_empty() => Ok(Plan { route, candidates, mover }),
+        _ if !candidates.is_empty() => Ok(Plan::new(route, candidates, mover)),
         Some(wanted) if !route.candidates().any(|candidate| meant(candidate)) => Err(Fault::new(
             FaultKind::BadRequest,
             format!("X-Provider insists on {wanted:?}, which does not serve {}.", route.name),
@@ -83,7 +83,7 @@ pub(crate) fn step_down(request: &Request, caller: &Caller, asked: &str, to: &Ar
             && (may_use(caller, asked, candidate) || may_use(caller, &to.name, candidate))
     };
     let candidates = order(to, fits);
-    (!candidates.is_empty()).then(|| Plan { route: Arc::clone(to), candidates, mover: None })
+    (!candidates.is_empty()).then(|| Plan::new(Arc::clone(to), candidates, None))
 }
 
 fn insisted_on(request: &Request) -> Option<&str> {

@@ -4,7 +4,6 @@
 //! to the log. Nothing here waits: the log is a bounded buffer that a thread of its own empties.
 
 use crate::books;
-use crate::estimate;
 use crate::record::State;
 use crate::snapshot::{Bill, Candidate};
 use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, FaultKind, Money, Receipt, UsageSource};
@@ -21,7 +20,7 @@ pub(crate) fn settle(state: &mut State) {
         first.ended(&state.receipt);
     }
     if state.posting.is_some() {
-        books::close(state, bill);
+        books::close(state, bill.as_ref());
     }
     if let Some(under_way) = state.under_way.take() {
         let now = state.arrived_at.after(state.receipt.times.total);
@@ -88,10 +87,8 @@ fn settle_limits(state: &mut State) {
     if receipt.attempts.is_empty() {
         return;
     }
-    // Whoever waited was served by an estimate too.
-    let estimated = state.reserves_tokens() || !receipt.times.queued.is_zero();
-    if let Some(live) = state.live.as_ref().filter(|_| estimated) {
-        estimate::learn(&state.worker, live.number, state.input, &receipt.usage, receipt.end);
+    if let Some(learning) = &state.learning {
+        learning.learn(&receipt.usage, receipt.end);
     }
     let reached = receipt.attempts.last().is_some_and(|attempt| may_have_worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;

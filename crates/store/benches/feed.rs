@@ -68,10 +68,11 @@ impl Books {
             billed: money,
             price: PriceVersion(7_001_002_003),
             multiplier: Multiplier::ONE,
-            lines: smallvec![
+            lines: vec![
                 Line { class: Class::Input, quantity: 812, unit: 400_000 },
                 Line { class: Class::Output, quantity: 190, unit: 1_600_000 },
-            ],
+            ]
+            .into(),
         };
         let ended = Ended {
             call,

@@ -72,14 +72,23 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let end = Skimmed::read(bytes)?;
-        if before(end.call) || self.ended.contains(&end.call) {
+        // One that has begun in this batch has not ended before it.
+        let begun = self.intents.remove(&end.call);
+        if begun.is_none() && before(end.call) || !self.ended.insert(end.call) {
             tracing::error!(call = end.call, "a call ended twice and was entered once");
             return Ok(());
         }
-        let kind = self.sums.count(&end)?;
-        self.ended.insert(end.call);
+        let kind = match self.sums.count(&end) {
+            Ok(kind) => kind,
+            Err(unreadable) => {
+                // It is as if it had not been there: what has begun is still open.
+                self.ended.remove(&end.call);
+                self.intents.extend(begun.map(|attempts| (end.call, attempts)));
+                return Err(unreadable);
+            }
+        };
         self.call = self.call.max(end.call);
-        if self.intents.remove(&end.call).is_none() {
+        if begun.is_none() {
             self.closed.push(end.call);
         }
         self.repeats.extend(end.repeat.map(|repeat| (repeat, end.at_ms)));

@@ -69,10 +69,11 @@ fn filled(dir: &Path, days: usize, calls: usize) {
         billed: Money::from_nanos(628_800),
         price: PriceVersion(7_001_002_003),
         multiplier: Multiplier::ONE,
-        lines: smallvec![
+        lines: vec![
             Line { class: Class::Input, quantity: 812, unit: 400_000 },
             Line { class: Class::Output, quantity: 190, unit: 1_600_000 },
-        ],
+        ]
+        .into(),
     };
     let (mut open, mut begin) = (None, 0);
     while begin < calls {

@@ -90,7 +90,7 @@
 //!         billed: charge.total,
 //!         price: entry.version(),
 //!         multiplier: Multiplier::ONE,
-//!         lines: charge.lines,
+//!         lines: charge.lines.into_vec().into(),
 //!     }]
 //!     .into_iter()
 //!     .collect(),
@@ -146,7 +146,7 @@ pub use journal::{Failing, Health, Journal, Options as JournalOptions, WhenFaili
 pub use keys::{KeyEntry, KeyStore, KeyStoreError, NewKey, StoredKey, StoredSecret, new_secret};
 pub use orders::{PayError, Settled, StoredOrder};
 pub use query::{By, Filter, Grain, KeyUse, UsageQuery, UsageRow};
-pub use record::{Charged, Ended, Intent, Owner, Repeated};
+pub use record::{Charged, Ended, Intent, Owner, OwnerOf, PutOwner, Repeated, Whose};
 pub use recover::{OpenCalls, Recovery};
 pub use store::{Options, Store};
 pub use verify::Verdict;

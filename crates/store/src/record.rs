@@ -11,6 +11,7 @@ use crate::codec::{Reader, Unreadable, put_sized, put_str, put_u64, put_words, t
 use sluicegate_ledger::{Class, Line, Multiplier, PriceVersion};
 use sluicegate_vocabulary::{EndReason, Money, Tier, Usage, UsageSource};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// Who a call belongs to, in the words by which it is counted. An empty word is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -27,9 +28,30 @@ pub struct Owner<'a> {
     pub label: &'a str,
 }
 
+/// What of an [`Owner`] is the same for all calls of a key, as it lies in the journal: the tenant, the key and the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whose(Cow<'static, [u8]>);
+
+/// An [`Owner`] for whoever writes many calls of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerOf<'a> {
+    /// The tenant, the key and the account.
+    pub whose: &'a Whose,
+    /// The model as its client named it.
+    pub model: &'a str,
+    /// The label that its client gave it.
+    pub label: &'a str,
+}
+
+/// What can be written as the owner of a call.
+pub trait PutOwner {
+    /// Appends its words.
+    fn put(&self, out: &mut Vec<u8>);
+}
+
 /// A call is about to be answered, and may cost something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Intent<'a> {
+pub struct Intent<'a, O = Owner<'a>> {
     /// The call's number.
     pub call: u64,
     /// Which attempt at a provider, from 0.
@@ -37,7 +59,7 @@ pub struct Intent<'a> {
     /// When the call arrived, in milliseconds since the Unix epoch.
     pub at_ms: i64,
     /// Whose it is.
-    pub owner: Owner<'a>,
+    pub owner: O,
     /// Its `x-request-id`.
     pub request_id: &'a str,
     /// The provider asked.
@@ -83,18 +105,18 @@ pub struct Charged<'a> {
     /// What the account pays for each dollar of cost.
     pub multiplier: Multiplier,
     /// The arithmetic.
-    pub lines: SmallVec<[Line; 5]>,
+    pub lines: Cow<'a, [Line]>,
 }
 
 /// A call has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended<'a> {
+pub struct Ended<'a, O = Owner<'a>> {
     /// The call's number.
     pub call: u64,
     /// When it arrived, in milliseconds since the Unix epoch.
     pub at_ms: i64,
     /// Whose it is.
-    pub owner: Owner<'a>,
+    pub owner: O,
     /// Its `x-request-id`.
     pub request_id: &'a str,
     /// How it ended.
@@ -147,15 +169,42 @@ fn position<T: PartialEq>(all: &[T], one: &T) -> u8 {
     all.iter().position(|other| other == one).and_then(|at| u8::try_from(at).ok()).unwrap_or(0)
 }
 
-impl Owner<'_> {
-    /// With its length before it, so that it can be compared or passed over as a whole.
-    fn write(&self, out: &mut Vec<u8>) {
-        put_sized(out, |out| {
-            for word in [self.tenant, self.key, self.account, self.model, self.label] {
-                put_str(out, word);
-            }
-        });
+impl Whose {
+    /// That of calls without a key.
+    pub const NOBODY: Self = Self(Cow::Borrowed(&[0; 6]));
+
+    /// Words that are empty are none.
+    #[must_use]
+    pub fn new(tenant: &str, key: &str, account: &str) -> Self {
+        let mut words = Vec::new();
+        for word in [tenant, key, account] {
+            put_str(&mut words, word);
+        }
+        Self(words.into())
     }
+}
+
+impl PutOwner for OwnerOf<'_> {
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.whose.0);
+        put_str(out, self.model);
+        put_str(out, self.label);
+    }
+}
+
+impl PutOwner for Owner<'_> {
+    fn put(&self, out: &mut Vec<u8>) {
+        for word in [self.tenant, self.key, self.account, self.model, self.label] {
+            put_str(out, word);
+        }
+    }
+}
+
+/// With its length before it, so that it can be compared or passed over as a whole.
+#[inline]
+fn put_owner(out: &mut Vec<u8>, owner: &impl PutOwner) {
+    put_sized(out, |out| owner.put(out));
 }
 
 impl<'a> Owner<'a> {
@@ -177,7 +226,7 @@ impl Repeated {
     }
 }
 
-impl Intent<'_> {
+impl<O: PutOwner> Intent<'_, O> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let numbers = [
             self.call,
@@ -189,7 +238,7 @@ impl Intent<'_> {
         ];
         out.push(INTENT);
         put_words(out, numbers);
-        self.owner.write(out);
+        put_owner(out, &self.owner);
         for word in [self.request_id, self.provider, self.upstream] {
             put_str(out, word);
         }
@@ -199,7 +248,7 @@ impl Intent<'_> {
     }
 }
 
-impl Ended<'_> {
+impl<O: PutOwner> Ended<'_, O> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let flags = [
             (self.stream, STREAM),
@@ -222,7 +271,7 @@ impl Ended<'_> {
         ];
         out.push(ENDED);
         put_words(out, numbers);
-        self.owner.write(out);
+        put_owner(out, &self.owner);
         put_str(out, self.request_id);
         if self.saved != Money::ZERO {
             put_words(out, [self.saved.nanos().cast_unsigned()]);
@@ -496,7 +545,7 @@ impl<'a> SkimmedCharge<'a> {
     fn whole(&self) -> Result<Charged<'a>, Unreadable> {
         let from = &mut Reader(self.rest);
         let (upstream, multiplier) = (from.str()?, Multiplier::from_millionths(from.number()?));
-        let mut lines = SmallVec::new();
+        let mut lines = Vec::new();
         for _ in 0..self.lines {
             let class = *Class::ALL.get(usize::from(from.u8()?)).ok_or(Unreadable)?;
             lines.push(Line { class, quantity: from.u64()?, unit: from.u64()? });
@@ -510,7 +559,7 @@ impl<'a> SkimmedCharge<'a> {
             billed: self.billed,
             price: self.price,
             multiplier,
-            lines,
+            lines: lines.into(),
         })
     }
 

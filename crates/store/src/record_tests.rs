@@ -14,7 +14,7 @@ fn charge<'a>(numbers: &[u64], words: &'a [String]) -> Charged<'a> {
         billed: Money::from_nanos(at(6).cast_signed()),
         price: PriceVersion(at(7)),
         multiplier: Multiplier::from_millionths(9),
-        lines: SmallVec::from_slice(&[line, line]),
+        lines: vec![line, line].into(),
     }
 }
 

@@ -143,7 +143,7 @@ fn closed<'a>(intent: &Intent<'a>, amount: Money, attempts: usize) -> Ended<'a> 
         billed: amount,
         price: intent.price,
         multiplier: Multiplier::ONE,
-        lines: smallvec![],
+        lines: Vec::new().into(),
     };
     Ended {
         call: intent.call,

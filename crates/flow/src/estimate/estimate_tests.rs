@@ -36,25 +36,25 @@ fn while_nothing_is_learned_the_others_reserve_what_is_asked_for_or_a_moderate_a
 #[test]
 fn models_and_keys_are_learned_apart() {
     let estimates = Estimates::new(1000);
-    assert_eq!(estimates.estimate(1, 1, 3500), (1000, None));
+    assert_eq!(estimates.of(1, 1).estimate(3500), (1000, None));
     for _ in 0..200 {
-        estimates.learn(7, 1, (1000, 500), Some(100));
+        estimates.of(7, 1).learn((1000, 500), Some(100));
     }
-    let (input, output) = estimates.estimate(7, 1, 1000);
+    let (input, output) = estimates.of(7, 1).estimate(1000);
     assert!((495..=505).contains(&input), "{input}");
     assert_eq!(output.map(|learned| learned.p95), Some(103));
-    assert_eq!(estimates.estimate(7, 2, 3500), (1000, None));
+    assert_eq!(estimates.of(7, 2).estimate(3500), (1000, None));
     // Another key asks the same model, and is answered in its own way.
-    assert_eq!(estimates.estimate(8, 1, 1000), (input, None));
+    assert_eq!(estimates.of(8, 1).estimate(1000), (input, None));
 }
 
 #[test]
 fn an_answer_that_was_cut_off_says_nothing_of_their_length() {
     let estimates = Estimates::new(1000);
     for _ in 0..200 {
-        estimates.learn(7, 1, (1000, 500), None);
+        estimates.of(7, 1).learn((1000, 500), None);
     }
-    let (input, output) = estimates.estimate(7, 1, 1000);
+    let (input, output) = estimates.of(7, 1).estimate(1000);
     assert!((495..=505).contains(&input) && output.is_none(), "{input} {output:?}");
 }
 
@@ -62,10 +62,10 @@ fn an_answer_that_was_cut_off_says_nothing_of_their_length() {
 fn what_is_in_use_is_remembered_among_any_number_of_others() {
     let estimates = Estimates::new(1000);
     for other in 0..20_000 {
-        estimates.learn(0, 1, (1000, 500), Some(100));
-        estimates.learn(1, other, (1000, 500), Some(100));
+        estimates.of(0, 1).learn((1000, 500), Some(100));
+        estimates.of(1, other).learn((1000, 500), Some(100));
     }
-    assert!(estimates.estimate(0, 1, 1000).1.is_some());
+    assert!(estimates.of(0, 1).estimate(1000).1.is_some());
     let pairs: usize = estimates.pairs.iter().map(|part| part.lock().len()).sum();
     let models: usize = estimates.models.iter().map(|part| part.lock().len()).sum();
     assert!(pairs <= 1024 && models <= 1024, "{pairs} {models}");

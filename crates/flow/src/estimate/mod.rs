@@ -6,8 +6,11 @@
 //! tokenizer and on the language its users write ([`Calibration`]). And how long the answers are that one key gets from
 //! one model, which depends on what it is used for ([`Lengths`]).
 //!
+//! Whoever estimates a call also learns from it when it has ended, so what is known is looked up once ([`Estimates::of`])
+//! and kept by the call.
+//!
 //! **Promises.** Nothing here grows without bound: of models and keys that have not been seen for long, what was
-//! learned is forgotten first. Estimating and learning take constant time and two short locks each.
+//! learned is forgotten first. Looking up takes constant time and one short lock, estimating and learning two each.
 
 mod calibration;
 mod lengths;
@@ -52,19 +55,41 @@ pub fn reserve_output(mode: Mode, max_tokens: Option<u64>, cap: Option<u64>, lea
 /// A call asks for both at once, so what is known about a model hangs on each of its pairs: one look finds it all.
 #[derive(Debug)]
 pub struct Estimates {
-    models: Shards<Mutex<Recent<u64, Arc<Mutex<Calibration>>>>>,
-    pairs: Shards<Mutex<Recent<(u64, u64), Pair>>>,
+    models: Known<u64, Mutex<Calibration>>,
+    pairs: Known<(u64, u64), Usual>,
     /// The most models, and the most pairs of key and model, in each part.
     most: usize,
 }
 
-/// What is known about a key and a model.
+/// What is known by number, whoever uses it at present.
+type Known<K, V> = Shards<Mutex<Recent<K, Arc<V>>>>;
+
+/// What is usual for a key's calls to a model.
 #[derive(Debug)]
-struct Pair {
+pub struct Usual {
     /// Of the answers that the key gets from the model.
-    lengths: Lengths,
+    lengths: Mutex<Lengths>,
     /// Of the model, whoever asks it.
     calibration: Arc<Mutex<Calibration>>,
+}
+
+impl Usual {
+    /// The tokens in so many bytes of input, and how long answers are: `None` while too few have been seen.
+    #[must_use]
+    #[inline]
+    pub fn estimate(&self, bytes: u64) -> (u64, Option<Learned>) {
+        (self.calibration.lock().tokens(bytes), self.lengths.lock().learned())
+    }
+
+    /// A provider has counted the tokens of an input of so many bytes and, where its answer came to its end, those of the
+    /// answer.
+    #[inline]
+    pub fn learn(&self, (bytes, input): (u64, u64), output: Option<u64>) {
+        self.calibration.lock().learn(bytes, input);
+        if let Some(output) = output {
+            self.lengths.lock().learn(output);
+        }
+    }
 }
 
 impl Estimates {
@@ -75,35 +100,20 @@ impl Estimates {
         Self { models: Shards::new(SHARDS), pairs: Shards::new(SHARDS), most: most.div_ceil(SHARDS) }
     }
 
-    /// The tokens in so many bytes of a key's input to a model, and how long the answers are that it gets from there:
-    /// `None` while too few have been seen.
+    /// What is known about a key's calls to a model.
     #[must_use]
-    pub fn estimate(&self, key: u64, model: u64, bytes: u64) -> (u64, Option<Learned>) {
-        self.with(key, model, |pair| (pair.calibration.lock().tokens(bytes), pair.lengths.learned()))
-    }
-
-    /// A provider has counted the tokens of an input and, where its answer came to its end, those of the answer.
-    pub fn learn(&self, key: u64, model: u64, (bytes, input): (u64, u64), output: Option<u64>) {
-        self.with(key, model, |pair| {
-            pair.calibration.lock().learn(bytes, input);
-            if let Some(output) = output {
-                pair.lengths.learn(output);
-            }
-        });
-    }
-
     #[inline]
-    fn with<T>(&self, key: u64, model: u64, act: impl FnOnce(&mut Pair) -> T) -> T {
+    pub fn of(&self, key: u64, model: u64) -> Arc<Usual> {
         let key = (key, model);
         let mut pairs = self.pairs.of(&key).lock();
-        act(pairs.get_or_insert_with(key, self.most, || self.first_of(model)))
+        Arc::clone(pairs.get_or_insert_with(key, self.most, || self.first_of(model)))
     }
 
     #[cold]
-    fn first_of(&self, model: u64) -> Pair {
+    fn first_of(&self, model: u64) -> Arc<Usual> {
         let mut models = self.models.of(&model).lock();
         let calibration = Arc::clone(models.get_or_insert_with(model, self.most, Arc::default));
-        Pair { lengths: Lengths::default(), calibration }
+        Arc::new(Usual { lengths: Mutex::default(), calibration })
     }
 }
 

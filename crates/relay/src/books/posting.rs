@@ -8,7 +8,7 @@ use crate::server::Worker;
 use crate::settle::may_have_worked;
 use crate::snapshot::{Bill, Candidate, Key, Route, Snapshot, Tariff};
 use sluicegate_ledger::{Amount, By, Hold, Multiplier, Notice, Payer, PriceVersion, Refused, Tier, Unit};
-use sluicegate_store::{Charged, Ended, Intent, Owner};
+use sluicegate_store::{Charged, Ended, Intent, OwnerOf, Whose};
 use sluicegate_vocabulary::{AttemptRecord, CacheUse, Fault, FaultKind, Money, Usage, UsageSource};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -35,7 +35,7 @@ pub(crate) struct Posting {
     /// Whether an account or a budget bounds it.
     bound: bool,
     /// Whether an account pays for it, and so what is charged rather than what it costs.
-    account: Option<Arc<str>>,
+    by_account: bool,
     hold: Option<Hold>,
     /// Tokens of input and of output that it will probably use.
     likely: (u64, u64),
@@ -81,9 +81,9 @@ pub(crate) fn enter(
         record.posting().get_or_insert_with(|| Box::new(Posting::new(books, caller, label.map(|(name, _)| name))));
     // What it held for another model goes back first.
     posting.hold = None;
-    posting.likely = estimate::tokens(worker, request, caller, &plan.route);
+    posting.likely = estimate::tokens(worker, request, caller, plan);
     posting.bound = payer.is_bound();
-    posting.account = payer.account.as_ref().map(|account| Arc::clone(account.name()));
+    posting.by_account = payer.account.is_some();
     if !posting.bound {
         return Ok(());
     }
@@ -184,7 +184,7 @@ impl Posting {
             key: caller.key.clone(),
             label: label.map(Arc::clone),
             bound: false,
-            account: None,
+            by_account: false,
             hold: None,
             likely: (0, 0),
             tier: Tier::Standard,
@@ -194,7 +194,7 @@ impl Posting {
 
     /// What is charged for each dollar of cost: without an account the house pays what the provider is owed.
     fn charged(&self, tariff: &Tariff) -> Multiplier {
-        if self.account.is_some() { tariff.multiplier } else { Multiplier::ONE }
+        if self.by_account { tariff.multiplier } else { Multiplier::ONE }
     }
 
     /// Makes sure that a stream which has brought so many tokens of output is covered, where its account wants that.
@@ -221,11 +221,9 @@ impl Posting {
         })
     }
 
-    fn owner<'a>(&'a self, model: &'a str) -> Owner<'a> {
-        let tenant = self.key.as_ref().and_then(|key| key.tenant.as_ref()).map_or("", |tenant| &*tenant.name);
-        let (key, label) = self.key.as_ref().map_or(("", ""), |key| (&*key.name, key.label()));
-        let label = self.label.as_deref().unwrap_or(label);
-        Owner { tenant, key, account: self.account.as_deref().unwrap_or_default(), model, label }
+    fn owner<'a>(&'a self, model: &'a str) -> OwnerOf<'a> {
+        let (whose, label) = self.key.as_ref().map_or((&Whose::NOBODY, ""), |key| (&key.whose, key.label()));
+        OwnerOf { whose, model, label: self.label.as_deref().unwrap_or(label) }
     }
 }
 
@@ -282,15 +280,17 @@ pub(crate) async fn certain(record: &mut Record) -> Result<(), Fault> {
 }
 
 /// Ends a call: its hold by what was used, and its intents by how it ended. `bill` is what is known of its cost.
-pub(crate) fn close(state: &mut State, bill: Option<Bill>) {
+pub(crate) fn close(state: &mut State, bill: Option<&Bill>) {
     let Some(mut posting) = state.posting.take() else { return };
     let receipt = &state.receipt;
     let last = receipt.attempts.last().filter(|last| may_have_worked(last.result));
+    let guessed = if last.is_some() && bill.is_none() { guessed(&posting, state) } else { None };
+    let (usage, bill) = guessed.as_ref().map_or((state.present(), bill), |(usage, bill)| (usage, bill.as_ref()));
     let mut charges: SmallVec<[Charged<'_>; 1]> = SmallVec::new();
     if let Some(before) = &state.before {
         charges.extend(broken(&posting, state, before));
     }
-    if let Some(charge) = last.and_then(|last| charge(&posting, state, last, bill)) {
+    if let Some(charge) = last.and_then(|last| charge(&posting, state, last, *usage, bill)) {
         charges.push(charge);
     }
     if let Some(hold) = posting.hold.take() {
@@ -336,40 +336,46 @@ fn broken<'a>(posting: &Posting, state: &'a State, before: &Before) -> Option<Ch
         billed: cost.map_or(Money::ZERO, |cost| multiplier.of(cost)),
         price: tariff.map_or(PriceVersion::default(), |tariff| tariff.version),
         multiplier,
-        lines: SmallVec::new(),
+        lines: Cow::Borrowed(&[]),
     })
 }
 
-/// What the last try is charged. Of an answer about whose usage nobody said anything, what it was expected to use.
-fn charge<'a>(posting: &Posting, state: &'a State, last: &'a AttemptRecord, bill: Option<Bill>) -> Option<Charged<'a>> {
-    let receipt = &state.receipt;
-    let tariff = state.candidate.as_ref()?.tariff.as_deref();
-    let answered = crate::settle::answered(receipt.end);
-    let mut usage = *state.present();
-    let bill = match bill {
-        None if usage.source == UsageSource::None && answered => {
-            let (input, output) = posting.likely;
-            usage = Usage { input, output, source: UsageSource::Estimated, ..Usage::default() };
-            tariff.map(|tariff| tariff.bill(&usage))
-        }
-        bill => bill,
-    };
-    if usage.total() == 0 && bill.as_ref().is_none_or(|bill| bill.charge.total == Money::ZERO) {
+/// What an answer was expected to use about whose usage nobody said anything.
+#[cold]
+fn guessed(posting: &Posting, state: &State) -> Option<(Usage, Option<Bill>)> {
+    if state.present().source != UsageSource::None || !crate::settle::answered(state.receipt.end) {
         return None;
     }
-    let cost = bill.as_ref().map(|bill| bill.charge.total);
+    let (input, output) = posting.likely;
+    let usage = Usage { input, output, source: UsageSource::Estimated, ..Usage::default() };
+    let tariff = state.candidate.as_ref()?.tariff.as_deref();
+    Some((usage, tariff.map(|tariff| tariff.bill(&usage))))
+}
+
+/// What the last try is charged.
+fn charge<'a>(
+    posting: &Posting,
+    state: &'a State,
+    last: &'a AttemptRecord,
+    usage: Usage,
+    bill: Option<&'a Bill>,
+) -> Option<Charged<'a>> {
+    let tariff = state.candidate.as_ref()?.tariff.as_deref();
+    if usage.total() == 0 && bill.is_none_or(|bill| bill.charge.total == Money::ZERO) {
+        return None;
+    }
     let multiplier = tariff.map_or(Multiplier::ONE, |tariff| posting.charged(tariff));
-    let billed = bill.as_ref().map(|bill| if posting.account.is_some() { bill.billed } else { bill.charge.total });
+    let billed = bill.map(|bill| if posting.by_account { bill.billed } else { bill.charge.total });
     Some(Charged {
-        attempt: u16::try_from(receipt.attempts.len().saturating_sub(1)).unwrap_or(u16::MAX),
+        attempt: u16::try_from(state.receipt.attempts.len().saturating_sub(1)).unwrap_or(u16::MAX),
         provider: &last.provider,
         upstream: &last.model,
         usage,
-        cost,
+        cost: bill.map(|bill| bill.charge.total),
         billed: billed.unwrap_or_default(),
         price: tariff.map_or(PriceVersion::default(), |tariff| tariff.version),
         multiplier,
-        lines: bill.map(|bill| bill.charge.lines).unwrap_or_default(),
+        lines: bill.map_or(&[][..], |bill| &bill.charge.lines).into(),
     })
 }
 

@@ -34,6 +34,9 @@ pub(crate) trait Lines {
 
     /// A header whose value is ready.
     fn put_value(&mut self, name: &'static Name, value: &HeaderValue);
+
+    /// Headers that `write` writes as lines, each after the end of the line before it.
+    fn put_lines(&mut self, write: impl FnOnce(&mut Vec<u8>));
 }
 
 impl Lines for Vec<u8> {
@@ -48,6 +51,11 @@ impl Lines for Vec<u8> {
         self.extend_from_slice(name.line.as_bytes());
         self.extend_from_slice(value.as_bytes());
     }
+
+    #[inline]
+    fn put_lines(&mut self, write: impl FnOnce(&mut Self)) {
+        write(self);
+    }
 }
 
 impl Lines for HeaderMap {
@@ -61,6 +69,19 @@ impl Lines for HeaderMap {
 
     fn put_value(&mut self, name: &'static Name, value: &HeaderValue) {
         self.insert(name.name, value.clone());
+    }
+
+    fn put_lines(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut lines = Vec::with_capacity(512);
+        write(&mut lines);
+        for line in lines.split(|byte| *byte == b'\n') {
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let (name, value) = line.split_at(colon);
+            let value = value.trim_ascii_start().strip_prefix(b":").unwrap_or_default().trim_ascii();
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+                self.insert(name, value);
+            }
+        }
     }
 }
 

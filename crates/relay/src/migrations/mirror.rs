@@ -313,7 +313,7 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
         head: head.clone(),
         stream: *stream,
     };
-    let plan = Plan { route: Arc::clone(&route), candidates: vec![Arc::clone(target)], mover: None };
+    let plan = Plan::new(Arc::clone(&route), vec![Arc::clone(target)], None);
     let room = &worker.shared.room;
     let now = room.now();
     let pass = target.standing.provider.breaker.admit(now).ok().filter(|pass| !pass.is_probe())?;

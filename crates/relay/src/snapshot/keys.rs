@@ -8,7 +8,7 @@ use crate::books::Books;
 use sluicegate_config::{ClientKey, Config, Tenant as ConfiguredTenant};
 use sluicegate_flow::Scope;
 use sluicegate_ledger::{Payer, Subject};
-use sluicegate_store::StoreError;
+use sluicegate_store::{StoreError, Whose};
 use sluicegate_vocabulary::{Endpoint, Mode, Priority};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -26,6 +26,8 @@ pub(crate) struct Key {
     pub(crate) limits: Specs,
     /// Who pays for its calls: its account or its tenant's, its budgets and its tenant's.
     pub(crate) payer: Payer,
+    /// Who that is in the books.
+    pub(crate) whose: Whose,
     /// By which the sets of its limits are kept, anew in each configuration.
     pub(crate) number: u64,
     pub(crate) live: Arc<Live>,
@@ -195,6 +197,11 @@ impl KeyRing {
                 payer.budgets.extend(shared.budgets.iter().map(Arc::clone));
             }
         }
+        let account = payer.account.as_ref().map_or("", |account| account.name());
+        let whose = match books {
+            Some(_) => Whose::new(shared.map_or("", |shared| &shared.tenant.name), &spec.name, account),
+            None => Whose::NOBODY,
+        };
         Ok(Key {
             name: spec.name.as_str().into(),
             priority: spec.priority,
@@ -202,6 +209,7 @@ impl KeyRing {
             tenant: shared.map(|shared| Arc::clone(&shared.tenant)),
             limits: specs(Scope::Key, &spec.name, &spec.limits, revision),
             payer,
+            whose,
             number: number(),
             live,
             expires_ms: None,

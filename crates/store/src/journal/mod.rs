@@ -18,7 +18,7 @@ mod writer;
 
 use self::waiters::{Place, Waiters};
 use crate::error::StoreError;
-use crate::record::{Ended, Intent};
+use crate::record::{Ended, Intent, PutOwner};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -198,14 +198,14 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::admits`].
-    pub fn intent(&self, intent: &Intent<'_>) -> Result<u64, Failing> {
+    pub fn intent(&self, intent: &Intent<'_, impl PutOwner>) -> Result<u64, Failing> {
         self.admits()?;
         Ok(self.shared.push(|out| intent.write(out)))
     }
 
     /// Puts the end of a call on its way. The end of a call that has an intent is always taken; that of another is left
     /// out while the journal cannot be written, and counted.
-    pub fn ended(&self, ended: &Ended<'_>, has_intent: bool) {
+    pub fn ended(&self, ended: &Ended<'_, impl PutOwner>, has_intent: bool) {
         if !has_intent && ended.charges.is_empty() && self.admits().is_err() {
             self.shared.left_out.fetch_add(1, Ordering::Relaxed);
             return;

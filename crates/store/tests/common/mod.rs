@@ -54,7 +54,7 @@ pub fn ended(call: u64, owner: Owner<'_>, nanos: i64) -> Ended<'_> {
         billed: Money::from_nanos(nanos),
         price: PriceVersion(7),
         multiplier: Multiplier::from_millionths(2_000_000),
-        lines: smallvec![Line { class: Class::Input, quantity: 100, unit: 5 }],
+        lines: vec![Line { class: Class::Input, quantity: 100, unit: 5 }].into(),
     };
     Ended {
         call,
