@@ -2,19 +2,21 @@
 //!
 //! The binary that is shipped is laid out by such notes (`scripts/dist.sh`). So that it is not laid out for one kind of
 //! call, they come from many: alone and with limits, prices, books and the cache, whole and as streams, in the formats of
-//! all clients.
+//! all clients. Most come from a relay with everything on, which is what a relay is run for.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::instructions::{ARMS, ask};
+use crate::instructions::{ARMS, EVERYTHING, ask};
 use crate::report::complain;
 use crate::servers::{self, CLIENT_KEY};
 use crate::template::Template;
 use crate::{Outcome, answer};
 
 const CALLERS: usize = 20;
-/// Calls in each arm: whole answers, streams, and those of each of the other formats.
+/// Rounds with everything on; of each other arm there is one.
+const ROUNDS_OF_EVERYTHING: usize = 6;
+/// Calls in a round: whole answers, streams, and those of each of the other formats.
 const WHOLE: usize = 4_000;
 const STREAMS: usize = 400;
 const TRANSLATED: usize = 200;
@@ -32,10 +34,13 @@ pub(crate) async fn run(relay: PathBuf) -> Outcome<ExitCode> {
         for _ in 0..CALLERS {
             connections.push(answer::connect(relay.buffered).await?);
         }
-        connections = ask(connections, WHOLE, &Template::buffered(0)).await?;
-        connections = ask(connections, STREAMS, &Template::streamed(50, 5_000)).await?;
-        for template in Template::translated() {
-            connections = ask(connections, TRANSLATED, &template).await?;
+        let rounds = if arm.name == EVERYTHING { ROUNDS_OF_EVERYTHING } else { 1 };
+        for _ in 0..rounds {
+            connections = ask(connections, WHOLE, &Template::buffered(0)).await?;
+            connections = ask(connections, STREAMS, &Template::streamed(50, 5_000)).await?;
+            for template in Template::translated() {
+                connections = ask(connections, TRANSLATED, &template).await?;
+            }
         }
         drop(connections);
     }

@@ -83,6 +83,9 @@ const PRICED: Arm = Arm {
     ..PLAIN
 };
 
+/// The arm in which nothing is left out.
+pub(crate) const EVERYTHING: &str = "everything";
+
 /// All of them, each after the one it is compared with.
 pub(crate) const ARMS: [Arm; 8] = [
     PLAIN,
@@ -122,7 +125,7 @@ pub(crate) const ARMS: [Arm; 8] = [
         ..PLAIN
     },
     Arm {
-        name: "everything",
+        name: EVERYTHING,
         more:
             "rate_limits: { global: { requests_per_minute: 1000000, tokens_per_minute: 100000000, concurrency: 1000 } }
 prices: { models: { simulator/gpt-4.1-mini: { input: 0.4, output: 1.6 } } }

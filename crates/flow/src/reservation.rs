@@ -60,7 +60,13 @@ impl Reservation {
     /// The call was sent and used `tokens`, all in all. What it used beyond its reservation is charged even where it
     /// does not fit; what it did not use is given back as far as it still counts. The request stays charged, permits
     /// are given back.
-    pub fn settle(mut self, now: Nanos, tokens: u64) {
+    pub fn settle(self, now: Nanos, tokens: u64) {
+        self.settle_then(now, tokens, |_| ());
+    }
+
+    /// The same for whoever does something with the limits after that.
+    #[inline]
+    pub fn settle_then(mut self, now: Nanos, tokens: u64, then: impl FnOnce(&LimitSet)) {
         self.settled = true;
         let reserved = self.cost.tokens;
         if tokens > reserved {
@@ -73,6 +79,7 @@ impl Reservation {
                 Kind::Tokens | Kind::Requests => {}
             }
         }
+        then(&self.limits);
     }
 
     fn charge(&self, now: Nanos, tokens: u64) {

@@ -12,11 +12,12 @@ use crate::snapshot::{Candidate, Key, Live, Route, Tenant};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::request::Parts;
+use parking_lot::Mutex;
 use sluicegate_flow::Cost;
 use sluicegate_vocabulary::{Dialect, Endpoint, Mode, Priority};
 use sluicegate_wire::peek::Head;
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What arrived: everything that can be known before the body is read.
@@ -135,13 +136,14 @@ pub(crate) struct Plan {
     pub(crate) candidates: Vec<Arc<Candidate>>,
     /// The migration by which the call is on a new side, which is asked first and once.
     pub(crate) mover: Option<Arc<Mover>>,
-    /// What the call will probably use there, once somebody has asked.
-    pub(crate) likely: OnceLock<Likely>,
+    /// What the call will probably use there, once somebody has asked. A lock because futures go from thread to thread;
+    /// nobody waits for it.
+    pub(crate) likely: Mutex<Option<Likely>>,
 }
 
 impl Plan {
     pub(crate) const fn new(route: Arc<Route>, candidates: Vec<Arc<Candidate>>, mover: Option<Arc<Mover>>) -> Self {
-        Self { route, candidates, mover, likely: OnceLock::new() }
+        Self { route, candidates, mover, likely: Mutex::new(None) }
     }
 
     /// Whether a candidate is the new side of a migration, whose failures are the old side's to answer.

@@ -1,13 +1,11 @@
 //! Numbers as decimal text, at the end of a buffer.
 //!
 //! An answer tells a dozen numbers in its headers, and most of them are small. Eight digits fit into one word and are
-//! worked out side by side: halves of four digits, of two, and of one. What is written is always as much as the longest
-//! number has, of which the end is then taken off again, since copying a known number of bytes takes no call.
+//! worked out side by side: halves of four digits, of two, and of one. What is written is always the whole word, of which
+//! the end is then taken off again, since copying a known number of bytes takes no call.
 
 /// The first number of more than eight digits.
 const TOO_LONG: u64 = 100_000_000;
-/// The digits of the longest number.
-const ROOM: usize = 20;
 
 /// Writes a number.
 #[inline]
@@ -22,37 +20,45 @@ pub(crate) fn digits(out: &mut Vec<u8>, number: u64) {
 /// A number's digits, for those who write it more than once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decimal {
-    /// From the first digit on; whatever comes after the last one is not written.
-    text: [u8; ROOM],
+    number: u64,
+    /// From the first digit on, the first in the lowest byte; of a number that is too long for them nothing.
+    text: u64,
     length: u8,
 }
 
 impl Decimal {
     #[inline]
-    pub(crate) fn new(number: u64) -> Self {
-        let mut text = [b'0'; ROOM];
+    pub(crate) const fn new(number: u64) -> Self {
         if number >= TOO_LONG {
-            let mut buffer = itoa::Buffer::new();
-            let digits = buffer.format(number).as_bytes();
-            text.iter_mut().zip(digits).for_each(|(to, digit)| *to = *digit);
-            return Self { text, length: digits.len() as u8 };
+            return Self { number, text: 0, length: 0 };
         }
         let eight = eight(number);
         // The last digit is there whatever it is.
         let zeros = (eight | 1 << 56).trailing_zeros() / 8;
-        if let Some(begin) = text.first_chunk_mut() {
-            *begin = ((eight | 0x3030_3030_3030_3030) >> (8 * zeros)).to_le_bytes();
-        }
-        Self { text, length: 8 - zeros as u8 }
+        Self { number, text: (eight | 0x3030_3030_3030_3030) >> (8 * zeros), length: 8 - zeros as u8 }
+    }
+
+    /// The number itself.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     #[inline]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if self.length == 0 {
+            return self.write_long(out);
+        }
         let end = out.len() + usize::from(self.length);
-        out.extend_from_slice(&self.text);
+        out.extend_from_slice(&self.text.to_le_bytes());
         out.truncate(end);
     }
+
+    #[cold]
+    fn write_long(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(itoa::Buffer::new().format(self.number).as_bytes());
+    }
 }
+
 /// The eight digits of a number below a hundred million, a byte each, the highest in the lowest byte.
 #[inline]
 const fn eight(number: u64) -> u64 {

@@ -309,7 +309,7 @@ impl<'a> Trip<'a> {
         record: &mut Record,
     ) -> Dispatched {
         note_stored(self.request, candidate, &answered, under_way.key());
-        if let Some(likely) = self.plan.likely.get() {
+        if let Some(likely) = &*self.plan.likely.lock() {
             record.teaches(likely.learning());
         }
         match answered.content {

@@ -69,7 +69,8 @@ pub(crate) struct Learning {
 /// Tokens of input and of output.
 #[inline]
 pub(crate) fn tokens(worker: &Worker, request: &Request, caller: &Caller, plan: &Plan) -> (u64, u64) {
-    let likely = plan.likely.get_or_init(|| estimate(worker, request, caller, plan));
+    let mut likely = plan.likely.lock();
+    let likely = likely.get_or_insert_with(|| estimate(worker, request, caller, plan));
     (likely.input, likely.output)
 }
 

@@ -138,7 +138,7 @@ impl Beside {
     pub(crate) fn end(self, result: AttemptResult, status: u16, record: &mut Record) {
         let told = self.told(result, status, record);
         record.attempted(&self.candidate, told);
-        if let Some(held) = self.held {
+        if let Some(mut held) = self.held {
             held.settle(record.now(), 0);
         }
     }

@@ -23,40 +23,53 @@ struct Names {
     reset: &'static str,
 }
 
-/// What one dialect has for limits.
-struct Family {
-    requests: Names,
-    tokens: Names,
-    /// How it tells a time from now on, by the wall clock in milliseconds.
-    reset: fn(&mut Vec<u8>, u64, Duration),
+/// What one dialect has for limits. Constants, so that a line is copied without a call.
+trait Family {
+    const REQUESTS: Names;
+    const TOKENS: Names;
+
+    /// Tells a time from now on, by the wall clock in milliseconds.
+    fn reset(out: &mut Vec<u8>, now_ms: u64, time: Duration);
 }
 
-static OPENAI: Family = Family {
-    requests: Names {
+struct OpenAi;
+
+impl Family for OpenAi {
+    const REQUESTS: Names = Names {
         limit: "\r\nx-ratelimit-limit-requests: ",
         remaining: "\r\nx-ratelimit-remaining-requests: ",
         reset: "\r\nx-ratelimit-reset-requests: ",
-    },
-    tokens: Names {
+    };
+    const TOKENS: Names = Names {
         limit: "\r\nx-ratelimit-limit-tokens: ",
         remaining: "\r\nx-ratelimit-remaining-tokens: ",
         reset: "\r\nx-ratelimit-reset-tokens: ",
-    },
-    reset: |out, _, time| go_duration(out, time),
-};
-static ANTHROPIC: Family = Family {
-    requests: Names {
+    };
+
+    #[inline]
+    fn reset(out: &mut Vec<u8>, _: u64, time: Duration) {
+        go_duration(out, time);
+    }
+}
+
+struct Anthropic;
+
+impl Family for Anthropic {
+    const REQUESTS: Names = Names {
         limit: "\r\nanthropic-ratelimit-requests-limit: ",
         remaining: "\r\nanthropic-ratelimit-requests-remaining: ",
         reset: "\r\nanthropic-ratelimit-requests-reset: ",
-    },
-    tokens: Names {
+    };
+    const TOKENS: Names = Names {
         limit: "\r\nanthropic-ratelimit-tokens-limit: ",
         remaining: "\r\nanthropic-ratelimit-tokens-remaining: ",
         reset: "\r\nanthropic-ratelimit-tokens-reset: ",
-    },
-    reset: moment,
-};
+    };
+
+    fn reset(out: &mut Vec<u8>, now_ms: u64, time: Duration) {
+        moment(out, now_ms, time);
+    }
+}
 
 /// A caller's limits as answers tell of them.
 #[derive(Debug, Clone)]
@@ -91,9 +104,8 @@ struct LimitWords {
 /// A limit and its level.
 struct Level {
     amount: Option<u64>,
-    left: u64,
-    /// The same as text, which is told twice.
-    told: Decimal,
+    /// What is left, which is told twice.
+    left: Decimal,
     refills_in: Duration,
 }
 
@@ -146,30 +158,21 @@ fn beginning(limits: &LimitSet, dialect: Dialect) -> Box<[u8]> {
         policy(&mut out, limit);
     }
     for limit in refusing.iter().filter(|limit| is_only(limit, &refusing)) {
-        let family = family(dialect);
-        let names = match limit.kind() {
-            Kind::Requests => family.map(|family| &family.requests),
-            Kind::Tokens => family.map(|family| &family.tokens),
-            Kind::Concurrency => None,
+        let names = match (dialect, limit.kind()) {
+            (Dialect::OpenAi, Kind::Requests) => OpenAi::REQUESTS,
+            (Dialect::OpenAi, Kind::Tokens) => OpenAi::TOKENS,
+            (Dialect::Anthropic, Kind::Requests) => Anthropic::REQUESTS,
+            (Dialect::Anthropic, Kind::Tokens) => Anthropic::TOKENS,
+            // Gemini's own API has no such headers.
+            (Dialect::Gemini, _) | (_, Kind::Concurrency) => continue,
         };
-        if let Some(names) = names {
-            number_after(&mut out, names.limit, limit.quota().set);
-        }
+        number_after(&mut out, names.limit, limit.quota().set);
     }
     out.extend_from_slice(b"\r\nratelimit: ");
     if let Some(first) = refusing.first() {
         begin(&mut out, first);
     }
     out.into()
-}
-
-/// What a dialect has for limits; Gemini's own API has no such headers.
-const fn family(dialect: Dialect) -> Option<&'static Family> {
-    match dialect {
-        Dialect::OpenAi => Some(&OPENAI),
-        Dialect::Anthropic => Some(&ANTHROPIC),
-        Dialect::Gemini => None,
-    }
 }
 
 /// A limit's item in `RateLimit-Policy`.
@@ -221,8 +224,7 @@ impl Told {
         let (mut requests, mut tokens) = (None, None);
         for (limit, words) in self.limits.limits().iter().zip(&allowed.limits) {
             let gauge = limit.gauge(now);
-            let (left, told) = (gauge.left, Decimal::new(gauge.left));
-            let level = Level { amount: words.amount, left, told, refills_in: gauge.full_in };
+            let level = Level { amount: words.amount, left: Decimal::new(gauge.left), refills_in: gauge.full_in };
             item(out, limit.kind(), &level);
             if !words.next.is_empty() {
                 out.extend_from_slice(&words.next);
@@ -232,36 +234,43 @@ impl Told {
                 Kind::Tokens => &mut tokens,
                 Kind::Concurrency => continue,
             };
-            if least.as_ref().is_none_or(|least: &Level| level.left < least.left) {
+            if least.as_ref().is_none_or(|least: &Level| level.left.number() < least.left.number()) {
                 *least = Some(level);
             }
         }
         match dialect {
-            Dialect::OpenAi => tell(out, &OPENAI, requests, tokens, now_ms),
-            Dialect::Anthropic => tell(out, &ANTHROPIC, requests, tokens, now_ms),
+            Dialect::OpenAi => tell::<OpenAi>(out, requests.as_ref(), tokens.as_ref(), now_ms),
+            Dialect::Anthropic => tell::<Anthropic>(out, requests.as_ref(), tokens.as_ref(), now_ms),
             Dialect::Gemini => {}
         }
     }
 }
 
-/// Tells of the limits with the least left as a family does. Made once for each, with its names in place.
+/// Tells of the limits with the least left as a family does.
 #[inline(always)]
-fn tell(out: &mut Vec<u8>, family: &'static Family, requests: Option<Level>, tokens: Option<Level>, now_ms: u64) {
-    for (least, names) in [(requests, &family.requests), (tokens, &family.tokens)] {
-        let Some(Level { amount, told, refills_in, .. }) = least else { continue };
-        if let Some(amount) = amount {
-            number_after(out, names.limit, amount);
-        }
-        out.extend_from_slice(names.remaining.as_bytes());
-        told.write(out);
-        out.extend_from_slice(names.reset.as_bytes());
-        (family.reset)(out, now_ms, refills_in);
+fn tell<F: Family>(out: &mut Vec<u8>, requests: Option<&Level>, tokens: Option<&Level>, now_ms: u64) {
+    if let Some(least) = requests {
+        tell_of::<F>(out, &F::REQUESTS, least, now_ms);
     }
+    if let Some(least) = tokens {
+        tell_of::<F>(out, &F::TOKENS, least, now_ms);
+    }
+}
+
+#[inline(always)]
+fn tell_of<F: Family>(out: &mut Vec<u8>, names: &Names, least: &Level, now_ms: u64) {
+    if let Some(amount) = least.amount {
+        number_after(out, names.limit, amount);
+    }
+    out.extend_from_slice(names.remaining.as_bytes());
+    least.left.write(out);
+    out.extend_from_slice(names.reset.as_bytes());
+    F::reset(out, now_ms, least.refills_in);
 }
 
 /// The rest of an item of `RateLimit`, whose beginning is always the same.
 fn item(out: &mut Vec<u8>, kind: Kind, level: &Level) {
-    level.told.write(out);
+    level.left.write(out);
     if kind != Kind::Concurrency {
         out.extend_from_slice(b";t=");
         digits(out, level.refills_in.as_secs() + u64::from(level.refills_in.subsec_nanos() > 0));

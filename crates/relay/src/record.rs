@@ -342,7 +342,7 @@ impl Record {
 
     /// The provider gave no answer: its limits have been charged a request, and no tokens.
     pub(crate) fn unanswered(&mut self) {
-        if let Some(egress) = self.0.egress.take() {
+        if let Some(mut egress) = self.0.egress.take() {
             egress.settle(self.now(), 0);
         }
     }
@@ -467,7 +467,7 @@ impl Record {
             under_way.ended(result, now);
         }
         let present = *state.present();
-        if let Some(egress) = state.egress.take() {
+        if let Some(mut egress) = state.egress.take() {
             egress.settle(now, present.total());
         }
         let cost = settle::cost(state);

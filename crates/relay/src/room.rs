@@ -187,13 +187,11 @@ impl Held {
         }
     }
 
-    /// The call was sent and used so many tokens.
-    pub(crate) fn settle(mut self, now: Nanos, tokens: u64) {
+    /// The call was sent and used so many tokens. Nothing is held any more.
+    pub(crate) fn settle(&mut self, now: Nanos, tokens: u64) {
         if let Some(reservation) = self.reservation.take() {
-            let limits = reservation.limits().clone();
-            reservation.settle(now, tokens);
             // The request stays charged.
-            self.room.freed(&limits, |kind| kind != Kind::Requests);
+            reservation.settle_then(now, tokens, |limits| self.room.freed(limits, |kind| kind != Kind::Requests));
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::books;
 use crate::record::State;
+use crate::room::Held;
 use crate::snapshot::{Bill, Candidate};
 use sluicegate_vocabulary::{AttemptResult, CacheUse, EndReason, FaultKind, Money, Receipt, UsageSource};
 
@@ -80,27 +81,35 @@ fn bill(state: &State) -> Option<Bill> {
 
 /// Corrects what was reserved. Where no provider was asked nothing was used, and all of it goes back by drop.
 fn settle_limits(state: &mut State) {
-    let (ticket, egress) = (state.ticket.take(), state.egress.take());
-    let now = state.arrived_at.after(state.receipt.times.total);
-    let present = state.present().total();
-    let receipt = &state.receipt;
-    if receipt.attempts.is_empty() {
-        return;
+    if !state.receipt.attempts.is_empty() {
+        settle_used(state);
     }
+    (state.ticket, state.egress) = (None, None);
+}
+
+fn settle_used(state: &mut State) {
+    let now = state.arrived_at.after(state.receipt.times.total);
+    let total = state.receipt.usage.total();
+    let present = state.before.as_ref().map_or(total, |before| before.present.total());
+    let receipt = &state.receipt;
     if let Some(learning) = &state.learning {
         learning.learn(&receipt.usage, receipt.end);
     }
     let reached = receipt.attempts.last().is_some_and(|attempt| may_have_worked(attempt.result));
     let unknown = answered(receipt.end) && reached && receipt.usage.source == UsageSource::None;
     let waited = state.live.as_ref().filter(|_| !receipt.times.queued.is_zero());
-    let total = receipt.usage.total();
-    let ticket = ticket.map(|ticket| (ticket.held, total));
-    for (held, used) in ticket.into_iter().chain(egress.map(|egress| (egress, present))) {
+    let end = |held: &mut Held, used| {
         let used = if unknown { held.reserved() } else { used };
         if let Some(live) = waited {
             held.correct(receipt.priority, live.number, used);
         }
         held.settle(now, used);
+    };
+    if let Some(ticket) = &mut state.ticket {
+        end(&mut ticket.held, total);
+    }
+    if let Some(egress) = &mut state.egress {
+        end(egress, present);
     }
 }
 

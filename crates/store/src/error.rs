@@ -46,6 +46,13 @@ pub enum StoreError {
         /// The first one after it that is there.
         to: u64,
     },
+    /// A file of the journal that another version of the program has written.
+    #[error(
+        "the journal file {} was written by another version of this program; start that version once more, wait until it \
+         has nothing left to feed, stop it, and delete the file",
+        .0.display()
+    )]
+    OtherVersion(PathBuf),
     /// A database that a newer version of the program has changed.
     #[error("the database has schema {found}, this program knows up to {known}; use the newer program")]
     Newer {

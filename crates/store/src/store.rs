@@ -499,14 +499,13 @@ fn feed_some(feeder: &mut Feeder, tail: &mut Tail, journal: &Shared) -> Result<u
         opened
             .read_exact_at(&mut tail.buffer, tail.offset)
             .map_err(|error| StoreError::file("cannot read", path())(error))?;
-        let records: Vec<&[u8]> = segment::records(&tail.buffer).collect();
+        let (records, bytes) = segment::records(&tail.buffer);
         let count = records.len() as u64;
         if count == 0 {
             return Ok(0);
         }
         let skip = usize::try_from(feeder.fed.saturating_sub(tail.record)).unwrap_or(usize::MAX);
         let fed = feeder.feed(records.get(skip..).unwrap_or_default())?;
-        let bytes: usize = records.iter().map(|record| record.len() + segment::FRAME).sum();
         tail.offset += bytes as u64;
         tail.record += count;
         if fed > 0 {

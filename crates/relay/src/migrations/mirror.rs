@@ -348,7 +348,7 @@ async fn copy(worker: &Arc<Worker>, job: &Job) -> Option<Answer> {
         }
         None => (Vec::new(), None),
     };
-    if let Some(held) = taken.held {
+    if let Some(mut held) = taken.held {
         held.settle(room.now(), usage.as_ref().map_or(0, Usage::total));
     }
     let mut new = read(*endpoint, status, &answer);

@@ -1,8 +1,13 @@
-//! One file of the journal: a head, then records, each with its length and a checksum.
+//! One file of the journal: a head, then batches of records.
+//!
+//! A record has its length before it. What is written at once is a batch, and ends with a *seal*: a checksum over all of
+//! it. So a record that is being written may be half there, and a batch counts as a whole or not at all, just as its
+//! calls are told of it. One checksum for many records costs a fraction of one for each, and none of it is reckoned while
+//! a worker holds the buffer.
 //!
 //! A file is laid out in full before it is used, so its unused rest is zeros, and a length of zero is its end. The number
 //! of a record is the number of the file's first one plus those before it; the file's name tells the first. What a kill
-//! or a loss of power left half written fails its checksum; that is an end too, if nothing follows.
+//! or a loss of power left half written has no seal that fits; that is an end too, if nothing follows.
 
 use crate::error::StoreError;
 use std::fs::File;
@@ -10,43 +15,67 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What a file begins with; the last byte is the version of the format.
-const MAGIC: [u8; 8] = *b"sgjrnl\0\x01";
+const MAGIC: [u8; 8] = *b"sgjrnl\0\x02";
 /// The head: the magic and the number of the first record.
 pub(crate) const HEAD: u64 = 16;
-/// What stands before each record: its length and its checksum.
-pub(crate) const FRAME: usize = 8;
+/// Bytes of a record's length.
+const LENGTH: usize = 4;
+/// Instead of a length: a seal.
+const SEAL: u32 = u32::MAX;
 /// Instead of the number of a first record, for a file that was made ahead.
 pub(crate) const SPARE: u64 = u64::MAX;
 /// Longer than any record may be.
-pub(crate) const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 1 << 20;
 
-/// Appends a framed record that `write` writes.
+/// Appends a record that `write` writes.
 pub(crate) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend_from_slice(&[0; FRAME]);
+    out.extend_from_slice(&[0; LENGTH]);
     write(out);
-    let body = out.get(start + FRAME..).unwrap_or_default();
-    let (len, sum) = (u32::try_from(body.len()).unwrap_or(u32::MAX), crc32fast::hash(body));
-    if let Some(head) = out.get_mut(start..start + FRAME) {
-        let (first, second) = head.split_at_mut(4);
-        first.copy_from_slice(&len.to_le_bytes());
-        second.copy_from_slice(&sum.to_le_bytes());
+    let len = u32::try_from(out.len() - start - LENGTH).unwrap_or(SEAL - 1);
+    if let Some(head) = out.get_mut(start..start + LENGTH) {
+        head.copy_from_slice(&len.to_le_bytes());
     }
 }
 
-/// The first record of some bytes, its checksum, and what follows it; `None` where there is none of a possible length.
-fn cut(bytes: &[u8]) -> Option<(&[u8], u32, &[u8])> {
-    let (len, rest) = bytes.split_first_chunk::<4>()?;
-    let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let len = usize::try_from(u32::from_le_bytes(*len)).ok().filter(|len| (1..=LONGEST).contains(len))?;
-    let (body, rest) = rest.split_at_checked(len)?;
-    Some((body, u32::from_le_bytes(*sum), rest))
+/// Ends a batch.
+pub(crate) fn seal(batch: &mut Vec<u8>) {
+    let sum = crc32fast::hash(batch);
+    batch.extend_from_slice(&SEAL.to_le_bytes());
+    batch.extend_from_slice(&sum.to_le_bytes());
 }
 
-/// The first record of some bytes and what follows it; `None` where there is no whole one.
-pub(crate) fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (body, sum, rest) = cut(bytes)?;
-    (crc32fast::hash(body) == sum).then_some((body, rest))
+/// What stands at the beginning of some bytes.
+enum Piece<'a> {
+    Record(&'a [u8]),
+    Seal(u32),
+}
+
+/// The first piece of some bytes, and what follows it; `None` where there is none, or a part of one.
+fn cut(bytes: &[u8]) -> Option<(Piece<'_>, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk::<LENGTH>()?;
+    let len = u32::from_le_bytes(*len);
+    if len == SEAL {
+        let (sum, rest) = rest.split_first_chunk::<4>()?;
+        return Some((Piece::Seal(u32::from_le_bytes(*sum)), rest));
+    }
+    let len = usize::try_from(len).ok().filter(|len| (1..=LONGEST).contains(len))?;
+    let (body, rest) = rest.split_at_checked(len)?;
+    Some((Piece::Record(body), rest))
+}
+
+/// The number of records in the batch that some bytes begin with, and what follows it; `None` where there is no whole one.
+fn batch(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut rest, mut records) = (bytes, 0);
+    loop {
+        match cut(rest)? {
+            (Piece::Record(_), after) => (rest, records) = (after, records + 1),
+            (Piece::Seal(sum), after) => {
+                let sealed = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
+                return (records > 0 && crc32fast::hash(sealed) == sum).then_some((records, after));
+            }
+        }
+    }
 }
 
 /// The file whose first record has a number.
@@ -89,13 +118,13 @@ pub(crate) fn create(dir: &Path, first: u64, room: u64) -> std::io::Result<File>
 /// What a file holds.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    /// Its records, without frames, as ranges of `bytes`.
+    /// All of it.
     pub(crate) bytes: Vec<u8>,
-    /// How many records are whole.
+    /// How many records are in whole batches.
     pub(crate) records: u64,
-    /// Where the last whole one ends.
+    /// Where the last whole batch ends.
     pub(crate) end: u64,
-    /// Whether something that is no record and no zeros follows it.
+    /// Whether something that is no batch and no zeros follows it.
     pub(crate) torn: bool,
 }
 
@@ -103,6 +132,9 @@ pub(crate) struct Scan {
 pub(crate) fn scan(dir: &Path, first: u64) -> Result<Scan, StoreError> {
     let path = path(dir, first);
     let bytes = std::fs::read(&path).map_err(StoreError::file("cannot read", &path))?;
+    if bytes.get(..8) != Some(&MAGIC) && bytes.get(..7) == MAGIC.get(..7) {
+        return Err(StoreError::OtherVersion(path));
+    }
     let whole = bytes.get(..8) == Some(&MAGIC) && bytes.get(8..16) == Some(&first.to_le_bytes());
     if !whole {
         // A file that was being made when the power went: nothing was in it yet.
@@ -111,22 +143,29 @@ pub(crate) fn scan(dir: &Path, first: u64) -> Result<Scan, StoreError> {
     }
     let mut rest = bytes.get(HEAD as usize..).unwrap_or_default();
     let mut records = 0;
-    while let Some((_, after)) = next(rest) {
+    while let Some((more, after)) = batch(rest) {
         rest = after;
-        records += 1;
+        records += more;
     }
     let end = (bytes.len() - rest.len()) as u64;
     let torn = rest.iter().any(|byte| *byte != 0);
     Ok(Scan { bytes, records, end, torn })
 }
 
-/// Every record in some bytes of a file of which each is known to be whole: this process has written it, or has found it
-/// whole at its start ([`scan`]). Summed up once more, a record would cost as much again as to be read.
-pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let (body, _, after) = cut(rest)?;
+/// The records in some bytes of a file, and how many of the bytes those are. Each is known to be whole: this process has
+/// written it, or has found it whole at its start ([`scan`]). Summed up once more, a record would cost as much again as to
+/// be read.
+pub(crate) fn records(bytes: &[u8]) -> (Vec<&[u8]>, usize) {
+    let (mut rest, mut found) = (bytes, Vec::new());
+    while let Some((piece, after)) = cut(rest) {
         rest = after;
-        Some(body)
-    })
+        if let Piece::Record(record) = piece {
+            found.push(record);
+        }
+    }
+    (found, bytes.len() - rest.len())
 }
+
+#[cfg(test)]
+#[path = "segment_tests.rs"]
+mod tests;

@@ -132,6 +132,10 @@ impl Writer {
         let mut queue = self.shared.queue.lock();
         std::mem::swap(&mut queue.bytes, &mut self.batch);
         self.batch_next = queue.next;
+        drop(queue);
+        if !self.batch.is_empty() {
+            segment::seal(&mut self.batch);
+        }
     }
 
     /// Finds out whether it could write again: with new calls refused there is nothing to find it out by.
