@@ -25,7 +25,7 @@ bench: ## the relay beside nginx on this machine (ARGS: --write --quick --only W
 soak: ## the long proofs: fuzzing and hammers (MINUTES=3 for each)
 	@scripts/soak.sh
 
-dist: ## the binary we ship: fat LTO, one codegen unit (PROFILE=yes: built twice, laid out by how calls go)
+dist: ## the binary we ship: built twice, laid out by how calls go (PROFILE=no: once, in half the time)
 	@scripts/dist.sh
 
 clean: ## remove what the targets above made, installed clients included
