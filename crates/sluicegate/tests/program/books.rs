@@ -97,6 +97,27 @@ fn a_kill_under_load_loses_no_answered_call_and_counts_none_twice() {
 }
 
 #[test]
+fn a_call_that_a_kill_leaves_open_is_charged_what_such_calls_have_used() {
+    let file = FILE.replace("request: 0.05", "output: 1000").replace("tokens_per_second: 50", "tokens_per_second: 500");
+    let mut relay = Running::serve(Some(&file.replace(", budget: { usd: 4, per: total }", "")), &[], &[]);
+    let output = relay.beside(&["credits", "add", "customer", "100", "--reference", "invoice 1"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for _ in 0..25 {
+        assert_eq!(relay.post(CHAT, KEY, &asks("hi [[sim:tokens=10]]", false)).status, 200);
+    }
+    assert_eq!(ledger(&relay)["accounts"][0]["balance_usd"], "99.75");
+    let mut stream = BufReader::new(TcpStream::connect(relay.address()).unwrap());
+    let request_text = posting(CHAT, KEY, &asks("hi [[sim:tokens=2000]]", true));
+    stream.get_mut().write_all(request_text.as_bytes()).unwrap();
+    assert!(read_until(&mut stream, "chat.completion.chunk"));
+    relay.signal("KILL");
+    relay.ended();
+    let ledger = ledger(&Running::serve_in(&relay.folder, &[], &[]));
+    // Ten tokens, as the others had. Were nothing known of them, it would be some thousand.
+    assert_eq!(ledger["accounts"][0]["balance_usd"], "99.74", "{ledger}");
+}
+
+#[test]
 fn a_list_of_others_becomes_one_of_ours() {
     let folder = tempfile::tempdir().unwrap();
     let theirs = r#"{"m-1":{"litellm_provider":"lab","mode":"chat","input_cost_per_token":1e-06,"output_cost_per_token":2e-06},
