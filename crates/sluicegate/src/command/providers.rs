@@ -70,7 +70,7 @@ fn tried(test: &Tested) -> String {
     };
     let status = test.status.map_or_else(String::new, |status| format!("{status} "));
     let why = if test.verdict == "unknown" { format!(" · {}", test.result) } else { String::new() };
-    format!("{name}  {}  {status}in {}{why}\n", test.verdict.style(style), brief(test.millis as f64))
+    format!("{name}  {}  {status}in {}{why}\n", test.verdict.style(style), brief(test.millis.max(1) as f64))
 }
 
 /// Says something about a provider or a key, and shows what became of it.

@@ -78,7 +78,7 @@ fn plot(page: &UsagePage, by: UsageBy, figure: Figure, now: jiff::civil::DateTim
     let sums: Vec<f64> = values.chunks(each).map(|chunk| chunk.iter().sum()).collect();
     let most = sums.iter().copied().fold(0.0, f64::max);
     let told = match figure {
-        Figure::Billed => format!("${most:.2}"),
+        Figure::Billed => format!("${most:.*}", places(most)),
         _ => grouped(whole(most)),
     };
     let mut text = format!("{}\n", format!("{told} at most in a column of {each} {title}(s)").style(DIM));
@@ -89,6 +89,12 @@ fn plot(page: &UsagePage, by: UsageBy, figure: Figure, now: jiff::civil::DateTim
     let line = "─".repeat(sums.len());
     text.push_str(&format!("  {}\n\n", line.style(DIM)));
     text
+}
+
+/// Decimals with which an amount below a dollar still shows two figures.
+fn places(dollars: f64) -> usize {
+    let zeros = (0..8).take_while(|zeros| dollars > 0.0 && dollars * 10_f64.powi(*zeros) < 1.0).count();
+    zeros.saturating_sub(1) + 2
 }
 
 /// What of a column as high as this share of the plot is in one of its rows.

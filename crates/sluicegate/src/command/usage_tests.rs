@@ -55,3 +55,9 @@ fn the_table_tells_tokens_calls_cache_hits_cost_and_latency() {
         assert!(told.lines().next().unwrap().contains(heading), "{told}");
     }
 }
+
+#[test]
+fn small_amounts_above_a_plot_show_two_figures() {
+    let shown = |dollars: f64| format!("{dollars:.*}", places(dollars));
+    assert_eq!([0.0, 12.0, 0.5, 0.04, 0.000_237].map(shown), ["0.00", "12.00", "0.50", "0.040", "0.00024"]);
+}
