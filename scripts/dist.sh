@@ -2,7 +2,8 @@
 # The binary we ship: fat LTO, one codegen unit, and laid out by how calls go through it: it is built twice, and the first
 # one takes notes while it is asked calls of every kind (half a minute), by which the compiler makes the second. That needs
 # rustup's component llvm-tools, which is fetched if it is not there. PROFILE=no builds once, in half the time, a binary
-# that takes a tenth more processor time; so does a machine without that component.
+# that takes a tenth more processor time; so does a machine without that component,
+# unless PROFILE=yes says that this is not wanted.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -24,6 +25,7 @@ profdata() {
 
 if [ "${PROFILE:-yes}" = yes ] && ! PROFDATA="$(profdata)"; then
   echo "llvm-tools is not here and cannot be fetched: this binary is not laid out by how calls go" >&2
+  [ -z "${PROFILE:-}" ] || exit 1
   PROFILE=no
 fi
 if [ "${PROFILE:-yes}" != yes ]; then

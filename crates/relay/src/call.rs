@@ -136,8 +136,8 @@ pub(crate) struct Plan {
     pub(crate) candidates: Vec<Arc<Candidate>>,
     /// The migration by which the call is on a new side, which is asked first and once.
     pub(crate) mover: Option<Arc<Mover>>,
-    /// What the call will probably use there, once somebody has asked. A lock because futures go from thread to thread;
-    /// nobody waits for it.
+    /// What the call will probably use there, once somebody has asked. A lock because futures go from thread to thread, and
+    /// it is cheaper to fill than a `OnceLock`; nobody waits for it.
     pub(crate) likely: Mutex<Option<Likely>>,
 }
 

@@ -12,6 +12,7 @@ use crate::attempt::{self, Answered, Brought, Failure};
 use crate::books;
 use crate::call::{Caller, Plan, Request};
 use crate::egress::{Order, Seeker, by_room};
+use crate::estimate::Likely;
 use crate::hedge::{self, Beside, Raced, Second};
 use crate::prepare::{Prepared, prepare};
 use crate::providers::{Belongs, Standing, UnderWay, belongs, stored};
@@ -309,9 +310,7 @@ impl<'a> Trip<'a> {
         record: &mut Record,
     ) -> Dispatched {
         note_stored(self.request, candidate, &answered, under_way.key());
-        if let Some(likely) = &*self.plan.likely.lock() {
-            record.teaches(likely.learning());
-        }
+        record.teaches(self.plan.likely.lock().as_ref().map(Likely::learning));
         match answered.content {
             Brought::Whole(..) => under_way.answered(answered.result(), now),
             // Only a passthrough call ends so, and what it asks is the caller's choice: by its errors nobody else's

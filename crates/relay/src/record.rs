@@ -246,9 +246,9 @@ impl Record {
         self.0.receipt.times.queued += waited;
     }
 
-    /// What the call uses will teach something.
-    pub(crate) fn teaches(&mut self, learning: Learning) {
-        self.0.learning = Some(learning);
+    /// What the call uses will teach this, and nothing else.
+    pub(crate) fn teaches(&mut self, learning: Option<Learning>) {
+        self.0.learning = learning;
     }
 
     pub(crate) fn admitted(&mut self, ticket: Ticket) {

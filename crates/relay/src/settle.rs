@@ -89,8 +89,7 @@ fn settle_limits(state: &mut State) {
 
 fn settle_used(state: &mut State) {
     let now = state.arrived_at.after(state.receipt.times.total);
-    let total = state.receipt.usage.total();
-    let present = state.before.as_ref().map_or(total, |before| before.present.total());
+    let (total, present) = (state.receipt.usage.total(), state.present().total());
     let receipt = &state.receipt;
     if let Some(learning) = &state.learning {
         learning.learn(&receipt.usage, receipt.end);

@@ -26,9 +26,7 @@ type Attempts<'a> = SmallVec<[(u16, &'a [u8]); 1]>;
 pub(crate) struct Batch<'a> {
     /// Intents whose calls have not ended.
     pub(crate) intents: HashMap<u64, Attempts<'a>, RandomState>,
-    /// Calls that ended and whose intents came in an earlier batch, if they had any.
-    pub(crate) closed: Vec<u64>,
-    /// Calls that ended.
+    /// Calls that ended, wherever their intents came.
     pub(crate) ended: HashSet<u64, RandomState>,
     /// What they add up to.
     pub(crate) sums: Sums<'a>,
@@ -81,16 +79,13 @@ impl<'a> Batch<'a> {
         let kind = match self.sums.count(&end) {
             Ok(kind) => kind,
             Err(unreadable) => {
-                // It is as if it had not been there: what has begun is still open.
+                // What has begun is still open.
                 self.ended.remove(&end.call);
                 self.intents.extend(begun.map(|attempts| (end.call, attempts)));
                 return Err(unreadable);
             }
         };
         self.call = self.call.max(end.call);
-        if begun.is_none() {
-            self.closed.push(end.call);
-        }
         self.repeats.extend(end.repeat.map(|repeat| (repeat, end.at_ms)));
         if !end.charges.is_empty() {
             self.charges.next(columns::CHARGES, &mut self.buffers).push(record, bytes, &kind.of_charges);

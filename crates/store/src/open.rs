@@ -6,7 +6,6 @@
 
 use crate::batch::Batch;
 use crate::record::intent_of;
-use std::collections::HashSet;
 
 /// Where an intent lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,13 +54,12 @@ impl Open {
 
     /// What is open after a batch, if that is something else.
     pub(crate) fn after(&self, batch: &Batch<'_>) -> Option<Self> {
-        let closed: HashSet<u64> =
-            if self.places.is_empty() { HashSet::new() } else { batch.closed.iter().copied().collect() };
-        if batch.intents.is_empty() && !self.places.iter().any(|place| closed.contains(&place.call)) {
+        let has_ended = |place: &Place| batch.ended.contains(&place.call);
+        if batch.intents.is_empty() && !self.places.iter().any(has_ended) {
             return None;
         }
         let mut open = Self::default();
-        let kept = self.places.iter().filter(|place| !closed.contains(&place.call));
+        let kept = self.places.iter().filter(|place| !has_ended(place));
         for place in kept {
             open.add(place.call, place.attempt, self.bytes.get(place.start..place.end).unwrap_or_default());
         }

@@ -170,13 +170,13 @@ fn position<T: PartialEq>(all: &[T], one: &T) -> u8 {
 }
 
 impl Whose {
-    /// That of calls without a key.
+    /// That of calls without a key, and of keys as long as there are no books.
     pub const NOBODY: Self = Self(Cow::Borrowed(&[0; 6]));
 
     /// Words that are empty are none.
     #[must_use]
     pub fn new(tenant: &str, key: &str, account: &str) -> Self {
-        let mut words = Vec::new();
+        let mut words = Vec::with_capacity(6 + tenant.len() + key.len() + account.len());
         for word in [tenant, key, account] {
             put_str(&mut words, word);
         }

@@ -32,7 +32,7 @@ pub struct Recovery {
     pub open_calls: u64,
     /// What was charged for them.
     pub charged: Money,
-    /// Bytes of a record that was half written, and was cut off.
+    /// Bytes of a batch of records that was half written, and was cut off.
     pub torn_bytes: u64,
     /// How long it took.
     pub took: Duration,
@@ -47,7 +47,7 @@ pub(crate) struct Found {
     pub(crate) torn_bytes: u64,
 }
 
-/// Looks through the files of the journal. What follows the last whole record of the last file was being written when the
+/// Looks through the files of the journal. What follows the last whole batch of the last file was being written when the
 /// process ended; it is cut off and kept beside.
 pub(crate) fn look(dir: &Path, fed: u64, skip_damaged: bool) -> Result<Found, StoreError> {
     let mut found = Found { files: VecDeque::new(), next: fed, torn_bytes: 0 };

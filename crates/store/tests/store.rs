@@ -102,7 +102,7 @@ fn open_calls_are_settled_by_the_policy() {
     }
 }
 
-/// The journal of a few calls of which nothing was fed, and where each record ends.
+/// The journal of a few calls of which nothing was fed, each in a batch of its own.
 fn unfed(dir: &Path, calls: u64) -> Vec<u64> {
     let store = open(dir);
     let stall = rusqlite::Connection::open(dir.join("books.db")).unwrap();
@@ -118,7 +118,7 @@ fn unfed(dir: &Path, calls: u64) -> Vec<u64> {
 }
 
 #[test]
-fn a_tail_torn_at_any_byte_costs_only_the_record_that_was_torn() {
+fn a_tail_torn_at_any_byte_costs_only_the_batch_that_was_torn() {
     let whole = tempfile::tempdir().unwrap();
     unfed(whole.path(), 3);
     let file = journal_files(whole.path()).remove(0);

@@ -76,8 +76,8 @@ impl Lines for HeaderMap {
         write(&mut lines);
         for line in lines.split(|byte| *byte == b'\n') {
             let Some(colon) = memchr::memchr(b':', line) else { continue };
-            let (name, value) = line.split_at(colon);
-            let value = value.trim_ascii_start().strip_prefix(b":").unwrap_or_default().trim_ascii();
+            let (name, value) = (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
+            let value = value.trim_ascii();
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
                 self.insert(name, value);
             }

@@ -98,7 +98,9 @@ fn a_kill_under_load_loses_no_answered_call_and_counts_none_twice() {
 
 #[test]
 fn a_call_that_a_kill_leaves_open_is_charged_what_such_calls_have_used() {
-    let file = FILE.replace("request: 0.05", "input: 0, output: 1000").replace("tokens_per_second: 50", "tokens_per_second: 500");
+    let file = FILE
+        .replace("request: 0.05", "input: 0, output: 1000")
+        .replace("tokens_per_second: 50", "tokens_per_second: 500");
     let mut relay = Running::serve(Some(&file.replace(", budget: { usd: 4, per: total }", "")), &[], &[]);
     let output = relay.beside(&["credits", "add", "customer", "100", "--reference", "invoice 1"]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));

@@ -125,6 +125,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     bytes: Vec<u8>,
+    /// How many of them are sealed.
+    sealed: usize,
     next: u64,
 }
 
@@ -135,7 +137,7 @@ pub(crate) struct SegmentFile {
     pub(crate) first: u64,
     /// The number after its last one.
     pub(crate) next: u64,
-    /// Where the last one ends.
+    /// Where the seal of the last one ends.
     pub(crate) end: u64,
     /// Its size on disk.
     pub(crate) bytes: u64,
@@ -152,7 +154,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             options,
-            queue: Mutex::new(Queue { bytes: Vec::new(), next }),
+            queue: Mutex::new(Queue { bytes: Vec::new(), sealed: 0, next }),
             written: AtomicU64::new(next),
             synced: AtomicU64::new(next),
             failing: AtomicBool::new(false),
@@ -269,11 +271,22 @@ impl Drop for Journal {
     }
 }
 
+impl Queue {
+    #[cold]
+    fn seal(&mut self) {
+        segment::seal(&mut self.bytes, self.sealed);
+        self.sealed = self.bytes.len();
+    }
+}
+
 impl Shared {
     fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let number = {
             let mut queue = self.queue.lock();
             segment::frame(&mut queue.bytes, write);
+            if queue.bytes.len() - queue.sealed >= segment::MOST_UNSEALED {
+                queue.seal();
+            }
             queue.next += 1;
             queue.next - 1
         };

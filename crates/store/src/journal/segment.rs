@@ -1,7 +1,7 @@
 //! One file of the journal: a head, then batches of records.
 //!
-//! A record has its length before it. What is written at once is a batch, and ends with a *seal*: a checksum over all of
-//! it. So a record that is being written may be half there, and a batch counts as a whole or not at all, just as its
+//! A record has its length before it. What is written at once is a batch, or several where it is much, and ends with a
+//! *seal*: a checksum over all of it. So a record that is being written may be half there, and a batch counts as a whole or not at all, just as its
 //! calls are told of it. One checksum for many records costs a fraction of one for each, and none of it is reckoned while
 //! a worker holds the buffer.
 //!
@@ -38,11 +38,15 @@ pub(crate) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Ends a batch.
-pub(crate) fn seal(batch: &mut Vec<u8>) {
-    let sum = crc32fast::hash(batch);
-    batch.extend_from_slice(&SEAL.to_le_bytes());
-    batch.extend_from_slice(&sum.to_le_bytes());
+/// Bytes after which a batch is sealed, however much more is written with it: what a kill in the middle of a large write
+/// may take of it.
+pub(crate) const MOST_UNSEALED: usize = 64 << 10;
+
+/// Ends the batch that begins there.
+pub(crate) fn seal(bytes: &mut Vec<u8>, from: usize) {
+    let sum = crc32fast::hash(bytes.get(from..).unwrap_or_default());
+    bytes.extend_from_slice(&SEAL.to_le_bytes());
+    bytes.extend_from_slice(&sum.to_le_bytes());
 }
 
 /// What stands at the beginning of some bytes.

@@ -8,7 +8,7 @@ fn file(batches: &[Vec<Vec<u8>>]) -> (Vec<u8>, Vec<usize>) {
     let ends = batches.iter().map(|records| {
         let mut batch = Vec::new();
         records.iter().for_each(|record| frame(&mut batch, |out| out.extend_from_slice(record)));
-        seal(&mut batch);
+        seal(&mut batch, 0);
         bytes.extend_from_slice(&batch);
         bytes.len()
     });
@@ -69,4 +69,20 @@ fn a_file_of_another_version_is_not_taken_for_a_torn_one() {
     let (mut bytes, _) = file(&[vec![b"one".to_vec()]]);
     bytes[7] = 1;
     assert!(matches!(scanned(&bytes), Err(StoreError::OtherVersion(_))));
+}
+
+#[test]
+fn what_waits_long_is_sealed_in_parts() {
+    let mut bytes = Vec::new();
+    let mut sealed = 0;
+    for part in 0..3_u8 {
+        for _ in 0..4 {
+            frame(&mut bytes, |out| out.extend_from_slice(&[part; 100]));
+        }
+        seal(&mut bytes, sealed);
+        sealed = bytes.len();
+    }
+    let file = [[MAGIC, 7_u64.to_le_bytes()].concat(), bytes].concat();
+    assert_eq!(scanned(&file).unwrap().records, 12);
+    assert_eq!(scanned(&file[..file.len() - 1]).unwrap().records, 8);
 }

@@ -132,9 +132,10 @@ impl Writer {
         let mut queue = self.shared.queue.lock();
         std::mem::swap(&mut queue.bytes, &mut self.batch);
         self.batch_next = queue.next;
+        let sealed = std::mem::take(&mut queue.sealed);
         drop(queue);
-        if !self.batch.is_empty() {
-            segment::seal(&mut self.batch);
+        if self.batch.len() > sealed {
+            segment::seal(&mut self.batch, sealed);
         }
     }
 
