@@ -1,9 +1,9 @@
 //! One file of the journal: a head, then batches of records.
 //!
 //! A record has its length before it. What is written at once is a batch, or several where it is much, and ends with a
-//! *seal*: a checksum over all of it. So a record that is being written may be half there, and a batch counts as a whole or not at all, just as its
-//! calls are told of it. One checksum for many records costs a fraction of one for each, and none of it is reckoned while
-//! a worker holds the buffer.
+//! *seal*: a checksum over all of it. So a record that is being written may be half there, and a batch counts as a whole or
+//! not at all, just as its calls are told of it. One checksum for many records costs a fraction of one for each, and the
+//! writer reckons it: a worker does so only where much waits already.
 //!
 //! A file is laid out in full before it is used, so its unused rest is zeros, and a length of zero is its end. The number
 //! of a record is the number of the file's first one plus those before it; the file's name tells the first. What a kill
